@@ -1,0 +1,207 @@
+//! Downloads a file whose size and checksum are known, and goes on where an earlier attempt stopped.
+
+use std::{
+    fs::{self, File, OpenOptions, TryLockError},
+    io::{Read, Seek, SeekFrom, Write},
+    path::Path,
+    time::Duration,
+};
+
+use sha2::{Digest, Sha256};
+
+use super::{progress::Progress, stored::hex};
+use crate::{EngineError, Result};
+
+/// A server that says nothing for so long is taken for gone.
+const SILENCE: Duration = Duration::from_mins(1);
+
+/// Downloads `url` into the file `part` until it has `size` bytes with the checksum `sha256`.
+///
+/// When the connection breaks, the file keeps what came, and the next call goes on from there.
+///
+/// # Errors
+/// When the server cannot be reached, refuses or stops; or when what came is not the expected file, which is then
+/// removed.
+pub(super) fn download(
+    url: &str,
+    part: &Path,
+    size: u64,
+    sha256: &str,
+    progress: &mut dyn FnMut(Progress),
+) -> Result<()> {
+    let io = |e| EngineError::io(part, e);
+    let mut file = OpenOptions::new().create(true).truncate(false).read(true).write(true).open(part).map_err(io)?;
+    match file.try_lock() {
+        Ok(()) => {}
+        Err(TryLockError::WouldBlock) => {
+            return Err(EngineError::Data(format!("{} is being downloaded already: wait for that", part.display())));
+        }
+        Err(TryLockError::Error(e)) => return Err(io(e)),
+    }
+    if file.metadata().map_err(io)?.len() > size {
+        file.set_len(0).map_err(io)?;
+    }
+    if file.metadata().map_err(io)?.len() < size {
+        transfer(url, &mut file, size, progress).map_err(|fault| EngineError::Data(format!("{url}: {fault}")))?;
+    }
+    file.sync_all().and_then(|()| file.rewind()).map_err(io)?;
+    let found = checksum(&mut file, size, progress).map_err(io)?;
+    if found != sha256 {
+        fs::remove_file(part).map_err(io)?;
+        return Err(EngineError::Data(format!(
+            "{url}: the downloaded file has the SHA-256 {found}, not {sha256}; it was removed, so try again or name \
+             another address"
+        )));
+    }
+    Ok(())
+}
+
+/// Appends what is missing of `url` to `file`, or says what went wrong.
+fn transfer(
+    url: &str,
+    file: &mut File,
+    size: u64,
+    progress: &mut dyn FnMut(Progress),
+) -> std::result::Result<(), String> {
+    let agent: ureq::Agent = ureq::Agent::config_builder()
+        .http_status_as_error(false)
+        .timeout_connect(Some(SILENCE))
+        .timeout_recv_response(Some(SILENCE))
+        .timeout_per_read(Some(SILENCE))
+        .user_agent(concat!("retort/", env!("CARGO_PKG_VERSION")))
+        .build()
+        .into();
+    let mut done = file.seek(SeekFrom::End(0)).map_err(|e| e.to_string())?;
+    let mut request = agent.get(url);
+    if done > 0 {
+        request = request.header("Range", format!("bytes={done}-"));
+    }
+    let response =
+        request.call().map_err(|e| format!("cannot be reached ({e}): check the network, or name a mirror"))?;
+    match response.status().as_u16() {
+        206 if range_start(&response) == Some(done) => {}
+        200 => {
+            // The whole file comes: the server does not know how to go on in the middle.
+            file.set_len(0).and_then(|()| file.rewind()).map_err(|e| e.to_string())?;
+            done = 0;
+        }
+        status => return Err(format!("the server answered with status {status}: check the address, or name a mirror")),
+    }
+    let mut body = response.into_body().into_reader();
+    let mut buffer = vec![0; 1 << 16];
+    while done < size {
+        progress(Progress::bytes("downloading", done, size));
+        let n = match body.read(&mut buffer) {
+            Ok(0) => return Err(stopped(done, size, "the server closed the connection")),
+            Ok(n) => n.min((size - done) as usize),
+            Err(e) => return Err(stopped(done, size, &e.to_string())),
+        };
+        file.write_all(&buffer[..n]).map_err(|e| stopped(done, size, &e.to_string()))?;
+        done += n as u64;
+    }
+    progress(Progress::bytes("downloading", done, size));
+    Ok(())
+}
+
+fn stopped(done: u64, size: u64, why: &str) -> String {
+    format!("the download stopped after {done} of {size} bytes ({why}); start it again and it goes on from there")
+}
+
+/// The first byte of a partial answer: 500 for `Content-Range: bytes 500-999/1000`.
+fn range_start(response: &ureq::http::Response<ureq::Body>) -> Option<u64> {
+    let range = response.headers().get("content-range")?.to_str().ok()?;
+    range.strip_prefix("bytes ")?.split('-').next()?.parse().ok()
+}
+
+fn checksum(file: &mut File, size: u64, progress: &mut dyn FnMut(Progress)) -> std::io::Result<String> {
+    let (mut hash, mut done) = (Sha256::new(), 0);
+    let mut buffer = vec![0; 1 << 20];
+    loop {
+        let n = file.read(&mut buffer)?;
+        if n == 0 {
+            return Ok(hex(&hash.finalize()));
+        }
+        hash.update(&buffer[..n]);
+        done += n as u64;
+        progress(Progress::bytes("verifying", done, size));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::data::testing::{Reply, serve};
+
+    fn body() -> Vec<u8> {
+        (0..200_000_u32).flat_map(u32::to_le_bytes).collect()
+    }
+
+    fn attempt(url: &str, part: &Path) -> Result<()> {
+        let body = body();
+        download(url, part, body.len() as u64, &hex(&Sha256::digest(&body)), &mut |_| {})
+    }
+
+    #[test]
+    fn an_interrupted_download_goes_on_where_it_stopped() {
+        let dir = tempfile::tempdir().unwrap();
+        let part = dir.path().join("file.part");
+        let server = serve(body(), vec![Reply::CutAfter(300_000), Reply::Whole]);
+        let message = attempt(&server.url, &part).unwrap_err().to_string();
+        assert!(message.contains("stopped after 300000 of 800000 bytes"), "{message}");
+        assert_eq!(fs::read(&part).unwrap(), body()[..300_000]);
+        attempt(&server.url, &part).unwrap();
+        assert_eq!(fs::read(&part).unwrap(), body());
+        assert_eq!(server.ranges(), [None, Some(300_000)]);
+    }
+
+    #[test]
+    fn a_server_that_cannot_go_on_in_the_middle_sends_the_whole_file_again() {
+        let dir = tempfile::tempdir().unwrap();
+        let part = dir.path().join("file.part");
+        fs::write(&part, [9; 1_000]).unwrap();
+        let server = serve(body(), vec![Reply::WholeWithoutRanges]);
+        attempt(&server.url, &part).unwrap();
+        assert_eq!(fs::read(&part).unwrap(), body());
+        assert_eq!(server.ranges(), [Some(1_000)]);
+    }
+
+    #[test]
+    fn a_file_with_another_checksum_is_refused_and_removed() {
+        let dir = tempfile::tempdir().unwrap();
+        let part = dir.path().join("file.part");
+        let mut altered = body();
+        altered[700_000] ^= 1;
+        let server = serve(altered.clone(), vec![Reply::Whole]);
+        let message = attempt(&server.url, &part).unwrap_err().to_string();
+        assert!(message.contains(&hex(&Sha256::digest(&altered))), "{message}");
+        assert!(message.contains(&hex(&Sha256::digest(body()))), "{message}");
+        assert!(!part.exists());
+    }
+
+    #[test]
+    fn a_complete_file_is_not_asked_for_again() {
+        let dir = tempfile::tempdir().unwrap();
+        let part = dir.path().join("file.part");
+        fs::write(&part, body()).unwrap();
+        attempt("http://127.0.0.1:1/nobody-listens", &part).unwrap();
+    }
+
+    #[test]
+    fn a_status_other_than_success_is_told_and_keeps_what_came() {
+        let dir = tempfile::tempdir().unwrap();
+        let part = dir.path().join("file.part");
+        fs::write(&part, &body()[..5]).unwrap();
+        let server = serve(body(), vec![Reply::Status(404)]);
+        assert!(attempt(&server.url, &part).unwrap_err().to_string().contains("status 404"));
+        assert_eq!(fs::read(&part).unwrap(), body()[..5]);
+    }
+
+    #[test]
+    fn a_second_download_of_the_same_file_is_refused() {
+        let dir = tempfile::tempdir().unwrap();
+        let part = dir.path().join("file.part");
+        let held = File::create(&part).unwrap();
+        held.lock().unwrap();
+        assert!(attempt("http://127.0.0.1:1/", &part).unwrap_err().to_string().contains("downloaded already"));
+    }
+}

@@ -1,0 +1,230 @@
+//! The datasets that there are: the bundled one, and those that were imported into a folder.
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
+
+use retort_spec::BUNDLED_DATASET;
+use serde::Serialize;
+
+use super::{
+    bundled,
+    cifar::{self, BinFile},
+    dataset::Dataset,
+    download::download,
+    progress::Progress,
+    source, stored,
+};
+use crate::{EngineError, Result};
+
+/// The names that [`Library::fetch`] knows an official address for.
+pub const FETCHABLE: [&str; 1] = ["cifar10"];
+
+const FILE: &str = "dataset.safetensors";
+const MAX_NAME: usize = 64;
+
+/// A folder of imported datasets, each in a folder of its name.
+#[derive(Clone, Debug)]
+pub struct Library {
+    dir: PathBuf,
+}
+
+/// A dataset as a list shows it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct DatasetInfo {
+    /// The name that specs use.
+    pub name: String,
+    /// The name that people read.
+    pub title: String,
+    /// The names of the classes, in the order of the labels.
+    pub classes: Vec<String>,
+    /// How many training images.
+    pub train: usize,
+    /// How many test images.
+    pub test: usize,
+    /// Where the images come from.
+    pub origin: String,
+    /// Whether the program carries it inside itself.
+    pub bundled: bool,
+    /// Why it cannot be used, and what to do; the counts are then 0.
+    pub fault: Option<String>,
+}
+
+/// A file on the network that holds CIFAR-10's binary files.
+struct Remote<'a> {
+    url: &'a str,
+    bytes: u64,
+    sha256: &'a str,
+    files: &'a [BinFile],
+}
+
+const CIFAR10: Remote<'static> = Remote {
+    url: "https://www.cs.toronto.edu/~kriz/cifar-10-binary.tar.gz",
+    bytes: 170_052_171,
+    sha256: "c4a38c50a1bc5f3a1c5537f2155ab9d68f9f25eb1ed8d9ddda3db29a59bca1dd",
+    files: &cifar::OFFICIAL,
+};
+
+impl Library {
+    /// The library in the folder `dir`, which need not exist yet.
+    pub fn new(dir: impl Into<PathBuf>) -> Self {
+        Self { dir: dir.into() }
+    }
+
+    /// All datasets, the bundled one first and the others by name. Only descriptions are read, no images.
+    ///
+    /// A damaged dataset is listed with its fault, so that one bad file does not hide the others.
+    ///
+    /// # Errors
+    /// When the folder cannot be read.
+    pub fn list(&self) -> Result<Vec<DatasetInfo>> {
+        let mut infos = vec![bundled_info()];
+        for name in self.imported()? {
+            infos.push(self.info(&name).unwrap_or_else(|fault| DatasetInfo {
+                title: name.clone(),
+                name,
+                classes: Vec::new(),
+                train: 0,
+                test: 0,
+                origin: String::new(),
+                bundled: false,
+                fault: Some(fault.to_string()),
+            }));
+        }
+        Ok(infos)
+    }
+
+    /// The dataset of this name; or that at this path, a folder or an archive as [`Library::import`] takes it.
+    ///
+    /// # Errors
+    /// When there is no such dataset, with a list of those that there are; or when it is damaged.
+    pub fn load(&self, name_or_path: &str) -> Result<Dataset> {
+        if name_or_path == BUNDLED_DATASET {
+            return bundled::load();
+        }
+        if is_name(name_or_path) && self.file(name_or_path).is_file() {
+            return stored::read(&self.file(name_or_path), name_or_path);
+        }
+        if Path::new(name_or_path).exists() {
+            return source::read(Path::new(name_or_path), name_or_path, &mut |_| {});
+        }
+        let names = [vec![BUNDLED_DATASET.to_owned()], self.imported()?].concat().join(", ");
+        Err(EngineError::Data(format!(
+            "there is no dataset “{name_or_path}”: there are {names}; `retort data import PATH --name NAME` adds a \
+             folder or archive, `retort data fetch cifar10` downloads CIFAR-10"
+        )))
+    }
+
+    /// Reads the folder or archive at `source` and keeps it as `name`.
+    ///
+    /// # Errors
+    /// When the name cannot be used or is taken, or when `source` is no sound dataset; nothing is stored then.
+    pub fn import(&self, source: &Path, name: &str, progress: &mut dyn FnMut(Progress)) -> Result<DatasetInfo> {
+        self.check_free(name)?;
+        let dataset = source::read(source, name, progress)?;
+        self.store(&dataset)
+    }
+
+    /// Downloads a dataset of [`FETCHABLE`] from its official address or from `url`, and keeps it.
+    ///
+    /// An interrupted download is continued by the next call. Wherever the file comes from, its checksum is that of the
+    /// official one.
+    ///
+    /// # Errors
+    /// When the name is not known or taken, the download stops, or the file is not the official one.
+    pub fn fetch(&self, name: &str, url: Option<&str>, progress: &mut dyn FnMut(Progress)) -> Result<DatasetInfo> {
+        if !FETCHABLE.contains(&name) {
+            let known = FETCHABLE.join(", ");
+            return Err(EngineError::Data(format!(
+                "there is no address for a dataset “{name}”: {known} can be fetched; import others with `retort data \
+                 import PATH --name NAME`"
+            )));
+        }
+        self.fetch_from(&Remote { url: url.unwrap_or(CIFAR10.url), ..CIFAR10 }, name, progress)
+    }
+
+    fn fetch_from(&self, remote: &Remote<'_>, name: &str, progress: &mut dyn FnMut(Progress)) -> Result<DatasetInfo> {
+        self.check_free(name)?;
+        fs::create_dir_all(&self.dir).map_err(|e| EngineError::io(&self.dir, e))?;
+        let part = self.dir.join(format!("{name}.tar.gz.part"));
+        download(remote.url, &part, remote.bytes, remote.sha256, progress)?;
+        let dataset = cifar::read_archive(&part, remote.files, progress)?;
+        let info = self.store(&Dataset { name: name.to_owned(), ..dataset })?;
+        fs::remove_file(&part).map_err(|e| EngineError::io(&part, e))?;
+        Ok(info)
+    }
+
+    /// Writes a dataset beside the others and renames its folder into place, so that it appears as a whole.
+    fn store(&self, dataset: &Dataset) -> Result<DatasetInfo> {
+        let beside = self.dir.join(format!(".{}.{}.tmp", dataset.name, std::process::id()));
+        fs::create_dir_all(&beside).map_err(|e| EngineError::io(&beside, e))?;
+        let target = self.dir.join(&dataset.name);
+        // Renaming fails when somebody else has stored a dataset of this name meanwhile.
+        let stored = stored::write(&beside.join(FILE), dataset)
+            .and_then(|()| fs::rename(&beside, &target).map_err(|e| EngineError::io(&target, e)));
+        if let Err(fault) = stored {
+            // What is left of the attempt is of no use; the fault above is what matters.
+            let _ = fs::remove_dir_all(&beside);
+            return Err(fault);
+        }
+        self.info(&dataset.name)
+    }
+
+    fn check_free(&self, name: &str) -> Result<()> {
+        if !is_name(name) {
+            return Err(EngineError::Data(format!(
+                "“{name}” cannot be a dataset's name: use 1 to {MAX_NAME} of the characters a-z, 0-9 and -"
+            )));
+        }
+        if name == BUNDLED_DATASET || self.file(name).exists() {
+            return Err(EngineError::Data(format!("there is a dataset {name} already: choose another name")));
+        }
+        Ok(())
+    }
+
+    /// The names of the imported datasets, in alphabetical order.
+    fn imported(&self) -> Result<Vec<String>> {
+        if !self.dir.exists() {
+            return Ok(Vec::new());
+        }
+        let mut names = Vec::new();
+        for entry in fs::read_dir(&self.dir).map_err(|e| EngineError::io(&self.dir, e))? {
+            let entry = entry.map_err(|e| EngineError::io(&self.dir, e))?;
+            names.extend(entry.file_name().into_string().ok().filter(|n| is_name(n) && self.file(n).is_file()));
+        }
+        names.sort_unstable();
+        Ok(names)
+    }
+
+    fn info(&self, name: &str) -> Result<DatasetInfo> {
+        let (description, [train, test]) = stored::describe(&self.file(name), name)?;
+        let stored::Description { name, title, classes, origin, .. } = description;
+        Ok(DatasetInfo { name, title, classes, train, test, origin, bundled: false, fault: None })
+    }
+
+    fn file(&self, name: &str) -> PathBuf {
+        self.dir.join(name).join(FILE)
+    }
+}
+
+fn bundled_info() -> DatasetInfo {
+    DatasetInfo {
+        name: BUNDLED_DATASET.into(),
+        title: bundled::TITLE.into(),
+        classes: bundled::classes(),
+        train: bundled::TRAIN,
+        test: bundled::TEST,
+        origin: bundled::ORIGIN.into(),
+        bundled: true,
+        fault: None,
+    }
+}
+
+fn is_name(text: &str) -> bool {
+    let allowed = |c: u8| c.is_ascii_lowercase() || c.is_ascii_digit() || c == b'-';
+    (1..=MAX_NAME).contains(&text.len()) && text.bytes().all(allowed)
+}
+
+#[cfg(test)]
+mod tests;

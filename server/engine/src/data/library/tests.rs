@@ -1,0 +1,162 @@
+use sha2::{Digest, Sha256};
+
+use super::*;
+use crate::data::testing::{Reply, cifar_files, image_files, png, serve, tar_gz, write_files};
+
+struct Fixture {
+    library: Library,
+    dir: tempfile::TempDir,
+}
+
+fn fixture() -> Fixture {
+    let dir = tempfile::tempdir().unwrap();
+    write_files(&dir.path().join("images"), &image_files());
+    let library = Library::new(dir.path().join("library"));
+    Fixture { library, dir }
+}
+
+impl Fixture {
+    fn images(&self) -> PathBuf {
+        self.dir.path().join("images")
+    }
+
+    fn import(&self, name: &str) -> Result<DatasetInfo> {
+        self.library.import(&self.images(), name, &mut |_| {})
+    }
+
+    /// Everything in the library's folder, hidden or not.
+    fn kept(&self) -> Vec<String> {
+        let Ok(entries) = fs::read_dir(&self.library.dir) else { return Vec::new() };
+        entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect()
+    }
+}
+
+#[test]
+fn the_bundled_dataset_is_listed_as_it_loads() {
+    let library = fixture().library;
+    let info = library.list().unwrap().remove(0);
+    let dataset = library.load(BUNDLED_DATASET).unwrap();
+    assert_eq!((info.train, info.test), (dataset.train.len(), dataset.test.len()));
+    assert_eq!((info.name, info.title), (dataset.name, dataset.title));
+    assert_eq!((info.classes, info.origin), (dataset.classes, dataset.origin));
+}
+
+#[test]
+fn an_imported_dataset_is_listed_and_loads_as_its_folder_does() {
+    let f = fixture();
+    let info = f.import("pets").unwrap();
+    assert_eq!((info.train, info.test, info.bundled), (4, 4, false));
+    assert_eq!(f.library.list().unwrap()[1], info);
+    let (stored, read) = (f.library.load("pets").unwrap(), f.library.load(f.images().to_str().unwrap()).unwrap());
+    assert_eq!((stored.train, stored.test, stored.classes), (read.train, read.test, read.classes));
+    assert_eq!(stored.origin, "images imported from images");
+}
+
+#[test]
+fn a_name_is_plain_and_free() {
+    let f = fixture();
+    let long = "a".repeat(65);
+    for bad in ["", "Pets", "../pets", "pets/1", ".pets", "pets ", long.as_str()] {
+        assert!(f.import(bad).unwrap_err().to_string().contains("cannot be a dataset's name"), "{bad}");
+    }
+    f.import("pets").unwrap();
+    for taken in ["pets", BUNDLED_DATASET] {
+        assert!(f.import(taken).unwrap_err().to_string().contains("already"), "{taken}");
+    }
+    assert_eq!(f.kept(), ["pets"]);
+}
+
+#[test]
+fn a_refused_import_leaves_nothing_behind() {
+    let f = fixture();
+    fs::write(f.images().join("train/cat/2.png"), png(31, [0; 3])).unwrap();
+    assert!(f.import("pets").is_err());
+    let hostile = f.dir.path().join("hostile.tar.gz");
+    let mut files = image_files();
+    files.push(("../evil.png".into(), png(32, [0; 3])));
+    fs::write(&hostile, tar_gz(&files)).unwrap();
+    let message = f.library.import(&hostile, "pets", &mut |_| {}).unwrap_err().to_string();
+    assert!(message.contains("hostile.tar.gz") && message.contains("../evil.png"), "{message}");
+    assert_eq!(f.kept(), Vec::<String>::new());
+}
+
+#[test]
+fn an_unknown_name_is_answered_with_those_that_there_are() {
+    let f = fixture();
+    f.import("pets").unwrap();
+    let message = f.library.load("cifar10").unwrap_err().to_string();
+    assert!(message.contains("“cifar10”: there are fashion-mnist-5k, pets"), "{message}");
+    assert!(message.contains("retort data import"), "{message}");
+}
+
+#[test]
+fn a_path_without_a_dataset_is_refused_with_what_a_dataset_is() {
+    let f = fixture();
+    let dir = f.dir.path().to_str().unwrap();
+    let message = f.library.load(dir).unwrap_err().to_string();
+    assert!(message.contains("holds no dataset") && message.contains("train/CLASS/IMAGE.png"), "{message}");
+    let file = f.dir.path().join("nothing.tar.gz");
+    fs::write(&file, tar_gz(&[("README".into(), vec![1])])).unwrap();
+    assert!(f.library.load(file.to_str().unwrap()).unwrap_err().to_string().contains("holds no dataset"));
+    let missing = f.library.import(&f.dir.path().join("gone"), "pets", &mut |_| {});
+    assert!(missing.unwrap_err().to_string().contains("there is no file or folder"));
+}
+
+#[test]
+fn a_damaged_dataset_is_listed_with_its_fault_beside_the_others() {
+    let f = fixture();
+    f.import("pets").unwrap();
+    f.import("zoo").unwrap();
+    let file = f.library.file("pets");
+    let bytes = fs::read(&file).unwrap();
+    fs::write(&file, &bytes[..bytes.len() / 2]).unwrap();
+    let list = f.library.list().unwrap();
+    assert!(list[1].fault.as_ref().unwrap().contains("the dataset pets is damaged"));
+    assert_eq!((list[2].name.as_str(), list[2].fault.as_ref()), ("zoo", None));
+}
+
+#[test]
+fn progress_reaches_the_number_of_images() {
+    let f = fixture();
+    let mut last = None;
+    f.library.import(&f.images(), "pets", &mut |progress| last = Some(progress)).unwrap();
+    assert_eq!(last, Some(Progress::images("decoding", 8, 8)));
+}
+
+#[test]
+fn cifar_is_fetched_in_two_attempts_and_only_then_stored() {
+    let f = fixture();
+    let (files, table) = cifar_files(2);
+    let archive = tar_gz(&files);
+    let sha256 = stored::hex(&Sha256::digest(&archive));
+    let server = serve(archive.clone(), vec![Reply::CutAfter(archive.len() / 2), Reply::Whole]);
+    let remote = Remote { url: &server.url, bytes: archive.len() as u64, sha256: &sha256, files: &table };
+    assert!(f.library.fetch_from(&remote, "cifar10", &mut |_| {}).is_err());
+    assert_eq!(f.kept(), ["cifar10.tar.gz.part"]);
+    assert_eq!(f.library.list().unwrap().len(), 1);
+    let info = f.library.fetch_from(&remote, "cifar10", &mut |_| {}).unwrap();
+    assert_eq!((info.title.as_str(), info.train, info.test), ("CIFAR-10", 10, 2));
+    assert_eq!(f.kept(), ["cifar10"]);
+}
+
+#[test]
+fn an_altered_archive_is_fetched_but_not_stored() {
+    let f = fixture();
+    let (files, table) = cifar_files(2);
+    let archive = tar_gz(&files);
+    let server = serve(archive.clone(), vec![Reply::Whole]);
+    let sha256 = "0".repeat(64);
+    let remote = Remote { url: &server.url, bytes: archive.len() as u64, sha256: &sha256, files: &table };
+    let message = f.library.fetch_from(&remote, "cifar10", &mut |_| {}).unwrap_err().to_string();
+    assert!(message.contains("SHA-256"), "{message}");
+    assert_eq!(f.kept(), Vec::<String>::new());
+}
+
+#[test]
+fn only_known_datasets_can_be_fetched() {
+    let f = fixture();
+    let message = f.library.fetch("imagenet", None, &mut |_| {}).unwrap_err().to_string();
+    assert!(message.contains("“imagenet”") && message.contains("cifar10 can be fetched"), "{message}");
+    f.import("cifar10").unwrap();
+    assert!(f.library.fetch("cifar10", None, &mut |_| {}).unwrap_err().to_string().contains("already"));
+}

@@ -1,0 +1,54 @@
+//! What can go wrong in the engine, told so that a person can act.
+
+use std::{
+    io,
+    path::{Path, PathBuf},
+};
+
+use retort_spec::Invalid;
+
+/// A failure of the engine.
+#[derive(Debug, thiserror::Error)]
+pub enum EngineError {
+    /// A file or folder could not be read or written.
+    #[error("{path}: {source}")]
+    Io {
+        /// The file or folder.
+        path: PathBuf,
+        /// What the operating system said.
+        source: io::Error,
+    },
+    /// Another worker computes in this folder.
+    #[error("another worker computes in {0}: wait for it, or cancel its run")]
+    Busy(PathBuf),
+    /// The spec cannot be run.
+    #[error("the spec is not valid: {0}")]
+    Spec(#[from] Invalid),
+    /// A dataset cannot be used.
+    #[error("{0}")]
+    Data(String),
+    /// A weights file cannot be used.
+    #[error("{path}: {fault}")]
+    Model {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it, and what to do.
+        fault: String,
+    },
+    /// The training left the range of numbers.
+    #[error("{0}")]
+    Diverged(String),
+    /// Candle refused an operation: a fault of ours, or a device out of memory.
+    #[error("tensor operation: {0}")]
+    Tensor(#[from] candle_core::Error),
+}
+
+/// What the engine's functions return.
+pub type Result<T, E = EngineError> = std::result::Result<T, E>;
+
+impl EngineError {
+    /// An input or output error at `path`.
+    pub fn io(path: &Path, source: io::Error) -> Self {
+        Self::Io { path: path.to_owned(), source }
+    }
+}

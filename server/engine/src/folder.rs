@@ -1,0 +1,193 @@
+//! The folder of one run: the truth about it, written by its worker and read by everybody else.
+
+use std::{
+    fs::{self, File, OpenOptions, TryLockError},
+    io::{self, Read, Seek, Write},
+    path::{Path, PathBuf},
+};
+
+use retort_spec::RunSpec;
+
+use crate::{EngineError, Result};
+
+/// A run's folder: `spec.json`, `journal.jsonl`, `checkpoint.safetensors`, `model.safetensors`, `worker.log`.
+///
+/// A worker holds the lock of `worker.lock` as long as it lives. The operating system releases it however the worker
+/// ends, so the lock, and not a process id, tells whether there is one.
+#[derive(Clone, Debug)]
+pub struct RunFolder {
+    dir: PathBuf,
+}
+
+impl RunFolder {
+    /// The folder at `dir`, which need not exist yet.
+    pub fn at(dir: impl Into<PathBuf>) -> Self {
+        Self { dir: dir.into() }
+    }
+
+    /// Creates the folder and writes its spec.
+    ///
+    /// # Errors
+    /// When the folder cannot be written.
+    pub fn create(dir: impl Into<PathBuf>, spec: &RunSpec) -> Result<Self> {
+        let folder = Self::at(dir);
+        fs::create_dir_all(&folder.dir).map_err(|e| EngineError::io(&folder.dir, e))?;
+        write_atomically(&folder.spec(), spec.to_json().as_bytes())?;
+        Ok(folder)
+    }
+
+    /// Where it is.
+    pub fn dir(&self) -> &Path {
+        &self.dir
+    }
+
+    /// The spec, as JSON.
+    pub fn spec(&self) -> PathBuf {
+        self.dir.join("spec.json")
+    }
+
+    /// What happened, one [`retort_spec::Record`] a line, only ever appended to.
+    pub fn journal(&self) -> PathBuf {
+        self.dir.join("journal.jsonl")
+    }
+
+    /// The state from which a stopped run goes on.
+    pub fn checkpoint(&self) -> PathBuf {
+        self.dir.join("checkpoint.safetensors")
+    }
+
+    /// The trained weights; there once the run has finished.
+    pub fn model(&self) -> PathBuf {
+        self.dir.join("model.safetensors")
+    }
+
+    /// What the worker process printed.
+    pub fn worker_log(&self) -> PathBuf {
+        self.dir.join("worker.log")
+    }
+
+    fn lock_file(&self) -> PathBuf {
+        self.dir.join("worker.lock")
+    }
+
+    fn cancel_file(&self) -> PathBuf {
+        self.dir.join("cancel")
+    }
+
+    /// Takes the folder for this process, until the returned guard is dropped.
+    ///
+    /// # Errors
+    /// [`EngineError::Busy`] when another worker holds it.
+    pub fn lock(&self) -> Result<File> {
+        let path = self.lock_file();
+        let open = OpenOptions::new().create(true).truncate(false).read(true).write(true).open(&path);
+        let mut file = open.map_err(|e| EngineError::io(&path, e))?;
+        match file.try_lock() {
+            Ok(()) => {}
+            Err(TryLockError::WouldBlock) => return Err(EngineError::Busy(self.dir.clone())),
+            Err(TryLockError::Error(e)) => return Err(EngineError::io(&path, e)),
+        }
+        let write =
+            file.set_len(0).and_then(|()| file.rewind()).and_then(|()| writeln!(file, "{}", std::process::id()));
+        write.map_err(|e| EngineError::io(&path, e))?;
+        Ok(file)
+    }
+
+    /// The process id of the worker that holds the folder, if one lives.
+    ///
+    /// # Errors
+    /// When the lock file cannot be read.
+    pub fn worker(&self) -> Result<Option<u32>> {
+        let path = self.lock_file();
+        let mut file = match OpenOptions::new().read(true).write(true).open(&path) {
+            Ok(file) => file,
+            Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(None),
+            Err(e) => return Err(EngineError::io(&path, e)),
+        };
+        match file.try_lock_shared() {
+            Ok(()) => Ok(None),
+            Err(TryLockError::WouldBlock) => {
+                let mut text = String::new();
+                file.read_to_string(&mut text).map_err(|e| EngineError::io(&path, e))?;
+                // A worker that has just taken the lock may not have written its id yet; it lives all the same.
+                Ok(Some(text.trim().parse().unwrap_or(0)))
+            }
+            Err(TryLockError::Error(e)) => Err(EngineError::io(&path, e)),
+        }
+    }
+
+    /// Asks the worker to end the run; it looks between two steps.
+    ///
+    /// # Errors
+    /// When the folder cannot be written.
+    pub fn request_cancel(&self) -> Result<()> {
+        fs::create_dir_all(&self.dir).map_err(|e| EngineError::io(&self.dir, e))?;
+        File::create(self.cancel_file()).map_err(|e| EngineError::io(&self.cancel_file(), e))?;
+        Ok(())
+    }
+
+    /// Takes such a request back, so that the run may be resumed.
+    ///
+    /// # Errors
+    /// When the folder cannot be written.
+    pub fn withdraw_cancel(&self) -> Result<()> {
+        match fs::remove_file(self.cancel_file()) {
+            Err(e) if e.kind() != io::ErrorKind::NotFound => Err(EngineError::io(&self.cancel_file(), e)),
+            _ => Ok(()),
+        }
+    }
+
+    /// Whether somebody asked to end the run.
+    pub fn cancel_requested(&self) -> bool {
+        self.cancel_file().exists()
+    }
+}
+
+/// Replaces the file at `path` as a whole: written beside, synced, renamed, so that a crash leaves the old or the new.
+///
+/// # Errors
+/// When the disk refuses; the old file is then untouched.
+pub fn write_atomically(path: &Path, bytes: &[u8]) -> Result<()> {
+    let beside = path.with_extension("tmp");
+    let write = || -> io::Result<()> {
+        let mut file = File::create(&beside)?;
+        file.write_all(bytes)?;
+        file.sync_all()?;
+        fs::rename(&beside, path)?;
+        if let Some(dir) = path.parent().filter(|dir| !dir.as_os_str().is_empty()) {
+            File::open(dir)?.sync_all()?;
+        }
+        Ok(())
+    };
+    write().map_err(|e| {
+        // The half-written file is of no use to anybody; if even this fails, the error below says why.
+        let _ = fs::remove_file(&beside);
+        EngineError::io(path, e)
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_second_worker_cannot_take_a_folder_that_one_holds() {
+        let dir = tempfile::tempdir().unwrap();
+        let folder = RunFolder::at(dir.path());
+        let held = folder.lock().unwrap();
+        assert!(matches!(folder.lock(), Err(EngineError::Busy(_))));
+        assert_eq!(folder.worker().unwrap(), Some(std::process::id()));
+        drop(held);
+        assert_eq!(folder.worker().unwrap(), None);
+    }
+
+    #[test]
+    fn a_file_that_cannot_be_replaced_keeps_its_content() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("kept");
+        write_atomically(&path, b"old").unwrap();
+        fs::create_dir(path.with_extension("tmp")).unwrap();
+        assert!(write_atomically(&path, b"new").is_err());
+        assert_eq!(fs::read(&path).unwrap(), b"old");
+    }
+}

@@ -1,0 +1,25 @@
+//! The science of Retort: data, models, attacks, methods, training and evaluation, computed through Candle.
+//!
+//! The door is [`run_folder`]: it takes a folder with a `spec.json` and leaves a journal and a model there. Nothing here
+//! knows of databases or HTTP.
+
+pub mod attacks;
+pub mod data;
+pub mod device;
+mod error;
+mod evaluate;
+mod folder;
+mod journal;
+mod loader;
+mod loss;
+pub mod methods;
+pub mod models;
+pub mod nn;
+pub mod ops;
+pub mod rng;
+mod run;
+mod train;
+
+pub use error::{EngineError, Result};
+pub use folder::{RunFolder, write_atomically};
+pub use run::{Outcome, run_folder};

@@ -1,0 +1,40 @@
+//! Knowledge distillation (Hinton et al. 2015; methods.md §1.1).
+
+use candle_core::{Result, Tensor};
+use retort_spec::Reduction;
+
+use super::{Answer, Batch, Objective};
+use crate::{
+    loss::{cross_entropy, kl_divergence},
+    nn::Network,
+};
+
+/// γ·CE(s(x), y) + α·T²·KL(t(x) ‖ s(x)) on natural images, batch mean.
+pub(super) struct Kd {
+    teacher: Network,
+    temperature: f64,
+    alpha: f64,
+    gamma: f64,
+}
+
+impl Kd {
+    pub(super) const fn new(teacher: Network, temperature: f64, alpha: f64, gamma: f64) -> Self {
+        Self { teacher, temperature, alpha, gamma }
+    }
+}
+
+impl Objective for Kd {
+    fn inputs(&mut self, _student: &mut Network, batch: &Batch) -> Result<Tensor> {
+        Ok(batch.images.clone())
+    }
+
+    fn loss(&mut self, answer: &Answer, inputs: &Tensor, batch: &Batch) -> Result<Tensor> {
+        let (teacher, _) = self.teacher.infer(inputs)?;
+        let soft = kl_divergence(&teacher, answer.logits, self.temperature, Reduction::BatchMean)?;
+        let loss = (soft * (self.alpha * self.temperature * self.temperature))?;
+        if self.gamma == 0.0 {
+            return Ok(loss);
+        }
+        loss + (cross_entropy(answer.logits, batch.labels)? * self.gamma)?
+    }
+}

@@ -1,0 +1,19 @@
+//! Training on natural images.
+
+use candle_core::{Result, Tensor};
+
+use super::{Answer, Batch, Objective};
+use crate::{loss::cross_entropy, nn::Network};
+
+/// Cross-entropy on natural images.
+pub(super) struct Natural;
+
+impl Objective for Natural {
+    fn inputs(&mut self, _student: &mut Network, batch: &Batch) -> Result<Tensor> {
+        Ok(batch.images.clone())
+    }
+
+    fn loss(&mut self, answer: &Answer, _inputs: &Tensor, batch: &Batch) -> Result<Tensor> {
+        cross_entropy(answer.logits, batch.labels)
+    }
+}

@@ -1,0 +1,199 @@
+//! Tensors on disk: finished models, and the state from which a stopped run goes on. Both are safetensors files that
+//! appear as a whole or not at all.
+
+use std::{collections::HashMap, fs, path::Path};
+
+use candle_core::{DType, Device, Tensor, safetensors::Load};
+use retort_spec::Architecture;
+use safetensors::SafeTensors;
+use serde::{Deserialize, Serialize};
+
+use super::{network::Network, weights::Named};
+use crate::{EngineError, Result, write_atomically};
+
+/// The key of the file's metadata under which our header stands, as JSON. There is only one key, so that equal models
+/// are equal files: safetensors writes several keys in random order.
+const HEADER: &str = "retort";
+
+/// What a model file says about itself.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ModelHeader {
+    /// The architecture.
+    pub architecture: Architecture,
+    /// The classes' names, in label order.
+    pub classes: Vec<String>,
+    /// The dataset that it was trained on.
+    pub dataset: String,
+    /// The method that trained it.
+    pub method: String,
+    /// The seed of its training.
+    pub seed: u64,
+}
+
+/// Tensors and a JSON text, as one file.
+pub struct StateFile {
+    /// The tensors by name.
+    pub tensors: Vec<Named>,
+    /// Everything else.
+    pub state: String,
+}
+
+impl StateFile {
+    /// Writes the file, replacing an older one as a whole.
+    ///
+    /// # Errors
+    /// When the disk refuses; an older file then stays.
+    pub fn save(self, path: &Path) -> Result<()> {
+        let metadata = HashMap::from([(HEADER.to_owned(), self.state)]);
+        let tensors = self.tensors.into_iter().map(|n| (n.name, n.tensor));
+        let bytes = safetensors::serialize(tensors, Some(metadata)).map_err(|e| model_error(path, &e.to_string()))?;
+        write_atomically(path, &bytes)
+    }
+
+    /// Reads a file to a device.
+    ///
+    /// # Errors
+    /// When it is missing, truncated, or not one of ours.
+    pub fn load(path: &Path, device: &Device) -> Result<Self> {
+        let bytes = fs::read(path).map_err(|e| EngineError::io(path, e))?;
+        let fault = |e: safetensors::SafeTensorError| {
+            model_error(path, &format!("not a whole safetensors file ({e}): copy or train it again"))
+        };
+        let (_, metadata) = SafeTensors::read_metadata(&bytes).map_err(fault)?;
+        let state = metadata.metadata().as_ref().and_then(|m| m.get(HEADER).cloned());
+        let state = state.ok_or_else(|| model_error(path, "it was not written by Retort: it has no Retort header"))?;
+        let file = SafeTensors::deserialize(&bytes).map_err(fault)?;
+        let mut tensors = Vec::new();
+        for (name, view) in file.iter() {
+            tensors.push(Named { name: name.to_owned(), tensor: view.load(device)? });
+        }
+        Ok(Self { tensors, state })
+    }
+
+    /// Takes the tensor `name` out, which must have this shape and hold finite numbers.
+    pub(crate) fn take(&mut self, name: &str, like: &Tensor) -> std::result::Result<Tensor, String> {
+        let Some(at) = self.tensors.iter().position(|n| n.name == name) else {
+            return Err(format!("the tensor {name} is missing"));
+        };
+        let tensor = self.tensors.swap_remove(at).tensor;
+        if tensor.dims() != like.dims() || tensor.dtype() != like.dtype() {
+            let (found, expected) = (tensor.shape(), like.shape());
+            return Err(format!("{name} is {:?} {found:?}, expected {:?} {expected:?}", tensor.dtype(), like.dtype()));
+        }
+        let sum = tensor.to_dtype(DType::F64).and_then(|t| t.abs()?.sum_all()?.to_scalar::<f64>());
+        match sum {
+            Ok(sum) if sum.is_finite() => Ok(tensor),
+            Ok(_) => Err(format!("{name} holds numbers that are not finite")),
+            Err(e) => Err(e.to_string()),
+        }
+    }
+}
+
+fn model_error(path: &Path, fault: &str) -> EngineError {
+    EngineError::Model { path: path.to_owned(), fault: fault.to_owned() }
+}
+
+/// The tensors of a network under PyTorch's names, counters included.
+fn state_dict(network: &Network) -> Result<Vec<Named>> {
+    let weights = &network.weights;
+    let mut all: Vec<Named> = weights.parameters.iter().chain(&weights.buffers).cloned().collect();
+    for buffer in &weights.buffers {
+        if let Some(layer) = buffer.name.strip_suffix("running_mean") {
+            let tensor = Tensor::new(weights.batches_tracked as i64, &Device::Cpu)?;
+            all.push(Named { name: format!("{layer}num_batches_tracked"), tensor });
+        }
+    }
+    Ok(all)
+}
+
+/// Writes a model under the key names of PyTorch's state dict (methods.md §6).
+///
+/// # Errors
+/// When the disk refuses; an older file then stays.
+pub fn save_model(path: &Path, network: &Network, header: &ModelHeader) -> Result<()> {
+    let state = serde_json::to_string(header).map_err(|e| model_error(path, &e.to_string()))?;
+    StateFile { tensors: state_dict(network)?, state }.save(path)
+}
+
+/// Reads a model; every tensor is checked before any is used.
+///
+/// # Errors
+/// Naming the tensor that is missing, too many, of another shape, or not finite.
+pub fn load_model(path: &Path, device: &Device) -> Result<(Network, ModelHeader)> {
+    let mut file = StateFile::load(path, device)?;
+    let header: ModelHeader = serde_json::from_str(&file.state)
+        .map_err(|e| model_error(path, &format!("its Retort header is not that of a model ({e})")))?;
+    let mut network = Network::new(header.architecture, header.classes.len(), 0, device)?;
+    let weights = &mut network.weights;
+    for named in weights.parameters.iter_mut().chain(&mut weights.buffers) {
+        named.tensor = file.take(&named.name, &named.tensor).map_err(|fault| model_error(path, &fault))?;
+    }
+    for named in &file.tensors {
+        if !named.name.ends_with("num_batches_tracked") {
+            return Err(model_error(
+                path,
+                &format!("the tensor {} is not part of a {}", named.name, header.architecture),
+            ));
+        }
+        weights.batches_tracked = named.tensor.to_scalar::<i64>().unwrap_or(0).max(0) as u64;
+    }
+    Ok((network, header))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ops::testing;
+
+    fn header() -> ModelHeader {
+        ModelHeader {
+            architecture: Architecture::ResNet8,
+            classes: (0..10).map(|c| format!("class {c}")).collect(),
+            dataset: "d".into(),
+            method: "pgd-at".into(),
+            seed: 3,
+        }
+    }
+
+    #[test]
+    fn a_model_reads_back_with_the_same_logits_and_the_same_bytes() {
+        let dir = tempfile::tempdir().unwrap();
+        let (path, again) = (dir.path().join("model.safetensors"), dir.path().join("again.safetensors"));
+        let mut network = Network::new(Architecture::ResNet8, 10, 5, &Device::Cpu).unwrap();
+        network.weights.batches_tracked = 17;
+        save_model(&path, &network, &header()).unwrap();
+        let (mut loaded, found) = load_model(&path, &Device::Cpu).unwrap();
+        assert_eq!(found, header());
+        let images = testing::tensor(1, (2, 3, 32, 32));
+        let (logits, _) = network.infer(&images).unwrap();
+        assert_eq!(testing::values(&loaded.infer(&images).unwrap().0), testing::values(&logits));
+        save_model(&again, &loaded, &found).unwrap();
+        assert_eq!(fs::read(path).unwrap(), fs::read(again).unwrap());
+    }
+
+    #[test]
+    fn a_truncated_file_is_refused_with_its_path() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("model.safetensors");
+        let network = Network::new(Architecture::ResNet8, 10, 5, &Device::Cpu).unwrap();
+        save_model(&path, &network, &header()).unwrap();
+        let bytes = fs::read(&path).unwrap();
+        fs::write(&path, &bytes[..bytes.len() / 2]).unwrap();
+        let message = load_model(&path, &Device::Cpu).err().unwrap().to_string();
+        assert!(message.contains("model.safetensors") && message.contains("safetensors file"), "{message}");
+    }
+
+    #[test]
+    fn a_model_of_another_shape_or_with_nan_is_refused_by_the_tensors_name() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("model.safetensors");
+        let mut network = Network::new(Architecture::ResNet8, 10, 5, &Device::Cpu).unwrap();
+        let wrong = ModelHeader { architecture: Architecture::ResNet20, ..header() };
+        save_model(&path, &network, &wrong).unwrap();
+        assert!(load_model(&path, &Device::Cpu).err().unwrap().to_string().contains("layer1.1.conv1.weight"));
+        let last = network.weights.parameters.last_mut().unwrap();
+        last.tensor = (&last.tensor * f64::NAN).unwrap();
+        save_model(&path, &network, &header()).unwrap();
+        assert!(load_model(&path, &Device::Cpu).err().unwrap().to_string().contains("fc.bias"));
+    }
+}

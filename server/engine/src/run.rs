@@ -1,0 +1,166 @@
+//! One run in its folder, from its spec to its last line.
+
+use std::{
+    fs,
+    path::Path,
+    sync::atomic::{AtomicBool, Ordering},
+    time::{Duration, Instant},
+};
+
+use candle_core::Device;
+use retort_spec::{Event, LogLevel, ModelRef, Record, RunSpec, Stage, StageWork};
+
+use crate::{EngineError, Result, RunFolder, data::Library, device, evaluate, journal::Journal, train};
+
+/// How an attempt at a run ended, if no error ended it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// The run is done.
+    Finished,
+    /// A person ended the run.
+    Cancelled,
+    /// The process was asked to stop; the run goes on from its checkpoint later.
+    Stopped,
+}
+
+/// Takes up the run in `folder` and carries it on to its end, or until `stop` is set or somebody asks to cancel it.
+///
+/// Everything that happens is appended to the folder's journal and shown to `observe`. A run that an earlier attempt
+/// left unfinished goes on from its checkpoint, with the numbers that it would have had.
+///
+/// # Errors
+/// When the spec, the dataset or a model cannot be used, the disk refuses, or the training diverges. The journal's last
+/// line says so too, unless the journal itself could not be written.
+pub fn run_folder(
+    folder: &RunFolder,
+    library: &Library,
+    attempt: u32,
+    stop: &AtomicBool,
+    observe: &mut dyn FnMut(&Record),
+) -> Result<Outcome> {
+    let _held = folder.lock()?;
+    let mut journal = Journal::open(&folder.journal(), attempt, observe)?;
+    let outcome = attempt_run(folder, library, stop, &mut journal);
+    match &outcome {
+        // The finished event carries the seconds; it was written where they are known.
+        Ok(Outcome::Finished) => {}
+        Ok(Outcome::Cancelled) => journal.write(Event::Cancelled {})?,
+        Ok(Outcome::Stopped) => journal.write(Event::Stopped {})?,
+        Err(error) => journal.write(Event::Failed { reason: error.to_string() })?,
+    }
+    outcome
+}
+
+fn attempt_run(folder: &RunFolder, library: &Library, stop: &AtomicBool, journal: &mut Journal) -> Result<Outcome> {
+    let path = folder.spec();
+    let text = fs::read_to_string(&path).map_err(|e| EngineError::io(&path, e))?;
+    let spec = RunSpec::from_json(&text)?;
+    let (device, note) = device::open(spec.device());
+    if let Some(message) = note {
+        journal.write(Event::Log { level: LogLevel::Warning, message })?;
+    }
+    let dataset = library.load(&spec.dataset().name)?.choose(spec.dataset())?;
+    let mut context = Context { folder, stop, journal, device, clock: Clock::new(), seconds_before: 0.0 };
+    match spec {
+        RunSpec::Train(spec) => train::run(&spec, &dataset, &mut context),
+        RunSpec::Evaluate(spec) => evaluate::run(&spec, &dataset, &mut context),
+    }
+}
+
+/// What a run's work has around it.
+pub(crate) struct Context<'a, 'j> {
+    pub folder: &'a RunFolder,
+    stop: &'a AtomicBool,
+    pub journal: &'a mut Journal<'j>,
+    pub device: Device,
+    clock: Clock,
+    /// Seconds that earlier attempts computed.
+    pub seconds_before: f64,
+}
+
+/// How often progress is reported.
+const REPORT_EVERY: Duration = Duration::from_millis(900);
+/// How much work a crash may cost, where an epoch takes longer than this.
+const CHECKPOINT_EVERY: Duration = Duration::from_secs(60);
+
+struct Clock {
+    started: Instant,
+    reported: Option<Instant>,
+    checkpointed: Instant,
+    /// Share of the work that was done when this attempt began.
+    done_at_start: Option<f64>,
+}
+
+impl Clock {
+    fn new() -> Self {
+        let now = Instant::now();
+        Self { started: now, reported: None, checkpointed: now, done_at_start: None }
+    }
+}
+
+impl Context<'_, '_> {
+    /// Reports that a worker took up the run.
+    pub(crate) fn started(&mut self, resumed_epochs: usize) -> Result<()> {
+        self.journal.write(Event::Started {
+            device: if self.device.is_cpu() { "cpu".into() } else { "cuda".into() },
+            threads: device::threads(),
+            version: env!("CARGO_PKG_VERSION").into(),
+            resumed_epochs,
+        })
+    }
+
+    /// Whether the run must leave off now, and how.
+    pub(crate) fn interrupted(&self) -> Option<Outcome> {
+        if self.folder.cancel_requested() {
+            return Some(Outcome::Cancelled);
+        }
+        self.stop.load(Ordering::Relaxed).then_some(Outcome::Stopped)
+    }
+
+    /// Seconds of computing, over all attempts.
+    pub(crate) fn seconds(&self) -> f64 {
+        self.seconds_before + self.clock.started.elapsed().as_secs_f64()
+    }
+
+    /// Whether a checkpoint is due by time; if so the clock starts again.
+    pub(crate) fn checkpoint_is_due(&mut self) -> bool {
+        let due = self.clock.checkpointed.elapsed() >= CHECKPOINT_EVERY;
+        if due {
+            self.clock.checkpointed = Instant::now();
+        }
+        due
+    }
+
+    /// Reports how far the run is, about once a second.
+    pub(crate) fn progress(&mut self, stage: Stage, (epoch, epochs): (usize, usize), done: f64) -> Result<()> {
+        let done_at_start = *self.clock.done_at_start.get_or_insert(done);
+        if self.clock.reported.is_some_and(|at| at.elapsed() < REPORT_EVERY) {
+            return Ok(());
+        }
+        self.clock.reported = Some(Instant::now());
+        let elapsed = self.clock.started.elapsed().as_secs_f64();
+        let own = done - done_at_start;
+        let seconds_left = if own > 0.0 { elapsed / own * (1.0 - done) } else { f64::NAN };
+        // Before the first step nothing is known of the speed, and JSON knows no such number.
+        let seconds_left = if seconds_left.is_finite() { seconds_left } else { 0.0 };
+        self.journal.write(Event::Progress { stage, epoch, epochs, done, seconds_left })
+    }
+}
+
+/// Where a model file lies; specs in run folders name files.
+pub(crate) fn model_path(model: &ModelRef) -> Result<&Path> {
+    match model {
+        ModelRef::File(path) => Ok(path),
+        ModelRef::Run(id) => Err(EngineError::Data(format!(
+            "the spec names the model of run {id}: only the server knows where that is; name a file instead"
+        ))),
+        ModelRef::Planned(_) => Err(EngineError::Data("the spec names a run that was never launched".into())),
+    }
+}
+
+/// The share of all stages' work that is done in the middle of one: `within` of stage `stage`, each from 0 to 1.
+pub(crate) fn share_done(stages: &[StageWork], stage: usize, within: f64) -> f64 {
+    let all: f64 = stages.iter().map(StageWork::macs).sum();
+    let before: f64 = stages[..stage].iter().map(StageWork::macs).sum();
+    ((before + within * stages[stage].macs()) / all).clamp(0.0, 1.0)
+}

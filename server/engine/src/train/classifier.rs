@@ -1,0 +1,143 @@
+//! The linear classifier on a frozen backbone (methods.md §2.2, §7): trained on the features of the natural images, which
+//! are computed once, without augmentation.
+
+use std::collections::BTreeMap;
+
+use candle_core::Tensor;
+use candle_nn::ops::log_softmax;
+use retort_spec::Event;
+
+use super::{Part, Position, Training, state::Resumed};
+use crate::{
+    Result,
+    evaluate::{images, natural_accuracy},
+    loader,
+    loss::{cross_entropy_gradient, label_column},
+    nn::{Named, Sgd},
+    ops::{SgdStep, linear, linear_gradients},
+    rng::{Purpose, Stream},
+    run::{Outcome, share_done},
+};
+
+/// Standard deviation of the initial weights; the bias starts at 0.
+const INITIAL_DEVIATION: f32 = 0.01;
+
+/// Trains the classifier; an outcome means that the run left off in the middle.
+pub(super) fn train(
+    training: &mut Training,
+    index: usize,
+    part: &Part,
+    resumed: Option<Resumed>,
+) -> Result<Option<Outcome>> {
+    let features = features(training)?;
+    let mut layer = layer(training)?;
+    let mut sgd = Sgd::new(&layer)?;
+    let mut epoch = 0;
+    match resumed {
+        Some(resumed) if resumed.position.epoch > 0 => {
+            epoch = resumed.position.epoch;
+            sgd.restore(resumed.objective.into_iter().map(|n| n.tensor).collect());
+        }
+        _ => reset(training, &mut layer)?,
+    }
+    while epoch < part.schedule.epochs {
+        if let Some(outcome) = training.context.interrupted() {
+            keep(training, &layer, &sgd, index, epoch)?;
+            return Ok(Some(outcome));
+        }
+        let at = part.epochs_before + epoch;
+        let step = SgdStep {
+            learning_rate: part.schedule.learning_rate_at(epoch),
+            momentum: part.schedule.momentum,
+            weight_decay: part.schedule.weight_decay,
+        };
+        let mut values = train_epoch(training, part, at, &features, &mut layer, &mut sgd, step)?;
+        epoch += 1;
+        write_back(training, &layer);
+        if epoch == part.schedule.epochs {
+            let natural = natural_accuracy(&mut training.network, &training.dataset.test, &training.context.device)?;
+            values.insert("natural_accuracy".to_owned(), natural.percent());
+        }
+        training.context.journal.write(Event::Metrics { stage: part.stage, epoch: at + 1, values })?;
+        let done = share_done(&training.work, index, epoch as f64 / part.schedule.epochs as f64);
+        training.context.progress(part.stage, (at + 1, training.epochs), done)?;
+        if training.context.checkpoint_is_due() {
+            keep(training, &layer, &sgd, index, epoch)?;
+        }
+    }
+    Ok(None)
+}
+
+/// The features of all training images, `[M, F]`.
+fn features(training: &mut Training) -> Result<Tensor> {
+    let all: Vec<usize> = (0..training.dataset.train.len()).collect();
+    let mut parts = Vec::new();
+    for batch in all.chunks(250) {
+        let images = images(&training.dataset.train, batch, &training.context.device)?;
+        parts.push(training.network.infer(&images)?.1);
+    }
+    Ok(Tensor::cat(&parts, 0)?)
+}
+
+/// The classifier's weight and bias.
+fn layer(training: &Training) -> Result<Vec<Named>> {
+    let parameters = &training.network.weights.parameters;
+    let copy = |i: usize| Ok(Named { name: parameters[i].name.clone(), tensor: parameters[i].tensor.copy()? });
+    training.network.classifier().into_iter().map(copy).collect()
+}
+
+fn reset(training: &Training, layer: &mut [Named]) -> Result<()> {
+    let mut stream = Stream::new(training.spec.seed, Purpose::Classifier, 0, 0);
+    let shape = layer[0].tensor.shape().clone();
+    let values = (0..shape.elem_count()).map(|_| INITIAL_DEVIATION * stream.normal()).collect();
+    layer[0].tensor = Tensor::from_vec(values, shape, &training.context.device)?;
+    layer[1].tensor = layer[1].tensor.zeros_like()?.copy()?;
+    Ok(())
+}
+
+fn write_back(training: &mut Training, layer: &[Named]) {
+    for (index, named) in training.network.classifier().into_iter().zip(layer) {
+        training.network.weights.parameters[index].tensor = named.tensor.clone();
+    }
+}
+
+fn train_epoch(
+    training: &Training,
+    part: &Part,
+    epoch: usize,
+    features: &Tensor,
+    layer: &mut [Named],
+    sgd: &mut Sgd,
+    step: SgdStep,
+) -> Result<BTreeMap<String, f64>> {
+    let labels = &training.dataset.train.labels;
+    let order = loader::order(labels.len(), training.spec.seed, epoch as u64);
+    let (mut loss, mut correct) = (0.0, 0usize);
+    for indices in order.chunks(part.schedule.batch_size) {
+        let at = Tensor::new(indices, features.device())?;
+        let x = features.index_select(&at, 0)?;
+        let own: Vec<u8> = indices.iter().map(|i| labels[*i as usize]).collect();
+        let logits = linear(&x, &layer[0].tensor, &layer[1].tensor)?;
+        let chosen = log_softmax(&logits, 1)?.gather(&label_column(&own, &logits)?, 1)?;
+        loss -= f64::from(chosen.sum_all()?.to_scalar::<f32>()?);
+        for (row, label) in logits.to_vec2::<f32>()?.iter().zip(&own) {
+            correct += usize::from(row.iter().all(|v| *v <= row[usize::from(*label)]));
+        }
+        let slope = (cross_entropy_gradient(&logits, &own)? / own.len() as f64)?;
+        let (_, dw, db) = linear_gradients(&x, &layer[0].tensor, &slope)?;
+        sgd.step(layer, &[Some(dw), Some(db)], step)?;
+    }
+    let n = labels.len() as f64;
+    Ok(BTreeMap::from([
+        ("train_loss".to_owned(), loss / n),
+        ("train_accuracy".to_owned(), 100.0 * correct as f64 / n),
+        ("learning_rate".to_owned(), step.learning_rate),
+    ]))
+}
+
+fn keep(training: &mut Training, layer: &[Named], sgd: &Sgd, index: usize, epoch: usize) -> Result<()> {
+    write_back(training, layer);
+    let velocity = |(i, v): (usize, &Tensor)| Named { name: format!("velocity.{i}"), tensor: v.clone() };
+    let velocities = sgd.velocities().iter().enumerate().map(velocity).collect();
+    training.save(Position { stage: index, epoch, ..Position::default() }, None, velocities)
+}

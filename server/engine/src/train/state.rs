@@ -1,0 +1,101 @@
+//! What a checkpoint of a training holds, and how it comes back.
+
+use std::path::Path;
+
+use candle_core::Tensor;
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    EngineError, Result,
+    nn::{Named, Network, Sgd, StateFile},
+};
+
+/// How far a training is. The random streams are keyed by it, so it is all that they need.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub(super) struct Position {
+    /// Stage, counted among those that are run.
+    pub stage: usize,
+    /// Epochs of the stage that are done.
+    pub epoch: usize,
+    /// Steps of the epoch that are done.
+    pub step: usize,
+    /// Sum over the epoch's images of the loss.
+    pub loss_sum: f64,
+    /// Images of the epoch that the student got right.
+    pub correct: usize,
+    /// Images of the epoch so far.
+    pub seen: usize,
+    /// Training passes that the running statistics have seen.
+    pub batches_tracked: u64,
+    /// Seconds of computing so far.
+    pub seconds: f64,
+}
+
+/// What a checkpoint gives back beside the network's weights.
+pub(super) struct Resumed {
+    pub position: Position,
+    /// By parameter; absent at the start of a stage.
+    pub velocities: Option<Vec<Tensor>>,
+    /// In the order of their names.
+    pub objective: Vec<Named>,
+}
+
+const VELOCITY: &str = "velocity.";
+const OBJECTIVE: &str = "objective.";
+
+/// Writes a checkpoint, replacing the older one as a whole; `objective` is what the stage's objective must keep.
+pub(super) fn save(
+    path: &Path,
+    mut at: Position,
+    network: &Network,
+    sgd: Option<&Sgd>,
+    objective: Vec<Named>,
+) -> Result<()> {
+    let weights = &network.weights;
+    at.batches_tracked = weights.batches_tracked;
+    let mut tensors: Vec<Named> = weights.parameters.iter().chain(&weights.buffers).cloned().collect();
+    if let Some(sgd) = sgd {
+        for (parameter, velocity) in weights.parameters.iter().zip(sgd.velocities()) {
+            tensors.push(Named { name: format!("{VELOCITY}{}", parameter.name), tensor: velocity.clone() });
+        }
+    }
+    for named in objective {
+        tensors.push(Named { name: format!("{OBJECTIVE}{}", named.name), tensor: named.tensor });
+    }
+    let state = serde_json::to_string(&at).map_err(|e| EngineError::io(path, e.into()))?;
+    StateFile { tensors, state }.save(path)
+}
+
+/// Reads the checkpoint at `path` into the network; nothing if there is none yet.
+pub(super) fn load(path: &Path, network: &mut Network) -> Result<Option<Resumed>> {
+    if !path.exists() {
+        return Ok(None);
+    }
+    let fault = |fault: String| EngineError::Model {
+        path: path.to_owned(),
+        fault: format!("{fault}; remove this checkpoint to start the run again"),
+    };
+    let device = network.weights.parameters[0].tensor.device().clone();
+    let mut file = StateFile::load(path, &device)?;
+    let position: Position = serde_json::from_str(&file.state).map_err(|e| fault(e.to_string()))?;
+    let weights = &mut network.weights;
+    for named in weights.parameters.iter_mut().chain(&mut weights.buffers) {
+        named.tensor = file.take(&named.name, &named.tensor).map_err(fault)?;
+    }
+    weights.batches_tracked = position.batches_tracked;
+    let mut velocities = Vec::new();
+    for parameter in &weights.parameters {
+        let name = format!("{VELOCITY}{}", parameter.name);
+        if file.tensors.iter().any(|n| n.name == name) {
+            velocities.push(file.take(&name, &parameter.tensor).map_err(fault)?);
+        }
+    }
+    let velocities = (velocities.len() == weights.parameters.len()).then_some(velocities);
+    let objective = file.tensors.into_iter().filter_map(|named| {
+        let name = named.name.strip_prefix(OBJECTIVE)?.to_owned();
+        Some(Named { name, tensor: named.tensor })
+    });
+    let mut objective: Vec<Named> = objective.collect();
+    objective.sort_by(|a, b| a.name.cmp(&b.name));
+    Ok(Some(Resumed { position, velocities, objective }))
+}

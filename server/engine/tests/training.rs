@@ -1,0 +1,148 @@
+//! Whole runs in their folders, on a few images: that they train, that they repeat, and that they resume.
+
+use std::{
+    fs,
+    path::Path,
+    sync::atomic::{AtomicBool, Ordering},
+};
+
+use retort_engine::{Outcome, RunFolder, data::Library, run_folder};
+use retort_spec::{
+    Architecture, Attack, BUNDLED_DATASET, Budget, DatasetChoice, DeviceName, EvaluateSpec, Event, Method, MethodName,
+    ModelRef, Record, RunSpec,
+};
+
+fn dataset() -> DatasetChoice {
+    DatasetChoice { name: BUNDLED_DATASET.into(), train_images: Some(96), test_images: Some(40) }
+}
+
+/// A spec of two short epochs a stage.
+fn spec(method: MethodName, teacher: Option<&Path>) -> RunSpec {
+    let mut spec = Budget::Smoke.train(method, Architecture::ResNet8, dataset(), 7);
+    spec.schedule = spec.schedule.stretched_to(2);
+    spec.schedule.batch_size = 32;
+    if let Method::Gacd { classifier, .. } = &mut spec.method {
+        *classifier = classifier.clone().stretched_to(3);
+    }
+    spec.teacher = teacher.map(|path| ModelRef::File(path.to_owned()));
+    RunSpec::Train(spec)
+}
+
+/// Runs a spec; `stop_after` sets the stop flag once so many epochs have been reported.
+fn run(dir: &Path, spec: &RunSpec, attempt: u32, stop_after: Option<usize>) -> Outcome {
+    let folder = RunFolder::create(dir, spec).unwrap();
+    let library = Library::new(dir.join("no-datasets"));
+    let stop = AtomicBool::new(false);
+    let mut epochs = 0;
+    let mut observe = |record: &Record| {
+        epochs += usize::from(matches!(record.event, Event::Metrics { .. }));
+        if stop_after.is_some_and(|n| epochs >= n) {
+            stop.store(true, Ordering::Relaxed);
+        }
+    };
+    run_folder(&folder, &library, attempt, &stop, &mut observe).unwrap()
+}
+
+/// The lines of a journal that depend on the spec alone.
+fn figures(dir: &Path) -> Vec<String> {
+    let text = fs::read_to_string(RunFolder::at(dir).journal()).unwrap();
+    let records = text.lines().map(|line| serde_json::from_str::<Record>(line).unwrap());
+    let kept = records.filter(|r| matches!(r.event, Event::Metrics { .. } | Event::Evaluation { .. }));
+    kept.map(|r| serde_json::to_string(&r.event).unwrap()).collect()
+}
+
+fn model(dir: &Path) -> Vec<u8> {
+    fs::read(RunFolder::at(dir).model()).unwrap()
+}
+
+fn teacher(dir: &Path) -> std::path::PathBuf {
+    let dir = dir.join("teacher");
+    assert_eq!(run(&dir, &spec(MethodName::PgdAt, None), 1, None), Outcome::Finished);
+    RunFolder::at(dir).model()
+}
+
+#[test]
+fn every_method_repeats_bit_for_bit_and_resumes_as_if_it_had_never_stopped() {
+    let root = tempfile::tempdir().unwrap();
+    let teacher = teacher(root.path());
+    for method in MethodName::ALL {
+        let spec = spec(method, method.needs_teacher().then_some(teacher.as_path()));
+        let (whole, again, resumed) =
+            (root.path().join("whole"), root.path().join("again"), root.path().join("resumed"));
+        run(&whole, &spec, 1, None);
+        run(&again, &spec, 1, None);
+        assert_eq!((figures(&whole), model(&whole)), (figures(&again), model(&again)), "{method} again");
+        // Stopped after every epoch: before each stage, in its middle, and between stages.
+        let mut attempt = 1;
+        while run(&resumed, &spec, attempt, Some(1)) == Outcome::Stopped {
+            attempt += 1;
+            assert!(attempt < 20, "{method} does not get on");
+        }
+        assert!(attempt > 1, "{method} was never stopped");
+        assert_eq!((figures(&whole), model(&whole)), (figures(&resumed), model(&resumed)), "{method} resumed");
+        for dir in [whole, again, resumed] {
+            fs::remove_dir_all(dir).unwrap();
+        }
+    }
+}
+
+#[test]
+fn fine_tuning_a_finished_gacd_model_gives_the_numbers_of_the_whole_run() {
+    let root = tempfile::tempdir().unwrap();
+    let teacher = teacher(root.path());
+    let (gacd, tuned, whole) = (root.path().join("gacd"), root.path().join("tuned"), root.path().join("whole"));
+    run(&gacd, &spec(MethodName::Gacd, Some(&teacher)), 1, None);
+    let both = spec(MethodName::GacdAft, Some(&teacher));
+    run(&whole, &both, 1, None);
+    let RunSpec::Train(mut second) = both else { unreachable!() };
+    second.start_from = Some(ModelRef::File(RunFolder::at(&gacd).model()));
+    run(&tuned, &RunSpec::Train(second), 1, None);
+    assert_eq!(model(&tuned), model(&whole));
+    let whole = figures(&whole);
+    assert_eq!(figures(&tuned), whole[figures(&gacd).len()..]);
+}
+
+#[test]
+fn an_evaluation_does_not_depend_on_its_batches_and_resumes() {
+    let root = tempfile::tempdir().unwrap();
+    let teacher = teacher(root.path());
+    let evaluate = |batch_size| {
+        RunSpec::Evaluate(EvaluateSpec {
+            model: ModelRef::File(teacher.clone()),
+            dataset: dataset(),
+            attacks: vec!["fgsm".parse().unwrap(), Attack::pgd(4)],
+            batch_size,
+            seed: 3,
+            device: DeviceName::Cpu,
+        })
+    };
+    let (one, other) = (root.path().join("one"), root.path().join("other"));
+    run(&one, &evaluate(40), 1, None);
+    run(&other, &evaluate(7), 1, None);
+    let figures_of_one = figures(&one);
+    assert_eq!(figures_of_one.len(), 3);
+    assert_eq!(figures_of_one, figures(&other));
+    let accuracies: Vec<usize> = figures_of_one
+        .iter()
+        .map(|line| match serde_json::from_str(line).unwrap() {
+            Event::Evaluation { accuracy, .. } => accuracy.correct,
+            event => panic!("{event:?}"),
+        })
+        .collect();
+    assert!(accuracies[1] <= accuracies[0] && accuracies[2] <= accuracies[0], "{accuracies:?}");
+}
+
+#[test]
+fn more_images_than_there_are_is_an_error_that_the_journal_holds() {
+    let root = tempfile::tempdir().unwrap();
+    let teacher = teacher(root.path());
+    let mut spec = spec(MethodName::Kd, Some(&teacher));
+    let RunSpec::Train(train) = &mut spec else { unreachable!() };
+    train.dataset.train_images = Some(40_000);
+    let dir = root.path().join("refused");
+    let folder = RunFolder::create(&dir, &spec).unwrap();
+    let result = run_folder(&folder, &Library::new(dir.clone()), 1, &AtomicBool::new(false), &mut |_| {});
+    let message = result.unwrap_err().to_string();
+    let journal = fs::read_to_string(folder.journal()).unwrap();
+    assert!(message.contains("40000") && journal.contains("failed"), "{message} {journal}");
+}

@@ -1,0 +1,176 @@
+//! What a run reports: the lines of its journal.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use crate::Attack;
+
+/// One line of `journal.jsonl`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Record {
+    /// When it was written: RFC 3339, UTC.
+    pub at: String,
+    /// Which attempt at the run wrote it, counted from 1.
+    pub attempt: u32,
+    /// What happened.
+    #[serde(flatten)]
+    pub event: Event,
+}
+
+/// A part of a run with its own loss and schedule.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Stage {
+    /// The method's own training.
+    Train,
+    /// The linear classifier on the frozen backbone.
+    Classifier,
+    /// Adversarial fine-tuning.
+    Finetune,
+    /// Evaluation.
+    Evaluate,
+}
+
+impl Stage {
+    /// The word on the pages.
+    pub const fn title(self) -> &'static str {
+        match self {
+            Self::Train => "training",
+            Self::Classifier => "linear classifier",
+            Self::Finetune => "fine-tuning",
+            Self::Evaluate => "evaluation",
+        }
+    }
+}
+
+/// How much a log line matters.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum LogLevel {
+    /// For information.
+    Info,
+    /// Something that the reader of the numbers should know.
+    Warning,
+}
+
+/// What happened. `Metrics` and `Evaluation` depend on the spec alone, to the last bit; the others tell of this attempt.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "event", rename_all = "snake_case")]
+pub enum Event {
+    /// A worker took up the run.
+    Started {
+        /// The device that it computes on, which is the CPU where the one that the spec names is missing.
+        device: String,
+        /// Threads it computes with.
+        threads: usize,
+        /// Version of the program.
+        version: String,
+        /// Epochs that a checkpoint spared this attempt; 0 for a run from the start.
+        resumed_epochs: usize,
+    },
+    /// How far the run is. Written about once a second.
+    Progress {
+        /// The part that it is in.
+        stage: Stage,
+        /// Epochs done over all stages; in an evaluation, 0.
+        epoch: usize,
+        /// Epochs of all stages; in an evaluation, 0.
+        epochs: usize,
+        /// Share of the run's work that is done, from 0 to 1.
+        done: f64,
+        /// Seconds that remain, judged by this attempt's speed.
+        seconds_left: f64,
+    },
+    /// The figures of one epoch.
+    Metrics {
+        /// The part of the run.
+        stage: Stage,
+        /// The epoch, counted from 1 over all stages.
+        epoch: usize,
+        /// Figures by name: `train_loss` (nats), `train_accuracy` and `natural_accuracy` (percent), `learning_rate`.
+        values: BTreeMap<String, f64>,
+    },
+    /// An accuracy over the test images.
+    Evaluation {
+        /// The attack; absent for the natural accuracy.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        attack: Option<Attack>,
+        /// The accuracy.
+        #[serde(flatten)]
+        accuracy: Accuracy,
+    },
+    /// A sentence for the person who reads the log.
+    Log {
+        /// How much it matters.
+        level: LogLevel,
+        /// The sentence.
+        message: String,
+    },
+    /// The worker was asked to stop, kept a checkpoint and left; the run can go on later.
+    Stopped {},
+    /// Done; the last line.
+    Finished {
+        /// Seconds of computing, summed over all attempts.
+        seconds: f64,
+    },
+    /// The run cannot go on; the last line of this attempt.
+    Failed {
+        /// What was wrong, where, and what to do.
+        reason: String,
+    },
+    /// Ended because a person asked for it; the last line of this attempt.
+    Cancelled {},
+}
+
+/// Correctly classified images, out of `n`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Accuracy {
+    /// Images classified as their label says.
+    pub correct: usize,
+    /// Images in all.
+    pub n: usize,
+}
+
+impl Accuracy {
+    /// In percent, from 0 to 100.
+    pub fn percent(self) -> f64 {
+        100.0 * self.correct as f64 / self.n.max(1) as f64
+    }
+
+    /// The 95 % confidence interval of the accuracy in percent, by Wilson's score (Wilson 1927): it stays inside 0 to
+    /// 100 and holds for few images too.
+    pub fn interval(self) -> [f64; 2] {
+        if self.n == 0 {
+            return [0.0, 100.0];
+        }
+        let (n, z) = (self.n as f64, 1.959_963_984_540_054_f64);
+        let p = self.correct as f64 / n;
+        let centre = (p + z * z / (2.0 * n)) / (1.0 + z * z / n);
+        let half = z / (1.0 + z * z / n) * (p * (1.0 - p) / n + z * z / (4.0 * n * n)).sqrt();
+        [100.0 * (centre - half).max(0.0), 100.0 * (centre + half).min(1.0)]
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_record_reads_back_from_its_line() {
+        let event = Event::Evaluation { attack: Some(Attack::pgd(20)), accuracy: Accuracy { correct: 431, n: 1000 } };
+        let record = Record { at: "2026-01-01T00:00:00Z".into(), attempt: 2, event };
+        let line = serde_json::to_string(&record).unwrap();
+        assert_eq!(serde_json::from_str::<Record>(&line).unwrap(), record);
+        assert!(line.contains(r#""event":"evaluation""#) && line.contains(r#""correct":431"#), "{line}");
+    }
+
+    #[test]
+    fn wilson_interval_matches_published_values() {
+        // Newcombe (1998), Statistics in Medicine 17, table I: 81 of 263 gives .2553 to .3662; 0 of 20 gives 0 to .1611.
+        let [low, high] = Accuracy { correct: 81, n: 263 }.interval();
+        assert!((low - 25.53).abs() < 0.01 && (high - 36.62).abs() < 0.01, "{low} {high}");
+        let [low, high] = Accuracy { correct: 0, n: 20 }.interval();
+        assert!(low.abs() < 1e-9 && (high - 16.11).abs() < 0.01, "{low} {high}");
+    }
+}

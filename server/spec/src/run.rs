@@ -1,0 +1,258 @@
+//! The spec of one run: everything that its numbers depend on.
+
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    Architecture, Attack, DatasetChoice, DeviceName, InnerAttack, Invalid, Method, MethodName, ModelRef, Problem,
+    Schedule,
+};
+
+/// One training or one evaluation.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "snake_case")]
+pub enum RunSpec {
+    /// Train a model.
+    Train(TrainSpec),
+    /// Evaluate a model.
+    Evaluate(EvaluateSpec),
+}
+
+/// The training of one model.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct TrainSpec {
+    /// The images.
+    pub dataset: DatasetChoice,
+    /// The network to train.
+    pub architecture: Architecture,
+    /// The model that it learns from, where the method has a teacher.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub teacher: Option<ModelRef>,
+    /// How a batch becomes a loss.
+    pub method: Method,
+    /// How long, with which steps.
+    pub schedule: Schedule,
+    /// Adversarial fine-tuning of the whole network afterwards (AFT).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub finetune: Option<FineTune>,
+    /// Fine-tune this model, which was trained with the same spec but for the fine-tuning, instead of training it
+    /// again: the numbers are the same.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub start_from: Option<ModelRef>,
+    /// Whether training images are padded by 4, cropped at random and flipped with probability ½.
+    pub augment: bool,
+    /// The seed of every random number of the run.
+    pub seed: u64,
+    /// Where it computes.
+    pub device: DeviceName,
+}
+
+/// Adversarial training of all layers that starts from the trained model (methods.md §3.3).
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct FineTune {
+    /// The inner maximisation.
+    pub attack: InnerAttack,
+    /// How long, with which steps.
+    pub schedule: Schedule,
+}
+
+impl FineTune {
+    /// The default: 25 epochs, learning rate 0.01, a tenth at epochs 15 and 20 (methods.md §3.3).
+    pub fn with_steps(steps: usize) -> Self {
+        Self { attack: InnerAttack::with_steps(steps), schedule: Schedule::new(25, 128, 0.01, 2e-4, &[0.6, 0.8]) }
+    }
+}
+
+/// The evaluation of one model: its natural accuracy, and its accuracy under each attack.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct EvaluateSpec {
+    /// The model.
+    pub model: ModelRef,
+    /// The dataset, whose test images are used.
+    pub dataset: DatasetChoice,
+    /// The attacks, each on every test image.
+    pub attacks: Vec<Attack>,
+    /// Images a batch; it changes the speed, not the numbers.
+    pub batch_size: usize,
+    /// The seed of the random starts.
+    pub seed: u64,
+    /// Where it computes.
+    pub device: DeviceName,
+}
+
+impl TrainSpec {
+    /// The row of the comparison table that this training belongs to.
+    pub const fn method_name(&self) -> MethodName {
+        match (&self.method, &self.finetune) {
+            (Method::Natural {}, _) => MethodName::Natural,
+            (Method::PgdAt { .. }, _) => MethodName::PgdAt,
+            (Method::Kd { .. }, _) => MethodName::Kd,
+            (Method::Ard { .. }, _) => MethodName::Ard,
+            (Method::Gacd { .. }, None) => MethodName::Gacd,
+            (Method::Gacd { .. }, Some(_)) => MethodName::GacdAft,
+        }
+    }
+}
+
+impl RunSpec {
+    /// The dataset that it uses.
+    pub const fn dataset(&self) -> &DatasetChoice {
+        match self {
+            Self::Train(spec) => &spec.dataset,
+            Self::Evaluate(spec) => &spec.dataset,
+        }
+    }
+
+    /// The dataset that it uses, to change it.
+    pub const fn dataset_mut(&mut self) -> &mut DatasetChoice {
+        match self {
+            Self::Train(spec) => &mut spec.dataset,
+            Self::Evaluate(spec) => &mut spec.dataset,
+        }
+    }
+
+    /// The device that it names.
+    pub const fn device(&self) -> DeviceName {
+        match self {
+            Self::Train(spec) => spec.device,
+            Self::Evaluate(spec) => spec.device,
+        }
+    }
+
+    /// The seed.
+    pub const fn seed(&self) -> u64 {
+        match self {
+            Self::Train(spec) => spec.seed,
+            Self::Evaluate(spec) => spec.seed,
+        }
+    }
+
+    /// Every model that it reads.
+    pub fn models_mut(&mut self) -> impl Iterator<Item = &mut ModelRef> {
+        let (one, two) = match self {
+            Self::Train(spec) => (spec.teacher.as_mut(), spec.start_from.as_mut()),
+            Self::Evaluate(spec) => (Some(&mut spec.model), None),
+        };
+        one.into_iter().chain(two)
+    }
+
+    /// Reads a spec from JSON and checks every value of it.
+    ///
+    /// # Errors
+    /// With the field and what to do, when the text is not JSON, a field is missing, unknown or of the wrong type, or
+    /// a value is out of its range.
+    pub fn from_json(text: &str) -> Result<Self, Invalid> {
+        let spec: Self = serde_json::from_str(text).map_err(|e| {
+            Invalid(vec![Problem::new("spec", format!("{e}; `retort spec METHOD` prints a valid one"))])
+        })?;
+        spec.validate()?;
+        Ok(spec)
+    }
+
+    /// The spec as JSON, as `spec.json` holds it.
+    pub fn to_json(&self) -> String {
+        // A spec is strings, numbers and lists: there is nothing in it that JSON cannot hold.
+        serde_json::to_string_pretty(self).unwrap_or_default() + "\n"
+    }
+
+    /// Checks every value.
+    ///
+    /// # Errors
+    /// With all problems at once.
+    pub fn validate(&self) -> Result<(), Invalid> {
+        let mut problems = Vec::new();
+        self.dataset().check(&mut problems);
+        match self {
+            Self::Train(spec) => spec.check(&mut problems),
+            Self::Evaluate(spec) => spec.check(&mut problems),
+        }
+        Invalid::unless_empty(problems)
+    }
+}
+
+impl TrainSpec {
+    fn check(&self, problems: &mut Vec<Problem>) {
+        self.method.check(problems);
+        self.schedule.check("schedule", problems);
+        let name = self.method_name();
+        if self.method.needs_teacher() && self.teacher.is_none() {
+            problems.push(Problem::new("teacher", format!("{name} needs a teacher: name a model file")));
+        }
+        if !self.method.needs_teacher() && self.teacher.is_some() {
+            problems.push(Problem::new("teacher", format!("{name} has no teacher: remove it")));
+        }
+        if let Some(finetune) = &self.finetune {
+            finetune.attack.check("finetune.attack", problems);
+            finetune.schedule.check("finetune.schedule", problems);
+            if !matches!(self.method, Method::Gacd { .. }) {
+                problems.push(Problem::new("finetune", format!("fine-tuning follows GACD only, not {name}")));
+            }
+        }
+        if self.start_from.is_some() && self.finetune.is_none() {
+            problems.push(Problem::new("start_from", "is for fine-tuning: add `finetune`, or remove it"));
+        }
+    }
+}
+
+impl EvaluateSpec {
+    fn check(&self, problems: &mut Vec<Problem>) {
+        for (i, attack) in self.attacks.iter().enumerate() {
+            attack.check(&format!("attacks[{i}]"), problems);
+        }
+        if !(1..=4_096).contains(&self.batch_size) {
+            problems.push(Problem::new("batch_size", "must be from 1 to 4,096"));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Budget;
+
+    fn spec(method: MethodName) -> RunSpec {
+        let mut spec = Budget::Paper.train(method, Architecture::ResNet8, DatasetChoice::all_of("d"), 1);
+        spec.teacher = method.needs_teacher().then(|| ModelRef::File("teacher.safetensors".into()));
+        RunSpec::Train(spec)
+    }
+
+    #[test]
+    fn every_default_spec_is_valid_and_reads_back_from_its_json() {
+        for method in MethodName::ALL {
+            let spec = spec(method);
+            assert_eq!(RunSpec::from_json(&spec.to_json()).unwrap(), spec);
+        }
+    }
+
+    #[test]
+    fn an_unknown_method_is_named_with_those_that_exist() {
+        let text = spec(MethodName::Kd).to_json().replace("\"kd\"", "\"dk\"");
+        let message = RunSpec::from_json(&text).unwrap_err().to_string();
+        assert!(message.contains("dk") && message.contains("pgd-at"), "{message}");
+    }
+
+    #[test]
+    fn an_epsilon_above_one_is_refused_by_its_field() {
+        let text = spec(MethodName::Ard).to_json().replace("8/255", "8");
+        let Invalid(problems) = RunSpec::from_json(&text).unwrap_err();
+        assert_eq!(problems[0].field, "method.attack.eps");
+    }
+
+    #[test]
+    fn a_misspelt_field_is_refused_rather_than_ignored() {
+        let text = spec(MethodName::Natural).to_json().replace("\"augment\"", "\"augmnt\"");
+        assert!(RunSpec::from_json(&text).unwrap_err().to_string().contains("augmnt"));
+        let text = spec(MethodName::Ard).to_json().replace("\"alpha\"", "\"alhpa\"");
+        assert!(RunSpec::from_json(&text).is_err());
+    }
+
+    #[test]
+    fn a_student_without_its_teacher_is_refused() {
+        let RunSpec::Train(mut spec) = spec(MethodName::Ard) else { unreachable!() };
+        spec.teacher = None;
+        let Invalid(problems) = RunSpec::Train(spec).validate().unwrap_err();
+        assert_eq!(problems[0].field, "teacher");
+    }
+}

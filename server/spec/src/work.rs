@@ -1,0 +1,78 @@
+//! How much a run computes, for estimates and progress.
+
+use crate::{Architecture, Method, RunSpec, Stage, TrainSpec};
+
+/// The work of one stage of a run.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct StageWork {
+    /// The stage.
+    pub stage: Stage,
+    /// Its epochs; 1 for an evaluation.
+    pub epochs: usize,
+    /// Multiply-accumulates of one epoch.
+    pub macs_per_epoch: f64,
+}
+
+impl StageWork {
+    /// Multiply-accumulates of the whole stage.
+    pub fn macs(&self) -> f64 {
+        self.epochs as f64 * self.macs_per_epoch
+    }
+}
+
+/// A forward and a backward pass that also yields weight gradients, in units of a forward pass.
+const UPDATE: f64 = 3.0;
+
+impl RunSpec {
+    /// The stages of this run in their order with their work, given how many images the dataset's splits hold.
+    ///
+    /// `architecture` is that of the evaluated model, `teacher` that of the teacher.
+    pub fn work(
+        &self,
+        train_images: usize,
+        test_images: usize,
+        architecture: Architecture,
+        teacher: Option<Architecture>,
+    ) -> Vec<StageWork> {
+        let macs = 1e6 * architecture.mega_macs();
+        let train = self.dataset().train_images.unwrap_or(train_images) as f64;
+        let test = self.dataset().test_images.unwrap_or(test_images) as f64;
+        match self {
+            Self::Evaluate(spec) => {
+                let passes = 1.0 + spec.attacks.iter().map(crate::Attack::passes).sum::<f64>();
+                vec![StageWork { stage: Stage::Evaluate, epochs: 1, macs_per_epoch: test * macs * passes }]
+            }
+            Self::Train(spec) => train_stages(spec, train, test, macs, teacher),
+        }
+    }
+}
+
+fn train_stages(spec: &TrainSpec, train: f64, test: f64, macs: f64, teacher: Option<Architecture>) -> Vec<StageWork> {
+    let attack = |steps: Option<usize>| 2.0 * steps.unwrap_or(0) as f64;
+    let teacher_macs = teacher.map_or(0.0, |t| 1e6 * t.mega_macs());
+    let mut stages = Vec::new();
+    if spec.start_from.is_none() {
+        let passes = attack(spec.method.inner_attack().map(|a| a.steps)) + UPDATE;
+        stages.push(StageWork {
+            stage: Stage::Train,
+            epochs: spec.schedule.epochs,
+            macs_per_epoch: train * (passes * macs + teacher_macs) + test * macs,
+        });
+        if let Method::Gacd { classifier, .. } = &spec.method {
+            // The features are computed once, by a single forward pass; what follows is a linear layer.
+            stages.push(StageWork {
+                stage: Stage::Classifier,
+                epochs: classifier.epochs,
+                macs_per_epoch: train * macs / classifier.epochs.max(1) as f64,
+            });
+        }
+    }
+    if let Some(finetune) = &spec.finetune {
+        stages.push(StageWork {
+            stage: Stage::Finetune,
+            epochs: finetune.schedule.epochs,
+            macs_per_epoch: train * macs * (attack(Some(finetune.attack.steps)) + UPDATE) + test * macs,
+        });
+    }
+    stages
+}
