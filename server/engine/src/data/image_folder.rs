@@ -267,6 +267,11 @@ mod tests {
     }
 
     #[test]
+    fn the_case_of_an_extension_does_not_matter() {
+        assert_eq!(from_archive(&with("train/cat/2.PNG", png(32, [4; 3]))).unwrap().train.len(), 5);
+    }
+
+    #[test]
     fn another_size_is_refused_with_the_way_out() {
         let message = refusal(&with("train/cat/big.png", png(33, [0; 3])));
         assert!(message.contains("train/cat/big.png is 33×33") && message.contains("resize"), "{message}");

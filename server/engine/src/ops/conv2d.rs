@@ -1,13 +1,14 @@
 //! Two-dimensional convolution, NCHW, square kernels, without bias.
 //!
-//! The CPU kernel multiplies the weights with patches of the image (im2col). It lays out only as many patches at a time
-//! as stay in the cache, and gives each thread whole images, so that every sum is made in the same order however many
-//! threads there are.
+//! The general CPU kernel multiplies the weights with patches of the image (im2col). It lays out only as many patches at a
+//! time as stay in the cache, and gives each thread whole images, so that every sum is made in the same order however many
+//! threads there are. The common 3×3 of stride 1 has a kernel of its own.
 
 use candle_core::{Result, Tensor};
 use rayon::prelude::*;
 
 use super::{
+    conv3x3,
     data::{Data, tensor},
     matmul::{Matrix, matmul},
 };
@@ -131,6 +132,13 @@ impl Shape {
         (COLUMNS / self.pixels()).max(1)
     }
 
+    /// The shape for the direct kernel, where that is the faster one.
+    fn direct(&self) -> Option<conv3x3::Shape> {
+        let Conv2d { kernel, stride, padding } = self.conv;
+        let direct = conv3x3::Shape { inputs: self.c, outputs: self.o, h: self.h, w: self.w, padding };
+        (kernel == 3 && stride == 1 && direct.suits()).then_some(direct)
+    }
+
     /// Output rows whose patches are laid out together, where an image is a group of its own.
     fn band(&self) -> usize {
         (PATCHES / (self.patch() * self.out_w())).clamp(1, self.out_h())
@@ -205,6 +213,9 @@ fn add_back(s: &Shape, patches: &[f32], columns: usize, at: usize, image: &mut [
 }
 
 fn forward(s: &Shape, x: &[f32], w: &[f32], y: &mut [f32]) {
+    if let Some(direct) = s.direct() {
+        return conv3x3::forward(&direct, x, w, y);
+    }
     let (k, pixels, group) = (s.patch(), s.pixels(), s.group());
     let images = x.par_chunks(group * s.input_len()).zip(y.par_chunks_mut(group * s.output_len()));
     images.for_each_init(
@@ -269,6 +280,9 @@ fn scatter_backward(s: &Shape, dy: &[f32], w: &[f32], dx: &mut [f32]) {
 }
 
 fn weight_backward(s: &Shape, x: &[f32], dy: &[f32]) -> Vec<f32> {
+    if let Some(direct) = s.direct() {
+        return conv3x3::weight_gradient(&direct, x, dy);
+    }
     let (k, pixels, group) = (s.patch(), s.pixels(), s.group());
     let n = x.len() / s.input_len();
     let part = n.div_ceil(PARTS).next_multiple_of(group).max(1);
@@ -362,7 +376,11 @@ mod tests {
     use super::{super::testing, *};
 
     /// (images, channels, height, width, outputs, kernel, stride, padding): bands, groups, odd sides, strides.
-    const CASES: [[usize; 8]; 9] = [
+    const CASES: [[usize; 8]; 13] = [
+        [9, 5, 8, 11, 7, 3, 1, 1],
+        [2, 3, 9, 8, 6, 3, 1, 0],
+        [17, 64, 8, 8, 64, 3, 1, 1],
+        [2, 130, 9, 9, 130, 3, 1, 1],
         [2, 3, 32, 32, 16, 3, 1, 1],
         [3, 16, 16, 16, 32, 3, 2, 1],
         [5, 8, 8, 8, 8, 3, 1, 1],

@@ -6,6 +6,7 @@
 
 mod batch_norm;
 mod conv2d;
+mod conv3x3;
 mod data;
 mod linear;
 mod matmul;
