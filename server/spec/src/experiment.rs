@@ -5,7 +5,7 @@ use std::{fmt, str::FromStr};
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    Architecture, Attack, DatasetChoice, DeviceName, EvaluateSpec, FineTune, Invalid, Method, MethodName, ModelRef,
+    Architecture, Attack, DatasetChoice, DeviceName, EvaluateSpec, FineTune, Invalid, MethodName, ModelRef,
     Problem, RunSpec, TrainSpec,
 };
 
@@ -258,16 +258,10 @@ impl ExperimentSpec {
     fn train(&self, method: MethodName, architecture: Architecture, seed: u64) -> TrainSpec {
         let mut spec = self.budget.train(method, architecture, self.dataset.clone(), seed);
         spec.device = self.device;
-        if let Some(epochs) = self.epochs {
-            spec.schedule = spec.schedule.stretched_to(epochs);
-            if let Some(finetune) = &mut spec.finetune {
-                finetune.schedule = finetune.schedule.clone().stretched_to(epochs);
-            }
-            if let Method::Gacd { classifier, .. } = &mut spec.method {
-                *classifier = classifier.clone().stretched_to(classifier.epochs.min(10 * epochs));
-            }
+        match self.epochs {
+            Some(epochs) => spec.with_epochs(epochs),
+            None => spec,
         }
-        spec
     }
 
     /// Adds the teacher's training, if it needs one, and its evaluation; returns the teacher and what waits for it.

@@ -94,6 +94,20 @@ impl TrainSpec {
             (Method::Gacd { .. }, Some(_)) => MethodName::GacdAft,
         }
     }
+
+    /// The same training with each stage of trained epochs stretched or shortened to `epochs`, and a classifier of at
+    /// most ten times as many.
+    #[must_use]
+    pub fn with_epochs(mut self, epochs: usize) -> Self {
+        self.schedule = self.schedule.stretched_to(epochs);
+        if let Some(finetune) = &mut self.finetune {
+            finetune.schedule = finetune.schedule.clone().stretched_to(epochs);
+        }
+        if let Method::Gacd { classifier, .. } = &mut self.method {
+            *classifier = classifier.clone().stretched_to(classifier.epochs.min(10 * epochs));
+        }
+        self
+    }
 }
 
 impl RunSpec {

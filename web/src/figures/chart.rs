@@ -1,0 +1,230 @@
+//! A line chart.
+
+use std::fmt::Write;
+
+use super::{mark, ticks::Axis};
+use crate::RunLabel;
+
+/// At most so many points are drawn for a line; more could not be told apart.
+const MAX_POINTS: usize = 2_000;
+
+/// The size of the drawing, in its own units.
+const WIDTH: f64 = 480.0;
+const HEIGHT: f64 = 270.0;
+const TOP: f64 = 12.0;
+const BOTTOM: f64 = 40.0;
+/// The height of a line of text, and the width of a character at the size that a phone needs.
+const LINE: f64 = 15.0;
+const CHARACTER: f64 = 9.0;
+
+/// A line of a chart.
+pub struct Line {
+    /// The run that it belongs to, which gives it its colour, dash and marker.
+    pub label: RunLabel,
+    /// What stands beside its end; lines with the same name share one, and an empty one is left out.
+    pub name: String,
+    /// The points in ascending x, in pieces that are not joined to each other.
+    pub pieces: Vec<Vec<(f64, f64)>>,
+}
+
+/// A line chart before it is drawn.
+pub struct Chart {
+    /// What a screen reader says in its place.
+    pub description: String,
+    /// The words at the x axis.
+    pub x_label: String,
+    /// The lines.
+    pub lines: Vec<Line>,
+    /// The range of x.
+    pub x: (f64, f64),
+    /// Whether the y axis is logarithmic; all values must be above 0 then.
+    pub is_log: bool,
+    /// Upright rules with their words.
+    pub rules: Vec<(f64, String)>,
+}
+
+impl Chart {
+    /// Draws it.
+    pub fn svg(&self) -> String {
+        let longest = self.lines.iter().map(|l| l.name.chars().count()).max().unwrap_or(0);
+        let right = if longest == 0 { 16.0 } else { (longest as f64 * CHARACTER + 24.0).min(170.0) };
+        let y = self.y_axis();
+        let widest = y.ticks.iter().map(|t| y.label(*t).len()).max().unwrap_or(0);
+        let x = Axis::whole(self.x.0, self.x.1, (widest as f64 * CHARACTER + 10.0, WIDTH - right), 6);
+        let mut svg = format!(
+            r#"<svg class="chart" viewBox="0 0 {WIDTH} {HEIGHT}" role="img" aria-label="{}">"#,
+            escape(&self.description)
+        );
+        self.draw_axes(&mut svg, &x, &y, WIDTH - right);
+        for line in &self.lines {
+            draw_line(&mut svg, line, &x, &y);
+        }
+        self.draw_names(&mut svg, &y, WIDTH - right);
+        svg.push_str("</svg>");
+        svg
+    }
+
+    fn y_axis(&self) -> Axis {
+        let values = || self.lines.iter().flat_map(|l| l.pieces.iter().flatten()).map(|p| p.1);
+        let (low, high) = values().fold((f64::INFINITY, f64::NEG_INFINITY), |(l, h), v| (l.min(v), h.max(v)));
+        let (low, high) = if low <= high { (low, high) } else { (0.0, 1.0) };
+        let pixels = (HEIGHT - BOTTOM, TOP);
+        if self.is_log && low > 0.0 { Axis::log(low, high, pixels) } else { Axis::linear(low, high, pixels, 5) }
+    }
+
+    fn draw_axes(&self, svg: &mut String, x: &Axis, y: &Axis, right: f64) {
+        let (left, bottom) = (x.place(self.x.0), HEIGHT - BOTTOM);
+        for tick in &y.ticks {
+            let at = y.place(*tick);
+            let _ = write!(
+                svg,
+                r#"<line class="grid" x1="{left:.1}" x2="{right:.1}" y1="{at:.1}" y2="{at:.1}"/><text class="tick" x="{:.1}" y="{:.1}" text-anchor="end">{}</text>"#,
+                left - 7.0,
+                at + 4.0,
+                y.label(*tick)
+            );
+        }
+        for tick in &x.ticks {
+            let _ = write!(
+                svg,
+                r#"<text class="tick" x="{:.1}" y="{:.1}" text-anchor="middle">{}</text>"#,
+                x.place(*tick),
+                bottom + LINE + 2.0,
+                x.label(*tick)
+            );
+        }
+        for (value, words) in &self.rules {
+            let at = x.place(*value);
+            let _ = write!(
+                svg,
+                r#"<line class="rule" x1="{at:.1}" x2="{at:.1}" y1="{TOP}" y2="{bottom}"/><text class="tick" x="{:.1}" y="{:.1}">{}</text>"#,
+                at + 4.0,
+                TOP + 9.0,
+                escape(words)
+            );
+        }
+        let _ = write!(
+            svg,
+            r#"<text class="tick" x="{:.1}" y="{:.1}" text-anchor="middle">{}</text>"#,
+            f64::midpoint(left, right),
+            HEIGHT - 6.0,
+            escape(&self.x_label)
+        );
+    }
+
+    /// Writes each name once, beside the mean end of its lines, and moves names apart that would overlap.
+    fn draw_names(&self, svg: &mut String, y: &Axis, right: f64) {
+        let mut names: Vec<(f64, &Line)> = Vec::new();
+        for line in &self.lines {
+            if line.name.is_empty() || names.iter().any(|(_, other)| other.name == line.name) {
+                continue;
+            }
+            let ends: Vec<f64> =
+                self.lines.iter().filter(|l| l.name == line.name).filter_map(Line::end).map(|p| y.place(p.1)).collect();
+            if !ends.is_empty() {
+                names.push((ends.iter().sum::<f64>() / ends.len() as f64, line));
+            }
+        }
+        names.sort_by(|a, b| a.0.total_cmp(&b.0));
+        let places = spread(&names.iter().map(|n| n.0).collect::<Vec<_>>(), TOP + 4.0, HEIGHT - BOTTOM);
+        for ((_, line), at) in names.iter().zip(places) {
+            svg.push_str(&mark::marker(&line.label, right + 11.0, at));
+            let _ = write!(
+                svg,
+                r#"<text class="name" x="{:.1}" y="{:.1}">{}</text>"#,
+                right + 19.0,
+                at + 4.0,
+                escape(&line.name)
+            );
+        }
+    }
+}
+
+impl Line {
+    /// Its last point.
+    pub fn end(&self) -> Option<(f64, f64)> {
+        self.pieces.iter().rev().find_map(|piece| piece.last().copied())
+    }
+}
+
+fn draw_line(svg: &mut String, line: &Line, x: &Axis, y: &Axis) {
+    let dash = mark::dash(&line.label);
+    for piece in line.pieces.iter().filter(|p| p.len() > 1) {
+        let _ = write!(svg, r#"<polyline class="line {}""#, line.label.class());
+        if !dash.is_empty() {
+            let _ = write!(svg, r#" stroke-dasharray="{dash}""#);
+        }
+        svg.push_str(r#" points=""#);
+        for (px, py) in thin(piece, MAX_POINTS) {
+            let _ = write!(svg, "{:.1},{:.1} ", x.place(px), y.place(py));
+        }
+        svg.truncate(svg.len() - 1);
+        svg.push_str(r#""/>"#);
+    }
+    // A single epoch has no line to see; otherwise the end is marked.
+    for piece in line.pieces.iter().filter(|p| p.len() == 1) {
+        svg.push_str(&mark::marker(&line.label, x.place(piece[0].0), y.place(piece[0].1)));
+    }
+    if let Some((px, py)) = line.end() {
+        svg.push_str(&mark::marker(&line.label, x.place(px), y.place(py)));
+    }
+}
+
+/// At most `most` points of a line that keep its shape: the lowest and the highest of each stretch.
+fn thin(points: &[(f64, f64)], most: usize) -> Vec<(f64, f64)> {
+    if points.len() <= most {
+        return points.to_vec();
+    }
+    let stretch = points.len().div_ceil(most / 2);
+    let mut kept = Vec::with_capacity(most);
+    for chunk in points.chunks(stretch) {
+        let by_value = |a: &&(f64, f64), b: &&(f64, f64)| a.1.total_cmp(&b.1);
+        let (low, high) = (chunk.iter().min_by(by_value), chunk.iter().max_by(by_value));
+        let mut pair: Vec<_> = low.into_iter().chain(high).copied().collect();
+        pair.sort_by(|a, b| a.0.total_cmp(&b.0));
+        pair.dedup();
+        kept.extend(pair);
+    }
+    kept
+}
+
+/// Moves ascending places at least a line of text apart, inside `low` to `high` where there is room.
+fn spread(places: &[f64], low: f64, high: f64) -> Vec<f64> {
+    let mut moved = places.to_vec();
+    let mut least = low;
+    for place in &mut moved {
+        *place = place.max(least);
+        least = *place + LINE;
+    }
+    let mut most = high;
+    for place in moved.iter_mut().rev() {
+        *place = place.min(most);
+        most = *place - LINE;
+    }
+    moved
+}
+
+fn escape(text: &str) -> String {
+    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_long_line_is_thinned_but_keeps_its_peaks() {
+        let mut points: Vec<_> = (0..100_000).map(|i| (f64::from(i), 1.0)).collect();
+        points[54_321].1 = 9.0;
+        let kept = thin(&points, MAX_POINTS);
+        assert!(kept.len() <= MAX_POINTS && kept.contains(&(54_321.0, 9.0)), "{}", kept.len());
+        assert!(kept.is_sorted_by(|a, b| a.0 < b.0));
+    }
+
+    #[test]
+    fn names_that_would_overlap_stand_apart() {
+        let places = spread(&[100.0, 101.0, 102.0, 229.0, 230.0], 16.0, 230.0);
+        assert!(places.windows(2).all(|w| w[1] - w[0] >= LINE - 1e-9), "{places:?}");
+        assert!(places[4] <= 230.0, "{places:?}");
+    }
+}

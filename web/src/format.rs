@@ -1,0 +1,164 @@
+//! Numbers, durations and times in words.
+
+/// A percentage with two decimals, without its sign: `82.70`.
+pub fn percent(value: f64) -> String {
+    format!("{value:.2}")
+}
+
+/// A count with its thousands set off: `4,000`.
+pub fn count(n: usize) -> String {
+    let digits = n.to_string();
+    let mut text = String::with_capacity(digits.len() + digits.len() / 3);
+    for (i, digit) in digits.chars().enumerate() {
+        if i > 0 && (digits.len() - i).is_multiple_of(3) {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    text
+}
+
+/// A count with its noun: `1 run`, `1,200 runs`.
+pub fn plural(n: usize, one: &str, many: &str) -> String {
+    format!("{} {}", count(n), if n == 1 { one } else { many })
+}
+
+/// Seconds as people say them: `40 s`, `4 min`, `1 h 12 min`, `3 d 4 h`. Negative or unknown (NaN) counts as 0.
+pub fn duration(seconds: f64) -> String {
+    let s = seconds.max(0.0).round() as u64;
+    let two = |big: u64, big_unit: &str, small: u64, small_unit: &str| match small {
+        0 => format!("{big} {big_unit}"),
+        _ => format!("{big} {big_unit} {small} {small_unit}"),
+    };
+    match s {
+        0..60 => format!("{s} s"),
+        // Seconds still matter in the first ten minutes.
+        60..600 => two(s / 60, "min", s % 60, "s"),
+        600..3_600 => format!("{} min", s / 60),
+        3_600..86_400 => two(s / 3_600, "h", s % 3_600 / 60, "min"),
+        _ => two(s / 86_400, "d", s % 86_400 / 3_600, "h"),
+    }
+}
+
+/// Seconds as an estimate, to about two figures: `less than a minute`, `about 4 min`, `about 2 h 10 min`.
+pub fn estimate(seconds: f64) -> String {
+    let minutes = seconds.max(0.0) / 60.0;
+    let step = match minutes {
+        m if m < 0.75 => return "less than a minute".into(),
+        m if m < 20.0 => 1.0,
+        m if m < 60.0 => 5.0,
+        m if m < 600.0 => 10.0,
+        _ => 60.0,
+    };
+    let rounded = ((minutes / step).round() * step).max(1.0);
+    format!("about {}", duration(60.0 * rounded))
+}
+
+/// Bytes in decimal units, as disks are sold: `412 GB`, `3.1 GB`, `640 MB`.
+pub fn bytes(n: u64) -> String {
+    let units = [(1e12, "TB"), (1e9, "GB"), (1e6, "MB"), (1e3, "kB")];
+    let (size, unit) = units.into_iter().find(|(size, _)| n as f64 >= *size).unwrap_or((1.0, "B"));
+    let value = n as f64 / size;
+    if value < 9.95 && size > 1.0 { format!("{value:.1} {unit}") } else { format!("{value:.0} {unit}") }
+}
+
+/// A value of a loss or another figure, to three significant digits: `0.912`, `12.3`, `1,204`.
+pub fn figure(value: f64) -> String {
+    match value.abs() {
+        a if !a.is_finite() => "not a number".into(),
+        a if a >= 999.5 => format!("{}{}", if value < 0.0 { "−" } else { "" }, count(a.round() as usize)),
+        a if a >= 99.95 => format!("{value:.0}"),
+        a if a >= 9.995 => format!("{value:.1}"),
+        a if a >= 0.9995 || a == 0.0 => format!("{value:.2}"),
+        a if a >= 0.0995 => format!("{value:.3}"),
+        _ => format!("{value:.1e}"),
+    }
+}
+
+/// The text with a capital at its start.
+pub fn upper_first(text: &str) -> String {
+    let mut letters = text.chars();
+    letters.next().map_or_else(String::new, |first| first.to_uppercase().chain(letters).collect())
+}
+
+/// The text with a small letter at its start.
+pub fn lower_first(text: &str) -> String {
+    let mut letters = text.chars();
+    letters.next().map_or_else(String::new, |first| first.to_lowercase().chain(letters).collect())
+}
+
+/// A point in time, RFC 3339 in UTC as the journal writes it: `2026-01-31T09:05:00Z`.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Moment(pub String);
+
+impl Moment {
+    /// `31 Jan 2026, 09:05 UTC`; what it is not able to read is shown as it stands.
+    pub fn text(&self) -> String {
+        self.parts().map_or_else(|| self.0.clone(), |(date, time)| format!("{date}, {} UTC", &time[..5]))
+    }
+
+    /// `09:05:00`, for the lines of a log.
+    pub fn clock(&self) -> String {
+        self.parts().map_or_else(|| self.0.clone(), |(_, time)| time.to_owned())
+    }
+
+    fn parts(&self) -> Option<(String, &str)> {
+        const MONTHS: [&str; 12] = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
+        let (date, time) = self.0.split_once('T')?;
+        let mut fields = date.splitn(3, '-');
+        let (year, month, day) = (fields.next()?, fields.next()?.parse::<usize>().ok()?, fields.next()?);
+        let month = MONTHS.get(month.checked_sub(1)?)?;
+        Some((format!("{} {month} {year}", day.trim_start_matches('0')), time.get(..8)?))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn percent_has_two_decimals() {
+        assert_eq!([percent(82.7), percent(0.0), percent(100.0)], ["82.70", "0.00", "100.00"]);
+    }
+
+    #[test]
+    fn thousands_are_set_off() {
+        assert_eq!([0, 999, 1_000, 50_000, 11_173_962].map(count), ["0", "999", "1,000", "50,000", "11,173,962"]);
+    }
+
+    #[test]
+    fn durations_are_said_in_two_units() {
+        let said = [0.4, 59.6, 61.0, 599.4, 1_500.0, 4_320.0, 86_400.0, 273_600.0, -3.0, f64::NAN].map(duration);
+        assert_eq!(
+            said,
+            ["0 s", "1 min", "1 min 1 s", "9 min 59 s", "25 min", "1 h 12 min", "1 d", "3 d 4 h", "0 s", "0 s"]
+        );
+    }
+
+    #[test]
+    fn estimates_do_not_pretend_to_know_seconds() {
+        let said = [10.0, 55.0, 250.0, 2_000.0, 7_900.0, 111_000.0].map(estimate);
+        assert_eq!(
+            said,
+            ["less than a minute", "about 1 min", "about 4 min", "about 35 min", "about 2 h 10 min", "about 1 d 7 h"]
+        );
+    }
+
+    #[test]
+    fn bytes_are_decimal() {
+        assert_eq!([7, 640_000_000, 3_140_000_000, 412_000_000_000].map(bytes), ["7 B", "640 MB", "3.1 GB", "412 GB"]);
+    }
+
+    #[test]
+    fn figures_keep_three_digits() {
+        let said = [0.912_3, 12.34, 1_204.4, 0.0, 2.5, 0.000_12, 150.2].map(figure);
+        assert_eq!(said, ["0.912", "12.3", "1,204", "0.00", "2.50", "1.2e-4", "150"]);
+    }
+
+    #[test]
+    fn a_moment_is_read_from_rfc_3339_with_and_without_fractions() {
+        assert_eq!(Moment("2026-01-31T09:05:00Z".into()).text(), "31 Jan 2026, 09:05 UTC");
+        assert_eq!(Moment("2026-11-02T23:59:59.125Z".into()).clock(), "23:59:59");
+        assert_eq!(Moment("yesterday".into()).text(), "yesterday");
+    }
+}

@@ -1,0 +1,35 @@
+//! What every page has around its content.
+
+/// What the header of every page says beside its links.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Frame {
+    /// Runs that have a worker now.
+    pub running: usize,
+    /// Runs that wait for a device or for other runs.
+    pub waiting: usize,
+}
+
+/// The part of the site that a page belongs to, marked in the navigation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Section {
+    /// `/`
+    Overview,
+    /// `/experiments` and each comparison.
+    Comparisons,
+    /// `/runs` and each run.
+    Runs,
+    /// `/experiments/new`
+    New,
+    /// None of them: an error page.
+    Elsewhere,
+}
+
+impl Frame {
+    /// What runs and waits, in words: `1 running · 5 waiting`, or `idle`.
+    pub fn who(&self) -> String {
+        match (self.running, self.waiting) {
+            (0, 0) => "idle".into(),
+            (running, waiting) => format!("{running} running · {waiting} waiting"),
+        }
+    }
+}

@@ -1,0 +1,20 @@
+//! What people see: a struct for each page with its askama template, tables and figures.
+//!
+//! The application fills a page struct from the database and calls [`Template::render`]. A page decides here what it
+//! shows and how it words it; it never asks for data itself. Nothing in a page needs inline script or inline style, so
+//! that a strict Content-Security-Policy holds.
+
+#![forbid(unsafe_code)]
+
+pub mod figures;
+mod form;
+pub mod format;
+mod frame;
+pub mod pages;
+mod run_row;
+mod tables;
+
+pub use askama::Template;
+pub use form::ExperimentForm;
+pub use frame::{Frame, Section};
+pub use run_row::{Progress, RunLabel, RunRow, Score};

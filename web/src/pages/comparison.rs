@@ -1,0 +1,100 @@
+//! `GET /experiments/{id}`
+
+use askama::Template;
+use retort_spec::{ExperimentSpec, TeacherChoice};
+
+use crate::{
+    Frame, RunRow, Section,
+    figures::{self, Figure, RunCurves},
+    format::{self, Moment},
+    tables::{ComparisonTable, Standing},
+};
+
+/// A comparison: the table, the curves, the runs.
+///
+/// The table is made of `runs`: they are grouped by student and method, and their scores averaged over seeds.
+#[derive(Clone, Debug, Template)]
+#[template(path = "comparison.html")]
+pub struct ComparisonPage {
+    /// The header.
+    pub frame: Frame,
+    /// The experiment.
+    pub id: i64,
+    /// Its question.
+    pub spec: ExperimentSpec,
+    /// Images in the dataset's train and test split that it uses.
+    pub images: (usize, usize),
+    /// When it was launched.
+    pub launched: Moment,
+    /// All its runs in the order of the plan, trainings and evaluations.
+    pub runs: Vec<RunRow>,
+    /// The curves of its trainings, in the same order.
+    pub curves: Vec<RunCurves>,
+    /// Seconds until its last run ends, roughly.
+    pub seconds_left: Option<f64>,
+    /// Address of the form filled in with this spec: `/experiments/new?` and the query of
+    /// [`ExperimentForm::from_spec`](crate::ExperimentForm::from_spec).
+    pub clone_href: String,
+}
+
+impl ComparisonPage {
+    const SECTION: Section = Section::Comparisons;
+
+    fn standing(&self) -> Standing {
+        Standing::of(&self.runs)
+    }
+
+    fn left(&self) -> Option<String> {
+        self.seconds_left.filter(|_| self.standing().is_open()).map(format::estimate)
+    }
+
+    fn table(&self) -> ComparisonTable {
+        ComparisonTable::new(&self.spec, &self.runs)
+    }
+
+    fn figures(&self) -> Vec<Figure> {
+        figures::comparison_figures(&self.curves)
+    }
+
+    /// What the numbers were made of, in one line.
+    fn setting(&self) -> String {
+        let (train, test) = self.images;
+        let teacher = match &self.spec.teacher {
+            TeacherChoice::Train(architecture) => format!("teacher {architecture}, trained here with PGD-AT"),
+            TeacherChoice::Run { id, architecture } => format!("teacher {architecture} of run {id}"),
+        };
+        let epochs = self.spec.epochs.map(|n| format!(" with {}", format::plural(n, "epoch", "epochs")));
+        format!(
+            "{}, {} train and {} test images · {teacher} · {} · {} budget{} · {}",
+            self.spec.dataset.name,
+            format::count(train),
+            format::count(test),
+            format::plural(self.spec.seeds.len(), "seed", "seeds"),
+            self.spec.budget,
+            epochs.unwrap_or_default(),
+            self.spec.device
+        )
+    }
+
+    /// Who is best, once a student has a number.
+    fn finding(&self, table: &ComparisonTable) -> Option<String> {
+        let found: Vec<_> = table.best().into_iter().flatten().collect();
+        let parts =
+            found.iter().map(|best| format!("{} {} % by {}", best.what(), format::percent(best.percent), best.who()));
+        let parts: Vec<_> = parts.collect();
+        let so_far = if self.standing().is_open() { " so far" } else { "" };
+        (!parts.is_empty()).then(|| format!("Best student{so_far}: {}.", parts.join(", ")))
+    }
+
+    /// How the small figures are to be read.
+    fn legend(&self, table: &ComparisonTable) -> String {
+        let images = format::count(self.images.1);
+        let interval = format!("the 95 % interval over {images} test images (Wilson)");
+        let small = if table.has_seeds {
+            format!("± is the sample standard deviation over n seeds; a range is {interval} of a single model.")
+        } else {
+            format!("Small: {interval}, one model each.")
+        };
+        format!("{small} Bold: best of its column and student.")
+    }
+}

@@ -1,0 +1,52 @@
+//! `GET /experiments`
+
+use askama::Template;
+use retort_spec::ExperimentSpec;
+
+use crate::{
+    Frame, RunRow, Section,
+    format::Moment,
+    tables::{Best, ComparisonTable, Standing},
+};
+
+/// One comparison with what a list says about it.
+#[derive(Clone, Debug)]
+pub struct ComparisonSummary {
+    /// The experiment.
+    pub id: i64,
+    /// Its question.
+    pub spec: ExperimentSpec,
+    /// When it was launched.
+    pub launched: Moment,
+    /// All its runs.
+    pub runs: Vec<RunRow>,
+}
+
+/// All comparisons, newest first, in pages.
+#[derive(Clone, Debug, Template)]
+#[template(path = "comparisons.html")]
+pub struct ComparisonsPage {
+    /// The header.
+    pub frame: Frame,
+    /// This page's comparisons, newest first.
+    pub comparisons: Vec<ComparisonSummary>,
+    /// Address of the page with older ones.
+    pub older: Option<String>,
+    /// Address of the page with newer ones.
+    pub newer: Option<String>,
+}
+
+impl ComparisonsPage {
+    const SECTION: Section = Section::Comparisons;
+}
+
+impl ComparisonSummary {
+    pub(crate) fn standing(&self) -> Standing {
+        Standing::of(&self.runs)
+    }
+
+    /// The best student by natural accuracy and by the strongest attack.
+    pub(crate) fn best(&self) -> [Option<Best>; 2] {
+        ComparisonTable::new(&self.spec, &self.runs).best()
+    }
+}

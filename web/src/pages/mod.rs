@@ -1,0 +1,18 @@
+//! The pages, a struct each.
+
+mod comparison;
+mod comparisons;
+mod error;
+mod new_experiment;
+mod overview;
+mod parameters;
+mod run;
+mod runs;
+
+pub use comparison::ComparisonPage;
+pub use comparisons::{ComparisonSummary, ComparisonsPage};
+pub use error::{ErrorPage, Link};
+pub use new_experiment::{DatasetOption, DeviceOption, NewExperimentPage, Plan, TeacherOption};
+pub use overview::OverviewPage;
+pub use run::{Attempt, LogLine, RunPage};
+pub use runs::{RunFilter, RunsPage};

@@ -1,0 +1,210 @@
+//! `GET /experiments/new`, and what `POST /experiments` answers when the form has faults.
+
+use askama::Template;
+use retort_spec::{Architecture, Attack, DeviceName, ExperimentSpec, MethodName, Problem, RunSpec};
+
+use super::parameters::{self, Parameter};
+use crate::{
+    ExperimentForm, Frame, Section,
+    format::{self, upper_first},
+};
+
+/// A dataset to choose.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DatasetOption {
+    /// The name in specs.
+    pub name: String,
+    /// Images in its train split.
+    pub train_images: usize,
+    /// Images in its test split.
+    pub test_images: usize,
+}
+
+/// A finished run whose model can be the teacher.
+#[derive(Clone, Debug, PartialEq)]
+pub struct TeacherOption {
+    /// The training run.
+    pub run: i64,
+    /// How it was trained.
+    pub method: MethodName,
+    /// Its model's architecture.
+    pub architecture: Architecture,
+    /// Its seed.
+    pub seed: u64,
+    /// The dataset that it was trained on.
+    pub dataset: String,
+    /// Its natural accuracy in percent, where it was evaluated.
+    pub natural: Option<f64>,
+    /// The strongest attack that it was evaluated under, such as `PGD-20`, with its accuracy in percent.
+    pub adversarial: Option<(String, f64)>,
+}
+
+/// A device to choose.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DeviceOption {
+    /// The name in specs.
+    pub name: DeviceName,
+    /// What it is: `2 cores`, or the GPU's product name.
+    pub description: String,
+}
+
+/// What launching the form would do.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Plan {
+    /// Teachers to train.
+    pub teachers: usize,
+    /// Students to train.
+    pub students: usize,
+    /// Evaluations.
+    pub evaluations: usize,
+    /// Seconds that all of it takes on its device, roughly; none when the device's speed is unknown.
+    pub seconds: Option<f64>,
+    /// The device.
+    pub device: DeviceName,
+}
+
+/// The form that launches a comparison.
+#[derive(Clone, Debug, Template)]
+#[template(path = "new_experiment.html")]
+pub struct NewExperimentPage {
+    /// The header.
+    pub frame: Frame,
+    /// The values in the form: [`ExperimentForm::initial`] at first, else what was sent.
+    pub form: ExperimentForm,
+    /// What is wrong with them; each stands beside its field. Empty for a form that can be launched.
+    pub problems: Vec<Problem>,
+    /// What launching would do; none while there are problems.
+    pub plan: Option<Plan>,
+    /// Datasets to choose from.
+    pub datasets: Vec<DatasetOption>,
+    /// Models of finished runs to choose from as teachers, newest first.
+    pub teachers: Vec<TeacherOption>,
+    /// Devices to choose from, the CPU first.
+    pub devices: Vec<DeviceOption>,
+}
+
+impl NewExperimentPage {
+    const SECTION: Section = Section::New;
+
+    /// The attacks to choose from: the usual ones, and those of a cloned experiment.
+    fn attacks(&self) -> Vec<Attack> {
+        let usual = ["fgsm", "pgd-7", "pgd-20", "pgd-100"].into_iter();
+        let mut attacks: Vec<Attack> = Vec::new();
+        for attack in usual.chain(self.form.attacks.iter().map(String::as_str)).filter_map(|id| id.parse().ok()) {
+            if !attacks.contains(&attack) {
+                attacks.push(attack);
+            }
+        }
+        attacks
+    }
+
+    fn parameters(&self) -> Vec<(MethodName, Vec<Parameter>)> {
+        parameters::of(self.form.budget.parse().unwrap_or_default(), self.form.epochs.trim().parse().ok())
+    }
+
+    fn has(chosen: &[String], id: impl AsRef<str>) -> bool {
+        chosen.iter().any(|c| c == id.as_ref())
+    }
+
+    fn has_teacher_to_train(&self, architecture: Architecture) -> bool {
+        self.form.teacher == format!("train:{}", architecture.id())
+    }
+
+    fn has_teacher(&self, teacher: &TeacherOption) -> bool {
+        self.form.teacher == format!("run:{}", teacher.run)
+    }
+
+    fn is_device(&self, device: &DeviceOption) -> bool {
+        self.form.device == device.name.to_string()
+    }
+
+    /// What is wrong with a field; empty where nothing is.
+    fn wrong(&self, field: &str) -> String {
+        let messages = self.problems.iter().filter(|p| p.field == field).map(|p| p.message.as_str());
+        upper_first(&messages.collect::<Vec<_>>().join("; "))
+    }
+
+    /// The name of a field as it stands beside it; none for one that the form does not have.
+    fn field_name(field: &str) -> Option<&'static str> {
+        FIELDS.iter().find(|(id, _)| *id == field).map(|(_, name)| *name)
+    }
+
+    /// The problems in the order of the fields, those without a field first.
+    fn problems_in_order(&self) -> Vec<Problem> {
+        let mut problems = self.problems.clone();
+        problems.sort_by_key(|p| FIELDS.iter().position(|(id, _)| *id == p.field));
+        problems
+    }
+
+    fn first_problem(&self, problem: &Problem) -> String {
+        let field = Self::field_name(&problem.field).unwrap_or(&problem.field);
+        let more = match self.problems.len() {
+            0 | 1 => String::new(),
+            n => format!(" (and {} more)", n - 1),
+        };
+        format!("Not ready. {field}: {}{more}", problem.message)
+    }
+}
+
+/// The fields of the form with their names.
+const FIELDS: [(&str, &str); 13] = [
+    ("title", "Title"),
+    ("dataset", "Dataset"),
+    ("train_images", "Train images"),
+    ("test_images", "Test images"),
+    ("teacher", "Teacher"),
+    ("students", "Students"),
+    ("methods", "Methods"),
+    ("seeds", "Seeds"),
+    ("attacks", "Evaluated under"),
+    ("eps", "Radius ε"),
+    ("budget", "Budget"),
+    ("epochs", "Epochs"),
+    ("device", "Device"),
+];
+
+impl Plan {
+    /// Counts the runs of `spec`.
+    pub fn of(spec: &ExperimentSpec, seconds: Option<f64>) -> Self {
+        let runs = spec.expand();
+        let trainings = |teacher: bool| {
+            runs.iter().filter(|r| matches!(r.spec, RunSpec::Train(_)) && r.is_teacher == teacher).count()
+        };
+        let (teachers, students) = (trainings(true), trainings(false));
+        Self { teachers, students, evaluations: runs.len() - teachers - students, seconds, device: spec.device }
+    }
+
+    /// Runs in all.
+    pub const fn runs(&self) -> usize {
+        self.teachers + self.students + self.evaluations
+    }
+}
+
+impl Plan {
+    fn time(&self) -> Option<String> {
+        self.seconds.map(format::estimate)
+    }
+
+    /// The runs by kind: `1 teacher + 3 students + 4 evaluations`.
+    pub fn parts(&self) -> String {
+        let kinds = [
+            (self.teachers, "teacher", "teachers"),
+            (self.students, "student", "students"),
+            (self.evaluations, "evaluation", "evaluations"),
+        ];
+        let parts = kinds.into_iter().filter(|k| k.0 > 0).map(|(n, one, many)| format::plural(n, one, many));
+        parts.collect::<Vec<_>>().join(" + ")
+    }
+}
+
+impl TeacherOption {
+    /// `Run 12 · PGD-AT · ResNet-18 · seed 1 · fashion-mnist-5k · natural 82.10, PGD-20 51.08`.
+    fn text(&self) -> String {
+        let Self { run, method, architecture, seed, dataset, natural, adversarial } = self;
+        let natural = natural.map(|p| format!("natural {}", format::percent(p)));
+        let adversarial = adversarial.as_ref().map(|(attack, p)| format!("{attack} {}", format::percent(*p)));
+        let numbers: Vec<_> = natural.into_iter().chain(adversarial).collect();
+        let numbers = if numbers.is_empty() { "not evaluated".into() } else { numbers.join(", ") };
+        format!("Run {run} · {method} · {architecture} · seed {seed} · {dataset} · {numbers}")
+    }
+}

@@ -1,0 +1,72 @@
+//! `GET /runs/{id}`
+
+use askama::Template;
+use retort_spec::{LogLevel, RunState};
+
+use crate::{
+    Frame, RunRow, Section,
+    figures::{self, Figure, RunCurves},
+    format::Moment,
+};
+
+/// One attempt at a run.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Attempt {
+    /// Counted from 1.
+    pub number: u32,
+    /// When its worker was started.
+    pub started: Moment,
+    /// When it ended; none while it lasts.
+    pub ended: Option<Moment>,
+    /// The state that it left the run in, or the present one.
+    pub state: RunState,
+    /// Why it ended so.
+    pub cause: Option<String>,
+    /// The device that it computed on.
+    pub device: String,
+    /// Epochs that its checkpoint spared it; 0 for a start from nothing.
+    pub resumed_epochs: usize,
+}
+
+/// One line of a run's log.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LogLine {
+    /// When.
+    pub at: Moment,
+    /// How much it matters.
+    pub level: LogLevel,
+    /// What it says.
+    pub message: String,
+}
+
+/// One run: state, progress, curves, results, log, spec, attempts.
+#[derive(Clone, Debug, Template)]
+#[template(path = "run.html")]
+pub struct RunPage {
+    /// The header.
+    pub frame: Frame,
+    /// The run.
+    pub run: RunRow,
+    /// When it was queued first.
+    pub created: Moment,
+    /// Its curves, of a training.
+    pub curves: Option<RunCurves>,
+    /// The end of its log, oldest line first; a hundred lines are plenty.
+    pub log: Vec<LogLine>,
+    /// The spec as JSON, as `spec.json` holds it.
+    pub spec_json: String,
+    /// Its attempts, oldest first.
+    pub attempts: Vec<Attempt>,
+    /// The runs that must have finished before it.
+    pub needs: Vec<RunRow>,
+    /// The runs that wait, or waited, for it.
+    pub needed_by: Vec<RunRow>,
+}
+
+impl RunPage {
+    const SECTION: Section = Section::Runs;
+
+    fn figures(&self) -> Vec<Figure> {
+        self.curves.as_ref().map(figures::run_figures).unwrap_or_default()
+    }
+}

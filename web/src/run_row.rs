@@ -1,0 +1,185 @@
+//! A run as the pages name and list it.
+
+use retort_spec::{Accuracy, Architecture, Attack, MethodName, RunState, Stage};
+
+use crate::format::{self, Moment};
+
+/// What a run is, in the terms of the comparison table.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RunLabel {
+    /// The run.
+    pub id: i64,
+    /// Whether it evaluates a model; otherwise it trains one.
+    pub is_evaluation: bool,
+    /// The method that trained, or trains, the model.
+    pub method: MethodName,
+    /// The model's architecture.
+    pub architecture: Architecture,
+    /// Whether the model is its experiment's teacher.
+    pub is_teacher: bool,
+    /// The seed.
+    pub seed: u64,
+}
+
+/// How far a running run is: its last `progress` event.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Progress {
+    /// The part that it is in.
+    pub stage: Stage,
+    /// Epochs done over all stages; 0 in an evaluation.
+    pub epoch: usize,
+    /// Epochs of all stages; 0 in an evaluation.
+    pub epochs: usize,
+    /// Share of the work that is done, from 0 to 1.
+    pub done: f64,
+    /// Seconds that remain, where the worker can tell.
+    pub seconds_left: Option<f64>,
+}
+
+/// One result of an evaluation.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Score {
+    /// The attack; none for the natural accuracy.
+    pub attack: Option<Attack>,
+    /// The accuracy over the test images.
+    pub accuracy: Accuracy,
+}
+
+/// One run with what a list says about it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct RunRow {
+    /// What it is.
+    pub label: RunLabel,
+    /// Its experiment's id and title, where it belongs to one.
+    pub experiment: Option<(i64, String)>,
+    /// The dataset's name.
+    pub dataset: String,
+    /// The device that it computes on: as its worker reported it, else as the spec names it.
+    pub device: String,
+    /// Its state.
+    pub state: RunState,
+    /// Why it is in that state, in a sentence: `Waits for run 3.`, or a failure's reason.
+    pub cause: Option<String>,
+    /// Since when it is in that state.
+    pub since: Moment,
+    /// How far it is; for a queued, failed, cancelled or lost run, how far it was.
+    pub progress: Option<Progress>,
+    /// Seconds of computing so far, over all attempts.
+    pub seconds: Option<f64>,
+    /// The results that an evaluation has reported so far: the natural accuracy first, then each attack in the spec's
+    /// order. Empty for a training.
+    pub scores: Vec<Score>,
+    /// For a training, the natural accuracy on the test images after its last finished epoch, in percent.
+    pub last_natural: Option<f64>,
+}
+
+impl RunLabel {
+    /// The model: `KD · ResNet-8 · seed 1`.
+    pub fn model(&self) -> String {
+        format!("{} · {} · seed {}", self.method, self.architecture, self.seed)
+    }
+
+    /// What the run does with it: `train`, `train teacher`, `evaluate`, `evaluate teacher`.
+    pub const fn verb(&self) -> &'static str {
+        match (self.is_evaluation, self.is_teacher) {
+            (false, false) => "train",
+            (false, true) => "train teacher",
+            (true, false) => "evaluate",
+            (true, true) => "evaluate teacher",
+        }
+    }
+
+    /// The class that gives it its colour: the method's, or the teacher's own.
+    pub const fn class(&self) -> &'static str {
+        if self.is_teacher { "method-teacher" } else { method_class(self.method) }
+    }
+}
+
+/// The class that gives a method its colour on every page.
+pub const fn method_class(method: MethodName) -> &'static str {
+    match method {
+        MethodName::Natural => "method-natural",
+        MethodName::PgdAt => "method-pgd-at",
+        MethodName::Kd => "method-kd",
+        MethodName::Ard => "method-ard",
+        MethodName::Gacd => "method-gacd",
+        MethodName::GacdAft => "method-gacd-aft",
+    }
+}
+
+impl Progress {
+    /// Where it is, in words: `epoch 3 of 5`, or `62 %` of an evaluation; another stage than training is named.
+    pub fn place(&self) -> String {
+        match (self.stage, self.epochs) {
+            (_, 0) => format!("{:.0} %", 100.0 * self.done.clamp(0.0, 1.0)),
+            (Stage::Train, epochs) => format!("epoch {} of {epochs}", self.epoch),
+            (stage, epochs) => format!("{}, epoch {} of {epochs}", stage.title(), self.epoch),
+        }
+    }
+
+    /// The share that is done, with three decimals, for the bar.
+    pub fn share(&self) -> String {
+        format!("{:.3}", self.done.clamp(0.0, 1.0))
+    }
+
+    /// `about 4 min left`, or nothing.
+    pub fn left(&self) -> Option<String> {
+        self.seconds_left.map(|s| format!("{} left", format::estimate(s)))
+    }
+}
+
+impl Score {
+    /// `natural`, `PGD-20`.
+    pub fn name(&self) -> String {
+        self.attack.as_ref().map_or_else(|| "natural".into(), Attack::to_string)
+    }
+
+    /// `natural`, or the attack with its ε and steps.
+    pub fn describe(&self) -> String {
+        self.attack.as_ref().map_or_else(|| "natural".into(), Attack::describe)
+    }
+
+    /// In percent with two decimals.
+    pub fn percent(&self) -> String {
+        format::percent(self.accuracy.percent())
+    }
+
+    /// The 95 % interval: `40.1–46.2`.
+    pub fn interval(&self) -> String {
+        let [low, high] = self.accuracy.interval();
+        format!("{low:.1}–{high:.1}")
+    }
+}
+
+impl RunRow {
+    /// Whether a person may end it.
+    pub const fn can_cancel(&self) -> bool {
+        !self.state.is_over()
+    }
+
+    /// Whether a person may queue it again, to go on from its checkpoint.
+    pub const fn can_resume(&self) -> bool {
+        matches!(self.state, RunState::Failed | RunState::Cancelled | RunState::Lost)
+    }
+
+    /// Whether its progress still moves.
+    pub const fn is_active(&self) -> bool {
+        self.state.is_active()
+    }
+
+    /// How long it has computed: `4 min 10 s`, or nothing.
+    pub fn took(&self) -> String {
+        self.seconds.map(format::duration).unwrap_or_default()
+    }
+
+    /// Its numbers in a few words: the natural accuracy and the lowest adversarial one, `natural 82.70 · PGD-20 43.10`,
+    /// or the last natural accuracy of a training.
+    pub fn result(&self) -> String {
+        let natural = self.scores.iter().find(|s| s.attack.is_none());
+        let attacked = self.scores.iter().filter(|s| s.attack.is_some());
+        let lowest = attacked.min_by(|a, b| a.accuracy.percent().total_cmp(&b.accuracy.percent()));
+        let scores = natural.into_iter().chain(lowest).map(|s| format!("{} {}", s.name(), s.percent()));
+        let last = self.last_natural.iter().map(|p| format!("natural {}", format::percent(*p)));
+        scores.chain(last).collect::<Vec<_>>().join(" · ")
+    }
+}

@@ -1,0 +1,268 @@
+//! Facts about the rendered pages.
+
+#![allow(clippy::unwrap_used)]
+
+mod sample;
+
+use retort_spec::{Accuracy, Attack, ExperimentSpec, MethodName, Problem, RunState};
+use retort_web::{
+    ExperimentForm, Template,
+    pages::{ErrorPage, NewExperimentPage},
+};
+use sample::HOSTILE;
+
+/// The rows of the table of accuracies, without their markup: cells separated by ` | `.
+fn rows(html: &str) -> Vec<String> {
+    let table = html.split(r#"<table class="results"#).nth(1).unwrap().split("</table>").next().unwrap();
+    table.split("<tr").skip(1).map(|row| text(&row.replace("</td>", " | ").replace("</th>", " | "))).collect()
+}
+
+/// What a person reads of a piece of HTML that may begin inside a tag.
+fn text(html: &str) -> String {
+    let outside = html.split('<').map(|piece| piece.split_once('>').map_or("", |(_, text)| text));
+    outside.collect::<String>().split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+#[test]
+fn no_page_needs_inline_script_or_inline_style() {
+    for (name, html) in sample::all() {
+        assert!(!html.contains("style="), "{name} has an inline style");
+        assert!(!html.contains("<style"), "{name} has a style element");
+        assert_eq!(html.matches("<script").count(), 1, "{name} has more than the one script file");
+        for handler in [" onclick", " onload", " onchange", " onsubmit", "javascript:"] {
+            assert!(!html.contains(handler), "{name} has {handler}");
+        }
+        let elsewhere = html.matches("http://").count() + html.matches("https://").count();
+        assert_eq!(elsewhere, 0, "{name} refers to another host");
+    }
+}
+
+#[test]
+fn every_page_has_a_title_one_main_heading_and_distinct_ids() {
+    for (name, html) in sample::all() {
+        assert!(html.contains(" · Retort</title>"), "{name}");
+        assert_eq!(html.matches("<h1").count(), 1, "{name}");
+        let mut ids: Vec<_> = html.split(" id=\"").skip(1).map(|rest| rest.split('"').next().unwrap()).collect();
+        let count = ids.len();
+        ids.sort_unstable();
+        ids.dedup();
+        assert_eq!(ids.len(), count, "{name} has an id twice");
+    }
+}
+
+#[test]
+fn every_part_that_is_live_has_an_id() {
+    for (name, html) in sample::all() {
+        let tags = html.split('<').filter_map(|piece| piece.split_once('>')).map(|(tag, _)| tag);
+        for tag in tags.filter(|tag| tag.contains("data-live") || tag.contains("data-estimate ")) {
+            assert!(tag.contains(" id=\""), "{name}: {tag}");
+        }
+    }
+}
+
+#[test]
+fn a_hostile_title_is_text_on_every_page_that_shows_it() {
+    let spec = ExperimentSpec { title: HOSTILE.into(), ..ExperimentSpec::demo() };
+    let comparison = sample::comparison(spec.clone(), 3);
+    let mut run = sample::run(RunState::Failed);
+    run.run.experiment = Some((1, HOSTILE.into()));
+    run.run.cause = Some(HOSTILE.into());
+    run.spec_json = HOSTILE.into();
+    run.log[0].message = HOSTILE.into();
+    let mut overview = sample::overview();
+    overview.running = vec![run.run.clone()];
+    overview.comparisons[0].spec = spec;
+    let mut runs = sample::run_list();
+    runs.runs = vec![run.run.clone()];
+    runs.filter.text = HOSTILE.into();
+    runs.datasets = vec![HOSTILE.into()];
+    let error = ErrorPage { title: HOSTILE.into(), message: HOSTILE.into(), ..sample::error() };
+    let pages = [
+        comparison.render(),
+        run.render(),
+        overview.render(),
+        runs.render(),
+        error.render(),
+        sample::form_with_faults().render(),
+    ];
+    for page in pages {
+        let html = page.unwrap();
+        assert!(!html.contains("<script>alert") && !html.contains(r#""KD"'s"#), "{html}");
+        assert!(html.contains("&#60;script&#62;alert"), "the title is gone");
+    }
+}
+
+#[test]
+fn a_comparison_with_one_seed_shows_the_interval_and_the_best_in_bold() {
+    let html = sample::comparison(ExperimentSpec::demo(), 8).render().unwrap();
+    let rows = rows(&html);
+    assert_eq!(rows[1], "Teacher ResNet-8 |");
+    assert_eq!(rows[2], "PGD-AT | 79.20 76.6–81.6 | 51.00 47.9–54.1 |");
+    assert_eq!(rows[4], "KD | 79.00 76.4–81.4 | 40.70 37.7–43.8 |");
+    assert!(rows[0].contains("PGD-20, % ε 8/255, step 2/255"), "{}", rows[0]);
+    assert!(html.contains("<b>80.40</b>") && html.contains("<b>52.80</b>"), "GACD+AFT is best in both columns");
+    assert!(!html.contains("<b>79.20</b>"), "the teacher alone in its group is not the best of anything");
+    assert!(html.contains("Best student: natural 80.40 % by GACD+AFT, PGD-20 52.80 % by GACD+AFT."));
+}
+
+#[test]
+fn several_seeds_show_mean_sample_deviation_and_n() {
+    let spec = ExperimentSpec { seeds: vec![1, 2, 3], methods: vec![MethodName::Kd], ..ExperimentSpec::demo() };
+    let mut page = sample::comparison(spec, 12);
+    for (i, run) in page.runs.iter_mut().filter(|r| r.label.is_evaluation && !r.label.is_teacher).enumerate() {
+        // 825, 827 and 829 of 1,000: 82.70 with a sample deviation of 0.20.
+        run.scores[0].accuracy = Accuracy { correct: 825 + 2 * i, n: 1_000 };
+    }
+    let html = page.render().unwrap();
+    let row = rows(&html).into_iter().find(|r| r.starts_with("KD")).unwrap();
+    assert!(row.starts_with("KD | 1, 2, 3 | 82.70 ± 0.20 (n=3) |"), "{row}");
+}
+
+#[test]
+fn equal_accuracies_are_both_best() {
+    let spec = ExperimentSpec { methods: vec![MethodName::Kd, MethodName::Ard], ..ExperimentSpec::demo() };
+    let mut page = sample::comparison(spec, 6);
+    for run in &mut page.runs {
+        for score in &mut run.scores {
+            score.accuracy = Accuracy { correct: 500, n: 1_000 };
+        }
+    }
+    // Two students in two columns.
+    assert_eq!(page.render().unwrap().matches("<b>50.00</b>").count(), 4);
+}
+
+#[test]
+fn a_row_without_numbers_says_why() {
+    let html = sample::failing().render().unwrap();
+    let rows = rows(&html);
+    let ard = rows.iter().find(|r| r.starts_with("ARD")).unwrap();
+    assert_eq!(
+        *ard,
+        "ARD | failed train, run 105: The device ran out of memory in epoch 2: use a smaller batch, or another device. |"
+    );
+    let aft = rows.iter().find(|r| r.starts_with("GACD+AFT")).unwrap();
+    assert!(aft.contains("running") && aft.contains("fine-tuning, epoch 7 of 8 · less than a minute left"), "{aft}");
+    assert!(html.contains(r#"<a href="/runs/105">"#) && html.contains("4 of 8 runs, 2 failed"));
+}
+
+#[test]
+fn a_stored_teacher_is_one_model_whatever_the_seeds() {
+    let architecture = retort_spec::Architecture::ResNet18;
+    let spec = ExperimentSpec { teacher: retort_spec::TeacherChoice::Run { id: 77, architecture }, ..sample::large() };
+    let html = sample::comparison(spec, 51).render().unwrap();
+    let teacher = rows(&html).into_iter().find(|r| r.starts_with("PGD-AT")).unwrap();
+    assert!(teacher.contains('–') && !teacher.contains('±'), "{teacher}");
+    assert!(html.contains(r#"<a href="/runs/77">PGD-AT</a>"#));
+}
+
+#[test]
+fn only_a_comparison_with_open_runs_can_be_cancelled() {
+    let cancel = r#"action="/experiments/1/cancel""#;
+    assert!(sample::comparison(ExperimentSpec::demo(), 5).render().unwrap().contains(cancel));
+    assert!(!sample::comparison(ExperimentSpec::demo(), 8).render().unwrap().contains(cancel));
+}
+
+#[test]
+fn a_run_offers_what_its_state_allows() {
+    for state in RunState::ALL {
+        let html = sample::run(state).render().unwrap();
+        let (cancel, resume) = match state {
+            RunState::Queued | RunState::Starting | RunState::Running => (true, false),
+            RunState::Failed | RunState::Cancelled => (false, true),
+            RunState::Lost => (true, true),
+            RunState::Finished => (false, false),
+        };
+        assert_eq!(html.contains(r#"action="/runs/107/cancel""#), cancel, "{state}");
+        assert_eq!(html.contains(r#"action="/runs/107/resume""#), resume, "{state}");
+    }
+}
+
+#[test]
+fn messages_stand_beside_their_fields_and_are_tied_to_them() {
+    let html = sample::form_with_faults().render().unwrap();
+    let seeds = html.split("<input").find(|tag| tag.contains(r#"name="seeds""#)).unwrap();
+    assert!(seeds.contains(r#"aria-invalid="true""#), "{seeds}");
+    assert!(seeds.contains(r#"aria-describedby="seeds-wrong seeds-hint""#), "{seeds}");
+    assert!(seeds.contains(r#"value="1, 2, 2""#), "what was typed is still there: {seeds}");
+    assert!(html.contains(r#"<p class="wrong" id="seeds-wrong">Seed 2 stands twice</p>"#));
+    assert!(html.contains(r##"<a href="#students">Students</a>: choose at least one student"##));
+    assert!(html.contains(r#"<fieldset id="students" tabindex="-1" aria-describedby="students-wrong">"#));
+    assert!(html.contains("3 things to mend"));
+}
+
+#[test]
+fn every_field_of_the_form_can_be_marked_and_linked_to() {
+    let fields = ["title", "dataset", "train_images", "test_images", "teacher", "students", "methods", "seeds"];
+    for field in fields.into_iter().chain(["attacks", "eps", "budget", "epochs", "device"]) {
+        let problems = vec![Problem::new(field, "does not fit")];
+        let html = NewExperimentPage { problems, plan: None, ..sample::form() }.render().unwrap();
+        assert!(html.contains(&format!(r#" id="{field}""#)), "{field} is nowhere to link to");
+        assert!(html.contains(&format!(r##"<a href="#{field}">"##)), "{field} is not linked to");
+        assert!(html.contains(&format!(r#"id="{field}-wrong">Does not fit"#)), "{field} has no words beside it");
+        assert!(html.contains(&format!("aria-describedby=\"{field}-wrong")), "{field} is not tied to its words");
+    }
+}
+
+#[test]
+fn a_problem_without_a_field_is_still_told() {
+    let html = NewExperimentPage { problems: vec![sample::unknown_fault()], ..sample::form() }.render().unwrap();
+    assert!(html.contains("<li>spec: is not JSON</li>"));
+}
+
+#[test]
+fn a_form_that_can_be_launched_says_what_it_will_do() {
+    let html = sample::form().render().unwrap();
+    assert!(html.contains("<b>8 runs</b>: 1 teacher + 3 students + 4 evaluations, <b>about 4 min</b> on cpu"));
+    assert!(html.contains(r#"formmethod="get" formaction="/experiments/new""#));
+    assert!(html.contains(r#"method="post" action="/experiments""#));
+    assert!(!html.contains("aria-invalid"));
+}
+
+#[test]
+fn the_form_shows_a_clone_as_it_was_launched() {
+    let spec = ExperimentSpec { attacks: vec![Attack::pgd(13)], ..sample::large() };
+    let form = ExperimentForm::from_spec(&spec);
+    let html = NewExperimentPage { form, ..sample::form() }.render().unwrap();
+    for checked in ["resnet8", "resnet20", "kd", "ard", "gacd", "gacd+aft", "pgd-13", "paper"] {
+        let checked = checked.replace('+', "&#43;");
+        let plain = checked.replace("&#43;", "+");
+        let is_checked = |value: &str| html.contains(&format!(r#"value="{value}" checked"#));
+        assert!(is_checked(&checked) || is_checked(&plain), "{plain}");
+    }
+    assert!(html.contains(r#"<option value="cifar10" selected>"#));
+    assert!(html.contains(r#"<option value="train:resnet18" selected>"#));
+}
+
+#[test]
+fn first_use_offers_the_demo_and_later_use_does_not() {
+    let demo = r#"<form method="post" action="/demo""#;
+    let first = sample::first_use().render().unwrap();
+    assert!(first.contains(demo) && first.contains("about 4 min on this machine"));
+    assert!(!sample::overview().render().unwrap().contains(demo));
+}
+
+#[test]
+fn parts_that_are_empty_at_first_stand_ready_to_be_filled_live() {
+    let html = sample::first_use().render().unwrap();
+    for id in ["comparisons", "ended"] {
+        let tag = html.split('<').find(|tag| tag.contains(&format!(r#"id="{id}" data-live"#))).unwrap();
+        assert!(tag.contains(" hidden>"), "{tag}");
+    }
+    let mut run = sample::evaluation();
+    run.run.scores.clear();
+    assert!(run.render().unwrap().contains(r#"id="scores" data-live"#));
+}
+
+#[test]
+fn figures_have_words_for_those_who_cannot_see_them() {
+    let html = sample::comparison(ExperimentSpec::demo(), 8).render().unwrap();
+    assert_eq!(html.matches("<svg class=\"chart\"").count(), 2);
+    assert_eq!(html.matches(r#"role="img" aria-label=""#).count(), 2);
+    assert_eq!(html.matches("<figcaption>").count(), 2);
+}
+
+#[test]
+fn times_are_machine_readable() {
+    let html = sample::run(RunState::Running).render().unwrap();
+    assert!(html.contains(r#"<time datetime="2026-11-22T16:24:07Z">22 Nov 2026, 16:24 UTC</time>"#));
+}
