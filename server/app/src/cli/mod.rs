@@ -1,0 +1,98 @@
+//! The command line.
+
+mod data;
+mod demo;
+mod doctor;
+mod evaluate;
+mod progress;
+mod run;
+mod serve;
+mod spec;
+mod worker;
+
+use anyhow::Result;
+use clap::{Parser, Subcommand};
+
+use crate::config::ServeArgs;
+
+/// A web workbench for robust distillation: launch, compare, share
+///
+/// Without a command it serves, as `retort serve` does.
+#[derive(Debug, Parser)]
+#[command(version, args_conflicts_with_subcommands = true)]
+pub struct Arguments {
+    #[command(subcommand)]
+    command: Option<Command>,
+
+    #[command(flatten)]
+    serve: ServeArgs,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Serve the pages and run what is launched there
+    Serve(ServeArgs),
+    /// Serve, and launch the demo comparison unless this data folder has it
+    Demo(ServeArgs),
+    /// Print the complete spec of a training as JSON, to edit
+    ///
+    /// Example: retort spec pgd-at --epochs 10 > teacher.json
+    Spec(spec::SpecArgs),
+    /// Train or evaluate a spec in a folder, without a server
+    ///
+    /// Example: retort run teacher.json --out teacher
+    Run(run::RunArgs),
+    /// Measure a model's natural accuracy, and its accuracy under an attack
+    ///
+    /// Example: retort evaluate --model teacher/model.safetensors --dataset fashion-mnist-5k --attack pgd-20
+    Evaluate(evaluate::EvaluateArgs),
+    /// List, fetch and import datasets
+    Data(data::DataArgs),
+    /// Check this machine: devices, data folder, disk, datasets
+    Doctor(doctor::DoctorArgs),
+    /// Ask a server whether it is well; fails if it is not
+    Health(doctor::HealthArgs),
+    /// Compute one run in its folder; started by the server
+    #[command(hide = true)]
+    Worker(worker::WorkerArgs),
+}
+
+impl Arguments {
+    /// Does what they ask for.
+    ///
+    /// # Errors
+    /// With a sentence for the person at the terminal.
+    pub fn execute(self) -> Result<()> {
+        match self.command {
+            None => serve::serve(&self.serve),
+            Some(Command::Serve(args)) => serve::serve(&args),
+            Some(Command::Demo(args)) => demo::demo(&args),
+            Some(Command::Spec(args)) => spec::spec(args),
+            Some(Command::Run(args)) => run::run(&args),
+            Some(Command::Evaluate(args)) => evaluate::evaluate(&args),
+            Some(Command::Data(args)) => data::data(args),
+            Some(Command::Doctor(args)) => doctor::doctor(&args),
+            Some(Command::Health(args)) => doctor::health(&args),
+            Some(Command::Worker(args)) => worker::work(&args),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_well_formed() {
+        Arguments::command().debug_assert();
+    }
+
+    #[test]
+    fn without_a_command_the_flags_are_those_of_serve() {
+        let arguments = Arguments::try_parse_from(["retort", "--listen", "127.0.0.1:1"]).unwrap();
+        assert!(arguments.command.is_none());
+        assert_eq!(arguments.serve.listen, "127.0.0.1:1");
+    }
+}

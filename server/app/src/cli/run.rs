@@ -1,0 +1,117 @@
+//! `retort run`: one run in a folder, without a server.
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    sync::{Arc, atomic::AtomicBool},
+};
+
+use anyhow::{Context, Result, bail};
+use clap::Args;
+use retort_engine::{Outcome, RunFolder, data::Library, run_folder};
+use retort_spec::{Event, Record, RunSpec};
+
+use super::{data::DataDir, progress::RunProgress};
+
+/// What to run, and where.
+#[derive(Args, Debug)]
+pub struct RunArgs {
+    /// The spec; `retort spec METHOD` prints one
+    #[arg(value_name = "SPEC.json")]
+    spec: PathBuf,
+
+    /// Folder for spec.json, journal.jsonl and model.safetensors; a run that was stopped there goes on
+    #[arg(long, value_name = "DIR")]
+    out: PathBuf,
+
+    #[command(flatten)]
+    data: DataDir,
+}
+
+/// Runs the spec to its end, or until Ctrl-C, which leaves a checkpoint.
+///
+/// # Errors
+/// When the spec is not valid, the folder holds another run, or the run fails.
+pub fn run(args: &RunArgs) -> Result<()> {
+    let text = fs::read_to_string(&args.spec).with_context(|| format!("cannot read {}", args.spec.display()))?;
+    let spec = RunSpec::from_json(&text).with_context(|| args.spec.display().to_string())?;
+    let folder = RunFolder::at(&args.out);
+    let attempt = match earlier_attempts(&folder, &spec)? {
+        Earlier::Finished => {
+            println!("{} holds this run, finished.", args.out.display());
+            return Ok(());
+        }
+        Earlier::Attempts(0) => {
+            RunFolder::create(&args.out, &spec)?;
+            1
+        }
+        Earlier::Attempts(n) => n + 1,
+    };
+    let stop = stop_flag()?;
+    let bar = RunProgress::new();
+    let outcome = run_folder(&folder, &Library::new(args.data.datasets()), attempt, &stop, &mut |r| bar.show(r));
+    bar.finish();
+    match outcome? {
+        Outcome::Finished => println!("{}", last_words(&folder, &spec)?),
+        Outcome::Stopped => println!("Stopped with a checkpoint: the same command goes on from there."),
+        Outcome::Cancelled => println!("Cancelled: remove the file `cancel` from {} to go on.", args.out.display()),
+    }
+    Ok(())
+}
+
+/// A flag that Ctrl-C and SIGTERM set.
+pub(super) fn stop_flag() -> Result<Arc<AtomicBool>> {
+    let stop = Arc::new(AtomicBool::new(false));
+    for signal in [signal_hook::consts::SIGINT, signal_hook::consts::SIGTERM] {
+        signal_hook::flag::register(signal, stop.clone()).context("listening for signals")?;
+    }
+    Ok(stop)
+}
+
+enum Earlier {
+    Attempts(u32),
+    Finished,
+}
+
+fn records(folder: &RunFolder) -> Result<Vec<Record>> {
+    let path = folder.journal();
+    if !path.exists() {
+        return Ok(Vec::new());
+    }
+    let text = fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))?;
+    Ok(text.lines().filter_map(|line| serde_json::from_str(line).ok()).collect())
+}
+
+/// What stands in the folder of this spec already.
+fn earlier_attempts(folder: &RunFolder, spec: &RunSpec) -> Result<Earlier> {
+    let path = folder.spec();
+    if !path.exists() {
+        return Ok(Earlier::Attempts(0));
+    }
+    let text = fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))?;
+    if RunSpec::from_json(&text).ok().as_ref() != Some(spec) {
+        bail!("{} holds the run of another spec: name another folder, or remove it", folder.dir().display());
+    }
+    let records = records(folder)?;
+    if records.iter().any(|r| matches!(r.event, Event::Finished { .. })) {
+        return Ok(Earlier::Finished);
+    }
+    Ok(Earlier::Attempts(records.iter().map(|r| r.attempt).max().unwrap_or(0)))
+}
+
+fn last_words(folder: &RunFolder, spec: &RunSpec) -> Result<String> {
+    let records = records(folder)?;
+    let seconds = records.iter().rev().find_map(|r| match r.event {
+        Event::Finished { seconds } => Some(retort_web::format::duration(seconds)),
+        _ => None,
+    });
+    let what = match spec {
+        RunSpec::Train(_) => shown(&folder.model()),
+        RunSpec::Evaluate(_) => shown(&folder.journal()),
+    };
+    Ok(format!("Finished in {}: {what}", seconds.unwrap_or_default()))
+}
+
+fn shown(path: &Path) -> String {
+    path.display().to_string()
+}

@@ -1,0 +1,163 @@
+//! `retort serve`: the server, from its start to its graceful end.
+
+use std::{future::Future, io, net::SocketAddr, sync::Arc, time::Duration};
+
+use anyhow::{Context, Result, anyhow};
+use retort_spec::RunState;
+use retort_store::Store;
+use tokio::{
+    net::TcpListener,
+    signal::unix::{SignalKind, signal},
+    sync::watch,
+    task::JoinHandle,
+};
+
+use crate::{
+    config::ServeArgs,
+    data_folder::DataFolder,
+    http::{self, App, Hosts},
+    live::Live,
+    machine::Machine,
+    scheduler::{Control, LocalExecutor, Scheduler},
+};
+
+/// How long open connections may take to end when the server stops.
+const FAREWELL: Duration = Duration::from_secs(3);
+
+/// Serves until Ctrl-C or SIGTERM.
+///
+/// # Errors
+/// When the server cannot start.
+pub fn serve(args: &ServeArgs) -> Result<()> {
+    block_on(async {
+        let server = Server::start(args).await?;
+        server.announce();
+        server.until_stopped().await
+    })
+}
+
+/// Runs the server's tasks.
+pub(super) fn block_on(task: impl Future<Output = Result<()>>) -> Result<()> {
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().context("starting the server")?;
+    runtime.block_on(task)
+}
+
+/// A server that answers.
+pub(super) struct Server {
+    pub(super) control: Control,
+    address: SocketAddr,
+    store: Store,
+    stop: watch::Sender<bool>,
+    pages: JoinHandle<io::Result<()>>,
+    scheduler: JoinHandle<()>,
+    data: DataFolder,
+}
+
+impl Server {
+    /// Takes the address and the data folder, opens the database, and starts to answer and to schedule.
+    ///
+    /// # Errors
+    /// When the address is in use, another server has the data folder, or the database cannot be opened.
+    pub(super) async fn start(args: &ServeArgs) -> Result<Self> {
+        let listener = TcpListener::bind(&args.listen).await.map_err(|e| cannot_listen(&args.listen, e))?;
+        let address = listener.local_addr()?;
+        let data = DataFolder::open(&args.data)?;
+        let store = Store::open(&data.database()).await?;
+        let live = Live::new();
+        let control = Control::new(store.clone(), live.clone(), &data.runs());
+        let executor = LocalExecutor::new(&data.datasets()).context("finding the program to start workers with")?;
+        let (stop, stopping) = watch::channel(false);
+        let scheduler = Scheduler::new(control.clone(), Box::new(executor));
+        let app = Arc::new(App {
+            store: store.clone(),
+            control: control.clone(),
+            live,
+            machine: Machine::explore(data.datasets()),
+            data: data.root().to_owned(),
+            hosts: Hosts::of(address),
+            stopping: stopping.clone(),
+        });
+        let mut until = stopping.clone();
+        let pages = axum::serve(listener, http::router(app)).with_graceful_shutdown(async move {
+            // An error means that the sender is gone, and the server with it.
+            let _ = until.wait_for(|stop| *stop).await;
+        });
+        Ok(Self {
+            control,
+            address,
+            store,
+            stop,
+            pages: tokio::spawn(pages.into_future()),
+            scheduler: tokio::spawn(scheduler.run(stopping)),
+            data,
+        })
+    }
+
+    /// Where a browser finds it.
+    pub(super) fn link(&self) -> String {
+        let mut address = self.address;
+        if address.ip().is_unspecified() {
+            // A browser on this machine cannot open “any address”.
+            address.set_ip(if address.is_ipv4() {
+                [127, 0, 0, 1].into()
+            } else {
+                std::net::Ipv6Addr::LOCALHOST.into()
+            });
+        }
+        format!("http://{address}")
+    }
+
+    /// Says where it is and how to stop it.
+    pub(super) fn announce(&self) {
+        println!("Retort is at {} with its data in {}.", self.link(), self.data.root().display());
+        println!("Ctrl-C stops the server; runs that compute go on.");
+        if !self.address.ip().is_loopback() {
+            println!(
+                "{} can be reached from other machines, and there are no accounts yet: whoever reaches it can launch \
+                 and cancel runs.",
+                self.address
+            );
+        }
+    }
+
+    /// Answers until Ctrl-C or SIGTERM.
+    ///
+    /// # Errors
+    /// When it stops answering by itself.
+    pub(super) async fn until_stopped(mut self) -> Result<()> {
+        let mut terminate = signal(SignalKind::terminate()).context("listening for SIGTERM")?;
+        let early = tokio::select! {
+            _ = tokio::signal::ctrl_c() => None,
+            _ = terminate.recv() => None,
+            ended = &mut self.pages => Some(ended),
+        };
+        self.stop.send_replace(true);
+        self.scheduler.await.context("the scheduler failed")?;
+        if let Some(ended) = early {
+            ended.context("the server failed")?.context("the server failed")?;
+        } else if tokio::time::timeout(FAREWELL, &mut self.pages).await.is_err() {
+            self.pages.abort();
+        }
+        let counts = self.store.state_counts().await?;
+        let working = counts.of(RunState::Starting) + counts.of(RunState::Running);
+        self.store.close().await;
+        match working {
+            0 => println!("Retort has stopped."),
+            1 => println!("Retort has stopped. One worker goes on; the next start on this folder takes it over."),
+            n => println!("Retort has stopped. {n} workers go on; the next start on this folder takes them over."),
+        }
+        Ok(())
+    }
+}
+
+fn cannot_listen(listen: &str, error: io::Error) -> anyhow::Error {
+    match error.kind() {
+        io::ErrorKind::AddrInUse => anyhow!(
+            "{listen} is in use, perhaps by another Retort: stop that one, or choose another port, such as \
+             --listen 127.0.0.1:7979"
+        ),
+        _ => {
+            anyhow!(error).context(format!("cannot listen on “{listen}” (write an address and a port: 127.0.0.1:7878)"))
+        }
+    }
+}

@@ -1,0 +1,37 @@
+//! `retort worker`: one attempt at a run, in a process of its own that outlives the server.
+
+use std::{
+    path::PathBuf,
+    sync::{Arc, atomic::AtomicBool},
+};
+
+use anyhow::{Context, Result};
+use clap::Args;
+use retort_engine::{RunFolder, data::Library, run_folder};
+
+/// What a worker is told.
+#[derive(Args, Debug)]
+pub struct WorkerArgs {
+    /// The run's folder, with spec.json in it
+    run_dir: PathBuf,
+
+    /// The number of this attempt
+    #[arg(long)]
+    attempt: u32,
+
+    /// The folder of datasets
+    #[arg(long)]
+    datasets: PathBuf,
+}
+
+/// Computes until the run ends, or until SIGTERM, which leaves a checkpoint.
+///
+/// # Errors
+/// When the run fails; its journal then says so too.
+pub fn work(args: &WorkerArgs) -> Result<()> {
+    let stop = Arc::new(AtomicBool::new(false));
+    signal_hook::flag::register(signal_hook::consts::SIGTERM, stop.clone()).context("listening for SIGTERM")?;
+    let folder = RunFolder::at(&args.run_dir);
+    run_folder(&folder, &Library::new(&args.datasets), args.attempt, &stop, &mut |_| {})?;
+    Ok(())
+}

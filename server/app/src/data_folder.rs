@@ -1,0 +1,103 @@
+//! The folder in which a server keeps everything.
+
+use std::{
+    fs::{self, File, OpenOptions, TryLockError},
+    io::{Read, Seek, Write},
+    path::{Path, PathBuf},
+};
+
+use anyhow::{Context, Result, bail};
+
+/// A data folder that this process owns until the value is dropped.
+#[derive(Debug)]
+pub struct DataFolder {
+    root: PathBuf,
+    _lock: File,
+}
+
+impl DataFolder {
+    /// Creates the folder where it is missing, and takes it for this process.
+    ///
+    /// # Errors
+    /// When another server owns it, or it cannot be written.
+    pub fn open(root: &Path) -> Result<Self> {
+        let cannot = || format!("cannot use {} as the data folder", root.display());
+        fs::create_dir_all(root).with_context(cannot)?;
+        // Specs name models by absolute paths, which stay right whatever folder a worker runs in.
+        let root = root.canonicalize().with_context(cannot)?;
+        let lock = lock(&root)?;
+        for part in ["runs", "datasets"] {
+            let dir = root.join(part);
+            fs::create_dir_all(&dir).with_context(|| format!("cannot create {}", dir.display()))?;
+        }
+        Ok(Self { root, _lock: lock })
+    }
+
+    /// Where it is, absolutely.
+    pub fn root(&self) -> &Path {
+        &self.root
+    }
+
+    /// The database file.
+    pub fn database(&self) -> PathBuf {
+        self.root.join("retort.db")
+    }
+
+    /// The folder with a folder for each run.
+    pub fn runs(&self) -> PathBuf {
+        self.root.join("runs")
+    }
+
+    /// The folder of imported and fetched datasets.
+    pub fn datasets(&self) -> PathBuf {
+        self.root.join("datasets")
+    }
+}
+
+fn lock(root: &Path) -> Result<File> {
+    let path = root.join("server.lock");
+    let cannot = || format!("cannot write {}", path.display());
+    let mut options = OpenOptions::new();
+    let mut file = options.create(true).truncate(false).read(true).write(true).open(&path).with_context(cannot)?;
+    match file.try_lock() {
+        Ok(()) => {}
+        Err(TryLockError::WouldBlock) => {
+            let mut owner = String::new();
+            // Only a help for the reader; without it the sentence still says what to do.
+            let _ = file.read_to_string(&mut owner);
+            let process = owner.trim().parse::<u32>().map(|id| format!(" (process {id})")).unwrap_or_default();
+            bail!(
+                "another Retort server{process} uses {}: stop that one, or name another folder with --data",
+                root.display()
+            );
+        }
+        Err(TryLockError::Error(e)) => return Err(e).with_context(cannot),
+    }
+    file.set_len(0)
+        .and_then(|()| file.rewind())
+        .and_then(|()| writeln!(file, "{}", std::process::id()))
+        .with_context(cannot)?;
+    Ok(file)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_second_server_on_the_same_folder_is_told_which_process_has_it() {
+        let dir = tempfile::tempdir().unwrap();
+        let first = DataFolder::open(dir.path()).unwrap();
+        let error = DataFolder::open(dir.path()).unwrap_err().to_string();
+        assert!(error.contains(&std::process::id().to_string()) && error.contains("--data"), "{error}");
+        drop(first);
+        assert!(DataFolder::open(dir.path()).is_ok());
+    }
+
+    #[test]
+    fn a_file_in_place_of_the_folder_is_named() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        let error = DataFolder::open(file.path()).unwrap_err().to_string();
+        assert!(error.contains(&file.path().display().to_string()), "{error}");
+    }
+}

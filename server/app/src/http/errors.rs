@@ -1,0 +1,131 @@
+//! What goes wrong while a page is made, shown as a page.
+
+use std::{fmt::Display, sync::Arc};
+
+use axum::{
+    extract::{Request, State},
+    http::StatusCode,
+    middleware::Next,
+    response::{IntoResponse, Response},
+};
+use retort_store::StoreError;
+use retort_web::pages::{ErrorPage, Link};
+
+use super::App;
+
+/// The outcome of a page.
+pub type Result<T> = std::result::Result<T, PageError>;
+
+/// A page that could not be made: what is wrong, and where to go from here.
+#[derive(Clone, Debug)]
+pub struct PageError {
+    status: StatusCode,
+    title: String,
+    message: String,
+    links: Vec<Link>,
+}
+
+impl PageError {
+    fn new(status: StatusCode, title: impl Into<String>, message: impl Into<String>) -> Self {
+        Self { status, title: title.into(), message: message.into(), links: Vec::new() }
+    }
+
+    fn with_link(mut self, href: impl Into<String>, text: impl Into<String>) -> Self {
+        self.links.push(Link { href: href.into(), text: text.into() });
+        self
+    }
+
+    /// There is nothing at this address.
+    pub fn no_page() -> Self {
+        Self::new(
+            StatusCode::NOT_FOUND,
+            "There is no such page",
+            "The address may be mistyped, or from another version.",
+        )
+    }
+
+    /// The address does not take this method.
+    pub fn not_so() -> Self {
+        let message = "This address cannot be opened or sent to in this way. Go back, and use the page's own buttons.";
+        Self::new(StatusCode::METHOD_NOT_ALLOWED, "Not in this way", message)
+    }
+
+    /// There is no such row.
+    pub fn missing(what: &'static str, id: impl Display) -> Self {
+        let (list, text) = match what {
+            "experiment" => ("/experiments", "All comparisons"),
+            _ => ("/runs", "All runs"),
+        };
+        let message = "It may belong to another data folder, or the address may be mistyped.";
+        Self::new(StatusCode::NOT_FOUND, format!("There is no {what} {id}"), message).with_link(list, text)
+    }
+
+    /// The request cannot be understood.
+    pub fn bad_request(message: impl Into<String>) -> Self {
+        Self::new(StatusCode::BAD_REQUEST, "This request cannot be understood", message)
+    }
+
+    /// The request is not let through.
+    pub fn refused(message: impl Into<String>) -> Self {
+        Self::new(StatusCode::FORBIDDEN, "This request was refused", message)
+    }
+
+    /// Something failed that the reader did not cause.
+    pub fn internal(fault: &dyn Display) -> Self {
+        tracing::error!("a page failed: {fault}");
+        let message =
+            format!("The server's log has it too: {fault}. What was asked for may work when it is tried again.");
+        Self::new(StatusCode::INTERNAL_SERVER_ERROR, "Something failed here", message)
+    }
+}
+
+impl From<StoreError> for PageError {
+    fn from(error: StoreError) -> Self {
+        match error {
+            StoreError::NotFound { what, id } => Self::missing(what, id),
+            StoreError::Forbidden { run, from, .. } => {
+                let message = format!("Meanwhile run {run} is {from}. Nothing was changed.");
+                let error = Self::new(StatusCode::CONFLICT, "This is not possible any more", message);
+                error.with_link(format!("/runs/{run}"), format!("Run {run}"))
+            }
+            other => Self::internal(&other),
+        }
+    }
+}
+
+impl From<anyhow::Error> for PageError {
+    fn from(error: anyhow::Error) -> Self {
+        match error.downcast::<StoreError>() {
+            Ok(error) => error.into(),
+            Err(error) => Self::internal(&format!("{error:#}")),
+        }
+    }
+}
+
+impl IntoResponse for PageError {
+    /// The bare status with the words beside it; [`draw`] makes the page of them.
+    fn into_response(self) -> Response {
+        let mut response = self.status.into_response();
+        response.extensions_mut().insert(self);
+        response
+    }
+}
+
+/// Draws the page of every error that the pages below return.
+pub async fn draw(State(app): State<Arc<App>>, request: Request, next: Next) -> Response {
+    let mut response = next.run(request).await;
+    let Some(error) = response.extensions_mut().remove::<PageError>() else { return response };
+    error.draw(&app).await
+}
+
+impl PageError {
+    /// The page that shows it.
+    pub async fn draw(self, app: &App) -> Response {
+        // Without the database the header stays empty, and the page still says what is wrong.
+        let frame = app.frame().await.unwrap_or_default();
+        let Self { status, title, message, links } = self;
+        let text = format!("{title}. {message}");
+        let drawn = super::page(status, &ErrorPage { frame, status: status.as_u16(), title, message, links });
+        drawn.unwrap_or_else(|_| (status, text).into_response())
+    }
+}

@@ -1,0 +1,195 @@
+//! `GET /experiments/new` and `POST /experiments`: the form, its estimate, and the launch.
+
+use std::collections::HashSet;
+
+use axum::{
+    body::Bytes,
+    extract::{RawQuery, State},
+    http::StatusCode,
+    response::{IntoResponse, Redirect, Response},
+};
+use retort_engine::data::DatasetInfo;
+use retort_spec::{ExperimentSpec, MethodName, PlannedRun, Problem, RunState, TeacherChoice};
+use retort_store::{Run, RunKind, StoreError};
+use retort_web::{
+    ExperimentForm,
+    pages::{DatasetOption, DeviceOption, NewExperimentPage, Plan, TeacherOption},
+};
+
+use super::{
+    App, Shared,
+    errors::{PageError, Result},
+    page,
+};
+
+/// Models that are offered as teachers.
+const TEACHERS: u32 = 50;
+/// The methods whose models are offered as teachers.
+const TEACHER_METHODS: [MethodName; 2] = [MethodName::PgdAt, MethodName::Natural];
+
+/// A form that was looked at.
+struct Reading {
+    form: ExperimentForm,
+    /// The experiment that it asks for and the run whose model is its teacher, or what is wrong.
+    outcome: std::result::Result<(ExperimentSpec, Option<Run>), Vec<Problem>>,
+}
+
+/// The form with the values that the address names, and what launching it would do.
+pub async fn show(State(app): Shared, RawQuery(query): RawQuery) -> Result<Response> {
+    let form = prefilled(&query.unwrap_or_default())?;
+    let datasets = app.machine.datasets().await?;
+    let reading = app.read(form, &datasets).await?;
+    app.form_page(StatusCode::OK, reading, datasets).await
+}
+
+/// Launches the experiment, or shows the form with what is wrong beside each field.
+pub async fn launch(State(app): Shared, body: Bytes) -> Result<Response> {
+    let form = serde_html_form::from_bytes(&body).map_err(|e| unreadable(&e))?;
+    let datasets = app.machine.datasets().await?;
+    let reading = app.read(form, &datasets).await?;
+    match reading.outcome {
+        Ok((spec, teacher)) => {
+            let id = app.control.launch(&spec, plan(&spec, teacher.as_ref())).await?;
+            Ok(Redirect::to(&format!("/experiments/{id}")).into_response())
+        }
+        Err(_) => app.form_page(StatusCode::UNPROCESSABLE_ENTITY, reading, datasets).await,
+    }
+}
+
+/// The runs of an experiment. A teacher that a run left is named by the method that trained it.
+fn plan(spec: &ExperimentSpec, teacher: Option<&Run>) -> Vec<PlannedRun> {
+    let mut plan = spec.expand();
+    for run in plan.iter_mut().filter(|run| run.is_teacher) {
+        run.method = teacher.map_or(run.method, |teacher| teacher.method);
+    }
+    plan
+}
+
+/// The form that a query fills in. One that was sent from the page is taken as it is, its lists perhaps empty; a link
+/// that names only some fields leaves the others as they are at first.
+fn prefilled(query: &str) -> Result<ExperimentForm> {
+    let sent: Vec<(String, String)> = serde_html_form::from_str(query).map_err(|e| unreadable(&e))?;
+    let names: HashSet<&str> = sent.iter().map(|(name, _)| name.as_str()).collect();
+    // A text field is always sent, if only empty.
+    if names.contains("seeds") {
+        return serde_html_form::from_str(query).map_err(|e| unreadable(&e));
+    }
+    let initial = serde_html_form::to_string(ExperimentForm::initial()).map_err(|e| PageError::internal(&e))?;
+    let mut fields: Vec<(String, String)> = serde_html_form::from_str(&initial).map_err(|e| PageError::internal(&e))?;
+    fields.retain(|(name, _)| !names.contains(name.as_str()));
+    fields.extend(sent.iter().cloned());
+    let merged = serde_html_form::to_string(&fields).map_err(|e| PageError::internal(&e))?;
+    serde_html_form::from_str(&merged).map_err(|e| unreadable(&e))
+}
+
+fn unreadable(fault: &dyn std::fmt::Display) -> PageError {
+    PageError::bad_request(format!("It is not the form of a new experiment: {fault}."))
+}
+
+impl App {
+    /// Reads the form and checks it against what is on this machine.
+    async fn read(&self, form: ExperimentForm, datasets: &[DatasetInfo]) -> Result<Reading> {
+        let teacher = self.teacher_run(&form).await?;
+        let architecture = |id| teacher.as_ref().filter(|run| run.id == id).map(|run| run.architecture);
+        let outcome = form.to_spec(architecture).and_then(|spec| {
+            let mut problems = Vec::new();
+            check_dataset(&spec, datasets, &mut problems);
+            self.check_teacher(&spec, teacher.as_ref(), &mut problems);
+            self.check_device(&spec, &mut problems);
+            if problems.is_empty() { Ok((spec, teacher)) } else { Err(problems) }
+        });
+        Ok(Reading { form, outcome })
+    }
+
+    /// The finished training that the form names as its teacher.
+    async fn teacher_run(&self, form: &ExperimentForm) -> Result<Option<Run>> {
+        let id = form.teacher.trim().strip_prefix("run:").and_then(|id| id.parse().ok());
+        let Some(id) = id else { return Ok(None) };
+        match self.store.run(id).await {
+            Ok(run) if run.kind == RunKind::Train && run.state == RunState::Finished => Ok(Some(run)),
+            Ok(_) | Err(StoreError::NotFound { .. }) => Ok(None),
+            Err(e) => Err(e.into()),
+        }
+    }
+
+    fn check_teacher(&self, spec: &ExperimentSpec, teacher: Option<&Run>, problems: &mut Vec<Problem>) {
+        let TeacherChoice::Run { id, .. } = spec.teacher else { return };
+        if let Some(run) = teacher.filter(|run| run.dataset != spec.dataset.name) {
+            let message = format!("run {id} was trained on {}: choose that dataset, or another teacher", run.dataset);
+            problems.push(Problem::new("teacher", message));
+        }
+        if !self.control.folder(id).model().is_file() {
+            problems.push(Problem::new("teacher", format!("the model of run {id} is no longer in its folder")));
+        }
+    }
+
+    fn check_device(&self, spec: &ExperimentSpec, problems: &mut Vec<Problem>) {
+        if !self.machine.devices().iter().any(|device| device.name == spec.device) {
+            let known: Vec<_> = self.machine.devices().iter().map(|device| device.name.to_string()).collect();
+            let message = format!("{} is not on this machine: choose {}", spec.device, known.join(" or "));
+            problems.push(Problem::new("device", message));
+        }
+    }
+
+    async fn form_page(&self, status: StatusCode, reading: Reading, datasets: Vec<DatasetInfo>) -> Result<Response> {
+        let Reading { form, outcome } = reading;
+        let (plan, problems) = match outcome {
+            Ok((spec, _)) => (Some(Plan::of(&spec, self.estimator().await?.experiment(&spec))), Vec::new()),
+            Err(problems) => (None, problems),
+        };
+        let devices = self.machine.devices().iter();
+        let filled = NewExperimentPage {
+            frame: self.frame().await?,
+            form,
+            problems,
+            plan,
+            datasets: datasets
+                .into_iter()
+                .map(|d| DatasetOption { name: d.name, train_images: d.train, test_images: d.test })
+                .collect(),
+            teachers: self.teachers().await?,
+            devices: devices.map(|d| DeviceOption { name: d.name, description: d.description.clone() }).collect(),
+        };
+        page(status, &filled)
+    }
+
+    /// The models that may be chosen as teachers, with what is known of them.
+    async fn teachers(&self) -> Result<Vec<TeacherOption>> {
+        let mut teachers = Vec::new();
+        for run in self.store.trained_models(&TEACHER_METHODS, TEACHERS).await? {
+            let evaluations = self.store.evaluations_of_model(run.id).await?;
+            let natural = evaluations.iter().find(|e| e.attack.is_none()).map(|e| e.accuracy.percent());
+            let attacked = evaluations.iter().filter_map(|e| Some((e.attack.as_ref()?, e.accuracy.percent())));
+            let adversarial = attacked.min_by(|a, b| a.1.total_cmp(&b.1)).map(|(attack, p)| (attack.to_string(), p));
+            teachers.push(TeacherOption {
+                run: run.id,
+                method: run.method,
+                architecture: run.architecture,
+                seed: run.seed,
+                dataset: run.dataset,
+                natural,
+                adversarial,
+            });
+        }
+        Ok(teachers)
+    }
+}
+
+fn check_dataset(spec: &ExperimentSpec, datasets: &[DatasetInfo], problems: &mut Vec<Problem>) {
+    let Some(dataset) = datasets.iter().find(|dataset| dataset.name == spec.dataset.name) else {
+        let known: Vec<_> = datasets.iter().map(|dataset| dataset.name.as_str()).collect();
+        let message = format!("“{}” is not among the datasets here: {}", spec.dataset.name, known.join(", "));
+        problems.push(Problem::new("dataset", message));
+        return;
+    };
+    let counts = [
+        ("train_images", spec.dataset.train_images, dataset.train, "training"),
+        ("test_images", spec.dataset.test_images, dataset.test, "test"),
+    ];
+    for (field, wanted, there, split) in counts {
+        if wanted.is_some_and(|wanted| wanted > there) {
+            let message = format!("{} has {there} {split} images: use at most so many", dataset.title);
+            problems.push(Problem::new(field, message));
+        }
+    }
+}

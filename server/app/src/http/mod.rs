@@ -1,0 +1,106 @@
+//! The pages over HTTP, a file for each.
+
+mod assets;
+mod comparison;
+mod demo;
+mod errors;
+mod experiments;
+mod form;
+mod guard;
+mod health;
+mod live;
+mod overview;
+mod paging;
+mod rows;
+mod run;
+mod runs;
+#[cfg(test)]
+mod tests;
+
+use std::{path::PathBuf, sync::Arc};
+
+use axum::{
+    Router,
+    extract::State,
+    http::{StatusCode, header},
+    middleware,
+    response::{IntoResponse, Response},
+    routing::{get, post},
+};
+use retort_spec::RunState;
+use retort_store::Store;
+use retort_web::{Frame, Template};
+use tokio::sync::watch;
+
+use crate::{live::Live, machine::Machine, scheduler::Control};
+use errors::{PageError, Result};
+
+pub use demo::launch_demo;
+pub use guard::Hosts;
+
+/// What every page can ask.
+#[derive(Debug)]
+pub struct App {
+    /// The database.
+    pub store: Store,
+    /// The scheduler.
+    pub control: Control,
+    /// News of changes.
+    pub live: Live,
+    /// Datasets and devices.
+    pub machine: Machine,
+    /// The data folder.
+    pub data: PathBuf,
+    /// The names under which the server may be addressed.
+    pub hosts: Hosts,
+    /// Becomes true when the server stops.
+    pub stopping: watch::Receiver<bool>,
+}
+
+type Shared = State<Arc<App>>;
+
+/// All pages, guarded.
+pub fn router(app: Arc<App>) -> Router {
+    let router = Router::new()
+        .route("/", get(overview::show))
+        .route("/demo", post(demo::launch))
+        .route("/experiments", get(experiments::list).post(form::launch))
+        .route("/experiments/new", get(form::show))
+        .route("/experiments/{id}", get(comparison::show))
+        .route("/experiments/{id}/cancel", post(comparison::cancel))
+        .route("/runs", get(runs::list))
+        .route("/runs/{id}", get(run::show))
+        .route("/runs/{id}/cancel", post(run::cancel))
+        .route("/runs/{id}/resume", post(run::resume))
+        .route("/live", get(live::stream))
+        .route("/static/{file}", get(assets::serve))
+        .route("/health", get(health::check))
+        .fallback(async || PageError::no_page())
+        .method_not_allowed_fallback(async || PageError::not_so());
+    // The guard is the outermost: no request passes it unseen, and no answer leaves without its headers.
+    router
+        .layer(middleware::from_fn_with_state(app.clone(), errors::draw))
+        .layer(middleware::from_fn_with_state(app.clone(), guard::watch))
+        .with_state(app)
+}
+
+impl App {
+    async fn frame(&self) -> Result<Frame> {
+        let counts = self.store.state_counts().await?;
+        let running = counts.of(RunState::Starting) + counts.of(RunState::Running);
+        Ok(Frame { running, waiting: counts.of(RunState::Queued) + counts.of(RunState::Lost) })
+    }
+}
+
+/// A page as an answer.
+fn page(status: StatusCode, template: &impl Template) -> Result<Response> {
+    let html = template.render().map_err(|e| PageError::internal(&e))?;
+    // Going back shows the page as it is now, not as it was.
+    let headers = [(header::CONTENT_TYPE, "text/html; charset=utf-8"), (header::CACHE_CONTROL, "no-cache")];
+    Ok((status, headers, html).into_response())
+}
+
+/// The number in an address such as `/runs/17`.
+fn id(what: &'static str, text: &str) -> Result<i64> {
+    text.parse().map_err(|_| PageError::missing(what, text))
+}

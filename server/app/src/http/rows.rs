@@ -1,0 +1,137 @@
+//! Rows of the database as the pages list them.
+
+use std::collections::HashMap;
+
+use jiff::Timestamp;
+use retort_spec::RunState;
+use retort_store::{Experiment, Run, RunKind};
+use retort_web::{Progress, RunLabel, RunRow, Score, figures, format::Moment, pages::ComparisonSummary};
+
+use super::{App, errors::Result};
+
+/// The figures that pages draw as curves.
+const LOSS: &str = "train_loss";
+const NATURAL: &str = "natural_accuracy";
+
+/// Trainings whose curves one page draws.
+const MOST_CURVES: usize = 100;
+
+impl App {
+    /// Runs with their scores and what they wait for.
+    pub async fn rows(&self, runs: Vec<Run>) -> Result<Vec<RunRow>> {
+        let of = |keep: fn(&Run) -> bool| runs.iter().filter(|run| keep(run)).map(|run| run.id).collect::<Vec<_>>();
+        let (evaluations, trainings) = (of(|r| r.kind == RunKind::Evaluate), of(|r| r.kind == RunKind::Train));
+        let mut scores: HashMap<i64, Vec<Score>> = HashMap::new();
+        for found in self.store.evaluations_of_runs(&evaluations).await? {
+            scores.entry(found.run).or_default().push(Score { attack: found.attack, accuracy: found.accuracy });
+        }
+        let computed = self.store.attempt_seconds(&of(|r| r.seconds.is_none() && r.attempt > 0)).await?;
+        let natural = self.store.last_metrics(&trainings, NATURAL).await?;
+        let mut waits = self.store.unfinished_needs(&of(|r| r.state == RunState::Queued)).await?;
+        let pause = self.control.pause();
+        let rows = runs.into_iter().map(|run| RunRow {
+            label: label(&run),
+            cause: cause(&run, &waits.remove(&run.id).unwrap_or_default(), pause.as_deref()),
+            scores: scores.remove(&run.id).unwrap_or_default(),
+            last_natural: natural.get(&run.id).copied(),
+            progress: run.progress.map(|p| Progress {
+                stage: p.stage,
+                epoch: p.epoch,
+                epochs: p.epochs,
+                done: p.done,
+                // What a worker said before it ended is not the time that remains now.
+                seconds_left: Some(p.seconds_left).filter(|_| run.state.is_active()),
+            }),
+            seconds: run.seconds.or_else(|| computed.get(&run.id).copied()),
+            device: run.computed_on.unwrap_or_else(|| run.device.to_string()),
+            state: run.state,
+            since: moment(run.since),
+            experiment: Some((run.experiment, run.experiment_title)),
+            dataset: run.dataset,
+        });
+        Ok(rows.collect())
+    }
+
+    /// Experiments with their runs. One whose spec this version cannot read is left out.
+    pub async fn summaries(&self, experiments: Vec<Experiment>) -> Result<Vec<ComparisonSummary>> {
+        let mut summaries = Vec::with_capacity(experiments.len());
+        for experiment in experiments {
+            let spec = match experiment.spec() {
+                Ok(spec) => spec,
+                Err(e) => {
+                    tracing::warn!("experiment {} is not listed: {e}", experiment.id);
+                    continue;
+                }
+            };
+            let runs = self.rows(self.store.runs_of_experiment(experiment.id).await?).await?;
+            summaries.push(ComparisonSummary {
+                id: experiment.id,
+                spec,
+                launched: moment(experiment.created_at),
+                runs,
+            });
+        }
+        Ok(summaries)
+    }
+
+    /// The curves of the trainings among these runs, in their order.
+    pub async fn curves(&self, runs: &[RunRow]) -> Result<Vec<figures::RunCurves>> {
+        let trainings: Vec<_> = runs.iter().filter(|run| !run.label.is_evaluation).take(MOST_CURVES).collect();
+        let ids: Vec<_> = trainings.iter().map(|run| run.label.id).collect();
+        let mut metrics = self.store.metrics_of_runs(&ids, &[LOSS, NATURAL]).await?;
+        let curves = trainings.into_iter().map(|run| {
+            let mut curves = figures::RunCurves {
+                label: run.label.clone(),
+                epochs: run.progress.map(|p| p.epochs).filter(|epochs| *epochs > 0),
+                train_loss: Vec::new(),
+                natural_accuracy: Vec::new(),
+            };
+            for metric in metrics.remove(&run.label.id).unwrap_or_default() {
+                let curve = if metric.key == LOSS { &mut curves.train_loss } else { &mut curves.natural_accuracy };
+                curve.push(figures::CurvePoint { stage: metric.stage, epoch: metric.epoch, value: metric.value });
+            }
+            curves
+        });
+        Ok(curves.collect())
+    }
+}
+
+/// A time for a page.
+pub fn moment(time: Timestamp) -> Moment {
+    Moment(format!("{time:.0}"))
+}
+
+fn label(run: &Run) -> RunLabel {
+    RunLabel {
+        id: run.id,
+        is_evaluation: run.kind == RunKind::Evaluate,
+        method: run.method,
+        architecture: run.architecture,
+        is_teacher: run.is_teacher,
+        seed: run.seed,
+    }
+}
+
+/// Why a run is in its state, where that is not plain.
+fn cause(run: &Run, waits_for: &[i64], pause: Option<&str>) -> Option<String> {
+    match run.state {
+        RunState::Queued => {
+            let wait = match (waits_for, pause) {
+                ([], Some(pause)) => pause.to_owned(),
+                ([], None) => format!("Waits until {} is free.", run.device),
+                ([one], _) => format!("Waits for run {one}."),
+                ([first @ .., last], _) => {
+                    let first: Vec<_> = first.iter().map(i64::to_string).collect();
+                    format!("Waits for runs {} and {last}.", first.join(", "))
+                }
+            };
+            // Before its first attempt there is nothing to tell but the wait.
+            Some(if run.attempt == 0 { wait } else { format!("{wait} {}", run.cause) })
+        }
+        RunState::Starting | RunState::Running => {
+            run.cancel_requested_at.map(|_| "Is being cancelled; its worker was asked to end.".to_owned())
+        }
+        RunState::Finished => None,
+        RunState::Failed | RunState::Cancelled | RunState::Lost => Some(run.cause.clone()),
+    }
+}

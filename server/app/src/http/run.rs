@@ -1,0 +1,61 @@
+//! `GET /runs/{id}` and its buttons.
+
+use axum::{
+    extract::{Path, State},
+    http::StatusCode,
+    response::{Redirect, Response},
+};
+use retort_web::pages::{Attempt, LogLine, RunPage};
+
+use super::{Shared, errors::Result, id, page, rows::moment};
+
+/// Lines of the log, attempts, and runs that wait for this one, at most.
+const LOG_LINES: u32 = 100;
+const ATTEMPTS: u32 = 20;
+const NEEDED_BY: u32 = 50;
+
+/// One run.
+pub async fn show(State(app): Shared, Path(run): Path<String>) -> Result<Response> {
+    let store = &app.store;
+    let run = store.run(id("run", &run)?).await?;
+    let (run_id, created, state, device) = (run.id, moment(run.created_at), run.state, run.device);
+    let spec_json = run.spec()?.to_json();
+    let attempts = store.attempts(run_id, ATTEMPTS).await?.into_iter().map(|attempt| Attempt {
+        number: attempt.attempt,
+        started: moment(attempt.started_at),
+        ended: attempt.ended_at.map(moment),
+        state: attempt.outcome.unwrap_or(state),
+        cause: attempt.cause,
+        device: attempt.device.unwrap_or_else(|| device.to_string()),
+        resumed_epochs: attempt.resumed_epochs.and_then(|n| n.try_into().ok()).unwrap_or(0),
+    });
+    let log = store.log_end(run_id, LOG_LINES).await?;
+    let mut row = app.rows(vec![run]).await?;
+    let shown = RunPage {
+        frame: app.frame().await?,
+        created,
+        curves: app.curves(&row).await?.pop(),
+        log: log.into_iter().map(|l| LogLine { at: moment(l.at), level: l.level, message: l.message }).collect(),
+        spec_json,
+        attempts: attempts.collect(),
+        needs: app.rows(store.needs(run_id).await?).await?,
+        needed_by: app.rows(store.needed_by(run_id, NEEDED_BY).await?).await?,
+        run: row.remove(0),
+    };
+    page(StatusCode::OK, &shown)
+}
+
+/// `POST /runs/{id}/cancel`
+pub async fn cancel(State(app): Shared, Path(run): Path<String>) -> Result<Redirect> {
+    let run = id("run", &run)?;
+    // One that is over meanwhile is shown as it ended.
+    app.control.cancel(run).await?;
+    Ok(Redirect::to(&format!("/runs/{run}")))
+}
+
+/// `POST /runs/{id}/resume`
+pub async fn resume(State(app): Shared, Path(run): Path<String>) -> Result<Redirect> {
+    let run = id("run", &run)?;
+    app.control.resume(run).await?;
+    Ok(Redirect::to(&format!("/runs/{run}")))
+}

@@ -1,0 +1,277 @@
+//! The pages, asked in process.
+
+use std::sync::Arc;
+
+use axum::{
+    Router,
+    body::{Body, to_bytes},
+    http::{HeaderName, Request, StatusCode, header},
+};
+use retort_spec::{Event, ExperimentSpec, MethodName, Record, RunState};
+use retort_store::Store;
+use retort_web::ExperimentForm;
+use tokio::sync::watch;
+use tower::ServiceExt;
+
+use super::{App, Hosts, launch_demo, paging::href, router};
+use crate::{live::Live, machine::Machine, scheduler::Control};
+
+struct Site {
+    dir: tempfile::TempDir,
+    store: Store,
+    control: Control,
+    router: Router,
+    stop: watch::Sender<bool>,
+}
+
+struct Answer {
+    status: StatusCode,
+    headers: header::HeaderMap,
+    text: String,
+}
+
+impl Answer {
+    fn header(&self, name: HeaderName) -> &str {
+        self.headers.get(name).map_or("", |value| value.to_str().unwrap())
+    }
+}
+
+impl Site {
+    async fn new() -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        let store = Store::open(&dir.path().join("retort.db")).await.unwrap();
+        let live = Live::new();
+        let control = Control::new(store.clone(), live.clone(), &dir.path().join("runs"));
+        let (stop, stopping) = watch::channel(false);
+        let router = router(Arc::new(App {
+            store: store.clone(),
+            control: control.clone(),
+            live,
+            machine: Machine::explore(dir.path().join("datasets")),
+            data: dir.path().to_owned(),
+            hosts: Hosts::of("127.0.0.1:7878".parse().unwrap()),
+            stopping,
+        }));
+        Self { dir, store, control, router, stop }
+    }
+
+    async fn ask(&self, request: Request<Body>) -> Answer {
+        let response = self.router.clone().oneshot(request).await.unwrap();
+        let (parts, body) = response.into_parts();
+        let bytes = to_bytes(body, 10 << 20).await.unwrap();
+        Answer { status: parts.status, headers: parts.headers, text: String::from_utf8(bytes.into()).unwrap() }
+    }
+
+    async fn get(&self, address: &str) -> Answer {
+        self.ask(Request::get(address).header("host", "localhost:7878").body(Body::empty()).unwrap()).await
+    }
+
+    async fn post(&self, address: &str, body: String) -> Answer {
+        let request = Request::post(address).header("host", "localhost:7878").header("sec-fetch-site", "same-origin");
+        self.ask(request.body(Body::from(body)).unwrap()).await
+    }
+
+    async fn send(&self, form: &ExperimentForm) -> Answer {
+        self.post("/experiments", serde_html_form::to_string(form).unwrap()).await
+    }
+
+    /// Finishes run 1 of the demo, with a model on disk.
+    async fn finish_teacher(&self) {
+        self.store.change_state(1, RunState::Starting, "test").await.unwrap();
+        let events = [
+            Event::Started { device: "cpu".into(), threads: 1, version: "0".into(), resumed_epochs: 0 },
+            Event::Finished { seconds: 10.0 },
+        ];
+        let record = |event| Record { at: "2026-01-01T00:00:00Z".into(), attempt: 1, event };
+        self.store.record_journal(1, 0..10, &events.map(record)).await.unwrap();
+        std::fs::create_dir_all(self.dir.path().join("runs/1")).unwrap();
+        std::fs::write(self.control.folder(1).model(), "weights").unwrap();
+    }
+}
+
+#[tokio::test]
+async fn every_page_of_a_fresh_and_of_a_used_server_is_served() {
+    let site = Site::new().await;
+    for address in ["/", "/experiments", "/experiments/new", "/runs"] {
+        assert_eq!(site.get(address).await.status, StatusCode::OK, "{address}");
+    }
+    launch_demo(&site.control).await.unwrap();
+    for address in
+        ["/", "/experiments", "/experiments/1", "/runs", "/runs?state=queued&text=demo", "/runs/1", "/runs/8"]
+    {
+        let answer = site.get(address).await;
+        assert_eq!(answer.status, StatusCode::OK, "{address}: {}", answer.text);
+    }
+}
+
+#[tokio::test]
+async fn a_launched_form_leads_to_its_comparison() {
+    let site = Site::new().await;
+    let answer = site.send(&ExperimentForm::initial()).await;
+    assert_eq!((answer.status, answer.header(header::LOCATION)), (StatusCode::SEE_OTHER, "/experiments/1"));
+    let kept = site.store.experiment(1).await.unwrap();
+    assert_eq!(kept.spec().unwrap().methods, ExperimentSpec::demo().methods);
+    assert_eq!(kept.counts.of(RunState::Queued), 8);
+}
+
+#[tokio::test]
+async fn a_form_with_faults_comes_back_with_what_was_typed_and_launches_nothing() {
+    let site = Site::new().await;
+    let form = ExperimentForm {
+        title: "What does <ARD> do?".into(),
+        seeds: "1, two".into(),
+        students: vec![],
+        dataset: "imagenet".into(),
+        ..ExperimentForm::initial()
+    };
+    let answer = site.send(&form).await;
+    assert_eq!(answer.status, StatusCode::UNPROCESSABLE_ENTITY);
+    for part in ["choose at least one student", "is not a seed", "1, two"] {
+        assert!(answer.text.contains(part), "{part} is missing in {}", answer.text);
+    }
+    assert!(answer.text.contains("&#60;ARD&#62;") || answer.text.contains("&lt;ARD&gt;"));
+    assert_eq!(site.store.state_counts().await.unwrap().total(), 0);
+}
+
+#[tokio::test]
+async fn a_form_is_checked_against_what_is_on_this_machine() {
+    let site = Site::new().await;
+    for (form, words) in [
+        (ExperimentForm { dataset: "imagenet".into(), ..ExperimentForm::initial() }, "is not among the datasets here"),
+        (ExperimentForm { train_images: "999999".into(), ..ExperimentForm::initial() }, "training images: use at most"),
+        (ExperimentForm { device: "cuda:63".into(), ..ExperimentForm::initial() }, "cuda:63 is not on this machine"),
+        (ExperimentForm { teacher: "run:7".into(), ..ExperimentForm::initial() }, "run 7 has no finished model"),
+    ] {
+        let answer = site.send(&form).await;
+        assert_eq!(answer.status, StatusCode::UNPROCESSABLE_ENTITY, "{words}");
+        assert!(answer.text.contains(words), "{words} is missing in {}", answer.text);
+    }
+}
+
+#[tokio::test]
+async fn a_finished_teacher_serves_another_comparison_and_its_evaluation_bears_its_method() {
+    let site = Site::new().await;
+    let natural = ExperimentSpec { methods: vec![MethodName::Natural], ..ExperimentSpec::demo() };
+    site.control.launch(&natural, natural.expand()).await.unwrap();
+    site.finish_teacher().await;
+    let form = ExperimentForm { teacher: "run:1".into(), ..ExperimentForm::initial() };
+    assert_eq!(site.send(&form).await.status, StatusCode::SEE_OTHER);
+    let runs = site.store.runs_of_experiment(2).await.unwrap();
+    assert!(runs[0].is_teacher && runs[0].method == MethodName::Natural, "{:?}", runs[0]);
+    assert!(site.get("/experiments/new").await.text.contains("run:1"));
+}
+
+#[tokio::test]
+async fn a_link_fills_in_the_fields_that_it_names_and_leaves_the_others_as_they_are_at_first() {
+    let site = Site::new().await;
+    let answer = site.get("/experiments/new?methods=trades").await;
+    assert_eq!(answer.status, StatusCode::OK);
+    assert!(answer.text.contains("there is no method"), "{}", answer.text);
+    assert!(!answer.text.contains("choose at least one student"));
+    let empty = href("/experiments/new", &ExperimentForm { students: vec![], ..ExperimentForm::initial() });
+    assert!(site.get(&empty).await.text.contains("choose at least one student"));
+}
+
+#[tokio::test]
+async fn the_demo_is_launched_once() {
+    let site = Site::new().await;
+    for _ in 0..2 {
+        assert_eq!(site.post("/demo", String::new()).await.header(header::LOCATION), "/experiments/1");
+    }
+    assert_eq!(site.store.state_counts().await.unwrap().total(), 8);
+}
+
+#[tokio::test]
+async fn what_is_not_there_is_told_by_a_page_with_a_way_back() {
+    let site = Site::new().await;
+    for (address, words) in [
+        ("/runs/42", "There is no run 42"),
+        ("/runs/forty-two", "There is no run forty-two"),
+        ("/experiments/7", "There is no experiment 7"),
+        ("/nowhere", "There is no such page"),
+        ("/static/../Cargo.toml", "There is no such page"),
+    ] {
+        let answer = site.get(address).await;
+        assert_eq!(answer.status, StatusCode::NOT_FOUND, "{address}");
+        assert!(answer.text.contains(words) && answer.text.contains("href=\"/\""), "{address}: {}", answer.text);
+    }
+    let answer = site.post("/runs", String::new()).await;
+    assert_eq!(answer.status, StatusCode::METHOD_NOT_ALLOWED);
+    assert_eq!(site.get("/runs?state=asleep").await.status, StatusCode::BAD_REQUEST);
+    assert_eq!(site.get("/runs?before=x").await.status, StatusCode::BAD_REQUEST);
+}
+
+#[tokio::test]
+async fn a_run_is_cancelled_and_resumed_by_its_buttons_and_only_where_that_makes_sense() {
+    let site = Site::new().await;
+    launch_demo(&site.control).await.unwrap();
+    assert_eq!(site.post("/runs/1/resume", String::new()).await.status, StatusCode::CONFLICT);
+    assert_eq!(site.post("/runs/1/cancel", String::new()).await.header(header::LOCATION), "/runs/1");
+    assert_eq!(site.store.run(1).await.unwrap().state, RunState::Cancelled);
+    assert_eq!(site.post("/runs/1/resume", String::new()).await.status, StatusCode::SEE_OTHER);
+    assert_eq!(site.store.run(1).await.unwrap().state, RunState::Queued);
+    assert_eq!(site.post("/experiments/1/cancel", String::new()).await.status, StatusCode::SEE_OTHER);
+    assert_eq!(site.store.state_counts().await.unwrap().of(RunState::Cancelled), 8);
+}
+
+#[tokio::test]
+async fn nothing_changes_by_a_post_from_another_site_or_under_a_foreign_name() {
+    let site = Site::new().await;
+    let foreign = Request::post("/demo").header("host", "localhost:7878").header("sec-fetch-site", "cross-site");
+    let answer = site.ask(foreign.body(Body::empty()).unwrap()).await;
+    assert_eq!(answer.status, StatusCode::FORBIDDEN);
+    let rebound = Request::get("/").header("host", "evil.example:7878").body(Body::empty()).unwrap();
+    let answer = site.ask(rebound).await;
+    assert_eq!(answer.status, StatusCode::FORBIDDEN);
+    assert!(answer.text.contains("evil.example"));
+    assert_eq!(site.store.state_counts().await.unwrap().total(), 0);
+}
+
+#[tokio::test]
+async fn every_answer_bears_the_headers_that_keep_foreign_script_out() {
+    let site = Site::new().await;
+    for address in ["/", "/nowhere", "/static/style.css", "/health"] {
+        let answer = site.get(address).await;
+        assert!(answer.header(header::CONTENT_SECURITY_POLICY).starts_with("default-src 'none'"), "{address}");
+        assert_eq!(answer.header(header::X_CONTENT_TYPE_OPTIONS), "nosniff");
+        assert_eq!(answer.header(header::REFERRER_POLICY), "same-origin");
+    }
+    // The policy forbids what is written into the page itself.
+    let page = site.get("/experiments/new").await.text;
+    assert!(!page.contains("<script>") && !page.contains(" style=\"") && !page.contains(" onclick="));
+}
+
+#[tokio::test]
+async fn a_browser_that_has_the_style_sheet_does_not_load_it_again() {
+    let site = Site::new().await;
+    let first = site.get("/static/style.css").await;
+    assert_eq!(first.header(header::CONTENT_TYPE), "text/css; charset=utf-8");
+    let tag = first.header(header::ETAG).to_owned();
+    let request = Request::get("/static/style.css").header("host", "localhost").header("if-none-match", tag);
+    let again = site.ask(request.body(Body::empty()).unwrap()).await;
+    assert_eq!((again.status, again.text.len()), (StatusCode::NOT_MODIFIED, 0));
+}
+
+#[tokio::test]
+async fn an_open_page_hears_of_changes_until_the_server_stops() {
+    let site = Site::new().await;
+    let request = Request::get("/live").header("host", "localhost:7878").body(Body::empty()).unwrap();
+    let response = site.router.clone().oneshot(request).await.unwrap();
+    assert_eq!(response.headers()[header::CONTENT_TYPE], "text/event-stream");
+    launch_demo(&site.control).await.unwrap();
+    site.control.cancel(3).await.unwrap();
+    let hear = tokio::spawn(to_bytes(response.into_body(), 1 << 20));
+    tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+    site.stop.send_replace(true);
+    let heard = String::from_utf8(hear.await.unwrap().unwrap().into()).unwrap();
+    assert_eq!(heard, "event: changed\ndata: {\"runs\":[3],\"experiments\":[1]}\n\n");
+}
+
+#[tokio::test]
+async fn health_says_whether_the_database_answers() {
+    let site = Site::new().await;
+    assert_eq!(site.get("/health").await.text, "ok\n");
+    site.store.close().await;
+    assert_eq!(site.get("/health").await.status, StatusCode::SERVICE_UNAVAILABLE);
+    assert_eq!(site.get("/").await.status, StatusCode::INTERNAL_SERVER_ERROR);
+}

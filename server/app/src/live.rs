@@ -1,0 +1,104 @@
+//! News of changes, for the open pages.
+
+use std::collections::BTreeSet;
+
+use retort_store::Run;
+use serde::Serialize;
+use tokio::sync::broadcast;
+
+/// News that may wait for a page that is slow to fetch them; a page that misses some is told to look at everything.
+const BACKLOG: usize = 1_024;
+
+/// Where changes are announced and listened to. Clones speak to the same listeners.
+#[derive(Clone, Debug)]
+pub struct Live {
+    sender: broadcast::Sender<Changes>,
+}
+
+/// Runs and experiments that changed.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Changes {
+    /// Ids of runs.
+    pub runs: BTreeSet<i64>,
+    /// Ids of experiments.
+    pub experiments: BTreeSet<i64>,
+    /// Whether others, not named here, may have changed too.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub everything: bool,
+}
+
+impl Live {
+    /// Without listeners.
+    pub fn new() -> Self {
+        Self { sender: broadcast::channel(BACKLOG).0 }
+    }
+
+    /// Announces that a run changed.
+    pub fn run_changed(&self, run: &Run) {
+        self.announce([run.id], run.experiment);
+    }
+
+    /// Announces that runs of an experiment changed.
+    pub fn announce(&self, runs: impl IntoIterator<Item = i64>, experiment: i64) {
+        let runs = runs.into_iter().collect();
+        // Nobody may be listening, which is fine.
+        let _ = self.sender.send(Changes { runs, experiments: BTreeSet::from([experiment]), everything: false });
+    }
+
+    /// Listens from now on.
+    pub fn listen(&self) -> Listener {
+        Listener { receiver: self.sender.subscribe() }
+    }
+}
+
+/// One listener.
+#[derive(Debug)]
+pub struct Listener {
+    receiver: broadcast::Receiver<Changes>,
+}
+
+impl Listener {
+    /// Waits for a change, and returns it with all that were announced meanwhile; none when nobody announces any more.
+    pub async fn next(&mut self) -> Option<Changes> {
+        let mut all = match self.receiver.recv().await {
+            Ok(changes) => changes,
+            Err(broadcast::error::RecvError::Lagged(_)) => Changes { everything: true, ..Changes::default() },
+            Err(broadcast::error::RecvError::Closed) => return None,
+        };
+        loop {
+            match self.receiver.try_recv() {
+                Ok(more) => {
+                    all.runs.extend(more.runs);
+                    all.experiments.extend(more.experiments);
+                }
+                Err(broadcast::error::TryRecvError::Lagged(_)) => all.everything = true,
+                Err(_) => return Some(all),
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn changes_that_came_meanwhile_are_told_at_once() {
+        let live = Live::new();
+        let mut listener = live.listen();
+        live.announce([1, 2], 1);
+        live.announce([2, 3], 2);
+        let told = serde_json::to_string(&listener.next().await.unwrap()).unwrap();
+        assert_eq!(told, r#"{"runs":[1,2,3],"experiments":[1,2]}"#);
+    }
+
+    #[tokio::test]
+    async fn a_listener_that_missed_news_is_told_to_look_at_everything() {
+        let live = Live::new();
+        let mut listener = live.listen();
+        for _ in 0..=2 * BACKLOG {
+            live.announce([1], 1);
+        }
+        assert!(listener.next().await.unwrap().everything);
+    }
+}

@@ -1,0 +1,100 @@
+//! What people ask of the scheduler.
+
+use std::{
+    path::{Path, PathBuf},
+    sync::{Arc, Mutex, PoisonError},
+};
+
+use anyhow::{Context, Result};
+use retort_engine::RunFolder;
+use retort_spec::{ExperimentSpec, PlannedRun};
+use retort_store::{CancelOutcome, Store};
+use tokio::sync::Notify;
+
+use crate::live::Live;
+
+/// The way to the scheduler. Clones lead to the same one.
+#[derive(Clone, Debug)]
+pub struct Control {
+    pub(super) store: Store,
+    pub(super) live: Live,
+    pub(super) runs: Arc<PathBuf>,
+    pub(super) wake: Arc<Notify>,
+    pub(super) pause: Arc<Mutex<Option<String>>>,
+}
+
+impl Control {
+    /// A way to a scheduler of the runs in this database, whose folders are in `runs`.
+    pub fn new(store: Store, live: Live, runs: &Path) -> Self {
+        Self { store, live, runs: Arc::new(runs.to_owned()), wake: Arc::default(), pause: Arc::default() }
+    }
+
+    /// Keeps an experiment with its plan and queues its runs; returns its id.
+    ///
+    /// # Errors
+    /// When the database refuses.
+    pub async fn launch(&self, spec: &ExperimentSpec, plan: Vec<PlannedRun>) -> Result<i64> {
+        let id = self.store.create_experiment(spec, plan).await?;
+        self.live.announce([], id);
+        self.wake.notify_one();
+        Ok(id)
+    }
+
+    /// The experiment that was launched with this spec before, if there is one.
+    ///
+    /// # Errors
+    /// When the database refuses.
+    pub async fn experiment_like(&self, spec: &ExperimentSpec) -> Result<Option<i64>> {
+        Ok(self.store.experiment_like(spec).await?)
+    }
+
+    /// Ends a run: at once when it waits, else its worker is asked to.
+    ///
+    /// # Errors
+    /// When there is no such run, or the database or the run's folder cannot be written.
+    pub async fn cancel(&self, run: i64) -> Result<CancelOutcome> {
+        let outcome = self.store.request_cancel(run).await?;
+        if outcome == CancelOutcome::Requested {
+            self.folder(run).request_cancel().context("asking the worker to end")?;
+        }
+        self.live.run_changed(&self.store.run(run).await?);
+        self.wake.notify_one();
+        Ok(outcome)
+    }
+
+    /// Ends all runs of an experiment that are not over.
+    ///
+    /// # Errors
+    /// As [`Control::cancel`].
+    pub async fn cancel_experiment(&self, experiment: i64) -> Result<()> {
+        self.store.experiment(experiment).await?;
+        for run in self.store.request_cancel_of_experiment(experiment).await? {
+            self.folder(run).request_cancel().context("asking a worker to end")?;
+        }
+        self.live.announce([], experiment);
+        self.wake.notify_one();
+        Ok(())
+    }
+
+    /// Queues a failed or cancelled run again, with those that it needs and those that failed because of it.
+    ///
+    /// # Errors
+    /// When there is no such run, it did not fail and was not cancelled, or the database refuses.
+    pub async fn resume(&self, run: i64) -> Result<()> {
+        for run in self.store.resume(run).await? {
+            self.live.run_changed(&self.store.run(run).await?);
+        }
+        self.wake.notify_one();
+        Ok(())
+    }
+
+    /// Why nothing is started at present, in a sentence; none when all is well.
+    pub fn pause(&self) -> Option<String> {
+        self.pause.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// The folder of a run.
+    pub fn folder(&self, run: i64) -> RunFolder {
+        RunFolder::at(self.runs.join(run.to_string()))
+    }
+}

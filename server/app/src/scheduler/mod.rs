@@ -1,0 +1,98 @@
+//! The one task that starts runs, follows their journals and judges their ends.
+
+#[cfg(test)]
+mod bench;
+mod control;
+mod executor;
+mod follower;
+mod local;
+mod start;
+#[cfg(test)]
+mod tests;
+mod watch;
+
+use std::time::Duration;
+
+use anyhow::Result;
+use retort_spec::RunState;
+use tokio::sync::watch::Receiver;
+
+pub use control::Control;
+pub use executor::{Executor, Job, Worker};
+pub use local::LocalExecutor;
+
+/// How long the scheduler sleeps when nobody wakes it: as late as that, a page may show what a worker wrote.
+const REST: Duration = Duration::from_millis(300);
+
+/// How long a worker may take to end a run that was cancelled, before it is killed.
+const CANCEL_GRACE: Duration = Duration::from_secs(15);
+
+/// The scheduler. It alone changes the states of runs, with [`Control`], which speaks for people.
+pub struct Scheduler {
+    control: Control,
+    executor: Box<dyn Executor>,
+    /// Free bytes on the disk below which nothing is started.
+    disk_floor: u64,
+    /// How long a worker may take to end a run that was cancelled, before it is killed.
+    cancel_grace: Duration,
+    /// The fault that was reported last, so that one that stays is reported once.
+    last_fault: Option<String>,
+}
+
+impl Scheduler {
+    /// A scheduler that starts workers through this executor.
+    pub fn new(control: Control, executor: Box<dyn Executor>) -> Self {
+        Self { control, executor, disk_floor: crate::disk::FLOOR, cancel_grace: CANCEL_GRACE, last_fault: None }
+    }
+
+    /// Works until `stop` becomes true. Workers go on without it.
+    pub async fn run(mut self, mut stop: Receiver<bool>) {
+        let adopted = self.adopt().await;
+        self.report("taking over the workers of an earlier server", adopted);
+        while !*stop.borrow() {
+            let turn = self.turn().await;
+            self.report("scheduling", turn);
+            let wake = self.control.wake.clone();
+            tokio::select! {
+                () = wake.notified() => {}
+                () = tokio::time::sleep(REST) => {}
+                _ = stop.changed() => {}
+            }
+        }
+    }
+
+    /// Takes over the workers that an earlier server left.
+    async fn adopt(&mut self) -> Result<()> {
+        for run in self.control.store.active_runs().await?.iter().filter(|run| run.state.is_active()) {
+            let job = self.job(run, run.attempt);
+            self.executor.adopt(&job, run.state == RunState::Starting);
+        }
+        Ok(())
+    }
+
+    /// One round: what workers wrote and how they ended, what can never start, what may start now.
+    async fn turn(&mut self) -> Result<()> {
+        self.executor.reap();
+        for run in self.control.store.active_runs().await? {
+            // The trouble of one run, such as an unreadable folder, must not hold up the others.
+            let watched = self.watch(&run).await;
+            self.report(&format!("run {}", run.id), watched);
+        }
+        self.fail_doomed().await?;
+        self.start_ready().await
+    }
+
+    fn job(&self, run: &retort_store::Run, attempt: u32) -> Job {
+        Job { run: run.id, attempt, device: run.device, folder: self.control.folder(run.id) }
+    }
+
+    fn report(&mut self, what: &str, result: Result<()>) {
+        if let Err(e) = result {
+            let fault = format!("{what}: {e:#}");
+            if self.last_fault.as_ref() != Some(&fault) {
+                tracing::error!("{fault}");
+                self.last_fault = Some(fault);
+            }
+        }
+    }
+}

@@ -1,0 +1,225 @@
+//! What the scheduler does, with a double in place of workers.
+
+use std::time::Duration;
+
+use retort_spec::{Event, ModelRef, RunSpec, RunState};
+
+use super::{
+    Scheduler,
+    bench::{Bench, Double, metrics, started},
+};
+
+#[tokio::test]
+async fn a_device_takes_one_run_at_a_time_and_the_teacher_before_its_students() {
+    let mut bench = Bench::new().await;
+    bench.turn().await;
+    bench.turn().await;
+    assert_eq!(bench.started(), [(1, 1)]);
+    assert_eq!(bench.state(1).await, RunState::Starting);
+    bench.write(1, 1, [started()]);
+    bench.turn().await;
+    assert_eq!(bench.state(1).await, RunState::Running);
+    bench.finish(1);
+    bench.turn().await;
+    assert_eq!(bench.started(), [(1, 1), (2, 1)]);
+    bench.finish(2);
+    bench.turn().await;
+    assert_eq!(bench.started().last(), Some(&(3, 1)));
+}
+
+#[tokio::test]
+async fn a_student_s_folder_names_its_teacher_s_weights_by_their_absolute_path() {
+    let mut bench = Bench::new().await;
+    for run in [1, 2] {
+        bench.turn().await;
+        bench.finish(run);
+    }
+    bench.turn().await;
+    let text = std::fs::read_to_string(bench.control.folder(3).spec()).unwrap();
+    let RunSpec::Train(spec) = RunSpec::from_json(&text).unwrap() else { panic!("run 3 trains") };
+    let Some(ModelRef::File(path)) = spec.teacher else { panic!("{text}") };
+    assert!(path.is_absolute() && path.ends_with("runs/1/model.safetensors"), "{}", path.display());
+}
+
+#[tokio::test]
+async fn what_needs_a_failed_run_fails_with_it_and_says_which() {
+    let mut bench = Bench::new().await;
+    bench.turn().await;
+    bench.write(1, 1, [started(), Event::Failed { reason: "the loss is not a number".into() }]);
+    bench.end(1);
+    for _ in 0..3 {
+        bench.turn().await;
+    }
+    assert_eq!(bench.cause(1).await, "the loss is not a number");
+    assert_eq!(bench.cause(3).await, "It needs run 1 (PGD-AT ResNet-8, seed 1), which failed.");
+    assert_eq!(bench.cause(4).await, "It needs run 3 (KD ResNet-8, seed 1), which failed.");
+    assert_eq!(bench.store.state_counts().await.unwrap().of(RunState::Failed), 8);
+}
+
+#[tokio::test]
+async fn resuming_the_failed_teacher_brings_back_all_that_failed_with_it() {
+    let mut bench = Bench::new().await;
+    bench.turn().await;
+    bench.write(1, 1, [Event::Failed { reason: "the disk is full".into() }]);
+    bench.end(1);
+    for _ in 0..3 {
+        bench.turn().await;
+    }
+    bench.control.resume(1).await.unwrap();
+    assert_eq!(bench.store.state_counts().await.unwrap().of(RunState::Queued), 8);
+    bench.turn().await;
+    assert_eq!(bench.started(), [(1, 1), (1, 2)]);
+}
+
+#[tokio::test]
+async fn a_vanished_worker_is_tried_three_times_and_then_the_run_fails_with_its_last_words() {
+    let mut bench = Bench::new().await;
+    for attempt in 1..=3 {
+        bench.turn().await;
+        assert_eq!(bench.started().last(), Some(&(1, attempt)));
+        bench.write(1, attempt, [started()]);
+        std::fs::write(bench.control.folder(1).worker_log(), "thread 'main' panicked").unwrap();
+        bench.end(1);
+    }
+    bench.turn().await;
+    assert_eq!(bench.state(1).await, RunState::Failed);
+    let cause = bench.cause(1).await;
+    assert!(cause.contains("3 attempts") && cause.contains("thread 'main' panicked"), "{cause}");
+    let outcomes: Vec<_> = bench.store.attempts(1, 9).await.unwrap().into_iter().map(|a| a.outcome).collect();
+    assert_eq!(outcomes, [Some(RunState::Lost); 3]);
+}
+
+#[tokio::test]
+async fn what_a_worker_wrote_right_before_its_end_is_read_before_it_is_judged() {
+    let mut bench = Bench::new().await;
+    bench.turn().await;
+    bench.write(1, 1, [started(), metrics(1), Event::Finished { seconds: 2.0 }]);
+    bench.end(1);
+    bench.turn().await;
+    assert_eq!(bench.state(1).await, RunState::Finished);
+    assert_eq!(bench.store.metrics(1).await.unwrap().len(), 1);
+}
+
+#[tokio::test]
+async fn a_stopped_worker_s_run_goes_on_in_another_attempt() {
+    let mut bench = Bench::new().await;
+    bench.turn().await;
+    bench.write(1, 1, [started(), Event::Stopped {}]);
+    bench.end(1);
+    bench.turn().await;
+    assert_eq!(bench.started(), [(1, 1), (1, 2)]);
+}
+
+#[tokio::test]
+async fn a_server_that_starts_again_reads_on_where_the_last_one_was() {
+    let mut bench = Bench::new().await;
+    bench.turn().await;
+    bench.write(1, 1, [started(), metrics(1)]);
+    bench.append(1, "{\"at\":");
+    bench.turn().await;
+    let offset = bench.store.run(1).await.unwrap().journal_offset;
+    // Another server, another executor: the worker went on meanwhile and ended its half-written line.
+    bench.double = Double::default();
+    bench.scheduler = Scheduler::new(bench.control.clone(), Box::new(bench.double.clone()));
+    bench.scheduler.adopt().await.unwrap();
+    bench
+        .append(1, "\"2026-01-01T00:00:00Z\",\"attempt\":1,\"event\":\"log\",\"level\":\"info\",\"message\":\"on\"}\n");
+    bench.write(1, 1, [metrics(2)]);
+    bench.turn().await;
+    assert!(bench.store.run(1).await.unwrap().journal_offset > offset);
+    assert_eq!(bench.state(1).await, RunState::Running);
+    assert_eq!(bench.store.metrics(1).await.unwrap().len(), 2);
+    let log: Vec<_> = bench.store.log_end(1, 9).await.unwrap().into_iter().map(|line| line.message).collect();
+    assert_eq!(log, ["on"]);
+    assert_eq!(bench.started(), []);
+}
+
+#[tokio::test]
+async fn a_line_that_cannot_be_read_is_told_in_the_log_and_the_run_goes_on() {
+    let mut bench = Bench::new().await;
+    bench.turn().await;
+    bench.write(1, 1, [started()]);
+    bench.append(1, "{\"event\":\"from a later version\"}\n");
+    bench.write(1, 1, [metrics(1)]);
+    bench.turn().await;
+    assert_eq!(bench.state(1).await, RunState::Running);
+    assert!(bench.store.log_end(1, 9).await.unwrap()[0].message.contains("cannot be read"));
+    assert_eq!(bench.store.metrics(1).await.unwrap().len(), 1);
+}
+
+#[tokio::test]
+async fn a_cancelled_worker_is_asked_first_and_killed_only_when_it_does_not_listen() {
+    let mut bench = Bench::new().await;
+    bench.turn().await;
+    bench.write(1, 1, [started()]);
+    bench.turn().await;
+    bench.control.cancel(1).await.unwrap();
+    assert!(bench.control.folder(1).cancel_requested());
+    bench.turn().await;
+    assert!(bench.double.0.lock().unwrap().killed.is_empty());
+    bench.scheduler.cancel_grace = Duration::ZERO;
+    bench.turn().await;
+    assert_eq!(bench.double.0.lock().unwrap().killed, [1]);
+    bench.turn().await;
+    assert_eq!(bench.state(1).await, RunState::Cancelled);
+    bench.control.resume(1).await.unwrap();
+    bench.turn().await;
+    assert_eq!(bench.started().last(), Some(&(1, 2)));
+    assert!(!bench.control.folder(1).cancel_requested());
+}
+
+#[tokio::test]
+async fn cancelling_an_experiment_cancels_every_run_of_it_and_fails_none() {
+    let mut bench = Bench::new().await;
+    bench.turn().await;
+    bench.control.cancel_experiment(1).await.unwrap();
+    bench.write(1, 1, [started(), Event::Cancelled {}]);
+    bench.end(1);
+    bench.turn().await;
+    assert_eq!(bench.store.state_counts().await.unwrap().of(RunState::Cancelled), 8);
+}
+
+#[tokio::test]
+async fn nothing_starts_on_a_full_disk_and_the_reason_is_told() {
+    let mut bench = Bench::new().await;
+    bench.scheduler.disk_floor = u64::MAX;
+    bench.turn().await;
+    assert_eq!(bench.started(), []);
+    assert!(bench.control.pause().unwrap().contains("Make room"));
+    bench.scheduler.disk_floor = 0;
+    bench.turn().await;
+    assert_eq!(bench.started(), [(1, 1)]);
+    assert_eq!(bench.control.pause(), None);
+}
+
+#[tokio::test]
+async fn a_worker_that_cannot_be_started_fails_its_run_with_the_system_s_words() {
+    let mut bench = Bench::new().await;
+    bench.double.0.lock().unwrap().refuses = true;
+    bench.turn().await;
+    assert_eq!(bench.cause(1).await, "Its worker could not be started: no more processes");
+}
+
+#[tokio::test]
+async fn a_run_whose_teacher_s_weights_are_gone_fails_and_names_the_file() {
+    let mut bench = Bench::new().await;
+    bench.turn().await;
+    bench.finish(1);
+    std::fs::remove_file(bench.control.folder(1).model()).unwrap();
+    bench.turn().await;
+    let cause = bench.cause(2).await;
+    assert!(cause.contains("run 1") && cause.contains("model.safetensors is missing"), "{cause}");
+}
+
+#[tokio::test]
+async fn a_run_waits_while_a_worker_of_an_earlier_attempt_still_holds_its_folder() {
+    let mut bench = Bench::new().await;
+    std::fs::create_dir_all(bench.control.folder(1).dir()).unwrap();
+    let held = bench.control.folder(1).lock().unwrap();
+    bench.turn().await;
+    assert_eq!(bench.started(), []);
+    drop(held);
+    bench.turn().await;
+    assert_eq!(bench.started(), [(1, 1)]);
+    assert!(bench.dir.path().join("runs/1/spec.json").is_file());
+}

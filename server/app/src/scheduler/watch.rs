@@ -1,0 +1,130 @@
+//! Runs that have a worker: what it wrote, whether it lives, how it ended.
+
+use std::{
+    fs::File,
+    io::{Read, Seek, SeekFrom},
+    path::Path,
+};
+
+use anyhow::{Context, Result};
+use jiff::Timestamp;
+use retort_spec::{LogLevel, RunState};
+use retort_store::Run;
+
+use super::{Scheduler, Worker, follower::read_on};
+
+/// Attempts that may vanish before the run fails.
+const MOST_LOSSES: u32 = 3;
+
+/// Bytes of the worker's last words.
+const LAST_WORDS: u64 = 600;
+
+impl Scheduler {
+    /// Reads on in a run's journal; ends a cancelled worker that does not listen; judges a run whose worker is gone.
+    pub(super) async fn watch(&mut self, run: &Run) -> Result<()> {
+        // Asked before the journal is read: what a worker wrote before its end is then read before it is judged.
+        let worker = self.executor.worker(run.id);
+        self.follow(run).await?;
+        let run = self.control.store.run(run.id).await?;
+        if run.state == RunState::Lost {
+            // A server that was killed between two changes left it so.
+            return self.after_loss(&run).await;
+        }
+        if !run.state.is_active() {
+            return Ok(());
+        }
+        match worker {
+            Worker::Alive => self.press_for_cancel(&run),
+            Worker::Gone(ending) => self.judge(&run, ending.as_deref()).await,
+        }
+    }
+
+    /// Takes over everything that the worker has written so far.
+    async fn follow(&self, run: &Run) -> Result<()> {
+        let journal = self.control.folder(run.id).journal();
+        let mut offset = run.journal_offset;
+        while let Some(chunk) = read_on(&journal, offset, run.attempt).context("reading its journal")? {
+            offset = chunk.bytes.end;
+            self.control.store.record_journal(run.id, chunk.bytes, &chunk.records).await?;
+        }
+        if offset != run.journal_offset {
+            self.control.live.run_changed(run);
+        }
+        Ok(())
+    }
+
+    fn press_for_cancel(&mut self, run: &Run) -> Result<()> {
+        let Some(since) = run.cancel_requested_at else { return Ok(()) };
+        let folder = self.control.folder(run.id);
+        if !folder.cancel_requested() {
+            // The server was killed after it had noted the wish and before it told the worker.
+            folder.request_cancel()?;
+        }
+        let waited = Timestamp::now().duration_since(since).unsigned_abs();
+        if waited >= self.cancel_grace {
+            self.executor.kill(run.id).context("killing its worker")?;
+        }
+        Ok(())
+    }
+
+    /// Decides about a run whose worker is gone without a final record.
+    async fn judge(&mut self, run: &Run, ending: Option<&str>) -> Result<()> {
+        let store = &self.control.store;
+        if run.cancel_requested_at.is_some() {
+            store.change_state(run.id, RunState::Cancelled, "cancelled by a person; its worker was ended").await?;
+            self.control.live.run_changed(run);
+            return Ok(());
+        }
+        let ending = ending.map(|words| format!(" ({words})")).unwrap_or_default();
+        let last_words = match last_words(&self.control.folder(run.id).worker_log()) {
+            Some(words) => format!("Last words: {words}"),
+            None => "It printed nothing.".into(),
+        };
+        let cause = format!("Its worker ended without a final record{ending}. {last_words}");
+        store.change_state(run.id, RunState::Lost, &cause).await?;
+        let run = store.run(run.id).await?;
+        self.after_loss(&run).await
+    }
+
+    /// Queues a lost run again, or gives it up.
+    async fn after_loss(&self, run: &Run) -> Result<()> {
+        let store = &self.control.store;
+        if run.losses < MOST_LOSSES {
+            let next = run.losses + 1;
+            let cause = format!("Queued again for attempt {next} of at most {MOST_LOSSES}. {}", run.cause);
+            store.log(run.id, run.attempt, LogLevel::Warning, &cause).await?;
+            store.change_state(run.id, RunState::Queued, &cause).await?;
+        } else {
+            let cause = format!("Given up after {MOST_LOSSES} attempts whose workers vanished. {}", run.cause);
+            store.change_state(run.id, RunState::Failed, &cause).await?;
+        }
+        self.control.live.run_changed(run);
+        Ok(())
+    }
+}
+
+/// The end of what the worker printed.
+fn last_words(log: &Path) -> Option<String> {
+    let mut file = File::open(log).ok()?;
+    let length = file.metadata().ok()?.len();
+    file.seek(SeekFrom::Start(length.saturating_sub(LAST_WORDS))).ok()?;
+    let mut bytes = Vec::new();
+    file.take(LAST_WORDS).read_to_end(&mut bytes).ok()?;
+    let text = String::from_utf8_lossy(&bytes);
+    let text = text.trim_start_matches('\u{fffd}').trim();
+    if text.is_empty() { None } else { Some(text.to_owned()) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn last_words_are_the_end_of_a_long_log_and_nothing_of_an_empty_one() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        assert_eq!(last_words(file.path()), None);
+        std::fs::write(file.path(), format!("{}out of memory\n", "ε".repeat(5_000))).unwrap();
+        let words = last_words(file.path()).unwrap();
+        assert!(words.ends_with("out of memory") && words.starts_with('ε'), "{words}");
+    }
+}

@@ -1,0 +1,81 @@
+//! What can go wrong with the database, told so that a person can act.
+
+use std::path::PathBuf;
+
+use retort_spec::RunState;
+
+/// A failure of the store.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// There is no such row.
+    #[error("there is no {what} {id}")]
+    NotFound {
+        /// `run` or `experiment`.
+        what: &'static str,
+        /// The id that was asked for.
+        id: i64,
+    },
+    /// A run may not go from its state to that one.
+    #[error("run {run} is {from} and cannot become {to}")]
+    Forbidden {
+        /// The run.
+        run: i64,
+        /// Its state.
+        from: RunState,
+        /// The state that it was to take.
+        to: RunState,
+    },
+    /// Somebody else has read on in the journal meanwhile.
+    #[error("the journal of run {run} is already read up to byte {stored}, not {expected}")]
+    OffsetMoved {
+        /// The run.
+        run: i64,
+        /// Where the reader thought it was.
+        expected: u64,
+        /// What the database says.
+        stored: u64,
+    },
+    /// The database belongs to a newer version of the program.
+    #[error(
+        "{path} was written by a newer version of Retort (its schema has step {found}, this version knows {known} \
+         steps). Start that version, or name another data folder with --data. Nothing was changed."
+    )]
+    Newer {
+        /// The database file.
+        path: PathBuf,
+        /// The newest step in it.
+        found: i64,
+        /// The newest step that this version knows.
+        known: i64,
+    },
+    /// The file cannot be opened as a database.
+    #[error("{path} cannot be opened as a database: {source}")]
+    Open {
+        /// The database file.
+        path: PathBuf,
+        /// What `SQLite` said.
+        source: sqlx::Error,
+    },
+    /// A schema step failed.
+    #[error("{path} could not be brought to this version's schema: {source}")]
+    Migrate {
+        /// The database file.
+        path: PathBuf,
+        /// What went wrong.
+        source: sqlx::migrate::MigrateError,
+    },
+    /// A stored value does not have the form that it was written in.
+    #[error("the database holds {what} that cannot be read: {fault}")]
+    Corrupt {
+        /// Which value.
+        what: String,
+        /// What is wrong with it.
+        fault: String,
+    },
+    /// `SQLite` refused.
+    #[error("database: {0}")]
+    Database(#[from] sqlx::Error),
+}
+
+/// What the store's functions return.
+pub type Result<T> = std::result::Result<T, StoreError>;

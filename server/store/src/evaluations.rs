@@ -1,0 +1,109 @@
+//! Accuracies over the test images.
+
+use retort_spec::{Accuracy, Architecture, Attack, MethodName};
+use sqlx::{QueryBuilder, Row, Sqlite, SqliteConnection, sqlite::SqliteRow};
+
+use crate::{
+    Result, Store, StoreError,
+    row::{count, from_json, json, parsed, stored},
+};
+
+/// The accuracy of one model under one attack.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Evaluation {
+    /// The run that measured it.
+    pub run: i64,
+    /// The method that trained the model.
+    pub method: MethodName,
+    /// The model's architecture.
+    pub architecture: Architecture,
+    /// The seed.
+    pub seed: u64,
+    /// Whether the model is the experiment's teacher.
+    pub is_teacher: bool,
+    /// The attack; absent for the natural accuracy.
+    pub attack: Option<Attack>,
+    /// The attack in the words of a page, or `Natural`.
+    pub title: String,
+    /// The accuracy.
+    pub accuracy: Accuracy,
+}
+
+const SELECT: &str = "SELECT runs.method, runs.architecture, runs.seed, runs.is_teacher, evaluations.*
+     FROM evaluations JOIN runs ON runs.id = evaluations.run WHERE ";
+const ORDER: &str = " ORDER BY evaluations.run, evaluations.position";
+
+impl Store {
+    /// Every accuracy of an experiment, by run, in the order in which each run measured them.
+    ///
+    /// # Errors
+    /// When the database refuses.
+    pub async fn evaluations_of_experiment(&self, experiment: i64) -> Result<Vec<Evaluation>> {
+        let mut query = QueryBuilder::<Sqlite>::new(SELECT);
+        query.push("runs.experiment = ").push_bind(experiment).push(ORDER);
+        query.build().fetch_all(self.readers()).await?.iter().map(read).collect()
+    }
+
+    /// The accuracies that these runs measured, by run, in the order in which each measured them.
+    ///
+    /// # Errors
+    /// When the database refuses.
+    pub async fn evaluations_of_runs(&self, runs: &[i64]) -> Result<Vec<Evaluation>> {
+        let mut query = QueryBuilder::<Sqlite>::new(SELECT);
+        query.push("evaluations.run IN (SELECT value FROM json_each(").push_bind(json(&runs)).push("))").push(ORDER);
+        query.build().fetch_all(self.readers()).await?.iter().map(read).collect()
+    }
+
+    /// The accuracies of the model that a training run left, measured by the evaluations that waited for it.
+    ///
+    /// # Errors
+    /// When the database refuses.
+    pub async fn evaluations_of_model(&self, training: i64) -> Result<Vec<Evaluation>> {
+        let mut query = QueryBuilder::<Sqlite>::new(SELECT);
+        query.push("runs.kind = 'evaluate' AND runs.id IN (SELECT run FROM run_needs WHERE needs = ");
+        query.push_bind(training).push(")").push(ORDER);
+        query.build().fetch_all(self.readers()).await?.iter().map(read).collect()
+    }
+}
+
+fn read(row: &SqliteRow) -> Result<Evaluation> {
+    let run: i64 = row.try_get("run")?;
+    let attack: &str = row.try_get("attack")?;
+    let attack = match attack {
+        "" => None,
+        text => Some(from_json(text, || format!("an attack of run {run}"))?),
+    };
+    let accuracy = || -> sqlx::Result<_> { Ok(Accuracy { correct: count(row, "correct")?, n: count(row, "n")? }) };
+    Ok(Evaluation {
+        run,
+        method: parsed(row, "method")?,
+        architecture: parsed(row, "architecture")?,
+        seed: row.try_get::<i64, _>("seed")?.cast_unsigned(),
+        is_teacher: row.try_get("is_teacher")?,
+        attack,
+        title: row.try_get("title")?,
+        accuracy: accuracy().map_err(StoreError::Database)?,
+    })
+}
+
+pub(crate) async fn keep(
+    tx: &mut SqliteConnection,
+    run: i64,
+    attack: Option<&Attack>,
+    accuracy: Accuracy,
+) -> Result<()> {
+    let (key, title) = attack.map_or_else(|| (String::new(), "Natural".into()), |a| (json(a), a.describe()));
+    sqlx::query(
+        "INSERT INTO evaluations (run, attack, title, position, correct, n)
+         VALUES (?1, ?2, ?3, (SELECT count(*) FROM evaluations WHERE run = ?1), ?4, ?5)
+         ON CONFLICT (run, attack) DO UPDATE SET correct = excluded.correct, n = excluded.n",
+    )
+    .bind(run)
+    .bind(key)
+    .bind(title)
+    .bind(stored(accuracy.correct))
+    .bind(stored(accuracy.n))
+    .execute(tx)
+    .await?;
+    Ok(())
+}

@@ -1,0 +1,266 @@
+//! Experiments.
+
+use std::collections::HashMap;
+
+use jiff::Timestamp;
+use retort_spec::{ExperimentSpec, ModelRef, PlannedRun, RunState};
+use sqlx::{FromRow, Row, SqliteConnection, sqlite::SqliteRow};
+
+use crate::{
+    Cursor, Page, Result, RunKind, Store, StoreError,
+    row::{count, from_json, json, parsed, time_text},
+};
+
+/// A question that was asked.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Experiment {
+    /// Its id.
+    pub id: i64,
+    /// What people call it.
+    pub title: String,
+    /// When it was launched.
+    pub created_at: Timestamp,
+    /// How many of its runs are in which state.
+    pub counts: StateCounts,
+    spec: String,
+}
+
+impl Experiment {
+    /// The spec that it was launched with.
+    ///
+    /// # Errors
+    /// When this version of the program cannot read it.
+    pub fn spec(&self) -> Result<ExperimentSpec> {
+        from_json(&self.spec, || format!("a spec of experiment {}", self.id))
+    }
+}
+
+/// How many runs are in which state.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct StateCounts(HashMap<RunState, usize>);
+
+impl StateCounts {
+    /// Runs in this state.
+    pub fn of(&self, state: RunState) -> usize {
+        self.0.get(&state).copied().unwrap_or(0)
+    }
+
+    /// Runs in all.
+    pub fn total(&self) -> usize {
+        self.0.values().sum()
+    }
+
+    /// Runs to which nothing more happens by itself.
+    pub fn over(&self) -> usize {
+        RunState::ALL.into_iter().filter(|s| s.is_over()).map(|s| self.of(s)).sum()
+    }
+
+    fn add(&mut self, state: RunState, runs: usize) {
+        *self.0.entry(state).or_default() += runs;
+    }
+}
+
+impl FromRow<'_, SqliteRow> for Experiment {
+    fn from_row(row: &SqliteRow) -> sqlx::Result<Self> {
+        Ok(Self {
+            id: row.try_get("id")?,
+            title: row.try_get("title")?,
+            created_at: parsed(row, "created_at")?,
+            counts: StateCounts::default(),
+            spec: row.try_get("spec")?,
+        })
+    }
+}
+
+impl Store {
+    /// Keeps an experiment and all runs of its plan, queued; returns its id. All of it is kept, or nothing.
+    ///
+    /// # Errors
+    /// When the plan names a run that does not stand before, or the database refuses.
+    pub async fn create_experiment(&self, spec: &ExperimentSpec, plan: Vec<PlannedRun>) -> Result<i64> {
+        let mut tx = self.write().await?;
+        let now = time_text(Timestamp::now());
+        let insert = sqlx::query("INSERT INTO experiments (title, spec, created_at) VALUES (?, ?, ?)");
+        let id =
+            insert.bind(spec.title.trim()).bind(json(spec)).bind(&now).execute(&mut *tx).await?.last_insert_rowid();
+        let mut ids = Vec::with_capacity(plan.len());
+        for run in plan {
+            let run = insert_run(&mut tx, id, run, &ids, &now).await?;
+            ids.push(run);
+        }
+        tx.commit().await?;
+        Ok(id)
+    }
+
+    /// One experiment.
+    ///
+    /// # Errors
+    /// [`StoreError::NotFound`] when there is none with this id.
+    pub async fn experiment(&self, id: i64) -> Result<Experiment> {
+        let find = sqlx::query_as("SELECT * FROM experiments WHERE id = ?");
+        let found: Option<Experiment> = find.bind(id).fetch_optional(self.readers()).await?;
+        let mut experiments = vec![found.ok_or(StoreError::NotFound { what: "experiment", id })?];
+        self.count(&mut experiments).await?;
+        Ok(experiments.remove(0))
+    }
+
+    /// A page of the experiments, newest first. `more` tells whether others follow in the cursor's direction.
+    ///
+    /// # Errors
+    /// When the database refuses.
+    pub async fn experiments(&self, cursor: Cursor, limit: u32) -> Result<Page<Experiment>> {
+        let (query, from) = match cursor {
+            Cursor::Newest => ("SELECT * FROM experiments WHERE id < ? ORDER BY id DESC LIMIT ?", i64::MAX),
+            Cursor::OlderThan(id) => ("SELECT * FROM experiments WHERE id < ? ORDER BY id DESC LIMIT ?", id),
+            Cursor::NewerThan(id) => ("SELECT * FROM experiments WHERE id > ? ORDER BY id LIMIT ?", id),
+        };
+        let query = sqlx::query_as(query).bind(from).bind(i64::from(limit) + 1);
+        let mut page = Page::cut(query.fetch_all(self.readers()).await?, limit);
+        if matches!(cursor, Cursor::NewerThan(_)) {
+            page.rows.reverse();
+        }
+        self.count(&mut page.rows).await?;
+        Ok(page)
+    }
+
+    /// The oldest experiment launched with exactly this spec, if there is one.
+    ///
+    /// # Errors
+    /// When the database refuses.
+    pub async fn experiment_like(&self, spec: &ExperimentSpec) -> Result<Option<i64>> {
+        let find = sqlx::query_scalar("SELECT id FROM experiments WHERE spec = ? ORDER BY id LIMIT 1");
+        Ok(find.bind(json(spec)).fetch_optional(self.readers()).await?)
+    }
+
+    /// All runs by state.
+    ///
+    /// # Errors
+    /// When the database refuses.
+    pub async fn state_counts(&self) -> Result<StateCounts> {
+        let rows = sqlx::query("SELECT state, count(*) AS runs FROM runs GROUP BY state");
+        let mut counts = StateCounts::default();
+        for row in rows.fetch_all(self.readers()).await? {
+            counts.add(parsed(&row, "state")?, count(&row, "runs")?);
+        }
+        Ok(counts)
+    }
+
+    async fn count(&self, experiments: &mut [Experiment]) -> Result<()> {
+        // A page holds few experiments, and each count reads the rows of one index range.
+        for experiment in experiments {
+            let rows = sqlx::query("SELECT state, count(*) AS runs FROM runs WHERE experiment = ? GROUP BY state");
+            for row in rows.bind(experiment.id).fetch_all(self.readers()).await? {
+                experiment.counts.add(parsed(&row, "state")?, count(&row, "runs")?);
+            }
+        }
+        Ok(())
+    }
+}
+
+async fn insert_run(
+    connection: &mut SqliteConnection,
+    experiment: i64,
+    mut run: PlannedRun,
+    ids: &[i64],
+    now: &str,
+) -> Result<i64> {
+    let id_of = |index: usize| {
+        ids.get(index).copied().ok_or_else(|| StoreError::Corrupt {
+            what: "a plan".into(),
+            fault: format!("a run needs number {index} of the plan, which does not stand before it"),
+        })
+    };
+    for model in run.spec.models_mut() {
+        if let ModelRef::Planned(index) = *model {
+            *model = ModelRef::Run(id_of(index)?);
+        }
+    }
+    let insert = sqlx::query(
+        "INSERT INTO runs (experiment, kind, method, architecture, teacher, is_teacher, dataset, seed, device, spec,
+                           state, state_cause, state_since, created_at)
+         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 'queued', 'launched', ?, ?)",
+    );
+    let id = insert
+        .bind(experiment)
+        .bind(RunKind::of(&run.spec).id())
+        .bind(run.method.id())
+        .bind(run.architecture.id())
+        .bind(run.teacher.map(retort_spec::Architecture::id))
+        .bind(run.is_teacher)
+        .bind(&run.spec.dataset().name)
+        .bind(run.spec.seed().cast_signed())
+        .bind(run.spec.device().to_string())
+        .bind(json(&run.spec))
+        .bind(now)
+        .bind(now)
+        .execute(&mut *connection)
+        .await?
+        .last_insert_rowid();
+    for need in run.needs {
+        let insert = sqlx::query("INSERT INTO run_needs (run, needs) VALUES (?, ?)");
+        insert.bind(id).bind(id_of(need)?).execute(&mut *connection).await?;
+    }
+    Ok(id)
+}
+
+#[cfg(test)]
+mod tests {
+    use retort_spec::{RunSpec, TeacherChoice};
+
+    use super::*;
+    use crate::testing::TestStore;
+
+    #[tokio::test]
+    async fn a_launched_experiment_has_its_runs_queued_with_the_ids_of_those_they_need() {
+        let test = TestStore::new().await;
+        let id = test.demo().await;
+        let experiment = test.store.experiment(id).await.unwrap();
+        assert_eq!(experiment.spec().unwrap(), ExperimentSpec::demo());
+        assert_eq!((experiment.counts.of(RunState::Queued), experiment.counts.total()), (8, 8));
+        let RunSpec::Train(student) = test.store.run(3).await.unwrap().spec().unwrap() else { panic!("run 3 trains") };
+        assert_eq!(student.teacher, Some(ModelRef::Run(1)));
+        assert_eq!(test.store.needs(3).await.unwrap()[0].id, 1);
+    }
+
+    #[tokio::test]
+    async fn a_plan_with_a_dangling_reference_is_kept_not_even_in_part() {
+        let test = TestStore::new().await;
+        let spec = ExperimentSpec::demo();
+        let mut plan = spec.expand();
+        plan[5].needs = vec![99];
+        assert!(test.store.create_experiment(&spec, plan).await.is_err());
+        assert!(test.store.experiments(Cursor::Newest, 10).await.unwrap().rows.is_empty());
+        assert_eq!(test.store.state_counts().await.unwrap().total(), 0);
+    }
+
+    #[tokio::test]
+    async fn pages_go_from_the_newest_to_the_oldest() {
+        let test = TestStore::new().await;
+        for _ in 0..5 {
+            test.demo().await;
+        }
+        let first = test.store.experiments(Cursor::Newest, 2).await.unwrap();
+        assert_eq!(first.rows.iter().map(|e| e.id).collect::<Vec<_>>(), [5, 4]);
+        let last = test.store.experiments(Cursor::OlderThan(3), 2).await.unwrap();
+        assert_eq!(last.rows.iter().map(|e| e.id).collect::<Vec<_>>(), [2, 1]);
+        assert!(first.more && !last.more);
+    }
+
+    #[tokio::test]
+    async fn only_the_same_spec_counts_as_launched_before() {
+        let test = TestStore::new().await;
+        let id = test.demo().await;
+        assert_eq!(test.store.experiment_like(&ExperimentSpec::demo()).await.unwrap(), Some(id));
+        let other = TeacherChoice::Train(retort_spec::Architecture::ResNet20);
+        let other = ExperimentSpec { teacher: other, ..ExperimentSpec::demo() };
+        assert_eq!(test.store.experiment_like(&other).await.unwrap(), None);
+    }
+
+    #[tokio::test]
+    async fn the_largest_seed_survives() {
+        let test = TestStore::new().await;
+        let spec = ExperimentSpec { seeds: vec![u64::MAX], ..ExperimentSpec::demo() };
+        test.store.create_experiment(&spec, spec.expand()).await.unwrap();
+        assert_eq!(test.store.run(1).await.unwrap().seed, u64::MAX);
+    }
+}

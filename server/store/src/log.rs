@@ -1,0 +1,95 @@
+//! The sentences of a run's log.
+
+use jiff::Timestamp;
+use retort_spec::LogLevel;
+use sqlx::{Row, SqliteConnection};
+
+use crate::{
+    Result, Store,
+    row::{count, parsed, time_text, to_word, word},
+};
+
+/// One sentence.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LogLine {
+    /// When it was written.
+    pub at: Timestamp,
+    /// By which attempt.
+    pub attempt: u32,
+    /// How much it matters.
+    pub level: LogLevel,
+    /// The sentence.
+    pub message: String,
+}
+
+impl Store {
+    /// The last `limit` lines of a run's log, oldest first.
+    ///
+    /// # Errors
+    /// When the database refuses.
+    pub async fn log_end(&self, run: i64, limit: u32) -> Result<Vec<LogLine>> {
+        let rows = sqlx::query("SELECT * FROM log_lines WHERE run = ? ORDER BY id DESC LIMIT ?");
+        let rows = rows.bind(run).bind(limit).fetch_all(self.readers()).await?;
+        let lines = rows.iter().rev().map(|row| {
+            let (attempt, level) = (count(row, "attempt")?, word(row, "level")?);
+            Ok(LogLine { at: parsed(row, "at")?, attempt, level, message: row.try_get("message")? })
+        });
+        lines.collect()
+    }
+
+    /// Adds a sentence of the server's own to a run's log.
+    ///
+    /// # Errors
+    /// When the database refuses.
+    pub async fn log(&self, run: i64, attempt: u32, level: LogLevel, message: &str) -> Result<()> {
+        let mut tx = self.write().await?;
+        keep(&mut tx, run, &time_text(Timestamp::now()), attempt, level, message).await?;
+        tx.commit().await?;
+        Ok(())
+    }
+}
+
+/// Longest sentence that is kept, in bytes; a worker that prints without end must not fill the database.
+const LONGEST: usize = 8_000;
+
+pub(crate) async fn keep(
+    tx: &mut SqliteConnection,
+    run: i64,
+    at: &str,
+    attempt: u32,
+    level: LogLevel,
+    message: &str,
+) -> Result<()> {
+    let at = at.parse().unwrap_or_else(|_| Timestamp::now());
+    let end = message.floor_char_boundary(LONGEST);
+    let insert = sqlx::query("INSERT INTO log_lines (run, at, attempt, level, message) VALUES (?, ?, ?, ?, ?)");
+    let insert = insert.bind(run).bind(time_text(at)).bind(attempt).bind(to_word(&level)).bind(&message[..end]);
+    insert.execute(tx).await?;
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::TestStore;
+
+    #[tokio::test]
+    async fn the_end_of_a_log_is_its_last_lines_in_order() {
+        let test = TestStore::new().await;
+        test.demo().await;
+        for i in 0..5 {
+            test.store.log(1, 1, LogLevel::Info, &format!("line {i}")).await.unwrap();
+        }
+        let end: Vec<_> = test.store.log_end(1, 2).await.unwrap().into_iter().map(|l| l.message).collect();
+        assert_eq!(end, ["line 3", "line 4"]);
+    }
+
+    #[tokio::test]
+    async fn an_endless_line_is_cut_between_two_characters() {
+        let test = TestStore::new().await;
+        test.demo().await;
+        test.store.log(1, 1, LogLevel::Warning, &"ε".repeat(LONGEST)).await.unwrap();
+        let line = test.store.log_end(1, 1).await.unwrap().remove(0);
+        assert_eq!((line.message.len(), line.level), (LONGEST, LogLevel::Warning));
+    }
+}

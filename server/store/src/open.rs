@@ -1,0 +1,155 @@
+//! Opening the database.
+
+use std::{
+    path::{Path, PathBuf},
+    time::Duration,
+};
+
+use sqlx::{
+    Connection, Sqlite, SqliteConnection, SqlitePool, Transaction,
+    migrate::Migrator,
+    sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous},
+};
+
+use crate::{Result, StoreError};
+
+static SCHEMA: Migrator = sqlx::migrate!("../../migrations");
+
+/// How long a connection waits for another one's write before it gives up.
+const BUSY: Duration = Duration::from_secs(5);
+const READERS: u32 = 4;
+
+/// The database of one data folder. Clones share its connections.
+#[derive(Clone, Debug)]
+pub struct Store {
+    writer: SqlitePool,
+    readers: SqlitePool,
+}
+
+impl Store {
+    /// Opens the database file, creating it or bringing it to this version's schema where needed.
+    ///
+    /// # Errors
+    /// [`StoreError::Newer`] when a newer version of the program wrote it; [`StoreError::Open`] when it is not a
+    /// database or cannot be written.
+    pub async fn open(path: &Path) -> Result<Self> {
+        let at = || PathBuf::from(path);
+        refuse_newer(path).await?;
+        let base = SqliteConnectOptions::new().filename(path).busy_timeout(BUSY).foreign_keys(true);
+        let writing = base
+            .clone()
+            .create_if_missing(true)
+            .journal_mode(SqliteJournalMode::Wal)
+            // A launch that was confirmed to a person survives a power cut.
+            .synchronous(SqliteSynchronous::Full);
+        let one = SqlitePoolOptions::new().max_connections(1).min_connections(1);
+        let writer = one.connect_with(writing).await.map_err(|source| StoreError::Open { path: at(), source })?;
+        SCHEMA.run(&writer).await.map_err(|source| StoreError::Migrate { path: at(), source })?;
+        let several = SqlitePoolOptions::new().max_connections(READERS);
+        let readers = several
+            .connect_with(base.read_only(true))
+            .await
+            .map_err(|source| StoreError::Open { path: at(), source })?;
+        Ok(Self { writer, readers })
+    }
+
+    /// Closes all connections; what was confirmed is on disk.
+    pub async fn close(&self) {
+        self.readers.close().await;
+        self.writer.close().await;
+    }
+
+    /// Whether the database answers.
+    ///
+    /// # Errors
+    /// When it does not.
+    pub async fn check(&self) -> Result<()> {
+        sqlx::query("SELECT 1").execute(self.readers()).await?;
+        Ok(())
+    }
+
+    pub(crate) const fn readers(&self) -> &SqlitePool {
+        &self.readers
+    }
+
+    /// A transaction that owns the write lock from its start: a deferred one that reads before it writes fails at once
+    /// when another connection wrote in between.
+    pub(crate) async fn write(&self) -> Result<Transaction<'static, Sqlite>> {
+        Ok(self.writer.begin_with("BEGIN IMMEDIATE").await?)
+    }
+}
+
+/// Looks at the schema steps of an existing file through a read-only connection, before anything may change it.
+async fn refuse_newer(path: &Path) -> Result<()> {
+    if !path.exists() {
+        return Ok(());
+    }
+    let open = |source| StoreError::Open { path: path.to_owned(), source };
+    let options = SqliteConnectOptions::new().filename(path).busy_timeout(BUSY).read_only(true);
+    let mut connection = SqliteConnection::connect_with(&options).await.map_err(open)?;
+    let steps = "SELECT count(*) FROM sqlite_schema WHERE name = '_sqlx_migrations'";
+    let known = SCHEMA.iter().map(|step| step.version).max().unwrap_or(0);
+    let tables: i64 = sqlx::query_scalar(steps).fetch_one(&mut connection).await.map_err(open)?;
+    let mut found = 0;
+    if tables > 0 {
+        let newest = "SELECT coalesce(max(version), 0) FROM _sqlx_migrations";
+        found = sqlx::query_scalar(newest).fetch_one(&mut connection).await.map_err(open)?;
+    }
+    connection.close().await.map_err(open)?;
+    if found > known {
+        return Err(StoreError::Newer { path: path.to_owned(), found, known });
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::TestStore;
+
+    #[tokio::test]
+    async fn a_database_from_a_newer_version_is_refused_and_left_as_it_was() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("retort.db");
+        let store = Store::open(&path).await.unwrap();
+        sqlx::query(
+            "INSERT INTO _sqlx_migrations (version, description, success, checksum, execution_time)
+             VALUES (9999, 'from the future', 1, x'00', 0)",
+        )
+        .execute(&store.writer)
+        .await
+        .unwrap();
+        store.close().await;
+        let before = std::fs::read(&path).unwrap();
+        let error = Store::open(&path).await.unwrap_err();
+        assert!(matches!(error, StoreError::Newer { found: 9999, .. }), "{error}");
+        assert!(error.to_string().contains("--data"));
+        assert_eq!(std::fs::read(&path).unwrap(), before);
+    }
+
+    #[tokio::test]
+    async fn a_file_that_is_no_database_is_refused_by_name() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("retort.db");
+        std::fs::write(&path, "a shopping list, surely longer than a header of SQLite would be: milk, eggs, bread")
+            .unwrap();
+        let error = Store::open(&path).await.unwrap_err();
+        assert!(matches!(error, StoreError::Open { .. }) && error.to_string().contains("retort.db"), "{error}");
+    }
+
+    #[tokio::test]
+    async fn readers_cannot_write() {
+        let test = TestStore::new().await;
+        let write = sqlx::query("DELETE FROM runs").execute(test.store.readers()).await;
+        assert!(write.unwrap_err().to_string().contains("readonly"));
+    }
+
+    #[tokio::test]
+    async fn what_was_kept_is_there_after_opening_again() {
+        let test = TestStore::new().await;
+        let id = test.demo().await;
+        test.store.close().await;
+        let again = Store::open(&test.path()).await.unwrap();
+        assert_eq!(again.experiment(id).await.unwrap().id, id);
+    }
+}

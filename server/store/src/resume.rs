@@ -1,0 +1,107 @@
+//! A person lets failed and cancelled runs go on.
+
+use jiff::Timestamp;
+use retort_spec::RunState;
+use sqlx::SqliteConnection;
+
+use crate::{
+    Result, Store, StoreError,
+    states::{change, state_of},
+};
+
+impl Store {
+    /// Queues a failed or cancelled run again, with those that it needs and that ended without finishing, and with those
+    /// that failed only because they needed one of them. Returns all runs that were queued.
+    ///
+    /// # Errors
+    /// [`StoreError::Forbidden`] when the run neither failed nor was cancelled; [`StoreError::NotFound`].
+    pub async fn resume(&self, run: i64) -> Result<Vec<i64>> {
+        let mut tx = self.write().await?;
+        let (from, _) = state_of(&mut tx, run).await?;
+        if !matches!(from, RunState::Failed | RunState::Cancelled) {
+            return Err(StoreError::Forbidden { run, from, to: RunState::Queued });
+        }
+        let mut queued = Vec::new();
+        let mut waiting = vec![run];
+        while let Some(next) = waiting.pop() {
+            waiting.extend(ended_needs(&mut tx, next).await?);
+            // Asked before the change: queueing a run forgets which one it failed for.
+            waiting.extend(failed_for(&mut tx, next).await?);
+            let (state, _) = state_of(&mut tx, next).await?;
+            if matches!(state, RunState::Failed | RunState::Cancelled) {
+                let cause = if next == run {
+                    "resumed by a person".to_owned()
+                } else {
+                    format!("queued again together with run {run}")
+                };
+                change(&mut tx, next, RunState::Queued, &cause, Timestamp::now()).await?;
+                queued.push(next);
+            }
+        }
+        tx.commit().await?;
+        queued.sort_unstable();
+        Ok(queued)
+    }
+}
+
+async fn ended_needs(connection: &mut SqliteConnection, run: i64) -> Result<Vec<i64>> {
+    let query = "SELECT needs FROM run_needs JOIN runs ON runs.id = run_needs.needs
+                 WHERE run_needs.run = ? AND runs.state IN ('failed', 'cancelled')";
+    Ok(sqlx::query_scalar(query).bind(run).fetch_all(connection).await?)
+}
+
+async fn failed_for(connection: &mut SqliteConnection, need: i64) -> Result<Vec<i64>> {
+    let query = "SELECT id FROM runs WHERE failed_need = ? AND state = 'failed'";
+    Ok(sqlx::query_scalar(query).bind(need).fetch_all(connection).await?)
+}
+
+#[cfg(test)]
+mod tests {
+    use RunState::{Cancelled, Failed, Finished, Running, Starting};
+
+    use super::*;
+    use crate::testing::TestStore;
+
+    async fn fail_all_doomed(test: &TestStore) {
+        loop {
+            let doomed = test.store.doomed_runs(100).await.unwrap();
+            if doomed.is_empty() {
+                return;
+            }
+            for run in doomed {
+                test.store.fail_for_need(run.run, run.need, "its need failed").await.unwrap();
+            }
+        }
+    }
+
+    #[tokio::test]
+    async fn resuming_a_teacher_queues_what_failed_for_it_but_not_what_a_person_cancelled() {
+        let test = TestStore::new().await;
+        test.demo().await;
+        test.store.request_cancel(5).await.unwrap();
+        test.walk(1, &[Starting, Running, Failed]).await;
+        fail_all_doomed(&test).await;
+        assert_eq!(test.store.state_counts().await.unwrap().of(Failed), 7);
+        assert_eq!(test.store.resume(1).await.unwrap(), [1, 2, 3, 4, 7, 8]);
+        assert_eq!(test.store.run(5).await.unwrap().state, Cancelled);
+    }
+
+    #[tokio::test]
+    async fn resuming_an_evaluation_queues_the_training_that_it_needs() {
+        let test = TestStore::new().await;
+        test.demo().await;
+        test.walk(1, &[Starting, Running, Finished]).await;
+        test.store.request_cancel(3).await.unwrap();
+        fail_all_doomed(&test).await;
+        assert_eq!(test.store.resume(4).await.unwrap(), [3, 4]);
+    }
+
+    #[tokio::test]
+    async fn a_finished_run_cannot_be_resumed() {
+        let test = TestStore::new().await;
+        test.demo().await;
+        test.walk(1, &[Starting, Running, Finished]).await;
+        assert!(matches!(test.store.resume(1).await, Err(StoreError::Forbidden { .. })));
+        assert!(matches!(test.store.resume(2).await, Err(StoreError::Forbidden { .. })));
+    }
+}

@@ -1,0 +1,231 @@
+//! Runs.
+
+use jiff::Timestamp;
+use retort_spec::{Architecture, DeviceName, MethodName, RunSpec, RunState, Stage};
+use sqlx::{FromRow, QueryBuilder, Row, Sqlite, sqlite::SqliteRow};
+
+use crate::{
+    Result, Store, StoreError,
+    row::{count, from_json, parsed, parsed_option, stored, word},
+};
+
+/// Whether a run trains or evaluates.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RunKind {
+    /// It trains a model.
+    Train,
+    /// It evaluates one.
+    Evaluate,
+}
+
+impl RunKind {
+    /// The kind of this spec.
+    pub const fn of(spec: &RunSpec) -> Self {
+        match spec {
+            RunSpec::Train(_) => Self::Train,
+            RunSpec::Evaluate(_) => Self::Evaluate,
+        }
+    }
+
+    /// The name in the database.
+    pub const fn id(self) -> &'static str {
+        match self {
+            Self::Train => "train",
+            Self::Evaluate => "evaluate",
+        }
+    }
+}
+
+/// How far a run is, as its worker last said.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Progress {
+    /// The part that it is in.
+    pub stage: Stage,
+    /// Epochs done over all stages; 0 in an evaluation.
+    pub epoch: usize,
+    /// Epochs of all stages; 0 in an evaluation.
+    pub epochs: usize,
+    /// Share of the work that is done, from 0 to 1.
+    pub done: f64,
+    /// Seconds that remain.
+    pub seconds_left: f64,
+}
+
+/// One run.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Run {
+    /// Its id, which names its folder.
+    pub id: i64,
+    /// The experiment that it belongs to.
+    pub experiment: i64,
+    /// That experiment's title.
+    pub experiment_title: String,
+    /// Whether it trains or evaluates.
+    pub kind: RunKind,
+    /// The method that trains, or trained, the model.
+    pub method: MethodName,
+    /// The model's architecture.
+    pub architecture: Architecture,
+    /// The teacher's architecture, for a student's training.
+    pub teacher: Option<Architecture>,
+    /// Whether the model is its experiment's teacher.
+    pub is_teacher: bool,
+    /// The dataset's name.
+    pub dataset: String,
+    /// The seed.
+    pub seed: u64,
+    /// The device that the spec names.
+    pub device: DeviceName,
+    /// The device that the worker of the last attempt found, in its words.
+    pub computed_on: Option<String>,
+    /// Where it stands.
+    pub state: RunState,
+    /// Why it is in this state.
+    pub cause: String,
+    /// Since when.
+    pub since: Timestamp,
+    /// The number of the last attempt; 0 before the first.
+    pub attempt: u32,
+    /// How often its worker vanished since a person last queued it.
+    pub losses: u32,
+    /// When a person asked to end it, while a worker computed.
+    pub cancel_requested_at: Option<Timestamp>,
+    /// When it was launched.
+    pub created_at: Timestamp,
+    /// When its first worker was started.
+    pub started_at: Option<Timestamp>,
+    /// When it finished, failed or was cancelled.
+    pub ended_at: Option<Timestamp>,
+    /// How far it is; absent before the worker has said so.
+    pub progress: Option<Progress>,
+    /// Seconds of computing over all attempts, once finished.
+    pub seconds: Option<f64>,
+    /// The byte up to which its journal is read.
+    pub journal_offset: u64,
+    spec: String,
+}
+
+impl Run {
+    /// The spec, whose models are named by the runs that make them.
+    ///
+    /// # Errors
+    /// When this version of the program cannot read it.
+    pub fn spec(&self) -> Result<RunSpec> {
+        from_json(&self.spec, || format!("a spec of run {}", self.id))
+    }
+
+    /// What it does in a few words: `ARD ResNet-8, seed 1`, `evaluation of PGD-AT ResNet-20, seed 2`.
+    pub fn title(&self) -> String {
+        let of = match self.kind {
+            RunKind::Train => "",
+            RunKind::Evaluate => "evaluation of ",
+        };
+        format!("{of}{} {}, seed {}", self.method, self.architecture, self.seed)
+    }
+}
+
+impl FromRow<'_, SqliteRow> for Run {
+    fn from_row(row: &SqliteRow) -> sqlx::Result<Self> {
+        let kind = match row.try_get::<&str, _>("kind")? {
+            "train" => RunKind::Train,
+            _ => RunKind::Evaluate,
+        };
+        let progress = match row.try_get::<Option<&str>, _>("stage")? {
+            None => None,
+            Some(_) => Some(Progress {
+                stage: word(row, "stage")?,
+                epoch: count(row, "epoch")?,
+                epochs: count(row, "epochs")?,
+                done: row.try_get("done")?,
+                seconds_left: row.try_get("seconds_left")?,
+            }),
+        };
+        Ok(Self {
+            id: row.try_get("id")?,
+            experiment: row.try_get("experiment")?,
+            experiment_title: row.try_get("experiment_title")?,
+            kind,
+            method: parsed(row, "method")?,
+            architecture: parsed(row, "architecture")?,
+            teacher: parsed_option(row, "teacher")?,
+            is_teacher: row.try_get("is_teacher")?,
+            dataset: row.try_get("dataset")?,
+            seed: row.try_get::<i64, _>("seed")?.cast_unsigned(),
+            device: parsed(row, "device")?,
+            computed_on: row.try_get("computed_on")?,
+            state: parsed(row, "state")?,
+            cause: row.try_get("state_cause")?,
+            since: parsed(row, "state_since")?,
+            attempt: count(row, "attempt")?,
+            losses: count(row, "losses")?,
+            cancel_requested_at: parsed_option(row, "cancel_requested_at")?,
+            created_at: parsed(row, "created_at")?,
+            started_at: parsed_option(row, "started_at")?,
+            ended_at: parsed_option(row, "ended_at")?,
+            progress,
+            seconds: row.try_get("seconds")?,
+            journal_offset: count(row, "journal_offset")?,
+            spec: row.try_get("spec")?,
+        })
+    }
+}
+
+/// The columns of [`Run`]; conditions follow.
+pub(crate) const SELECT: &str = "SELECT runs.*, experiments.title AS experiment_title
+     FROM runs JOIN experiments ON experiments.id = runs.experiment WHERE ";
+
+impl Store {
+    /// One run.
+    ///
+    /// # Errors
+    /// [`StoreError::NotFound`] when there is none with this id.
+    pub async fn run(&self, id: i64) -> Result<Run> {
+        let mut query = QueryBuilder::<Sqlite>::new(SELECT);
+        query.push("runs.id = ").push_bind(id);
+        let found: Option<Run> = query.build_query_as().fetch_optional(self.readers()).await?;
+        found.ok_or(StoreError::NotFound { what: "run", id })
+    }
+
+    /// All runs of an experiment in the order of its plan.
+    ///
+    /// # Errors
+    /// When the database refuses.
+    pub async fn runs_of_experiment(&self, experiment: i64) -> Result<Vec<Run>> {
+        let mut query = QueryBuilder::<Sqlite>::new(SELECT);
+        query.push("runs.experiment = ").push_bind(experiment).push(" ORDER BY runs.id");
+        Ok(query.build_query_as().fetch_all(self.readers()).await?)
+    }
+
+    /// Finished trainings by these methods, newest first: the models that may become teachers.
+    ///
+    /// # Errors
+    /// When the database refuses.
+    pub async fn trained_models(&self, methods: &[MethodName], limit: u32) -> Result<Vec<Run>> {
+        let mut query = QueryBuilder::<Sqlite>::new(SELECT);
+        query.push("runs.kind = 'train' AND runs.state = 'finished' AND runs.method IN (");
+        let mut list = query.separated(", ");
+        for method in methods {
+            list.push_bind(method.id());
+        }
+        query.push(") ORDER BY runs.id DESC LIMIT ").push_bind(stored(limit));
+        Ok(query.build_query_as().fetch_all(self.readers()).await?)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::testing::TestStore;
+
+    #[tokio::test]
+    async fn an_unknown_run_is_named_in_the_error() {
+        let test = TestStore::new().await;
+        assert_eq!(test.store.run(42).await.unwrap_err().to_string(), "there is no run 42");
+    }
+
+    #[tokio::test]
+    async fn a_title_says_what_the_run_does() {
+        let test = TestStore::new().await;
+        test.demo().await;
+        assert_eq!(test.store.run(2).await.unwrap().title(), "evaluation of PGD-AT ResNet-8, seed 1");
+    }
+}
