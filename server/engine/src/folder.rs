@@ -4,6 +4,8 @@ use std::{
     fs::{self, File, OpenOptions, TryLockError},
     io::{self, Read, Seek, Write},
     path::{Path, PathBuf},
+    thread,
+    time::{Duration, Instant},
 };
 
 use retort_spec::RunSpec;
@@ -18,6 +20,9 @@ use crate::{EngineError, Result};
 pub struct RunFolder {
     dir: PathBuf,
 }
+
+/// Whoever asks for the living worker takes the lock for a moment; a worker that starts just then waits this long.
+const PEEK: Duration = Duration::from_millis(400);
 
 impl RunFolder {
     /// The folder at `dir`, which need not exist yet.
@@ -82,10 +87,14 @@ impl RunFolder {
         let path = self.lock_file();
         let open = OpenOptions::new().create(true).truncate(false).read(true).write(true).open(&path);
         let mut file = open.map_err(|e| EngineError::io(&path, e))?;
-        match file.try_lock() {
-            Ok(()) => {}
-            Err(TryLockError::WouldBlock) => return Err(EngineError::Busy(self.dir.clone())),
-            Err(TryLockError::Error(e)) => return Err(EngineError::io(&path, e)),
+        let deadline = Instant::now() + PEEK;
+        loop {
+            match file.try_lock() {
+                Ok(()) => break,
+                Err(TryLockError::WouldBlock) if Instant::now() < deadline => thread::sleep(PEEK / 20),
+                Err(TryLockError::WouldBlock) => return Err(EngineError::Busy(self.dir.clone())),
+                Err(TryLockError::Error(e)) => return Err(EngineError::io(&path, e)),
+            }
         }
         let write =
             file.set_len(0).and_then(|()| file.rewind()).and_then(|()| writeln!(file, "{}", std::process::id()));
@@ -93,7 +102,7 @@ impl RunFolder {
         Ok(file)
     }
 
-    /// The process id of the worker that holds the folder, if one lives.
+    /// The process id of the worker that holds the folder, if one lives; 0 in the moment before it has written its id.
     ///
     /// # Errors
     /// When the lock file cannot be read.

@@ -133,16 +133,17 @@ impl Context<'_, '_> {
 
     /// Reports how far the run is, about once a second.
     pub(crate) fn progress(&mut self, stage: Stage, (epoch, epochs): (usize, usize), done: f64) -> Result<()> {
-        let done_at_start = *self.clock.done_at_start.get_or_insert(done);
-        if self.clock.reported.is_some_and(|at| at.elapsed() < REPORT_EVERY) {
+        let Some(done_at_start) = self.clock.done_at_start else {
+            self.clock.done_at_start = Some(done);
+            return Ok(());
+        };
+        let own = done - done_at_start;
+        // Before a step is done nothing is known of the speed.
+        if own <= 0.0 || self.clock.reported.is_some_and(|at| at.elapsed() < REPORT_EVERY) {
             return Ok(());
         }
         self.clock.reported = Some(Instant::now());
-        let elapsed = self.clock.started.elapsed().as_secs_f64();
-        let own = done - done_at_start;
-        let seconds_left = if own > 0.0 { elapsed / own * (1.0 - done) } else { f64::NAN };
-        // Before the first step nothing is known of the speed, and JSON knows no such number.
-        let seconds_left = if seconds_left.is_finite() { seconds_left } else { 0.0 };
+        let seconds_left = self.clock.started.elapsed().as_secs_f64() / own * (1.0 - done);
         self.journal.write(Event::Progress { stage, epoch, epochs, done, seconds_left })
     }
 }

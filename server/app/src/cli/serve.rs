@@ -24,6 +24,10 @@ use crate::{
 /// How long open connections may take to end when the server stops.
 const FAREWELL: Duration = Duration::from_secs(3);
 
+/// How long workers may take to keep a checkpoint when the server takes them down with it; less than the ten seconds that
+/// `docker stop` grants.
+const LAST_CHECKPOINT: Duration = Duration::from_secs(6);
+
 /// Serves until Ctrl-C or SIGTERM.
 ///
 /// # Errors
@@ -138,6 +142,9 @@ impl Server {
         } else if tokio::time::timeout(FAREWELL, &mut self.pages).await.is_err() {
             self.pages.abort();
         }
+        if std::process::id() == 1 {
+            self.stop_workers().await?;
+        }
         let counts = self.store.state_counts().await?;
         let working = counts.of(RunState::Starting) + counts.of(RunState::Running);
         self.store.close().await;
@@ -145,6 +152,30 @@ impl Server {
             0 => println!("Retort has stopped."),
             1 => println!("Retort has stopped. One worker goes on; the next start on this folder takes it over."),
             n => println!("Retort has stopped. {n} workers go on; the next start on this folder takes them over."),
+        }
+        Ok(())
+    }
+}
+
+impl Server {
+    /// Asks every worker to keep a checkpoint and leave, and waits for them a while. In a container the server is
+    /// process 1, whose end is the end of all others; elsewhere workers go on by themselves.
+    async fn stop_workers(&self) -> Result<()> {
+        let mut folders = Vec::new();
+        for run in self.store.active_runs().await? {
+            folders.push(self.control.folder(run.id));
+        }
+        for folder in &folders {
+            if let Some(worker) = folder.worker()?.and_then(|id| rustix::process::Pid::from_raw(id.cast_signed()))
+                && worker.as_raw_nonzero().get() > 1
+            {
+                // A worker that has just ended by itself needs no signal.
+                let _ = rustix::process::kill_process(worker, rustix::process::Signal::TERM);
+            }
+        }
+        let deadline = tokio::time::Instant::now() + LAST_CHECKPOINT;
+        while tokio::time::Instant::now() < deadline && folders.iter().any(|f| f.worker().is_ok_and(|w| w.is_some())) {
+            tokio::time::sleep(Duration::from_millis(100)).await;
         }
         Ok(())
     }

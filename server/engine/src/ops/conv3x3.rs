@@ -1,6 +1,6 @@
 //! The CPU kernel for 3×3 convolutions of stride 1, which are nearly all of a CIFAR network.
 //!
-//! It reads the image where it lies instead of laying out patches, and keeps four output channels of three vectors of
+//! It reads the image where it lies instead of laying out patches, and keeps six output channels of two vectors of
 //! pixels in registers through the whole sum. An image with its border is one long line of pixels: the kernel's nine
 //! entries are nine fixed distances along it, so neither rows nor columns need a loop of their own. The pixels computed
 //! where a row runs into the next one's border are dropped.
@@ -8,9 +8,12 @@
 use pulp::{Arch, Simd, WithSimd};
 use rayon::prelude::*;
 
-/// Output channels, and vectors of pixels, that are summed at a time: 4 × 3 sums fit the registers of every processor.
-const CHANNELS: usize = 4;
-const VECTORS: usize = 3;
+/// Output channels, and vectors of pixels, that are summed at a time: 6 × 2 sums, two vectors and a weight are what the
+/// sixteen registers of AVX2 hold; three vectors for four channels would spill.
+const CHANNELS: usize = 6;
+const VECTORS: usize = 2;
+/// Output channels of the weight gradient that are summed at a time, each with the three weights of a row.
+const SLOPES: usize = 4;
 /// Floats of the widest vector (AVX-512).
 const WIDEST: usize = 16;
 /// Partial weight gradients that are summed at the end, fixed so that the sum does not depend on the threads.
@@ -129,7 +132,7 @@ impl WithSimd for Forward<'_> {
                 let mut sums = [[simd.splat_f32s(0.0); VECTORS]; CHANNELS];
                 for (i, tap) in self.taps.iter().enumerate() {
                     // SAFETY: at + step ≤ line and tap ≤ furthest, so the vectors end before furthest + line, which the
-                    // assert above holds inside `padded`; weight 4·i + c < 4·taps lies inside this block's weights.
+                    // assert above holds inside `padded`; weight 6·i + c < 6·taps lies inside this block's weights.
                     unsafe {
                         let from = self.padded.as_ptr().add(at + tap);
                         let mut pixels = [simd.splat_f32s(0.0); VECTORS];
@@ -160,15 +163,15 @@ pub(super) fn weight_gradient(s: &Shape, x: &[f32], dy: &[f32]) -> Vec<f32> {
     let (input, output) = (s.inputs * s.h * s.w, s.outputs * s.out_h() * s.out_w());
     let n = x.len() / input;
     let part = n.div_ceil(PARTS).max(1);
-    let blocks = s.outputs.div_ceil(CHANNELS);
+    let blocks = s.outputs.div_ceil(SLOPES);
     // The gradient's line: rows of the output with zeros where the border's pixels stand in the image's line.
-    let floats = s.padded() + blocks * CHANNELS * s.line();
+    let floats = s.padded() + blocks * SLOPES * s.line();
     let group = (GROUP / floats).max(1);
     let parts: Vec<Vec<f32>> = x
         .par_chunks(part * input)
         .zip(dy.par_chunks(part * output))
         .map(|(x, dy)| {
-            let mut sums = vec![0f32; blocks * s.inputs * 3 * CHANNELS * 3 * WIDEST];
+            let mut sums = vec![0f32; blocks * s.inputs * 3 * SLOPES * 3 * WIDEST];
             let (mut padded, mut lines, mut image) = (Vec::new(), Vec::new(), Vec::new());
             for (x, dy) in x.chunks(group * input).zip(dy.chunks(group * output)) {
                 padded.clear();
@@ -177,7 +180,7 @@ pub(super) fn weight_gradient(s: &Shape, x: &[f32], dy: &[f32]) -> Vec<f32> {
                     pad(s, x, &mut image);
                     padded.extend_from_slice(&image);
                     let start = lines.len();
-                    lines.resize(start + blocks * CHANNELS * s.line(), 0.0);
+                    lines.resize(start + blocks * SLOPES * s.line(), 0.0);
                     let planes = dy.chunks_exact(s.out_h() * s.out_w());
                     for (plane, line) in planes.zip(lines[start..].chunks_exact_mut(s.line())) {
                         for (row, line) in plane.chunks_exact(s.out_w()).zip(line.chunks_mut(s.pitch())) {
@@ -204,9 +207,9 @@ pub(super) fn weight_gradient(s: &Shape, x: &[f32], dy: &[f32]) -> Vec<f32> {
 fn collect(s: &Shape, sums: &[f32]) -> Vec<f32> {
     let mut dw = vec![0f32; s.outputs * s.inputs * 9];
     for (i, lanes) in sums.chunks_exact(WIDEST).enumerate() {
-        let (column, channel, row) = (i % 3, i / 3 % CHANNELS, i / (3 * CHANNELS) % 3);
-        let (input, block) = (i / (9 * CHANNELS) % s.inputs, i / (9 * CHANNELS) / s.inputs);
-        let output = block * CHANNELS + channel;
+        let (column, channel, row) = (i % 3, i / 3 % SLOPES, i / (3 * SLOPES) % 3);
+        let (input, block) = (i / (9 * SLOPES) % s.inputs, i / (9 * SLOPES) / s.inputs);
+        let output = block * SLOPES + channel;
         if output < s.outputs {
             dw[((output * s.inputs + input) * 3 + row) * 3 + column] = lanes.iter().sum();
         }
@@ -218,7 +221,7 @@ struct WeightGradient<'a> {
     s: &'a Shape,
     /// Images with their borders.
     padded: &'a [f32],
-    /// By image: the gradient's lines, a multiple of four channels.
+    /// By image: the gradient's lines, a multiple of [`SLOPES`] channels.
     lines: &'a [f32],
     sums: &'a mut [f32],
 }
@@ -231,17 +234,17 @@ impl WithSimd for WeightGradient<'_> {
     fn with_simd<S: Simd>(self, simd: S) {
         let lanes = size_of::<S::f32s>() / size_of::<f32>();
         let (s, line) = (self.s, self.s.line());
-        let blocks = s.outputs.div_ceil(CHANNELS);
+        let blocks = s.outputs.div_ceil(SLOPES);
         let images = self.padded.len() / s.padded();
-        let per_image = blocks * CHANNELS * line;
+        let per_image = blocks * SLOPES * line;
         assert!(line.is_multiple_of(lanes) && self.lines.len() == images * per_image);
         assert!((s.inputs - 1) * s.plane() + 2 * s.pitch() + 2 + line <= s.padded());
-        for (i, sums) in self.sums.chunks_exact_mut(CHANNELS * 3 * WIDEST).enumerate() {
+        for (i, sums) in self.sums.chunks_exact_mut(SLOPES * 3 * WIDEST).enumerate() {
             let (row, input, block) = (i % 3, i / 3 % s.inputs, i / 3 / s.inputs);
-            let mut own = [[simd.splat_f32s(0.0); 3]; CHANNELS];
+            let mut own = [[simd.splat_f32s(0.0); 3]; SLOPES];
             for image in 0..images {
                 let pixels = &self.padded[image * s.padded() + input * s.plane() + row * s.pitch()..];
-                let slopes = &self.lines[image * per_image + block * CHANNELS * line..][..CHANNELS * line];
+                let slopes = &self.lines[image * per_image + block * SLOPES * line..][..SLOPES * line];
                 for at in (0..line).step_by(lanes) {
                     // SAFETY: at + lanes ≤ line. Four lines of slopes were just sliced; the pixels read end at
                     // input·plane + row·pitch + 2 + line, which the second assert holds inside the padded image.
