@@ -1,10 +1,17 @@
 //! `retort serve`: the server, from its start to its graceful end.
 
-use std::{future::Future, io, net::SocketAddr, sync::Arc, time::Duration};
+use std::{
+    future::Future,
+    io,
+    net::SocketAddr,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use anyhow::{Context, Result, anyhow};
 use retort_spec::RunState;
 use retort_store::Store;
+use rustix::process::{Pid, Signal};
 use tokio::{
     net::TcpListener,
     signal::unix::{SignalKind, signal},
@@ -143,7 +150,7 @@ impl Server {
             self.pages.abort();
         }
         if std::process::id() == 1 {
-            self.stop_workers().await?;
+            stop_workers(&self.store, &self.control).await?;
         }
         let counts = self.store.state_counts().await?;
         let working = counts.of(RunState::Starting) + counts.of(RunState::Running);
@@ -157,28 +164,24 @@ impl Server {
     }
 }
 
-impl Server {
-    /// Asks every worker to keep a checkpoint and leave, and waits for them a while. In a container the server is
-    /// process 1, whose end is the end of all others; elsewhere workers go on by themselves.
-    async fn stop_workers(&self) -> Result<()> {
-        let mut folders = Vec::new();
-        for run in self.store.active_runs().await? {
-            folders.push(self.control.folder(run.id));
+/// Asks every worker to keep a checkpoint and leave, and waits for them a while. In a container the server is process 1,
+/// whose end is the end of all others; elsewhere workers go on by themselves.
+async fn stop_workers(store: &Store, control: &Control) -> Result<()> {
+    let runs = store.active_runs().await?;
+    let folders: Vec<_> = runs.iter().map(|run| control.folder(run.id)).collect();
+    for folder in &folders {
+        if let Some(worker) = folder.worker()?.and_then(|id| Pid::from_raw(id.cast_signed()))
+            && worker.as_raw_nonzero().get() > 1
+        {
+            // A worker that has just ended by itself needs no signal.
+            let _ = rustix::process::kill_process(worker, Signal::TERM);
         }
-        for folder in &folders {
-            if let Some(worker) = folder.worker()?.and_then(|id| rustix::process::Pid::from_raw(id.cast_signed()))
-                && worker.as_raw_nonzero().get() > 1
-            {
-                // A worker that has just ended by itself needs no signal.
-                let _ = rustix::process::kill_process(worker, rustix::process::Signal::TERM);
-            }
-        }
-        let deadline = tokio::time::Instant::now() + LAST_CHECKPOINT;
-        while tokio::time::Instant::now() < deadline && folders.iter().any(|f| f.worker().is_ok_and(|w| w.is_some())) {
-            tokio::time::sleep(Duration::from_millis(100)).await;
-        }
-        Ok(())
     }
+    let deadline = Instant::now() + LAST_CHECKPOINT;
+    while Instant::now() < deadline && folders.iter().any(|f| f.worker().is_ok_and(|w| w.is_some())) {
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+    Ok(())
 }
 
 fn cannot_listen(listen: &str, error: io::Error) -> anyhow::Error {
