@@ -81,7 +81,7 @@ pub(crate) struct Context<'a, 'j> {
 /// How often progress is reported.
 const REPORT_EVERY: Duration = Duration::from_millis(900);
 /// How much work a crash may cost, where an epoch takes longer than this.
-const CHECKPOINT_EVERY: Duration = Duration::from_secs(60);
+const CHECKPOINT_EVERY: Duration = Duration::from_mins(1);
 
 struct Clock {
     started: Instant,

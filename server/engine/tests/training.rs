@@ -1,5 +1,7 @@
 //! Whole runs in their folders, on a few images: that they train, that they repeat, and that they resume.
 
+#![expect(clippy::unwrap_used, reason = "a test fails by it")]
+
 use std::{
     fs,
     path::Path,

@@ -5,8 +5,8 @@ use std::{fmt, str::FromStr};
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    Architecture, Attack, DatasetChoice, DeviceName, EvaluateSpec, FineTune, Invalid, MethodName, ModelRef,
-    Problem, RunSpec, TrainSpec,
+    Architecture, Attack, DatasetChoice, DeviceName, EvaluateSpec, FineTune, Invalid, MethodName, ModelRef, Problem,
+    RunSpec, TrainSpec,
 };
 
 /// How much computing an experiment may take.

@@ -6,7 +6,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
 /// An ℓ∞ distance between images whose pixels lie in `[0, 1]`, such as ε or an attack's step size.
 ///
-/// It is written `8/255`, the notation of `RobustBench`, and read from that or from a plain number.
+/// It is written `8/255`, the notation of RobustBench, and read from that or from a plain number.
 #[derive(Clone, Copy, Debug, PartialEq, PartialOrd)]
 pub struct PixelDistance(f64);
 

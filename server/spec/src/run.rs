@@ -8,6 +8,7 @@ use crate::{
 };
 
 /// One training or one evaluation.
+#[expect(clippy::large_enum_variant, reason = "specs are few, and a box would stand in every place that reads one")]
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "snake_case")]
 pub enum RunSpec {

@@ -36,10 +36,10 @@ impl RunProgress {
                 let of = |name: &str| values.get(name).copied();
                 let mut line = format!("epoch {epoch} ({})", stage.title());
                 if let Some(loss) = of("train_loss") {
-                    line += &format!(": loss {loss:.4}");
+                    line = format!("{line}: loss {loss:.4}");
                 }
                 if let Some(natural) = of("natural_accuracy") {
-                    line += &format!(", natural accuracy {natural:.2} %");
+                    line = format!("{line}, natural accuracy {natural:.2} %");
                 }
                 self.print(&line);
             }

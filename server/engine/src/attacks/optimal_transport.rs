@@ -61,13 +61,13 @@ fn sinkhorn_until(cost: &[Vec<f32>], epsilon: f64, tolerance: f64, most: usize) 
     while rounds < most {
         rounds += 1;
         let mut moved = 0.0;
-        for i in 0..rows {
-            let step = epsilon * (row_mass - log_sum_exp((0..columns).map(|j| entry(u[i], v[j], i, j))));
-            u[i] += step;
+        for (i, u) in u.iter_mut().enumerate() {
+            let step = epsilon * (row_mass - log_sum_exp((0..columns).map(|j| entry(*u, v[j], i, j))));
+            *u += step;
             moved += step.abs();
         }
-        for j in 0..columns {
-            v[j] += epsilon * (column_mass - log_sum_exp((0..rows).map(|i| entry(u[i], v[j], i, j))));
+        for (j, v) in v.iter_mut().enumerate() {
+            *v += epsilon * (column_mass - log_sum_exp((0..rows).map(|i| entry(u[i], *v, i, j))));
         }
         if moved < tolerance {
             break;

@@ -116,13 +116,12 @@ impl Objective for Gacd {
             self.contrast.scores(&anchors[TEACHER], self.banks[STUDENT].rows(), &chosen)?,
             self.contrast.scores(&anchors[STUDENT], self.banks[TEACHER].rows(), &chosen)?,
         ];
-        let z = match self.log_normalisers {
-            Some(z) => z,
-            None => {
-                let rows = self.banks[TEACHER].rows().dim(0)?;
-                let of = |side: usize| Contrast::log_normaliser(&scores[side], rows);
-                *self.log_normalisers.insert([of(TEACHER)?, of(STUDENT)?])
-            }
+        let z = if let Some(z) = self.log_normalisers {
+            z
+        } else {
+            let rows = self.banks[TEACHER].rows().dim(0)?;
+            let of = |side: usize| Contrast::log_normaliser(&scores[side], rows);
+            *self.log_normalisers.insert([of(TEACHER)?, of(STUDENT)?])
         };
         let of = |side: usize| self.contrast.losses(&scores[side], z[side]);
         let losses = (of(TEACHER)? + of(STUDENT)?)?;

@@ -32,7 +32,7 @@ struct Family {
     classifier: &'static str,
 }
 
-/// CIFAR ResNet of depth 6n + 2: widths 16, 32, 64, Kaiming initialisation by fan-out (`RepDistiller`'s form).
+/// CIFAR ResNet of depth 6n + 2: widths 16, 32, 64, Kaiming initialisation by fan-out (RepDistiller's form).
 pub(super) fn cifar(b: &mut Builder, depth: usize, classes: usize) -> Result<ResNet> {
     let family = Family {
         widths: &[16, 32, 64],

@@ -197,7 +197,7 @@ fn moments(x: &Tensor) -> Result<(Tensor, Tensor)> {
             let map = |i: usize| &input[i * image + channel * area..][..area];
             let count = (n * area) as f64;
             pulp::Arch::new().dispatch(|| {
-                let mean = (0..n).map(|i| map(i)).map(|m| sum_by(area, |j| m[j])).sum::<f64>() / count;
+                let mean = (0..n).map(map).map(|m| sum_by(area, |j| m[j])).sum::<f64>() / count;
                 let centre = mean as f32;
                 let squares = |m: &[f32]| sum_by(area, |j| (m[j] - centre) * (m[j] - centre));
                 (mean, (0..n).map(|i| squares(map(i))).sum::<f64>() / count)
