@@ -2,7 +2,7 @@
 
 use anyhow::Result;
 
-use super::serve::{Server, block_on};
+use super::serve::{Server, block_on, say};
 use crate::{config::ServeArgs, http::launch_demo};
 
 /// Serves, and launches the demo comparison unless this data folder has it.
@@ -14,7 +14,7 @@ pub fn demo(args: &ServeArgs) -> Result<()> {
         let server = Server::start(args).await?;
         let id = launch_demo(&server.control).await?;
         server.announce();
-        println!("The demo comparison is at {}/experiments/{id}: open it now, it fills as it trains.", server.link());
+        say!("The demo comparison is at {}/experiments/{id}: open it now, it fills as it trains.", server.link());
         server.until_stopped().await
     })
 }

@@ -28,6 +28,15 @@ use crate::{
     scheduler::{Control, LocalExecutor, Scheduler},
 };
 
+/// Prints a line for whoever started the server. Where nobody listens any more, the server goes on all the same.
+macro_rules! say {
+    ($($text:tt)*) => {{
+        use std::io::Write;
+        let _ = writeln!(std::io::stdout(), $($text)*);
+    }};
+}
+pub(super) use say;
+
 /// How long open connections may take to end when the server stops.
 const FAREWELL: Duration = Duration::from_secs(3);
 
@@ -120,10 +129,10 @@ impl Server {
 
     /// Says where it is and how to stop it.
     pub(super) fn announce(&self) {
-        println!("Retort is at {} with its data in {}.", self.link(), self.data.root().display());
-        println!("Ctrl-C stops the server; runs that compute go on.");
+        say!("Retort is at {} with its data in {}.", self.link(), self.data.root().display());
+        say!("Ctrl-C stops the server; runs that compute go on.");
         if !self.address.ip().is_loopback() {
-            println!(
+            say!(
                 "{} can be reached from other machines, and there are no accounts yet: whoever reaches it can launch \
                  and cancel runs.",
                 self.address
@@ -156,9 +165,9 @@ impl Server {
         let working = counts.of(RunState::Starting) + counts.of(RunState::Running);
         self.store.close().await;
         match working {
-            0 => println!("Retort has stopped."),
-            1 => println!("Retort has stopped. One worker goes on; the next start on this folder takes it over."),
-            n => println!("Retort has stopped. {n} workers go on; the next start on this folder takes them over."),
+            0 => say!("Retort has stopped."),
+            1 => say!("Retort has stopped. One worker goes on; the next start on this folder takes it over."),
+            n => say!("Retort has stopped. {n} workers go on; the next start on this folder takes them over."),
         }
         Ok(())
     }

@@ -1,0 +1,151 @@
+//! The command line, as a newcomer meets it.
+
+#![expect(clippy::unwrap_used, reason = "a test fails by it")]
+
+mod support;
+
+use std::{fs, net::TcpListener, path::Path};
+
+use support::{Server, failure, retort, success};
+
+/// A spec of one epoch on few images.
+fn tiny(method: &str) -> String {
+    let text = success(retort().args(["spec", method, "--epochs", "1"]));
+    text.replace("\"fashion-mnist-5k\"", "\"fashion-mnist-5k\", \"train_images\": 64, \"test_images\": 40")
+}
+
+#[test]
+fn every_methods_spec_is_complete_json() {
+    for method in ["natural", "pgd-at", "kd", "ard", "gacd", "gacd+aft"] {
+        let spec: serde_json::Value = serde_json::from_str(&success(retort().args(["spec", method]))).unwrap();
+        assert_eq!(spec["kind"], "train");
+        assert_eq!(spec["teacher"].is_object(), !["natural", "pgd-at"].contains(&method), "{method}");
+    }
+}
+
+#[test]
+fn a_trained_model_is_evaluated_as_json_and_a_finished_run_is_left_alone() {
+    let root = tempfile::tempdir().unwrap();
+    let (spec, out) = (root.path().join("spec.json"), root.path().join("out"));
+    fs::write(&spec, tiny("natural")).unwrap();
+    success(retort().arg("run").arg(&spec).arg("--out").arg(&out));
+    for file in ["spec.json", "journal.jsonl", "model.safetensors"] {
+        assert!(out.join(file).exists(), "{file}");
+    }
+    let journal = fs::read(out.join("journal.jsonl")).unwrap();
+    assert!(success(retort().arg("run").arg(&spec).arg("--out").arg(&out)).contains("finished"));
+    assert_eq!(fs::read(out.join("journal.jsonl")).unwrap(), journal);
+
+    let mut evaluate = retort();
+    evaluate.args(["evaluate", "--dataset", "fashion-mnist-5k", "--attack", "pgd-3", "--limit", "50", "--json"]);
+    let result = success(evaluate.arg("--model").arg(out.join("model.safetensors")));
+    let result: serde_json::Value = serde_json::from_str(&result).unwrap();
+    let (natural, adversarial) = (result["natural"].as_f64().unwrap(), result["adversarial"].as_f64().unwrap());
+    assert!(adversarial <= natural, "{result}");
+    assert_eq!((&result["n"], &result["attack"], &result["eps"]), (&50.into(), &"pgd-3".into(), &"8/255".into()));
+    let interval =
+        |name: &str| result[name].as_array().unwrap().iter().map(|v| v.as_f64().unwrap()).collect::<Vec<_>>();
+    let around = interval("natural_interval");
+    assert!(around[0] <= natural && natural <= around[1] && interval("adversarial_interval").len() == 2);
+}
+
+#[test]
+fn a_faulty_spec_is_refused_by_its_field_and_leaves_nothing() {
+    let root = tempfile::tempdir().unwrap();
+    let (spec, out) = (root.path().join("spec.json"), root.path().join("out"));
+    let good = tiny("pgd-at");
+    for (wrong, word) in [
+        (good.replace("\"pgd-at\"", "\"pdg-at\""), "pdg-at"),
+        (good.replace("\"8/255\"", "\"8\""), "method.attack.eps"),
+        (good.replace("\"augment\"", "\"augmet\""), "augmet"),
+        ("not json".to_owned(), "retort spec"),
+    ] {
+        fs::write(&spec, wrong).unwrap();
+        let message = failure(retort().arg("run").arg(&spec).arg("--out").arg(&out));
+        assert!(message.contains(word) && message.contains("spec.json"), "{message}");
+        assert!(!out.exists());
+    }
+    assert!(failure(retort().args(["spec", "dk"])).contains("gacd+aft"));
+}
+
+#[test]
+fn a_truncated_model_and_one_that_is_missing_are_named() {
+    let root = tempfile::tempdir().unwrap();
+    let model = root.path().join("model.safetensors");
+    let evaluate =
+        |model: &Path| failure(retort().args(["evaluate", "--dataset", "fashion-mnist-5k"]).arg("--model").arg(model));
+    assert!(evaluate(&model).contains("model.safetensors"));
+    fs::write(&model, b"half a file").unwrap();
+    assert!(evaluate(&model).contains("safetensors file"));
+}
+
+/// A 32×32 PNG of one colour.
+fn image(path: &Path, shade: u8) {
+    fs::create_dir_all(path.parent().unwrap()).unwrap();
+    image::RgbImage::from_pixel(32, 32, image::Rgb([shade, 255 - shade, 7])).save(path).unwrap();
+}
+
+#[test]
+fn a_folder_of_images_is_imported_and_listed_and_can_be_evaluated_by_its_path() {
+    let root = tempfile::tempdir().unwrap();
+    let (source, data) = (root.path().join("pets"), root.path().join("data"));
+    for split in ["train", "test"] {
+        for (i, class) in ["cat", "dog"].into_iter().enumerate() {
+            for n in 0..5u8 {
+                image(&source.join(split).join(class).join(format!("{n}.png")), n + 100 * i as u8);
+            }
+        }
+    }
+    success(retort().args(["data", "import", "--name", "pets"]).arg(&source).arg("--data").arg(&data));
+    let list = success(retort().args(["data", "list", "--data"]).arg(&data));
+    assert!(list.contains("pets") && list.contains("10 training and 10 test images of 2 classes"), "{list}");
+    let again = failure(retort().args(["data", "import", "--name", "pets"]).arg(&source).arg("--data").arg(&data));
+    assert!(again.contains("pets"), "{again}");
+}
+
+#[test]
+fn an_archive_that_climbs_out_of_its_folder_is_refused_and_leaves_nothing() {
+    let root = tempfile::tempdir().unwrap();
+    let (archive, data) = (root.path().join("evil.tar"), root.path().join("data"));
+    let mut header = [0u8; 512];
+    header[..19].copy_from_slice(b"train/../../x/1.png");
+    header[100..107].copy_from_slice(b"0000644");
+    header[124..135].copy_from_slice(b"00000000000");
+    header[156] = b'0';
+    header[257..262].copy_from_slice(b"ustar");
+    header[148..156].fill(b' ');
+    let sum: u32 = header.iter().map(|b| u32::from(*b)).sum();
+    header[148..156].copy_from_slice(format!("{sum:06o}\0 ").as_bytes());
+    fs::write(&archive, [&header[..], &[0; 1024]].concat()).unwrap();
+    let message = failure(retort().args(["data", "import", "--name", "evil"]).arg(&archive).arg("--data").arg(&data));
+    assert!(message.contains("train/../../x/1.png"), "{message}");
+    assert!(!data.join("datasets/evil").exists() && !root.path().join("x").exists());
+}
+
+#[test]
+fn a_port_in_use_and_a_folder_in_use_get_a_sentence() {
+    let root = tempfile::tempdir().unwrap();
+    let taken = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = taken.local_addr().unwrap().to_string();
+    let message = failure(retort().args(["serve", "--listen", &address, "--data"]).arg(root.path()));
+    assert!(message.contains(&address) && message.contains("--listen"), "{message}");
+
+    let server = Server::start(root.path());
+    let message = failure(retort().args(["serve", "--listen", "127.0.0.1:0", "--data"]).arg(root.path()));
+    assert!(message.contains("--data") && message.contains(&server.id().to_string()), "{message}");
+}
+
+#[test]
+fn the_doctor_is_content_and_health_follows_the_server() {
+    let root = tempfile::tempdir().unwrap();
+    let report = success(retort().args(["doctor", "--data"]).arg(root.path()));
+    assert!(
+        report.contains("cpu") && report.contains("fashion-mnist-5k") && report.contains("All is well"),
+        "{report}"
+    );
+    let mut server = Server::start(root.path());
+    let address = server.link.trim_start_matches("http://").to_owned();
+    success(retort().args(["health", "--listen", &address]));
+    server.kill();
+    assert!(failure(retort().args(["health", "--listen", &address])).contains(&address));
+}

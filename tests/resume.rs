@@ -1,0 +1,92 @@
+//! The same spec gives the same numbers, however often it was stopped and whoever was killed meanwhile.
+
+#![expect(clippy::unwrap_used, reason = "a test fails by it")]
+
+mod support;
+
+use std::{fs, path::Path, time::Duration};
+
+use support::{Server, TINY, figures, is_finished, journal, retort, signal, success, wait_for};
+
+const LONG: Duration = Duration::from_mins(3);
+
+/// Runs a spec without a server, undisturbed.
+fn undisturbed(spec: &Path, out: &Path) {
+    success(retort().arg("run").arg(spec).arg("--out").arg(out));
+}
+
+fn model(dir: &Path) -> Vec<u8> {
+    fs::read(dir.join("model.safetensors")).unwrap()
+}
+
+/// A server that computes run 1, a training of several epochs, of which the first has been reported.
+fn server_in_training(data: &Path) -> Server {
+    let server = Server::start(data);
+    let form = [TINY.as_slice(), &[("methods", "ard"), ("budget", "smoke"), ("epochs", "6")]].concat();
+    assert_eq!(server.post("/experiments", &form), "/experiments/1");
+    wait_for("the first epoch", LONG, || (!figures(&server.run_dir(1)).is_empty()).then_some(()));
+    server
+}
+
+#[test]
+fn the_same_spec_run_twice_gives_the_same_bytes() {
+    let root = tempfile::tempdir().unwrap();
+    let spec = root.path().join("spec.json");
+    let text = success(retort().args(["spec", "pgd-at", "--epochs", "2", "--seed", "5"]));
+    let small =
+        text.replace("\"fashion-mnist-5k\"", "\"fashion-mnist-5k\", \"train_images\": 100, \"test_images\": 50");
+    fs::write(&spec, small).unwrap();
+    let (one, two) = (root.path().join("one"), root.path().join("two"));
+    undisturbed(&spec, &one);
+    undisturbed(&spec, &two);
+    assert_eq!(figures(&one).len(), 2);
+    assert_eq!(figures(&one), figures(&two));
+    assert_eq!(model(&one), model(&two));
+}
+
+#[test]
+fn a_worker_and_a_server_killed_half_way_cost_no_number() {
+    let root = tempfile::tempdir().unwrap();
+    let data = root.path().join("data");
+    let mut server = server_in_training(&data);
+    let dir = server.run_dir(1);
+    let worker = retort_engine::RunFolder::at(&dir).worker().unwrap().unwrap();
+    signal("KILL", worker);
+    server.kill();
+    assert!(!is_finished(&dir), "it was too fast to be killed half-way");
+
+    let server = Server::start(&data);
+    wait_for("the comparison's last evaluation", LONG, || is_finished(&server.run_dir(4)).then_some(()));
+    assert!(journal(&dir).last().unwrap().attempt > 1);
+    for run in 1..=4 {
+        let dir = server.run_dir(run);
+        let again = root.path().join(format!("again-{run}"));
+        undisturbed(&dir.join("spec.json"), &again);
+        assert_eq!(figures(&dir), figures(&again), "run {run}");
+        if dir.join("model.safetensors").exists() {
+            assert_eq!(model(&dir), model(&again), "run {run}");
+        }
+    }
+}
+
+#[test]
+fn a_restarted_server_adopts_the_worker_that_went_on_without_it() {
+    let root = tempfile::tempdir().unwrap();
+    let data = root.path().join("data");
+    let mut server = server_in_training(&data);
+    let dir = server.run_dir(1);
+    let worker = retort_engine::RunFolder::at(&dir).worker().unwrap();
+    server.terminate();
+    assert!(worker.is_some() && !is_finished(&dir), "it was too fast to be left alone");
+
+    let server = Server::start(&data);
+    wait_for("the comparison's last evaluation", LONG, || is_finished(&server.run_dir(4)).then_some(()));
+    let records = journal(&dir);
+    assert!(records.iter().all(|r| r.attempt == 1), "the run was started again");
+    let epochs: Vec<String> = figures(&dir);
+    let mut distinct = epochs.clone();
+    distinct.dedup();
+    assert_eq!((epochs.len(), distinct.len()), (6, 6));
+    let page = ureq::get(format!("{}/runs/1", server.link)).call().unwrap().body_mut().read_to_string().unwrap();
+    assert!(page.contains("finished"));
+}

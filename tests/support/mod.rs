@@ -1,0 +1,162 @@
+//! What the whole-program tests share: the real binary, a server on a free port, and the journals that runs leave.
+
+#![allow(dead_code, reason = "each test program uses a part of it")]
+#![allow(clippy::unwrap_used, reason = "a test fails by it")]
+
+use std::{
+    fs,
+    io::{BufRead, BufReader},
+    path::{Path, PathBuf},
+    process::{Child, Command, Output, Stdio},
+    thread,
+    time::{Duration, Instant},
+};
+
+use retort_spec::{Event, Record};
+
+/// The program under test, without the settings of whoever runs the tests.
+pub fn retort() -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_retort"));
+    command.env_remove("RETORT_DATA").env_remove("RETORT_LISTEN");
+    command
+}
+
+/// Runs a command to its end.
+#[track_caller]
+pub fn output(command: &mut Command) -> Output {
+    command.stdin(Stdio::null()).output().unwrap()
+}
+
+/// What a successful command printed.
+#[track_caller]
+pub fn success(command: &mut Command) -> String {
+    let output = output(command);
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    String::from_utf8(output.stdout).unwrap()
+}
+
+/// What a failing command said.
+#[track_caller]
+pub fn failure(command: &mut Command) -> String {
+    let output = output(command);
+    assert!(!output.status.success(), "it succeeded: {}", String::from_utf8_lossy(&output.stdout));
+    String::from_utf8(output.stderr).unwrap()
+}
+
+/// Waits until `look` finds something.
+#[track_caller]
+pub fn wait_for<T>(what: &str, limit: Duration, mut look: impl FnMut() -> Option<T>) -> T {
+    let deadline = Instant::now() + limit;
+    loop {
+        if let Some(found) = look() {
+            return found;
+        }
+        assert!(Instant::now() < deadline, "waited {limit:?} in vain for {what}");
+        thread::sleep(Duration::from_millis(50));
+    }
+}
+
+/// A server on a free port. It is killed when the value is dropped, and so are the workers that it leaves.
+pub struct Server {
+    child: Child,
+    /// `http://127.0.0.1:PORT`.
+    pub link: String,
+    data: PathBuf,
+}
+
+impl Server {
+    /// Starts a server on a data folder and waits until it answers.
+    #[track_caller]
+    pub fn start(data: &Path) -> Self {
+        let mut command = retort();
+        command.args(["serve", "--listen", "127.0.0.1:0", "--data"]).arg(data);
+        let mut child = command.stdin(Stdio::null()).stdout(Stdio::piped()).spawn().unwrap();
+        let mut line = String::new();
+        BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
+        let link = line.split_whitespace().find(|word| word.starts_with("http://")).unwrap_or_default().to_owned();
+        assert!(!link.is_empty(), "the server did not say where it is: {line}");
+        Self { child, link, data: data.to_owned() }
+    }
+
+    /// The process.
+    pub fn id(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// Kills the server alone, as `kill -9` does; its workers go on.
+    pub fn kill(&mut self) {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+    }
+
+    /// Stops the server as a service manager does, and waits for its end.
+    pub fn terminate(&mut self) {
+        signal("TERM", self.child.id());
+        assert!(self.child.wait().unwrap().success());
+    }
+
+    /// Posts a form; returns the address that the answer sends the browser to.
+    #[track_caller]
+    pub fn post(&self, path: &str, form: &[(&str, &str)]) -> String {
+        let agent: ureq::Agent = ureq::Agent::config_builder().max_redirects(0).build().into();
+        let answer = agent.post(format!("{}{path}", self.link)).send_form(form.iter().copied()).unwrap();
+        assert_eq!(answer.status(), 303);
+        answer.headers()["location"].to_str().unwrap().to_owned()
+    }
+
+    /// The folder of a run.
+    pub fn run_dir(&self, id: u32) -> PathBuf {
+        self.data.join("runs").join(id.to_string())
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        // It may have ended before.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+        for dir in fs::read_dir(self.data.join("runs")).into_iter().flatten().flatten() {
+            if let Some(worker) = retort_engine::RunFolder::at(dir.path()).worker().ok().flatten() {
+                signal("KILL", worker);
+            }
+        }
+    }
+}
+
+/// Sends a signal by its name.
+pub fn signal(name: &str, process: u32) {
+    assert!(process > 1);
+    Command::new("kill").arg(format!("-{name}")).arg(process.to_string()).status().unwrap();
+}
+
+/// The form of a comparison that trains in seconds.
+pub const TINY: [(&str, &str); 10] = [
+    ("title", "Tiny"),
+    ("dataset", "fashion-mnist-5k"),
+    ("train_images", "100"),
+    ("test_images", "50"),
+    ("teacher", "train:resnet8"),
+    ("students", "resnet8"),
+    ("seeds", "1"),
+    ("attacks", "fgsm"),
+    ("eps", "8/255"),
+    ("device", "cpu"),
+];
+
+/// The whole lines of a run's journal.
+pub fn journal(dir: &Path) -> Vec<Record> {
+    let text = fs::read_to_string(dir.join("journal.jsonl")).unwrap_or_default();
+    let whole = text.rfind('\n').map_or("", |end| &text[..end]);
+    whole.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+}
+
+/// The lines of a journal that depend on the spec alone, as they stand there but for the time and the attempt.
+pub fn figures(dir: &Path) -> Vec<String> {
+    let kept = |r: &Record| matches!(r.event, Event::Metrics { .. } | Event::Evaluation { .. });
+    journal(dir).into_iter().filter(kept).map(|r| serde_json::to_string(&r.event).unwrap()).collect()
+}
+
+/// Whether the run has ended well.
+pub fn is_finished(dir: &Path) -> bool {
+    journal(dir).iter().any(|r| matches!(r.event, Event::Finished { .. }))
+}
