@@ -1,7 +1,9 @@
 //! What the whole-program tests share: the real binary, a server on a free port, and the journals that runs leave.
 
 #![allow(dead_code, reason = "each test program uses a part of it")]
-#![allow(clippy::unwrap_used, reason = "a test fails by it")]
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by it")]
+
+pub mod browser;
 
 use std::{
     fs,

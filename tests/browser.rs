@@ -1,0 +1,141 @@
+//! A person at a browser: launches a comparison, watches it, opens a run, cancels another.
+//!
+//! Without Debian's `chromium` and `chromium-driver` these tests are reported as ignored, unless RETORT_REQUIRE_BROWSER is
+//! set: then they fail. RETORT_SCREENSHOTS names a folder for pictures of the pages.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by it")]
+
+mod support;
+
+use std::{fmt::Write, future::Future, process::ExitCode};
+
+use libtest_mimic::{Arguments, Failed, Trial};
+use support::{
+    Server,
+    browser::{self, Browser},
+};
+
+fn main() -> ExitCode {
+    let ignored = !browser::is_here() && std::env::var_os("RETORT_REQUIRE_BROWSER").is_none();
+    let trials = [
+        trial("a_comparison_fills_without_a_reload_and_its_runs_can_be_opened", || with_server(launch_and_watch)),
+        trial("a_run_is_cancelled_by_its_button_and_resumed_by_another", || with_server(cancel)),
+        trial("a_form_without_a_student_says_so_beside_the_field", || with_server(faulty_form)),
+        trial("no_page_scrolls_sideways_on_a_phone", || with_server(phone)),
+    ];
+    let trials = trials.into_iter().map(|t| t.with_ignored_flag(ignored)).collect();
+    let mut arguments = Arguments::from_args();
+    // Each test has a browser and trains networks: two at a time would only wait for each other.
+    arguments.test_threads = Some(1);
+    libtest_mimic::run(&arguments, trials).exit_code()
+}
+
+fn trial(name: &str, test: impl FnOnce() + Send + 'static) -> Trial {
+    Trial::test(name, move || {
+        if !browser::is_here() {
+            return Err(Failed::from(
+                "chromium and chromedriver are missing: apt-get install chromium chromium-driver",
+            ));
+        }
+        test();
+        Ok(())
+    })
+}
+
+/// Runs a test with a server on an empty data folder, and a browser.
+fn with_server<F: Future<Output = ()>>(test: impl FnOnce(Server, Browser) -> F) {
+    let data = tempfile::tempdir().unwrap();
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    runtime.block_on(async {
+        let server = Server::start(data.path());
+        test(server, Browser::start().await).await;
+    });
+}
+
+/// Fills the form with a comparison that takes seconds, KD and GACD+AFT beside what is checked already.
+async fn fill_form(browser: &Browser, title: &str, epochs: &str) {
+    browser.fill("#title", title).await;
+    browser.fill("#train_images", "100").await;
+    browser.fill("#test_images", "50").await;
+    browser.fill("#epochs", epochs).await;
+    browser.click("input[name=attacks][value=fgsm]").await;
+    browser.click("input[name=attacks][value='pgd-20']").await;
+}
+
+async fn launch_and_watch(server: Server, browser: Browser) {
+    browser.tab.goto(&server.link).await.unwrap();
+    browser.photograph("first-use").await;
+    browser.click("a[href^='/experiments/new']").await;
+    fill_form(&browser, "Seen in a browser", "1").await;
+    browser.until("the estimate", "return /8 runs/.test(document.querySelector('#summary').textContent)").await;
+    browser.photograph("new-experiment").await;
+    browser.click("#launch button[formaction='/experiments'], #launch .button.main").await;
+
+    browser.find("#table").await;
+    assert!(browser.tab.current_url().await.unwrap().path().ends_with("/experiments/1"));
+    browser.script("window.stillTheSamePage = true").await;
+    browser.photograph("comparison-running").await;
+    // Teacher and three students, each with a natural and an FGSM accuracy.
+    let filled = "return (document.querySelector('#table').textContent.match(/[0-9]+\\.[0-9]{2}/g) || []).length >= 8 \
+                  && /finished/.test(document.querySelector('#head').textContent)";
+    browser.until("the filled table", filled).await;
+    assert_eq!(browser.script("return window.stillTheSamePage").await, true, "the page was loaded again");
+    browser.assert_console_is_quiet().await;
+    browser.photograph("comparison").await;
+
+    browser.click("#runs a[href='/runs/3']").await;
+    browser.until("the run's state", "return /finished/.test(document.querySelector('#standing').textContent)").await;
+    browser.find("#curves svg[role=img]").await;
+    browser.assert_console_is_quiet().await;
+    browser.photograph("run").await;
+    for (path, name) in [("/", "overview"), ("/runs", "runs"), ("/experiments", "comparisons"), ("/nowhere", "error")] {
+        browser.tab.goto(&format!("{}{path}", server.link)).await.unwrap();
+        browser.photograph(name).await;
+    }
+}
+
+async fn cancel(server: Server, browser: Browser) {
+    browser.tab.goto(&format!("{}/experiments/new", server.link)).await.unwrap();
+    fill_form(&browser, "To be cancelled", "500").await;
+    browser.click("#launch .button.main").await;
+    browser.click("#runs a[href='/runs/1']").await;
+    let state = |word: &str| {
+        let mut script = String::new();
+        write!(script, "return /{word}/.test(document.querySelector('#standing').textContent)").unwrap();
+        script
+    };
+    browser.until("the run to run", &state("running")).await;
+    browser.click("form[action='/runs/1/cancel'] button").await;
+    browser.until("the run's end", &state("cancelled")).await;
+    browser.click("form[action='/runs/1/resume'] button").await;
+    browser.until("the run to go on", &state("running")).await;
+    browser.click("form[action='/runs/1/cancel'] button").await;
+    browser.until("the run's second end", &state("cancelled")).await;
+    browser.assert_console_is_quiet().await;
+}
+
+async fn faulty_form(server: Server, browser: Browser) {
+    browser.tab.goto(&format!("{}/experiments/new", server.link)).await.unwrap();
+    browser.fill("#title", "Nobody learns").await;
+    browser.click("input[name=students][value=resnet8]").await;
+    browser.click("#launch .button.main").await;
+    let beside = browser.find("#students #students-wrong").await.text().await.unwrap();
+    assert!(beside.contains("at least one student"), "{beside}");
+    browser.find("#problems a[href='#students']").await;
+    let title = browser.find("#title").await.prop("value").await.unwrap();
+    assert_eq!(title.as_deref(), Some("Nobody learns"));
+    browser.photograph("form-with-a-problem").await;
+    browser.tab.goto(&format!("{}/experiments", server.link)).await.unwrap();
+    assert!(!browser.tab.source().await.unwrap().contains("Nobody learns"));
+}
+
+async fn phone(server: Server, browser: Browser) {
+    let form = [support::TINY.as_slice(), &[("methods", "kd"), ("budget", "smoke"), ("epochs", "1")]].concat();
+    server.post("/experiments", &form);
+    browser.width(390, 800).await;
+    for path in ["/", "/experiments", "/experiments/new", "/experiments/1", "/runs", "/runs/1", "/nowhere"] {
+        browser.tab.goto(&format!("{}{path}", server.link)).await.unwrap();
+        let width = browser.script("return document.documentElement.scrollWidth").await;
+        assert!(width.as_u64().unwrap() <= 390, "{path} is {width} pixels wide");
+    }
+}
