@@ -101,12 +101,20 @@ impl Clock {
 impl Context<'_, '_> {
     /// Reports that a worker took up the run.
     pub(crate) fn started(&mut self, resumed_epochs: usize) -> Result<()> {
+        let device = if self.device.is_cpu() { "cpu" } else { "cuda" };
+        let threads = device::threads();
         self.journal.write(Event::Started {
-            device: if self.device.is_cpu() { "cpu".into() } else { "cuda".into() },
-            threads: device::threads(),
+            device: device.into(),
+            threads,
             version: env!("CARGO_PKG_VERSION").into(),
             resumed_epochs,
-        })
+        })?;
+        let from = match resumed_epochs {
+            0 => String::new(),
+            n => format!(", from the checkpoint behind epoch {n}"),
+        };
+        let message = format!("Computing on {device} with {threads} threads{from}.");
+        self.journal.write(Event::Log { level: LogLevel::Info, message })
     }
 
     /// Whether the run must leave off now, and how.

@@ -15,7 +15,7 @@ use retort_spec::{
 };
 
 fn dataset() -> DatasetChoice {
-    DatasetChoice { name: BUNDLED_DATASET.into(), train_images: Some(96), test_images: Some(40) }
+    DatasetChoice { name: BUNDLED_DATASET.into(), train_images: Some(64), test_images: Some(20) }
 }
 
 /// A spec of two short epochs a stage.
@@ -119,7 +119,7 @@ fn an_evaluation_does_not_depend_on_its_batches_and_resumes() {
         })
     };
     let (one, other) = (root.path().join("one"), root.path().join("other"));
-    run(&one, &evaluate(40), 1, None);
+    run(&one, &evaluate(20), 1, None);
     run(&other, &evaluate(7), 1, None);
     let figures_of_one = figures(&one);
     assert_eq!(figures_of_one.len(), 3);

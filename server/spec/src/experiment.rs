@@ -56,7 +56,7 @@ impl Budget {
     /// Epochs where the published schedule has `paper`.
     fn epochs(self, paper: usize) -> usize {
         match self {
-            Self::Smoke => (paper / 50).max(2),
+            Self::Smoke => (paper / 40).max(2),
             Self::Quick => (paper / 10).max(3),
             Self::Paper => paper,
         }
@@ -194,7 +194,7 @@ impl ExperimentSpec {
             seeds: vec![1],
             attacks: vec![Attack::pgd(20)],
             budget: Budget::Smoke,
-            epochs: None,
+            epochs: Some(4),
             device: DeviceName::Cpu,
         }
     }

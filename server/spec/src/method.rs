@@ -42,8 +42,6 @@ pub enum Method {
         attack: InnerAttack,
         /// T.
         temperature: f64,
-        /// Weight of the teacher's soft labels; 1 − α is that of the true labels.
-        alpha: f64,
         /// How the KL is averaged; the authors' code averages over classes too.
         reduction: Reduction,
     },
@@ -99,10 +97,7 @@ impl Method {
                 expect((0.0..=1e6).contains(gamma), "gamma", "must not be negative");
                 expect(alpha + gamma > 0.0, "alpha", "alpha and gamma must not both be 0");
             }
-            Self::Ard { temperature, alpha, .. } => {
-                expect(temperature_holds(*temperature), "temperature", range);
-                expect((0.0..=1.0).contains(alpha), "alpha", "must be from 0 to 1");
-            }
+            Self::Ard { temperature, .. } => expect(temperature_holds(*temperature), "temperature", range),
             Self::Gacd { negatives, temperature, embedding, bank_momentum, sinkhorn_epsilon, classifier, .. } => {
                 expect((1..=1_000_000).contains(negatives), "negatives", "must be from 1 to 1,000,000");
                 expect(temperature_holds(*temperature), "temperature", range);
@@ -191,7 +186,7 @@ impl MethodName {
             Self::Natural => Method::Natural {},
             Self::PgdAt => Method::PgdAt { attack },
             Self::Kd => Method::Kd { temperature: 30.0, alpha: 1.0, gamma: 0.0 },
-            Self::Ard => Method::Ard { attack, temperature: 30.0, alpha: 1.0, reduction: Reduction::ElementMean },
+            Self::Ard => Method::Ard { attack, temperature: 30.0, reduction: Reduction::ElementMean },
             Self::Gacd | Self::GacdAft => Method::Gacd {
                 negatives: 16_384,
                 temperature: 0.1,

@@ -259,7 +259,7 @@ mod tests {
     fn a_misspelt_field_is_refused_rather_than_ignored() {
         let text = spec(MethodName::Natural).to_json().replace("\"augment\"", "\"augmnt\"");
         assert!(RunSpec::from_json(&text).unwrap_err().to_string().contains("augmnt"));
-        let text = spec(MethodName::Ard).to_json().replace("\"alpha\"", "\"alhpa\"");
+        let text = spec(MethodName::Ard).to_json().replace("\"reduction\"", "\"reductoin\"");
         assert!(RunSpec::from_json(&text).is_err());
     }
 

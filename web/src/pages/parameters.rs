@@ -70,13 +70,12 @@ fn loss(method: &Method, list: &mut Vec<Parameter>) {
                 "With true labels the student would leave its teacher behind.",
             );
         }
-        Method::Ard { attack: inner, temperature, alpha, reduction } => {
+        Method::Ard { attack: inner, temperature, reduction } => {
             let (reduction, reason) = match reduction {
                 Reduction::ElementMean => ("element mean", "As the authors' code averages: over batch and classes."),
                 Reduction::BatchMean => ("batch mean", "The mathematical divergence."),
             };
             add("temperature T", temperature.to_string(), TEMPERATURE, "The authors' value for CIFAR-10.");
-            add("soft labels α", alpha.to_string(), "0 to 1", "1 − α is the weight of the true labels.");
             add("KL reduction", reduction.into(), "element or batch mean", reason);
             attack(inner, "On the student's cross-entropy; the steps are the budget's.", list);
         }

@@ -4,33 +4,20 @@ use candle_core::{Result, Tensor};
 use retort_spec::{InnerAttack, Reduction};
 
 use super::{Answer, Batch, Objective, attack_student};
-use crate::{
-    loss::{cross_entropy, kl_divergence},
-    nn::Network,
-};
+use crate::{loss::kl_divergence, nn::Network};
 
-/// α·T²·KL(t(x) ‖ s(x̃)) + (1−α)·CE(s(x), y): the teacher sees the natural x, the student x̃, attacked by PGD on its
-/// cross-entropy.
-///
-/// The authors' second term is on natural images. It asks the student for another pass, so it is left to α = 1, their
-/// published setting, and taken on x̃ otherwise.
+/// T²·KL(t(x) ‖ s(x̃)): the teacher sees the natural x, the student x̃, attacked by PGD on its cross-entropy. This is the
+/// published α = 1, at which the authors' second term, on true labels, has no weight.
 pub(super) struct Ard {
     teacher: Network,
     attack: InnerAttack,
     temperature: f64,
-    alpha: f64,
     reduction: Reduction,
 }
 
 impl Ard {
-    pub(super) fn new(
-        teacher: Network,
-        attack: &InnerAttack,
-        temperature: f64,
-        alpha: f64,
-        reduction: Reduction,
-    ) -> Self {
-        Self { teacher, attack: attack.clone(), temperature, alpha, reduction }
+    pub(super) fn new(teacher: Network, attack: &InnerAttack, temperature: f64, reduction: Reduction) -> Self {
+        Self { teacher, attack: attack.clone(), temperature, reduction }
     }
 }
 
@@ -43,10 +30,6 @@ impl Objective for Ard {
     fn loss(&mut self, answer: &Answer, _inputs: &Tensor, batch: &Batch) -> Result<Tensor> {
         let (teacher, _) = self.teacher.infer(&batch.images)?;
         let soft = kl_divergence(&teacher, answer.logits, self.temperature, self.reduction)?;
-        let loss = (soft * (self.alpha * self.temperature * self.temperature))?;
-        if self.alpha >= 1.0 {
-            return Ok(loss);
-        }
-        loss + (cross_entropy(answer.logits, batch.labels)? * (1.0 - self.alpha))?
+        soft * (self.temperature * self.temperature)
     }
 }

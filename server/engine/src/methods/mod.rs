@@ -119,8 +119,8 @@ pub fn objective(method: &Method, setting: Setting) -> Result<Box<dyn Objective>
         Method::Kd { temperature, alpha, gamma } => {
             Box::new(kd::Kd::new(teacher(setting.teacher)?, *temperature, *alpha, *gamma))
         }
-        Method::Ard { attack, temperature, alpha, reduction } => {
-            Box::new(ard::Ard::new(teacher(setting.teacher)?, attack, *temperature, *alpha, *reduction))
+        Method::Ard { attack, temperature, reduction } => {
+            Box::new(ard::Ard::new(teacher(setting.teacher)?, attack, *temperature, *reduction))
         }
         Method::Gacd { .. } => Box::new(gacd::Gacd::new(method, setting)?),
     })
