@@ -1,13 +1,13 @@
 //! A person at a browser: launches a comparison, watches it, opens a run, cancels another.
 //!
-//! Without Debian's `chromium` and `chromium-driver` these tests are reported as ignored, unless RETORT_REQUIRE_BROWSER is
-//! set: then they fail. RETORT_SCREENSHOTS names a folder for pictures of the pages.
+//! Without Debian's `chromium` and `chromium-driver` these tests are reported as ignored, unless
+//! `RETORT_REQUIRE_BROWSER` is set: then they fail. `RETORT_SCREENSHOTS` names a folder for pictures of the pages.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by it")]
 
 mod support;
 
-use std::{fmt::Write, future::Future, process::ExitCode};
+use std::{future::Future, process::ExitCode};
 
 use libtest_mimic::{Arguments, Failed, Trial};
 use support::{
@@ -52,7 +52,7 @@ fn with_server<F: Future<Output = ()>>(test: impl FnOnce(Server, Browser) -> F) 
     });
 }
 
-/// Fills the form with a comparison that takes seconds, KD and GACD+AFT beside what is checked already.
+/// Fills the form with a comparison that takes seconds: the methods that are picked from the start, under FGSM alone.
 async fn fill_form(browser: &Browser, title: &str, epochs: &str) {
     browser.fill("#title", title).await;
     browser.fill("#train_images", "100").await;
@@ -62,6 +62,12 @@ async fn fill_form(browser: &Browser, title: &str, epochs: &str) {
     browser.click("input[name=attacks][value='pgd-20']").await;
 }
 
+/// The table's rows as the reader sees them: the method, then each accuracy that is there.
+const ROWS: &str = r"[...document.querySelectorAll('#table tbody tr:not(.group):not(.more-of)')].map((row) => [
+        row.querySelector('th').textContent.trim(),
+        ...[...row.querySelectorAll('td.n:not(.seeds)')].map((cell) => parseFloat(cell.textContent)).filter((n) => n >= 0),
+    ])";
+
 async fn launch_and_watch(server: Server, browser: Browser) {
     browser.tab.goto(&server.link).await.unwrap();
     browser.photograph("first-use").await;
@@ -69,27 +75,36 @@ async fn launch_and_watch(server: Server, browser: Browser) {
     fill_form(&browser, "Seen in a browser", "1").await;
     browser.until("the estimate", "return /8 runs/.test(document.querySelector('#summary').textContent)").await;
     browser.photograph("new-experiment").await;
-    browser.click("#launch button[formaction='/experiments'], #launch .button.main").await;
+    browser.click("#launch .button.main").await;
 
     browser.find("#table").await;
     assert!(browser.tab.current_url().await.unwrap().path().ends_with("/experiments/1"));
-    browser.script("window.stillTheSamePage = true").await;
+    let rows = browser.script(&format!("window.stillTheSamePage = true; return {ROWS}")).await;
+    assert!(rows.as_array().unwrap().iter().any(|row| row.as_array().unwrap().len() < 3), "full already: {rows}");
     browser.photograph("comparison-running").await;
-    // Teacher and three students, each with a natural and an FGSM accuracy.
-    let filled = "return (document.querySelector('#table').textContent.match(/[0-9]+\\.[0-9]{2}/g) || []).length >= 8 \
-                  && /finished/.test(document.querySelector('#head').textContent)";
-    browser.until("the filled table", filled).await;
+    let all_finished = "return /finished/.test(document.querySelector('#head').textContent)";
+    browser.until("the end of the comparison", all_finished).await;
+    browser.until("the full table", &format!("return ({ROWS}).every((row) => row.length === 3)")).await;
+    let rows = browser.script(&format!("return {ROWS}")).await;
+    let methods: Vec<&str> = rows.as_array().unwrap().iter().map(|row| row[0].as_str().unwrap()).collect();
+    assert_eq!(methods, ["PGD-AT", "KD", "ARD", "GACD+AFT"]);
+    let is_percent = |cell: &serde_json::Value| cell.as_f64().is_some_and(|percent| percent <= 100.0);
+    assert!(rows.as_array().unwrap().iter().all(|row| is_percent(&row[1]) && is_percent(&row[2])), "{rows}");
     assert_eq!(browser.script("return window.stillTheSamePage").await, true, "the page was loaded again");
     browser.assert_console_is_quiet().await;
+    browser.assert_fits_a_phone().await;
     browser.photograph("comparison").await;
 
     browser.click("#runs a[href='/runs/3']").await;
     browser.until("the run's state", "return /finished/.test(document.querySelector('#standing').textContent)").await;
     browser.find("#curves svg[role=img]").await;
     browser.assert_console_is_quiet().await;
+    browser.assert_fits_a_phone().await;
     browser.photograph("run").await;
     for (path, name) in [("/", "overview"), ("/runs", "runs"), ("/experiments", "comparisons"), ("/nowhere", "error")] {
         browser.tab.goto(&format!("{}{path}", server.link)).await.unwrap();
+        browser.assert_console_is_quiet().await;
+        browser.assert_fits_a_phone().await;
         browser.photograph(name).await;
     }
 }
@@ -99,11 +114,7 @@ async fn cancel(server: Server, browser: Browser) {
     fill_form(&browser, "To be cancelled", "500").await;
     browser.click("#launch .button.main").await;
     browser.click("#runs a[href='/runs/1']").await;
-    let state = |word: &str| {
-        let mut script = String::new();
-        write!(script, "return /{word}/.test(document.querySelector('#standing').textContent)").unwrap();
-        script
-    };
+    let state = |word: &str| format!("return /{word}/.test(document.querySelector('#standing').textContent)");
     browser.until("the run to run", &state("running")).await;
     browser.click("form[action='/runs/1/cancel'] button").await;
     browser.until("the run's end", &state("cancelled")).await;
@@ -124,6 +135,8 @@ async fn faulty_form(server: Server, browser: Browser) {
     browser.find("#problems a[href='#students']").await;
     let title = browser.find("#title").await.prop("value").await.unwrap();
     assert_eq!(title.as_deref(), Some("Nobody learns"));
+    browser.assert_console_is_quiet().await;
+    browser.assert_fits_a_phone().await;
     browser.photograph("form-with-a-problem").await;
     browser.tab.goto(&format!("{}/experiments", server.link)).await.unwrap();
     assert!(!browser.tab.source().await.unwrap().contains("Nobody learns"));
@@ -132,10 +145,9 @@ async fn faulty_form(server: Server, browser: Browser) {
 async fn phone(server: Server, browser: Browser) {
     let form = [support::TINY.as_slice(), &[("methods", "kd"), ("budget", "smoke"), ("epochs", "1")]].concat();
     server.post("/experiments", &form);
-    browser.width(390, 800).await;
     for path in ["/", "/experiments", "/experiments/new", "/experiments/1", "/runs", "/runs/1", "/nowhere"] {
         browser.tab.goto(&format!("{}{path}", server.link)).await.unwrap();
-        let width = browser.script("return document.documentElement.scrollWidth").await;
-        assert!(width.as_u64().unwrap() <= 390, "{path} is {width} pixels wide");
+        browser.assert_fits_a_phone().await;
+        browser.assert_console_is_quiet().await;
     }
 }

@@ -6,6 +6,8 @@ mod support;
 
 use std::{fs, net::TcpListener, path::Path};
 
+use retort_spec::RunSpec;
+use sqlx::Connection;
 use support::{Server, failure, retort, success};
 
 /// A spec of one epoch on few images.
@@ -15,11 +17,12 @@ fn tiny(method: &str) -> String {
 }
 
 #[test]
-fn every_methods_spec_is_complete_json() {
+fn every_methods_spec_is_complete_and_valid() {
     for method in ["natural", "pgd-at", "kd", "ard", "gacd", "gacd+aft"] {
-        let spec: serde_json::Value = serde_json::from_str(&success(retort().args(["spec", method]))).unwrap();
-        assert_eq!(spec["kind"], "train");
-        assert_eq!(spec["teacher"].is_object(), !["natural", "pgd-at"].contains(&method), "{method}");
+        let text = success(retort().args(["spec", method]));
+        let RunSpec::Train(spec) = RunSpec::from_json(&text).unwrap() else { panic!("{method}: {text}") };
+        assert_eq!(spec.method_name().id(), method);
+        assert_eq!(spec.teacher.is_some(), !["natural", "pgd-at"].contains(&method), "{method}");
     }
 }
 
@@ -79,28 +82,64 @@ fn a_truncated_model_and_one_that_is_missing_are_named() {
     assert!(evaluate(&model).contains("safetensors file"));
 }
 
-/// A 32×32 PNG of one colour.
-fn image(path: &Path, shade: u8) {
-    fs::create_dir_all(path.parent().unwrap()).unwrap();
-    image::RgbImage::from_pixel(32, 32, image::Rgb([shade, 255 - shade, 7])).save(path).unwrap();
+/// A dataset of 32×32 PNGs of one colour each: two classes, five images each to train on and to test on.
+fn pets(dir: &Path) {
+    for (split, class, shade) in [("train", "cat", 0), ("train", "dog", 100), ("test", "cat", 50), ("test", "dog", 150)]
+    {
+        let dir = dir.join(split).join(class);
+        fs::create_dir_all(&dir).unwrap();
+        for n in 0..5u8 {
+            let colour = image::Rgb([shade + n, 255 - shade, 7]);
+            image::RgbImage::from_pixel(32, 32, colour).save(dir.join(format!("{n}.png"))).unwrap();
+        }
+    }
 }
 
 #[test]
-fn a_folder_of_images_is_imported_and_listed_and_can_be_evaluated_by_its_path() {
+fn a_folder_of_images_is_imported_and_listed_once() {
     let root = tempfile::tempdir().unwrap();
     let (source, data) = (root.path().join("pets"), root.path().join("data"));
-    for split in ["train", "test"] {
-        for (i, class) in ["cat", "dog"].into_iter().enumerate() {
-            for n in 0..5u8 {
-                image(&source.join(split).join(class).join(format!("{n}.png")), n + 100 * i as u8);
-            }
-        }
-    }
+    pets(&source);
     success(retort().args(["data", "import", "--name", "pets"]).arg(&source).arg("--data").arg(&data));
     let list = success(retort().args(["data", "list", "--data"]).arg(&data));
     assert!(list.contains("pets") && list.contains("10 training and 10 test images of 2 classes"), "{list}");
     let again = failure(retort().args(["data", "import", "--name", "pets"]).arg(&source).arg("--data").arg(&data));
     assert!(again.contains("pets"), "{again}");
+}
+
+#[test]
+fn a_model_is_trained_and_evaluated_on_a_folder_by_its_path() {
+    let root = tempfile::tempdir().unwrap();
+    let (source, spec, out) = (root.path().join("pets"), root.path().join("spec.json"), root.path().join("out"));
+    pets(&source);
+    fs::write(&spec, success(retort().args(["spec", "natural", "--epochs", "1", "--dataset"]).arg(&source))).unwrap();
+    success(retort().arg("run").arg(&spec).arg("--out").arg(&out));
+    let mut evaluate = retort();
+    evaluate.args(["evaluate", "--attack", "fgsm", "--json", "--model"]).arg(out.join("model.safetensors"));
+    let result: serde_json::Value = serde_json::from_str(&success(evaluate.arg("--dataset").arg(&source))).unwrap();
+    assert_eq!((&result["n"], &result["attack"]), (&10.into(), &"fgsm".into()));
+}
+
+#[test]
+fn a_damaged_dataset_is_refused_by_its_file_and_leaves_nothing() {
+    let root = tempfile::tempdir().unwrap();
+    let (cifar, folder, data) = (root.path().join("cifar"), root.path().join("pets"), root.path().join("data"));
+    let import = |source: &Path| {
+        let message =
+            failure(retort().args(["data", "import", "--name", "broken"]).arg(source).arg("--data").arg(&data));
+        assert!(!data.join("datasets/broken").exists(), "it left something");
+        message
+    };
+    fs::create_dir(&cifar).unwrap();
+    fs::write(cifar.join("data_batch_1.bin"), [7; 3_000]).unwrap();
+    let message = import(&cifar);
+    assert!(message.contains("data_batch_1.bin") && message.contains("download it again"), "{message}");
+    pets(&folder);
+    fs::write(folder.join("test/dog/4.png"), "a text under an image's name").unwrap();
+    let message = import(&folder);
+    assert!(message.contains("dog") && message.contains("4.png"), "{message}");
+    fs::remove_dir_all(folder.join("test/dog")).unwrap();
+    assert!(import(&folder).contains("dog"));
 }
 
 #[test]
@@ -119,7 +158,8 @@ fn an_archive_that_climbs_out_of_its_folder_is_refused_and_leaves_nothing() {
     fs::write(&archive, [&header[..], &[0; 1024]].concat()).unwrap();
     let message = failure(retort().args(["data", "import", "--name", "evil"]).arg(&archive).arg("--data").arg(&data));
     assert!(message.contains("train/../../x/1.png"), "{message}");
-    assert!(!data.join("datasets/evil").exists() && !root.path().join("x").exists());
+    let left = fs::read_dir(data.join("datasets")).map_or(0, Iterator::count);
+    assert!(left == 0 && !data.join("x").exists() && !root.path().join("x").exists());
 }
 
 #[test]
@@ -133,6 +173,27 @@ fn a_port_in_use_and_a_folder_in_use_get_a_sentence() {
     let server = Server::start(root.path());
     let message = failure(retort().args(["serve", "--listen", "127.0.0.1:0", "--data"]).arg(root.path()));
     assert!(message.contains("--data") && message.contains(&server.id().to_string()), "{message}");
+}
+
+#[test]
+fn a_data_folder_from_a_newer_version_is_refused_and_left_as_it_is() {
+    let root = tempfile::tempdir().unwrap();
+    Server::start(root.path()).terminate();
+    let database = root.path().join("retort.db");
+    add_a_schema_step_from_the_future(&database);
+    let before = fs::read(&database).unwrap();
+    let message = failure(retort().args(["serve", "--listen", "127.0.0.1:0", "--data"]).arg(root.path()));
+    assert!(message.contains("retort.db") && message.contains("newer"), "{message}");
+    assert_eq!(fs::read(&database).unwrap(), before);
+}
+
+#[tokio::main(flavor = "current_thread")]
+async fn add_a_schema_step_from_the_future(database: &Path) {
+    let mut database = sqlx::SqliteConnection::connect(&format!("sqlite:{}", database.display())).await.unwrap();
+    let step = "INSERT INTO _sqlx_migrations (version, description, success, checksum, execution_time)
+                VALUES (9999, 'from the future', 1, x'00', 0)";
+    sqlx::query(step).execute(&mut database).await.unwrap();
+    database.close().await.unwrap();
 }
 
 #[test]

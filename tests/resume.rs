@@ -6,6 +6,9 @@ mod support;
 
 use std::{fs, path::Path, time::Duration};
 
+use retort_engine::RunFolder;
+use retort_spec::Event;
+use retort_store::Store;
 use support::{Server, TINY, figures, is_finished, journal, retort, signal, success, wait_for};
 
 const LONG: Duration = Duration::from_mins(3);
@@ -13,6 +16,11 @@ const LONG: Duration = Duration::from_mins(3);
 /// Runs a spec without a server, undisturbed.
 fn undisturbed(spec: &Path, out: &Path) {
     success(retort().arg("run").arg(spec).arg("--out").arg(out));
+}
+
+/// The process that computes a run.
+fn worker_of(dir: &Path) -> Option<u32> {
+    RunFolder::at(dir).worker().unwrap()
 }
 
 fn model(dir: &Path) -> Vec<u8> {
@@ -24,7 +32,9 @@ fn server_in_training(data: &Path) -> Server {
     let server = Server::start(data);
     let form = [TINY.as_slice(), &[("methods", "ard"), ("budget", "smoke"), ("epochs", "6")]].concat();
     assert_eq!(server.post("/experiments", &form), "/experiments/1");
-    wait_for("the first epoch", LONG, || (!figures(&server.run_dir(1)).is_empty()).then_some(()));
+    let dir = server.run_dir(1);
+    let checkpoint = RunFolder::at(&dir).checkpoint();
+    wait_for("the first epoch", LONG, || (!figures(&dir).is_empty() && checkpoint.is_file()).then_some(()));
     server
 }
 
@@ -50,14 +60,16 @@ fn a_worker_and_a_server_killed_half_way_cost_no_number() {
     let data = root.path().join("data");
     let mut server = server_in_training(&data);
     let dir = server.run_dir(1);
-    let worker = retort_engine::RunFolder::at(&dir).worker().unwrap().unwrap();
+    let worker = worker_of(&dir).unwrap();
     signal("KILL", worker);
     server.kill();
     assert!(!is_finished(&dir), "it was too fast to be killed half-way");
 
     let server = Server::start(&data);
     wait_for("the comparison's last evaluation", LONG, || is_finished(&server.run_dir(4)).then_some(()));
-    assert!(journal(&dir).last().unwrap().attempt > 1);
+    let last_start = journal(&dir).into_iter().rfind(|r| matches!(r.event, Event::Started { .. })).unwrap();
+    assert!(last_start.attempt > 1);
+    assert!(matches!(last_start.event, Event::Started { resumed_epochs: 1.., .. }), "it started from nothing again");
     for run in 1..=4 {
         let dir = server.run_dir(run);
         let again = root.path().join(format!("again-{run}"));
@@ -75,18 +87,30 @@ fn a_restarted_server_adopts_the_worker_that_went_on_without_it() {
     let data = root.path().join("data");
     let mut server = server_in_training(&data);
     let dir = server.run_dir(1);
-    let worker = retort_engine::RunFolder::at(&dir).worker().unwrap();
+    let worker = worker_of(&dir);
     server.terminate();
-    assert!(worker.is_some() && !is_finished(&dir), "it was too fast to be left alone");
+    assert!(worker.is_some() && worker_of(&dir) == worker, "the worker ended, or was too fast to be left alone");
 
-    let server = Server::start(&data);
+    let mut server = Server::start(&data);
     wait_for("the comparison's last evaluation", LONG, || is_finished(&server.run_dir(4)).then_some(()));
-    let records = journal(&dir);
-    assert!(records.iter().all(|r| r.attempt == 1), "the run was started again");
-    let epochs: Vec<String> = figures(&dir);
-    let mut distinct = epochs.clone();
-    distinct.dedup();
-    assert_eq!((epochs.len(), distinct.len()), (6, 6));
-    let page = ureq::get(format!("{}/runs/1", server.link)).call().unwrap().body_mut().read_to_string().unwrap();
-    assert!(page.contains("finished"));
+    assert!(journal(&dir).iter().all(|r| r.attempt == 1), "the run was started again");
+    let reported: Vec<usize> = metrics(&dir).collect();
+    assert_eq!(reported, [1, 2, 3, 4, 5, 6]);
+    wait_for("the server to know", LONG, || server.get("/runs/1").contains("finished").then_some(()));
+    server.terminate();
+    let kept = losses(&data.join("retort.db"));
+    assert_eq!(kept, reported);
+}
+
+/// The epochs that a journal reports.
+fn metrics(dir: &Path) -> impl Iterator<Item = usize> {
+    journal(dir).into_iter().filter_map(|r| if let Event::Metrics { epoch, .. } = r.event { Some(epoch) } else { None })
+}
+
+/// The epochs whose loss in run 1 the server has kept.
+#[tokio::main(flavor = "current_thread")]
+async fn losses(database: &Path) -> Vec<usize> {
+    let store = Store::open(database).await.unwrap();
+    let kept = store.metrics(1).await.unwrap();
+    kept.into_iter().filter(|m| m.key == "train_loss").map(|m| m.epoch).collect()
 }

@@ -1,6 +1,7 @@
-//! A headless Chromium, driven through its WebDriver.
+//! A headless Chromium, driven through its driver.
 
 use std::{
+    env,
     io::{BufRead, BufReader},
     path::PathBuf,
     process::{Child, Command, Stdio},
@@ -11,21 +12,34 @@ use fantoccini::{Client, ClientBuilder, Locator, elements::Element};
 use hyper_util::client::legacy::connect::HttpConnector;
 use serde_json::{Value, json};
 
+/// Where a program lies on the PATH.
+fn program(name: &str) -> Option<PathBuf> {
+    env::split_paths(&env::var_os("PATH")?).map(|dir| dir.join(name)).find(|file| file.is_file())
+}
+
 /// Whether Debian's `chromium` and `chromium-driver` are here.
 pub fn is_here() -> bool {
-    let answers = |program: &str| {
-        let mut command = Command::new(program);
-        command.arg("--version").stdout(Stdio::null()).stderr(Stdio::null()).status().is_ok_and(|s| s.success())
-    };
-    answers("chromium") && answers("chromedriver")
+    program("chromium").is_some() && program("chromedriver").is_some()
+}
+
+/// A process that is killed when the value is dropped.
+struct Killed(Child);
+
+impl Drop for Killed {
+    fn drop(&mut self) {
+        // It may have ended before.
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
 }
 
 /// A browser with one tab. Its driver, and with it the browser, is killed when the value is dropped.
 pub struct Browser {
-    driver: Child,
+    // Dropped in this order: the folder goes last, when nobody writes to it any more.
+    _driver: Killed,
     address: String,
-    _profile: tempfile::TempDir,
     pub tab: Client,
+    _profile: tempfile::TempDir,
 }
 
 const PATIENCE: Duration = Duration::from_mins(2);
@@ -34,14 +48,16 @@ impl Browser {
     /// Starts a driver on a free port, and a browser.
     pub async fn start() -> Self {
         let profile = tempfile::tempdir().unwrap();
-        let mut driver = Command::new("chromedriver")
+        let driver = Command::new("chromedriver")
             .arg("--port=0")
+            .env("TMPDIR", profile.path())
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(Stdio::null())
             .spawn()
             .unwrap();
-        let mut lines = BufReader::new(driver.stdout.take().unwrap()).lines();
+        let mut driver = Killed(driver);
+        let mut lines = BufReader::new(driver.0.stdout.take().unwrap()).lines();
         let port = lines
             .by_ref()
             .map_while(Result::ok)
@@ -61,16 +77,16 @@ impl Browser {
             "--disable-component-update",
             "--disable-sync",
             "--window-size=1280,1000",
-            &format!("--user-data-dir={}", profile.path().display()),
+            &format!("--user-data-dir={}", profile.path().join("profile").display()),
         ];
         let wanted = json!({
-            "goog:chromeOptions": { "args": arguments, "binary": "/usr/bin/chromium" },
+            "goog:chromeOptions": { "args": arguments, "binary": program("chromium") },
             "goog:loggingPrefs": { "browser": "ALL" },
         });
         let mut builder = ClientBuilder::new(HttpConnector::new());
         builder.capabilities(wanted.as_object().unwrap().clone());
         let tab = builder.connect(&address).await.expect("chromedriver could not start Chromium");
-        Self { driver, address, _profile: profile, tab }
+        Self { _driver: driver, address, tab, _profile: profile }
     }
 
     /// The first element that a CSS selector finds, waited for.
@@ -105,7 +121,7 @@ impl Browser {
         }
     }
 
-    /// A command of the driver's own that WebDriver does not know.
+    /// A command of the driver's own that the standard does not know.
     async fn driver(&self, path: &str, body: Value) -> Value {
         let session = self.tab.session_id().await.unwrap().unwrap();
         let url = format!("{}/session/{session}/{path}", self.address);
@@ -129,17 +145,30 @@ impl Browser {
         self.driver("goog/cdp/execute", command).await;
     }
 
-    /// Fails if the page's scripts or its security policy complained since the last time.
+    /// Fails if the page's scripts, its parts or its security policy complained since the last time. A page that is
+    /// itself an error is no complaint.
     pub async fn assert_console_is_quiet(&self) {
+        let page = self.tab.current_url().await.unwrap();
         let log = self.driver("se/log", json!({ "type": "browser" })).await;
-        let complaints: Vec<&Value> =
-            log["value"].as_array().unwrap().iter().filter(|entry| entry["level"] == "SEVERE").collect();
+        let is_page = |entry: &Value| {
+            entry["source"] == "network" && entry["message"].as_str().unwrap().starts_with(&format!("{page} - "))
+        };
+        let is_complaint = |entry: &&Value| entry["level"] == "SEVERE" && !is_page(entry);
+        let complaints: Vec<&Value> = log["value"].as_array().unwrap().iter().filter(is_complaint).collect();
         assert!(complaints.is_empty(), "{complaints:?}");
     }
 
-    /// Saves the page, light, dark and as on a phone, in the folder that RETORT_SCREENSHOTS names, if it does.
+    /// Fails if the page scrolls sideways on a phone.
+    pub async fn assert_fits_a_phone(&self) {
+        self.width(390, 800).await;
+        let width = self.script("return document.documentElement.scrollWidth").await;
+        assert!(width.as_u64().unwrap() <= 390, "{} is {width} pixels wide", self.tab.current_url().await.unwrap());
+        self.width(1280, 1000).await;
+    }
+
+    /// Saves the page, light, dark and as on a phone, in the folder that `RETORT_SCREENSHOTS` names, if it does.
     pub async fn photograph(&self, name: &str) {
-        let Some(folder) = std::env::var_os("RETORT_SCREENSHOTS").map(PathBuf::from) else { return };
+        let Some(folder) = env::var_os("RETORT_SCREENSHOTS").map(PathBuf::from) else { return };
         std::fs::create_dir_all(&folder).unwrap();
         for (look, scheme, width) in [("light", "light", 1280), ("dark", "dark", 1280), ("phone", "light", 390)] {
             self.scheme(scheme).await;
@@ -156,8 +185,8 @@ impl Browser {
 impl Drop for Browser {
     fn drop(&mut self) {
         // The driver ends its browser when it is asked to quit; a test that failed did not ask.
-        let _ = ureq::get(format!("{}/shutdown", self.address)).call();
-        let _ = self.driver.kill();
-        let _ = self.driver.wait();
+        let limit = Some(Duration::from_secs(10));
+        let agent: ureq::Agent = ureq::Agent::config_builder().timeout_global(limit).build().into();
+        let _ = agent.get(format!("{}/shutdown", self.address)).call();
     }
 }

@@ -37,12 +37,14 @@ pub fn success(command: &mut Command) -> String {
     String::from_utf8(output.stdout).unwrap()
 }
 
-/// What a failing command said.
+/// What a command said that refused.
 #[track_caller]
 pub fn failure(command: &mut Command) -> String {
     let output = output(command);
-    assert!(!output.status.success(), "it succeeded: {}", String::from_utf8_lossy(&output.stdout));
-    String::from_utf8(output.stderr).unwrap()
+    let message = String::from_utf8(output.stderr).unwrap();
+    // 1: the program refused; 2: the arguments were refused. A panic ends with 101.
+    assert!(matches!(output.status.code(), Some(1 | 2)), "{:?}, and it said: {message}", output.status);
+    message
 }
 
 /// Waits until `look` finds something.
@@ -72,12 +74,13 @@ impl Server {
     pub fn start(data: &Path) -> Self {
         let mut command = retort();
         command.args(["serve", "--listen", "127.0.0.1:0", "--data"]).arg(data);
-        let mut child = command.stdin(Stdio::null()).stdout(Stdio::piped()).spawn().unwrap();
+        let child = command.stdin(Stdio::null()).stdout(Stdio::piped()).spawn().unwrap();
+        let mut server = Self { child, link: String::new(), data: data.to_owned() };
         let mut line = String::new();
-        BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
-        let link = line.split_whitespace().find(|word| word.starts_with("http://")).unwrap_or_default().to_owned();
-        assert!(!link.is_empty(), "the server did not say where it is: {line}");
-        Self { child, link, data: data.to_owned() }
+        BufReader::new(server.child.stdout.take().unwrap()).read_line(&mut line).unwrap();
+        let link = line.split_whitespace().find(|word| word.starts_with("http://"));
+        server.link = link.map(str::to_owned).expect("the server did not say where it is");
+        server
     }
 
     /// The process.
@@ -104,6 +107,12 @@ impl Server {
         let answer = agent.post(format!("{}{path}", self.link)).send_form(form.iter().copied()).unwrap();
         assert_eq!(answer.status(), 303);
         answer.headers()["location"].to_str().unwrap().to_owned()
+    }
+
+    /// The source of a page.
+    #[track_caller]
+    pub fn get(&self, path: &str) -> String {
+        ureq::get(format!("{}{path}", self.link)).call().unwrap().body_mut().read_to_string().unwrap()
     }
 
     /// The folder of a run.

@@ -42,8 +42,11 @@ pub fn run_folder(
     let mut journal = Journal::open(&folder.journal(), attempt, observe)?;
     let outcome = attempt_run(folder, library, stop, &mut journal);
     match &outcome {
-        // The finished event carries the seconds; it was written where they are known.
-        Ok(Outcome::Finished) => {}
+        // The finished event carries the seconds; it was written where they are known. A finished run never goes on, so
+        // its checkpoint, which may be many times its model, only takes room; nothing is lost if it stays.
+        Ok(Outcome::Finished) => {
+            let _ = fs::remove_file(folder.checkpoint());
+        }
         Ok(Outcome::Cancelled) => journal.write(Event::Cancelled {})?,
         Ok(Outcome::Stopped) => journal.write(Event::Stopped {})?,
         Err(error) => journal.write(Event::Failed { reason: error.to_string() })?,
