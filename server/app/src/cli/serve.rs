@@ -14,7 +14,7 @@ use retort_store::Store;
 use rustix::process::{Pid, Signal};
 use tokio::{
     net::TcpListener,
-    signal::unix::{SignalKind, signal},
+    signal::unix::{Signal as Signals, SignalKind, signal},
     sync::watch,
     task::JoinHandle,
 };
@@ -71,6 +71,8 @@ pub(super) struct Server {
     pages: JoinHandle<io::Result<()>>,
     scheduler: JoinHandle<()>,
     data: DataFolder,
+    /// Ctrl-C and SIGTERM, listened for before the server says that it is there.
+    ends: [Signals; 2],
 }
 
 impl Server {
@@ -79,6 +81,8 @@ impl Server {
     /// # Errors
     /// When the address is in use, another server has the data folder, or the database cannot be opened.
     pub(super) async fn start(args: &ServeArgs) -> Result<Self> {
+        let listen = |kind| signal(kind).context("listening for signals");
+        let ends = [listen(SignalKind::interrupt())?, listen(SignalKind::terminate())?];
         let listener = TcpListener::bind(&args.listen).await.map_err(|e| cannot_listen(&args.listen, e))?;
         let address = listener.local_addr()?;
         let data = DataFolder::open(&args.data)?;
@@ -110,6 +114,7 @@ impl Server {
             pages: tokio::spawn(pages.into_future()),
             scheduler: tokio::spawn(scheduler.run(stopping)),
             data,
+            ends,
         })
     }
 
@@ -145,9 +150,9 @@ impl Server {
     /// # Errors
     /// When it stops answering by itself.
     pub(super) async fn until_stopped(mut self) -> Result<()> {
-        let mut terminate = signal(SignalKind::terminate()).context("listening for SIGTERM")?;
+        let [interrupt, terminate] = &mut self.ends;
         let early = tokio::select! {
-            _ = tokio::signal::ctrl_c() => None,
+            _ = interrupt.recv() => None,
             _ = terminate.recv() => None,
             ended = &mut self.pages => Some(ended),
         };
