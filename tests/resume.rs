@@ -11,7 +11,7 @@ use retort_spec::Event;
 use retort_store::Store;
 use support::{Server, TINY, figures, is_finished, journal, retort, signal, success, wait_for};
 
-const LONG: Duration = Duration::from_mins(3);
+const LONG: Duration = Duration::from_mins(5);
 
 /// Runs a spec without a server, undisturbed.
 fn undisturbed(spec: &Path, out: &Path) {
