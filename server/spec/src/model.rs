@@ -16,11 +16,17 @@ pub enum Architecture {
     /// ResNet-18 with a 3×3 stem, widths 64 to 512.
     #[serde(rename = "resnet18")]
     ResNet18,
+    /// Wide ResNet of depth 16, two times as wide.
+    #[serde(rename = "wrn-16-2")]
+    Wrn16x2,
+    /// MobileNetV2 in its CIFAR form: stride 1 in the first stages.
+    #[serde(rename = "mobilenetv2")]
+    MobileNetV2,
 }
 
 impl Architecture {
-    /// All of them, smallest first.
-    pub const ALL: [Self; 3] = [Self::ResNet8, Self::ResNet20, Self::ResNet18];
+    /// All of them, fewest multiply-accumulates first.
+    pub const ALL: [Self; 5] = [Self::ResNet8, Self::ResNet20, Self::MobileNetV2, Self::Wrn16x2, Self::ResNet18];
 
     /// The name in specs and on the command line.
     pub const fn id(self) -> &'static str {
@@ -28,6 +34,8 @@ impl Architecture {
             Self::ResNet8 => "resnet8",
             Self::ResNet20 => "resnet20",
             Self::ResNet18 => "resnet18",
+            Self::Wrn16x2 => "wrn-16-2",
+            Self::MobileNetV2 => "mobilenetv2",
         }
     }
 
@@ -37,6 +45,8 @@ impl Architecture {
             Self::ResNet8 => "ResNet-8",
             Self::ResNet20 => "ResNet-20",
             Self::ResNet18 => "ResNet-18",
+            Self::Wrn16x2 => "WRN-16-2",
+            Self::MobileNetV2 => "MobileNetV2",
         }
     }
 
@@ -46,6 +56,8 @@ impl Architecture {
             Self::ResNet8 => 12.5,
             Self::ResNet20 => 40.8,
             Self::ResNet18 => 555.0,
+            Self::Wrn16x2 => 101.0,
+            Self::MobileNetV2 => 91.1,
         }
     }
 
@@ -55,6 +67,8 @@ impl Architecture {
             Self::ResNet8 => 78_042,
             Self::ResNet20 => 272_474,
             Self::ResNet18 => 11_173_962,
+            Self::Wrn16x2 => 691_674,
+            Self::MobileNetV2 => 2_296_922,
         }
     }
 }

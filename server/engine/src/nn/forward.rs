@@ -1,12 +1,14 @@
 //! The layers of a network, and one forward pass through them.
 
+use std::sync::Arc;
+
 use candle_core::{Result, Tensor};
 
 use super::{
-    tape::{Tape, Value, Want},
+    tape::{Pending, Tape, Value, Want},
     weights::{Builder, Init, Weights},
 };
-use crate::ops::{self, Conv2d};
+use crate::ops::{self, Conv2d, ConvWeights, Direction, Finish};
 
 /// A convolution without bias.
 #[derive(Clone, Copy, Debug)]
@@ -21,7 +23,7 @@ impl ConvLayer {
     /// # Errors
     /// When the device has no memory left.
     pub fn new(b: &mut Builder, name: &str, inputs: usize, outputs: usize, conv: Conv2d, init: Init) -> Result<Self> {
-        let shape = [outputs, inputs, conv.kernel, conv.kernel];
+        let shape = [outputs, inputs / conv.groups, conv.kernel, conv.kernel];
         Ok(Self { weight: b.parameter(format!("{name}.weight"), &shape, init)?, conv })
     }
 }
@@ -60,15 +62,28 @@ pub struct LinearLayer {
 }
 
 impl LinearLayer {
-    /// A weight and a bias, both in PyTorch's default ±1/√inputs.
+    /// A weight in PyTorch's default ±1/√inputs, and a bias.
     ///
     /// # Errors
     /// When the device has no memory left.
-    pub fn new(b: &mut Builder, name: &str, inputs: usize, outputs: usize) -> Result<Self> {
+    pub fn new(b: &mut Builder, name: &str, inputs: usize, outputs: usize, bias: Bias) -> Result<Self> {
         let weight = b.parameter(format!("{name}.weight"), &[outputs, inputs], Init::Uniform)?;
-        let bias = b.bias(format!("{name}.bias"), outputs, inputs)?;
+        let name = format!("{name}.bias");
+        let bias = match bias {
+            Bias::Uniform => b.bias(name, outputs, inputs)?,
+            Bias::Zero => b.constant(name, outputs, 0.0)?,
+        };
         Ok(Self { weight, bias })
     }
+}
+
+/// How a classifier's bias starts.
+#[derive(Clone, Copy, Debug)]
+pub enum Bias {
+    /// PyTorch's default ±1/√inputs.
+    Uniform,
+    /// Zeros, as in wide residual networks.
+    Zero,
 }
 
 /// Which statistics batch-norm layers normalise by.
@@ -127,69 +142,143 @@ impl<'a> Forward<'a> {
         value
     }
 
-    /// A convolution.
+    /// A convolution, and what is added to it if anything is.
     ///
     /// # Errors
     /// When the shapes do not fit.
-    pub fn conv(&mut self, layer: &ConvLayer, x: &Value) -> Result<Value> {
+    pub fn conv(&mut self, layer: &ConvLayer, x: &Value, residual: Option<&Value>) -> Result<Value> {
         let w = self.parameter(layer.weight);
-        let conv = layer.conv;
-        let y = ops::conv2d(&x.tensor, &w.tensor, conv)?;
-        let (_, _, h, width) = x.tensor.dims4()?;
-        let (of_x, of_w) = (x.is_tracked(), w.is_tracked());
-        let (input, weight) = (x.tensor.clone(), w.tensor.clone());
-        Ok(self.tape.record(y, &[x, &w], move |dy| {
-            let dx = of_x.then(|| ops::conv2d_input_gradient(dy, &weight, conv, (h, width))).transpose()?;
-            let dw = of_w.then(|| ops::conv2d_weight_gradient(&input, dy, conv)).transpose()?;
-            Ok(vec![dx, dw])
+        let ways = self.ways(layer, x, None)?;
+        let finish = Finish { add: residual.map(|r| &r.tensor), ..Finish::default() };
+        let y = ops::conv2d(&x.tensor, &ways.forward, &finish)?;
+        let gradients = ConvGradients::new(layer, ways, x, &w)?;
+        let none = Value::constant(y.clone());
+        Ok(self.tape.record(y, &[x, &w, residual.unwrap_or(&none)], false, move |dy, pending| {
+            let (dx, dw) = gradients.compute(dy, &pending[0])?;
+            Ok(vec![dx, dw, Some(pending[2].settle(dy)?)])
         }))
     }
 
-    /// A batch normalisation, then the residual add and the ReLU if there are.
+    /// A convolution and its batch normalisation, then the residual add and the ReLU if there are.
     ///
     /// # Errors
-    /// When the shapes do not fit.
-    pub fn batch_norm(
+    /// When the shapes do not fit, or parameters are trained by running statistics.
+    pub fn conv_norm(
         &mut self,
-        layer: &BatchNormLayer,
+        conv: &ConvLayer,
+        norm: &BatchNormLayer,
         x: &Value,
         residual: Option<&Value>,
         relu: bool,
     ) -> Result<Value> {
-        let (gamma, beta) = (self.parameter(layer.gamma), self.parameter(layer.beta));
-        let added = residual.map(|r| &r.tensor);
-        let batch = self.statistics == Statistics::Batch;
-        let (y, mean, variance) = if batch {
-            let own = ops::batch_norm_train(&x.tensor, &gamma.tensor, &beta.tensor, added, relu)?;
-            self.move_statistics(layer, &own, x.tensor.elem_count())?;
-            (own.y, own.mean, own.variance)
-        } else {
-            let of = |i: usize| self.weights.buffers[i].tensor.clone();
-            let (mean, variance) = (of(layer.mean), of(layer.variance));
-            let statistics = (&mean, &variance);
-            let y = ops::batch_norm_eval(&x.tensor, &gamma.tensor, &beta.tensor, statistics, added, relu)?;
-            (y, mean, variance)
-        };
-        let affine = gamma.is_tracked();
-        let (input, output, scale) = (x.tensor.clone(), y.clone(), gamma.tensor.clone());
-        let constant = Value::constant(y.clone());
-        let residual = residual.unwrap_or(&constant);
-        Ok(self.tape.record(y, &[x, residual, &gamma, &beta], move |dy| {
-            let found = ops::batch_norm_backward(&input, &output, &scale, (&mean, &variance), dy, relu, batch, affine)?;
-            let (of_gamma, of_beta) = found.affine.unzip();
-            Ok(vec![Some(found.x), Some(found.residual.unwrap_or_else(|| dy.clone())), of_gamma, of_beta])
+        let (w, gamma, beta) = (self.parameter(conv.weight), self.parameter(norm.gamma), self.parameter(norm.beta));
+        let add = residual.map(|r| &r.tensor);
+        if self.statistics == Statistics::Running {
+            let affine = self.running_affine(norm)?;
+            let ways = self.ways(conv, x, Some((norm, &affine.0)))?;
+            let finish = Finish { affine: Some((&affine.0, &affine.1)), add, relu, gate: None };
+            let y = ops::conv2d(&x.tensor, &ways.forward, &finish)?;
+            // The scale is part of the weights on the way back.
+            let gradients = ConvGradients::new(conv, ways, x, &w)?;
+            let none = Value::constant(y.clone());
+            return Ok(self.tape.record(y, &[x, residual.unwrap_or(&none)], relu, move |dy, pending| {
+                let (dx, _) = gradients.compute(dy, &pending[0])?;
+                Ok(vec![dx, Some(pending[1].settle(dy)?)])
+            }));
+        }
+        let ways = self.ways(conv, x, None)?;
+        let sums = ops::conv2d(&x.tensor, &ways.forward, &Finish::default())?;
+        let (mean, variance) = self.batch_statistics(norm, &sums)?;
+        let (scale, shift) = ops::batch_norm_affine(&gamma.tensor, &beta.tensor, (&mean, &variance))?;
+        let y = ops::finish(&sums, &Finish { affine: Some((&scale, &shift)), add, relu, gate: None })?;
+        let gradients = ConvGradients::new(conv, ways, x, &w)?;
+        let (scale, none) = (gamma.tensor.clone(), Value::constant(y.clone()));
+        let inputs = [x, residual.unwrap_or(&none), &w, &gamma, &beta];
+        Ok(self.tape.record(y, &inputs, relu, move |dy, pending| {
+            let residual = pending[1].settle(dy)?;
+            let finish = Finish::default();
+            let of_norm = ops::batch_norm_gradient(&sums, &scale, (&mean, &variance), dy, &finish)?;
+            drop(sums);
+            let (of_gamma, of_beta) = of_norm.affine;
+            let (dx, dw) = gradients.compute(&of_norm.x, &pending[0])?;
+            Ok(vec![dx, Some(residual), dw, Some(of_gamma), Some(of_beta)])
         }))
     }
 
-    fn move_statistics(&mut self, layer: &BatchNormLayer, own: &ops::BatchNormForward, elements: usize) -> Result<()> {
-        let count = elements as f64 / own.mean.elem_count() as f64;
+    /// A batch normalisation of its own, then the ReLU.
+    ///
+    /// # Errors
+    /// When the shapes do not fit, or parameters are trained by running statistics.
+    pub fn norm_relu(&mut self, norm: &BatchNormLayer, x: &Value) -> Result<Value> {
+        let (gamma, beta) = (self.parameter(norm.gamma), self.parameter(norm.beta));
+        if self.statistics == Statistics::Running {
+            let (scale, shift) = self.running_affine(norm)?;
+            let finish = Finish { affine: Some((&scale, &shift)), relu: true, ..Finish::default() };
+            let y = ops::finish(&x.tensor, &finish)?;
+            let nothing = shift.zeros_like()?;
+            return Ok(self.tape.record(y, &[x], true, move |dy, pending| {
+                let finish = Finish { affine: Some((&scale, &nothing)), ..pending[0].finish() };
+                Ok(vec![Some(ops::finish(dy, &finish)?)])
+            }));
+        }
+        let (mean, variance) = self.batch_statistics(norm, &x.tensor)?;
+        let (scale, shift) = ops::batch_norm_affine(&gamma.tensor, &beta.tensor, (&mean, &variance))?;
+        let finish = Finish { affine: Some((&scale, &shift)), relu: true, ..Finish::default() };
+        let y = ops::finish(&x.tensor, &finish)?;
+        let (input, scale) = (x.tensor.clone(), gamma.tensor.clone());
+        Ok(self.tape.record(y, &[x, &gamma, &beta], true, move |dy, pending| {
+            let found = ops::batch_norm_gradient(&input, &scale, (&mean, &variance), dy, &pending[0].finish())?;
+            Ok(vec![Some(found.x), Some(found.affine.0), Some(found.affine.1)])
+        }))
+    }
+
+    /// The weights of a layer for the ways that this pass takes. On the way back through a normalisation by running
+    /// statistics they are multiplied by its scale.
+    fn ways(&mut self, layer: &ConvLayer, x: &Value, norm: Option<(&BatchNormLayer, &Tensor)>) -> Result<Ways> {
+        let weight = self.weights.parameters[layer.weight].tensor.clone();
+        let forward = self
+            .weights
+            .packed
+            .get(layer.weight, &[&weight], || ConvWeights::pack(&weight, layer.conv, Direction::Forward, None))?;
+        if !x.is_tracked() {
+            return Ok(Ways { forward, backward: None });
+        }
+        let (gamma, variance);
+        let mut sources = vec![&weight];
+        if let Some((norm, _)) = norm {
+            gamma = self.weights.parameters[norm.gamma].tensor.clone();
+            variance = self.weights.buffers[norm.variance].tensor.clone();
+            sources.extend([&gamma, &variance]);
+        }
+        let scale = norm.map(|(_, scale)| scale);
+        let backward = self
+            .weights
+            .packed_backward
+            .get(layer.weight, &sources, || ConvWeights::pack(&weight, layer.conv, Direction::Backward, scale))?;
+        Ok(Ways { forward, backward: Some(backward) })
+    }
+
+    /// Scale and shift of a normalisation by its running statistics.
+    fn running_affine(&self, norm: &BatchNormLayer) -> Result<(Tensor, Tensor)> {
+        if self.want == Want::Parameters {
+            candle_core::bail!("parameters are trained by the batch's own statistics, not by the running ones");
+        }
+        let (parameters, buffers) = (&self.weights.parameters, &self.weights.buffers);
+        let statistics = (&buffers[norm.mean].tensor, &buffers[norm.variance].tensor);
+        ops::batch_norm_affine(&parameters[norm.gamma].tensor, &parameters[norm.beta].tensor, statistics)
+    }
+
+    /// The statistics of a batch, towards which the running ones move.
+    fn batch_statistics(&mut self, norm: &BatchNormLayer, x: &Tensor) -> Result<(Tensor, Tensor)> {
+        let (mean, variance) = ops::batch_norm_statistics(x)?;
+        let count = (x.elem_count() / mean.elem_count()) as f64;
         // A batch of one number a channel has no unbiased variance; PyTorch refuses it.
         let unbiased = count / (count - 1.0).max(1.0);
-        for (index, batch, share) in [(layer.mean, &own.mean, 1.0), (layer.variance, &own.variance, unbiased)] {
+        for (index, batch, share) in [(norm.mean, &mean, 1.0), (norm.variance, &variance, unbiased)] {
             let running = &mut self.weights.buffers[index].tensor;
             *running = ((&*running * (1.0 - MOMENTUM))? + (batch * (MOMENTUM * share))?)?;
         }
-        Ok(())
+        Ok((mean, variance))
     }
 
     /// The mean of every map.
@@ -197,9 +286,11 @@ impl<'a> Forward<'a> {
     /// # Errors
     /// When x is no batch of maps.
     pub fn global_average_pool(&mut self, x: &Value) -> Result<Value> {
-        let (_, _, h, w) = x.tensor.dims4()?;
+        let (_, h, w, _) = x.tensor.dims4()?;
         let y = ops::global_average_pool(&x.tensor)?;
-        Ok(self.tape.record(y, &[x], move |dy| Ok(vec![Some(ops::global_average_pool_gradient(dy, (h, w))?)])))
+        Ok(self.tape.record(y, &[x], false, move |dy, pending| {
+            Ok(vec![Some(ops::global_average_pool_gradient(dy, (h, w), &pending[0].finish())?)])
+        }))
     }
 
     /// A linear layer.
@@ -210,9 +301,40 @@ impl<'a> Forward<'a> {
         let (w, b) = (self.parameter(layer.weight), self.parameter(layer.bias));
         let y = ops::linear(&x.tensor, &w.tensor, &b.tensor)?;
         let (input, weight) = (x.tensor.clone(), w.tensor.clone());
-        Ok(self.tape.record(y, &[x, &w, &b], move |dy| {
+        Ok(self.tape.record(y, &[x, &w, &b], false, move |dy, pending| {
             let (dx, dw, db) = ops::linear_gradients(&input, &weight, dy)?;
-            Ok(vec![Some(dx), Some(dw), Some(db)])
+            Ok(vec![Some(pending[0].settle(&dx)?), Some(dw), Some(db)])
         }))
+    }
+}
+
+/// The weights of a convolution for the way there, and for the way back where there is one.
+struct Ways {
+    forward: Arc<ConvWeights>,
+    backward: Option<Arc<ConvWeights>>,
+}
+
+/// What the gradients of a convolution are computed from.
+struct ConvGradients {
+    conv: Conv2d,
+    backward: Option<Arc<ConvWeights>>,
+    /// The input, if the weights' gradient is wanted.
+    input: Option<Tensor>,
+    side: (usize, usize),
+}
+
+impl ConvGradients {
+    fn new(layer: &ConvLayer, ways: Ways, x: &Value, w: &Value) -> Result<Self> {
+        let (_, h, width, _) = x.tensor.dims4()?;
+        let input = w.is_tracked().then(|| x.tensor.clone());
+        Ok(Self { conv: layer.conv, backward: ways.backward, input, side: (h, width) })
+    }
+
+    /// Those of the input, settled, and of the weights.
+    fn compute(self, dy: &Tensor, pending: &Pending) -> Result<(Option<Tensor>, Option<Tensor>)> {
+        let dw = self.input.map(|x| ops::conv2d_weight_gradient(&x, dy, self.conv)).transpose()?;
+        let finish = pending.finish();
+        let dx = self.backward.map(|w| ops::conv2d_input_gradient(dy, &w, self.side, &finish)).transpose()?;
+        Ok((dx, dw))
     }
 }

@@ -4,13 +4,14 @@ mod checkpoint;
 mod forward;
 mod network;
 mod optimiser;
+mod packed;
 mod tape;
 mod weights;
 
 pub use checkpoint::{ModelHeader, StateFile, load_model, save_model};
-pub use forward::{BatchNormLayer, ConvLayer, Forward, LinearLayer, Statistics};
+pub use forward::{BatchNormLayer, Bias, ConvLayer, Forward, LinearLayer, Statistics};
 pub use network::{Network, Pass};
 pub use optimiser::Sgd;
-pub use tape::{Tape, Value, Want};
+pub use tape::{Pending, Tape, Value, Want};
 pub(crate) use weights::uniform as initial_uniform;
 pub use weights::{Builder, Init, Named, Weights};

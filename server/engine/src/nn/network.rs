@@ -8,7 +8,10 @@ use super::{
     tape::{Tape, Value, Want},
     weights::{Builder, Weights},
 };
-use crate::models::{self, Model};
+use crate::{
+    models::{self, Model},
+    ops::{nchw, nhwc},
+};
 
 /// An architecture with its weights, on a device.
 pub struct Network {
@@ -49,7 +52,7 @@ impl Network {
     /// When the shapes do not fit, or the device has no memory left.
     pub fn forward(&mut self, images: &Tensor, statistics: Statistics, want: Want) -> Result<Pass> {
         let mut forward = Forward::new(&mut self.weights, statistics, want);
-        let input = forward.input(images);
+        let input = forward.input(&nhwc(images)?);
         let features = self.model.features(&mut forward, &input)?;
         let logits = forward.linear(self.model.classifier(), &features)?;
         let (tape, parameters) = forward.finish();
@@ -88,8 +91,8 @@ impl Network {
 }
 
 impl Pass {
-    /// The gradients of the leaves, given those of the logits and of the features: of the input, as one element, if the
-    /// pass wanted it, else of every parameter in order. A parameter that the loss does not depend on has none.
+    /// The gradients of the leaves, given those of the logits and of the features: of the input, as one element `[N, H, W,
+    /// C]`, if the pass wanted it, else of every parameter in order. A parameter that the loss does not depend on has none.
     ///
     /// # Errors
     /// When a gradient cannot be computed.
@@ -99,13 +102,13 @@ impl Pass {
         self.tape.gradients(seeds.into_iter().filter_map(|(v, g)| g.map(|g| (v, g))).collect(), &self.leaves)
     }
 
-    /// The gradient of the input, for a pass that wanted it.
+    /// The gradient of the images, `[N, 3, 32, 32]`, for a pass that wanted it.
     ///
     /// # Errors
     /// When it cannot be computed, or the output does not depend on the input.
     pub fn input_gradient(self, logits: Option<Tensor>, features: Option<Tensor>) -> Result<Tensor> {
         match self.backward(logits, features)?.pop().flatten() {
-            Some(gradient) => Ok(gradient),
+            Some(gradient) => nchw(&gradient),
             None => candle_core::bail!("the output does not depend on the input"),
         }
     }

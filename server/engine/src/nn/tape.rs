@@ -2,10 +2,12 @@
 //!
 //! Candle's own graph computes the gradient of every operand whether anybody wants it or not, and adds each to a fresh
 //! tensor of zeros. An attack wants the gradient of its input alone; leaving the weights' out saves a third of its work.
+//! Here, too, gradients that meet are added, and stopped by a ReLU, by the step that computes the last of them as it writes
+//! it: see [`Pending`].
 
 use candle_core::{Result, Tensor};
 
-use crate::ops;
+use crate::ops::{self, Finish};
 
 /// What a forward pass will be differentiated with respect to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -38,7 +40,32 @@ impl Value {
     }
 }
 
-type Backward = Box<dyn FnOnce(&Tensor) -> Result<Vec<Option<Tensor>>> + Send>;
+/// What a step must still do to the gradient of one of its inputs before it hands it back.
+#[derive(Default)]
+pub struct Pending {
+    add: Option<Tensor>,
+    gate: Option<Tensor>,
+}
+
+impl Pending {
+    /// Adds the gradient that came another way, and stops it where the ReLU that made the input was shut.
+    pub const fn finish(&self) -> Finish<'_> {
+        Finish { affine: None, add: self.add.as_ref(), relu: false, gate: self.gate.as_ref() }
+    }
+
+    /// Does so in a pass of its own, if there is anything to do.
+    ///
+    /// # Errors
+    /// When the shapes differ.
+    pub fn settle(&self, gradient: &Tensor) -> Result<Tensor> {
+        if self.add.is_none() && self.gate.is_none() {
+            return Ok(gradient.clone());
+        }
+        ops::finish(gradient, &self.finish())
+    }
+}
+
+type Backward = Box<dyn FnOnce(&Tensor, &[Pending]) -> Result<Vec<Option<Tensor>>> + Send>;
 
 struct Step {
     inputs: Vec<Option<usize>>,
@@ -46,35 +73,53 @@ struct Step {
     backward: Backward,
 }
 
+/// Where gradients of one value meet.
+struct Place {
+    /// Steps that the value goes into.
+    uses: usize,
+    /// The value itself if a ReLU made it: its gradient is stopped where it is 0.
+    gate: Option<Tensor>,
+    gradient: Option<Tensor>,
+}
+
 /// The steps of a forward pass, in order.
 #[derive(Default)]
 pub struct Tape {
     steps: Vec<Step>,
-    places: usize,
+    places: Vec<Place>,
 }
 
 impl Tape {
     /// A value whose gradient is wanted.
-    pub const fn leaf(&mut self, tensor: Tensor) -> Value {
-        let place = self.places;
-        self.places += 1;
-        Value { tensor, place: Some(place) }
+    pub fn leaf(&mut self, tensor: Tensor) -> Value {
+        self.place(tensor, None)
     }
 
-    /// The result of an operation on `inputs`. `backward` gets the result's gradient and returns that of each input, or
-    /// nothing for those that are not tracked; it is dropped unused if none is.
+    fn place(&mut self, tensor: Tensor, gate: Option<Tensor>) -> Value {
+        self.places.push(Place { uses: 0, gate, gradient: None });
+        Value { tensor, place: Some(self.places.len() - 1) }
+    }
+
+    /// The result of an operation on `inputs`, `rectified` if a ReLU was its last step. `backward` gets the gradient of the
+    /// operation before that ReLU, and what is pending for each input; it returns each tracked input's gradient, settled.
+    /// It is dropped unused if no input is tracked.
     pub fn record(
         &mut self,
         tensor: Tensor,
         inputs: &[&Value],
-        backward: impl FnOnce(&Tensor) -> Result<Vec<Option<Tensor>>> + Send + 'static,
+        rectified: bool,
+        backward: impl FnOnce(&Tensor, &[Pending]) -> Result<Vec<Option<Tensor>>> + Send + 'static,
     ) -> Value {
         if !inputs.iter().any(|v| v.is_tracked()) {
             return Value::constant(tensor);
         }
-        let value = self.leaf(tensor);
-        let inputs = inputs.iter().map(|v| v.place).collect();
-        self.steps.push(Step { inputs, output: self.places - 1, backward: Box::new(backward) });
+        let inputs: Vec<_> = inputs.iter().map(|v| v.place).collect();
+        for place in inputs.iter().flatten() {
+            self.places[*place].uses += 1;
+        }
+        let gate = rectified.then(|| tensor.clone());
+        let value = self.place(tensor, gate);
+        self.steps.push(Step { inputs, output: self.places.len() - 1, backward: Box::new(backward) });
         value
     }
 
@@ -83,30 +128,54 @@ impl Tape {
     /// # Errors
     /// When a step's gradient cannot be computed.
     pub fn gradients(self, seeds: Vec<(&Value, Tensor)>, leaves: &[Value]) -> Result<Vec<Option<Tensor>>> {
-        let mut gradients: Vec<Option<Tensor>> = vec![None; self.places];
+        let Self { steps, mut places } = self;
         for (value, gradient) in seeds {
-            add(&mut gradients, value.place, gradient)?;
-        }
-        for step in self.steps.into_iter().rev() {
-            // What lies behind a step needs no gradient of it any more, so its memory is free from here on.
-            let Some(gradient) = gradients[step.output].take() else { continue };
-            for (place, gradient) in step.inputs.into_iter().zip((step.backward)(&gradient)?) {
-                if let Some(gradient) = gradient {
-                    add(&mut gradients, place, gradient)?;
+            if let Some(place) = value.place {
+                // A seed arrives before everything else; the gate falls with the last use.
+                let settled = Pending { add: places[place].gradient.take(), gate: None }.settle(&gradient)?;
+                places[place].gradient = Some(settled);
+                if places[place].uses == 0 {
+                    places[place].shut()?;
                 }
             }
         }
-        Ok(leaves.iter().map(|leaf| leaf.place.and_then(|p| gradients[p].take())).collect())
+        for step in steps.into_iter().rev() {
+            // What lies behind a step needs no gradient of it any more, so its memory is free from here on.
+            let Some(gradient) = places[step.output].gradient.take() else {
+                for place in step.inputs.into_iter().flatten() {
+                    places[place].uses -= 1;
+                    if places[place].uses == 0 {
+                        places[place].shut()?;
+                    }
+                }
+                continue;
+            };
+            let pending: Vec<Pending> = step.inputs.iter().map(|input| pending(&mut places, *input)).collect();
+            let found = (step.backward)(&gradient, &pending)?;
+            for ((input, found), pending) in step.inputs.into_iter().zip(found).zip(pending) {
+                if let Some(place) = input {
+                    places[place].gradient = found.or(pending.add);
+                }
+            }
+        }
+        Ok(leaves.iter().map(|leaf| leaf.place.and_then(|p| places[p].gradient.take())).collect())
     }
 }
 
-fn add(gradients: &mut [Option<Tensor>], place: Option<usize>, gradient: Tensor) -> Result<()> {
-    let Some(slot) = place.and_then(|p| gradients.get_mut(p)) else { return Ok(()) };
-    *slot = Some(match slot.take() {
-        Some(before) => ops::accumulate(&before, &gradient)?,
-        None => gradient,
-    });
-    Ok(())
+impl Place {
+    /// Stops the gradient where the ReLU was shut, after the last use.
+    fn shut(&mut self) -> Result<()> {
+        if let (Some(gradient), Some(gate)) = (&self.gradient, self.gate.take()) {
+            self.gradient = Some(Pending { add: None, gate: Some(gate) }.settle(gradient)?);
+        }
+        Ok(())
+    }
+}
+
+fn pending(places: &mut [Place], input: Option<usize>) -> Pending {
+    let Some(place) = input.map(|p| &mut places[p]) else { return Pending::default() };
+    place.uses -= 1;
+    Pending { add: place.gradient.take(), gate: if place.uses == 0 { place.gate.take() } else { None } }
 }
 
 #[cfg(test)]
@@ -119,28 +188,62 @@ mod tests {
         Tensor::new(&[value], &Device::Cpu).unwrap()
     }
 
-    fn product(tape: &mut Tape, a: &Value, b: &Value) -> Value {
+    fn product(tape: &mut Tape, a: &Value, b: &Value, rectified: bool) -> Value {
         let (x, y) = (a.tensor.clone(), b.tensor.clone());
-        let tensor = (&x * &y).unwrap();
-        tape.record(tensor, &[a, b], move |d| Ok(vec![Some((d * &y)?), Some((d * &x)?)]))
+        let mut tensor = (&x * &y).unwrap();
+        if rectified {
+            tensor = tensor.relu().unwrap();
+        }
+        tape.record(tensor, &[a, b], rectified, move |d, pending| {
+            Ok(vec![Some(pending[0].settle(&(d * &y)?)?), Some(pending[1].settle(&(d * &x)?)?)])
+        })
+    }
+
+    fn found(gradients: &[Option<Tensor>]) -> Vec<f32> {
+        gradients.iter().map(|g| g.as_ref().unwrap().to_vec1::<f32>().unwrap()[0]).collect()
     }
 
     #[test]
     fn gradients_of_a_value_that_is_used_twice_are_added() {
         let mut tape = Tape::default();
         let (a, b) = (tape.leaf(number(3.0)), tape.leaf(number(5.0)));
-        let ab = product(&mut tape, &a, &b);
-        let aab = product(&mut tape, &ab, &a);
+        let ab = product(&mut tape, &a, &b, false);
+        let aab = product(&mut tape, &ab, &a, false);
         let gradients = tape.gradients(vec![(&aab, number(1.0))], &[a, b]).unwrap();
-        let found: Vec<f32> = gradients.iter().map(|g| g.as_ref().unwrap().to_vec1::<f32>().unwrap()[0]).collect();
-        assert_eq!(found, [30.0, 9.0]);
+        assert_eq!(found(&gradients), [30.0, 9.0]);
+    }
+
+    #[test]
+    fn a_shut_relu_stops_all_gradients_that_meet_at_it_and_an_open_one_none() {
+        // relu(ab) is used twice: with a and with b. Its gradient is a + b where it is open.
+        for (a, expected) in [(3.0, [5.0 * 8.0 + 15.0, 3.0 * 8.0 + 15.0]), (-3.0, [0.0, 0.0])] {
+            let mut tape = Tape::default();
+            let (a, b) = (tape.leaf(number(a)), tape.leaf(number(5.0)));
+            let ab = product(&mut tape, &a, &b, true);
+            let (left, right) = (product(&mut tape, &ab, &a, false), product(&mut tape, &ab, &b, false));
+            let seeds = vec![(&left, number(1.0)), (&right, number(1.0))];
+            let gradients = tape.gradients(seeds, &[a, b]).unwrap();
+            assert_eq!(found(&gradients), expected);
+        }
+    }
+
+    #[test]
+    fn a_relu_whose_last_use_has_no_gradient_is_shut_all_the_same() {
+        let mut tape = Tape::default();
+        let (a, b) = (tape.leaf(number(-3.0)), tape.leaf(number(5.0)));
+        let ab = product(&mut tape, &a, &b, true);
+        let unused = product(&mut tape, &ab, &a, false);
+        let used = product(&mut tape, &ab, &b, false);
+        assert!(unused.is_tracked());
+        let gradients = tape.gradients(vec![(&used, number(1.0)), (&ab, number(1.0))], &[a, b]).unwrap();
+        assert_eq!(found(&gradients), [0.0, 0.0]);
     }
 
     #[test]
     fn operations_on_constants_leave_no_step() {
         let mut tape = Tape::default();
         let (a, b) = (Value::constant(number(3.0)), Value::constant(number(5.0)));
-        assert!(!product(&mut tape, &a, &b).is_tracked());
+        assert!(!product(&mut tape, &a, &b, false).is_tracked());
         assert!(tape.steps.is_empty());
     }
 }

@@ -2,6 +2,7 @@
 
 use candle_core::{DType, Device, Result, Tensor};
 
+use super::packed::PackedWeights;
 use crate::rng::{Purpose, Stream};
 
 /// A tensor with its name.
@@ -22,6 +23,9 @@ pub struct Weights {
     pub buffers: Vec<Named>,
     /// Training passes that the running statistics have seen (PyTorch's `num_batches_tracked`).
     pub batches_tracked: u64,
+    /// Convolution weights as their kernels read them, there and back.
+    pub(super) packed: PackedWeights,
+    pub(super) packed_backward: PackedWeights,
 }
 
 impl Weights {
@@ -34,7 +38,7 @@ impl Weights {
             all.iter().map(|n| Ok(Named { name: n.name.clone(), tensor: n.tensor.copy()? })).collect::<Result<_>>()
         };
         let (parameters, buffers) = (copy(&self.parameters)?, copy(&self.buffers)?);
-        Ok(Self { parameters, buffers, batches_tracked: self.batches_tracked })
+        Ok(Self { parameters, buffers, batches_tracked: self.batches_tracked, ..Self::default() })
     }
 
     /// How many numbers are trained.

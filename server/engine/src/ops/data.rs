@@ -41,22 +41,3 @@ impl Deref for Data<'_> {
 pub(super) fn tensor(values: Vec<f32>, shape: impl Into<candle_core::Shape>) -> Result<Tensor> {
     Tensor::from_vec(values, shape.into(), &candle_core::Device::Cpu)
 }
-
-/// The sum of `f` over all elements, in sixteen lanes so that it runs in vector registers, always in the same order.
-#[inline(always)]
-pub(super) fn sum_by(n: usize, f: impl Fn(usize) -> f32) -> f64 {
-    let mut lanes = [0f32; 16];
-    let whole = n / 16 * 16;
-    let mut i = 0;
-    while i < whole {
-        for (l, lane) in lanes.iter_mut().enumerate() {
-            *lane += f(i + l);
-        }
-        i += 16;
-    }
-    let mut sum: f64 = lanes.iter().map(|v| f64::from(*v)).sum();
-    for j in whole..n {
-        sum += f64::from(f(j));
-    }
-    sum
-}

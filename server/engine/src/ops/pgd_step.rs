@@ -1,9 +1,15 @@
 //! One step of projected gradient descent.
 
+use std::mem::MaybeUninit;
+
 use candle_core::{Result, Tensor};
+use pulp::{Simd, WithSimd};
 use rayon::prelude::*;
 
-use super::data::{Data, tensor};
+use super::{
+    data::{Data, tensor},
+    simd::{dispatch, written},
+};
 
 const CHUNK: usize = 1 << 14;
 
@@ -20,22 +26,36 @@ pub fn pgd_step(adversarial: &Tensor, gradient: &Tensor, natural: &Tensor, step:
         return plain(adversarial, gradient, natural, step, eps);
     }
     let (from, slope, centre) = (Data::of(adversarial)?, Data::of(gradient)?, Data::of(natural)?);
-    let mut out = vec![0f32; from.len()];
-    let chunks = from
-        .par_chunks(CHUNK)
-        .zip(slope.par_chunks(CHUNK))
-        .zip(centre.par_chunks(CHUNK))
-        .zip(out.par_chunks_mut(CHUNK));
-    chunks.for_each(|(((from, slope), centre), out)| {
-        pulp::Arch::new().dispatch(|| {
-            for (((out, from), slope), centre) in out.iter_mut().zip(from).zip(slope).zip(centre) {
-                let sign = f32::from(u8::from(*slope > 0.0)) - f32::from(u8::from(*slope < 0.0));
-                let moved = from + step * sign;
-                *out = moved.max(centre - eps).min(centre + eps).clamp(0.0, 1.0);
-            }
+    let out = written(from.len(), |out| {
+        let from = from.par_chunks(CHUNK).zip(slope.par_chunks(CHUNK)).zip(centre.par_chunks(CHUNK));
+        from.zip(out.par_chunks_mut(CHUNK)).for_each(|(((from, slope), centre), out)| {
+            dispatch(Move { from, slope, centre, out, step, eps });
         });
     });
     tensor(out, natural.shape())
+}
+
+struct Move<'a> {
+    from: &'a [f32],
+    slope: &'a [f32],
+    centre: &'a [f32],
+    out: &'a mut [MaybeUninit<f32>],
+    step: f32,
+    eps: f32,
+}
+
+impl WithSimd for Move<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, _: S) {
+        let (step, eps) = (self.step, self.eps);
+        for (((from, slope), centre), out) in self.from.iter().zip(self.slope).zip(self.centre).zip(self.out) {
+            let sign = f32::from(u8::from(*slope > 0.0)) - f32::from(u8::from(*slope < 0.0));
+            let moved = from + step * sign;
+            out.write(moved.max(centre - eps).min(centre + eps).clamp(0.0, 1.0));
+        }
+    }
 }
 
 fn plain(adversarial: &Tensor, gradient: &Tensor, natural: &Tensor, step: f32, eps: f32) -> Result<Tensor> {

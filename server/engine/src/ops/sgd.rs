@@ -1,6 +1,15 @@
 //! The step of stochastic gradient descent.
 
-use candle_core::{CpuStorage, InplaceOp2, InplaceOp3, Layout, Result, Tensor, bail};
+use std::mem::MaybeUninit;
+
+use candle_core::{Result, Tensor, bail};
+use pulp::{Simd, WithSimd};
+use rayon::prelude::*;
+
+use super::{
+    data::{Data, tensor},
+    simd::{dispatch, written},
+};
 
 /// The constants of a step.
 #[derive(Clone, Copy, Debug)]
@@ -14,7 +23,7 @@ pub struct SgdStep {
 }
 
 /// PyTorch's SGD: `v ← momentum·v + gradient + weight_decay·θ`, `θ ← θ − learning_rate·v`; a velocity of zeros makes
-/// the first step PyTorch's (methods.md §0). On the CPU both change in place, elsewhere they are replaced.
+/// the first step PyTorch's (methods.md §0). Both become new tensors, so that what was made from the old parameter can tell.
 ///
 /// # Errors
 /// When the shapes differ.
@@ -25,8 +34,22 @@ pub fn sgd_step(parameter: &mut Tensor, velocity: &mut Tensor, gradient: &Tensor
     if !parameter.device().is_cpu() {
         return plain(parameter, velocity, gradient, step);
     }
-    velocity.inplace_op3(&gradient.contiguous()?, parameter, &Accelerate(step))?;
-    parameter.inplace_op2(velocity, &Move(step))
+    let gradient = gradient.contiguous()?;
+    let (mut moved, n) = (Vec::new(), parameter.elem_count());
+    let accelerated = {
+        let (p, v, g) = (Data::of(parameter)?, Data::of(velocity)?, Data::of(&gradient)?);
+        let constants = Constants::from(step);
+        written(n, |to_v| {
+            moved = written(n, |to_p| {
+                let from = p.par_chunks(CHUNK).zip(v.par_chunks(CHUNK)).zip(g.par_chunks(CHUNK));
+                let to = to_p.par_chunks_mut(CHUNK).zip(to_v.par_chunks_mut(CHUNK));
+                from.zip(to).for_each(|(((p, v), g), (to_p, to_v))| dispatch(Step { p, v, g, to_p, to_v, constants }));
+            });
+        })
+    };
+    *parameter = tensor(moved, parameter.shape())?;
+    *velocity = tensor(accelerated, velocity.shape())?;
+    Ok(())
 }
 
 fn plain(parameter: &mut Tensor, velocity: &mut Tensor, gradient: &Tensor, step: SgdStep) -> Result<()> {
@@ -36,63 +59,43 @@ fn plain(parameter: &mut Tensor, velocity: &mut Tensor, gradient: &Tensor, step:
     Ok(())
 }
 
-struct Accelerate(SgdStep);
-struct Move(SgdStep);
+/// Numbers that one task moves.
+const CHUNK: usize = 1 << 14;
 
-fn whole<'a>(storage: &'a CpuStorage, layout: &Layout) -> Result<&'a [f32]> {
-    match (storage, layout.contiguous_offsets()) {
-        (CpuStorage::F32(values), Some((start, end))) => Ok(&values[start..end]),
-        _ => bail!("SGD wants contiguous f32 numbers"),
+#[derive(Clone, Copy)]
+struct Constants {
+    rate: f32,
+    momentum: f32,
+    decay: f32,
+}
+
+impl From<SgdStep> for Constants {
+    fn from(step: SgdStep) -> Self {
+        Self { rate: step.learning_rate as f32, momentum: step.momentum as f32, decay: step.weight_decay as f32 }
     }
 }
 
-fn whole_mut<'a>(storage: &'a mut CpuStorage, layout: &Layout) -> Result<&'a mut [f32]> {
-    match (storage, layout.contiguous_offsets()) {
-        (CpuStorage::F32(values), Some((start, end))) => Ok(&mut values[start..end]),
-        _ => bail!("SGD wants contiguous f32 numbers"),
-    }
+struct Step<'a> {
+    p: &'a [f32],
+    v: &'a [f32],
+    g: &'a [f32],
+    to_p: &'a mut [MaybeUninit<f32>],
+    to_v: &'a mut [MaybeUninit<f32>],
+    constants: Constants,
 }
 
-impl InplaceOp3 for Accelerate {
-    fn name(&self) -> &'static str {
-        "sgd-velocity"
-    }
+impl WithSimd for Step<'_> {
+    type Output = ();
 
-    fn cpu_fwd(
-        &self,
-        velocity: &mut CpuStorage,
-        velocity_layout: &Layout,
-        gradient: &CpuStorage,
-        gradient_layout: &Layout,
-        parameter: &CpuStorage,
-        parameter_layout: &Layout,
-    ) -> Result<()> {
-        let velocity = whole_mut(velocity, velocity_layout)?;
-        let (gradient, parameter) = (whole(gradient, gradient_layout)?, whole(parameter, parameter_layout)?);
-        let (momentum, decay) = (self.0.momentum as f32, self.0.weight_decay as f32);
-        pulp::Arch::new().dispatch(|| {
-            for ((v, g), p) in velocity.iter_mut().zip(gradient).zip(parameter) {
-                *v = momentum * *v + (g + decay * p);
-            }
-        });
-        Ok(())
-    }
-}
-
-impl InplaceOp2 for Move {
-    fn name(&self) -> &'static str {
-        "sgd-move"
-    }
-
-    fn cpu_fwd(&self, parameter: &mut CpuStorage, at: &Layout, velocity: &CpuStorage, from: &Layout) -> Result<()> {
-        let (parameter, velocity) = (whole_mut(parameter, at)?, whole(velocity, from)?);
-        let rate = self.0.learning_rate as f32;
-        pulp::Arch::new().dispatch(|| {
-            for (p, v) in parameter.iter_mut().zip(velocity) {
-                *p -= rate * v;
-            }
-        });
-        Ok(())
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, _: S) {
+        let Constants { rate, momentum, decay } = self.constants;
+        let from = self.p.iter().zip(self.v).zip(self.g);
+        for (((p, v), g), (to_p, to_v)) in from.zip(self.to_p.iter_mut().zip(self.to_v)) {
+            let v = momentum * v + (g + decay * p);
+            to_v.write(v);
+            to_p.write(p - rate * v);
+        }
     }
 }
 

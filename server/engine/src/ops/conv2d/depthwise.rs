@@ -1,0 +1,210 @@
+//! Depthwise convolutions: every channel has a kernel of its own.
+//!
+//! In NHWC the channels of a pixel are multiplied register by register; each output pixel gathers the pixels that its
+//! kernel reaches. They are bound by memory, not by arithmetic.
+
+use std::mem::MaybeUninit;
+
+use pulp::{Simd, WithSimd};
+use rayon::prelude::*;
+
+use super::{Conv2d, Shape};
+use crate::ops::{
+    finish::Finisher,
+    simd::{dispatch, load, registers, store, written},
+};
+
+/// By output of one axis: pairs of a kernel entry and the place that it reads.
+type Reach = Vec<Vec<(usize, usize)>>;
+
+/// Whether every group is one channel in and one out.
+pub(super) const fn suits(s: &Shape) -> bool {
+    s.conv.groups > 1 && s.conv.groups == s.c && s.conv.groups == s.o
+}
+
+fn forward_reach(conv: Conv2d, n: usize) -> Reach {
+    let places = |i: usize| {
+        let place = move |tap: usize| (i * conv.stride + tap).checked_sub(conv.padding).filter(|at| *at < n);
+        (0..conv.kernel).filter_map(|tap| place(tap).map(|at| (tap, at))).collect()
+    };
+    (0..conv.output(n)).map(places).collect()
+}
+
+fn backward_reach(conv: Conv2d, n: usize) -> Reach {
+    let mut reach = vec![Vec::new(); n];
+    for (output, places) in forward_reach(conv, n).into_iter().enumerate() {
+        for (tap, place) in places {
+            reach[place].push((tap, output));
+        }
+    }
+    reach
+}
+
+/// The weights by entry and channel, times `scale` by channel.
+pub(super) fn pack(s: &Shape, w: &[f32], scale: Option<&[f32]>) -> Vec<f32> {
+    let taps = s.conv.kernel * s.conv.kernel;
+    let mut packed = vec![0f32; w.len()];
+    for (c, kernel) in w.chunks_exact(taps).enumerate() {
+        for (tap, weight) in kernel.iter().enumerate() {
+            packed[tap * s.c + c] = weight * scale.map_or(1.0, |s| s[c]);
+        }
+    }
+    packed
+}
+
+/// The convolution of x with packed weights.
+pub(super) fn forward(s: &Shape, x: &[f32], packed: &[f32], finish: Finisher) -> Vec<f32> {
+    let (rows, columns) = (forward_reach(s.conv, s.h), forward_reach(s.conv, s.w));
+    gather(s, (s.h, s.w), &rows, &columns, x, packed, finish)
+}
+
+/// The gradient of x.
+pub(super) fn backward(s: &Shape, dy: &[f32], packed: &[f32], finish: Finisher) -> Vec<f32> {
+    let (rows, columns) = (backward_reach(s.conv, s.h), backward_reach(s.conv, s.w));
+    gather(s, (s.out_h(), s.out_w()), &rows, &columns, dy, packed, finish)
+}
+
+fn gather(
+    s: &Shape,
+    (h, w): (usize, usize),
+    rows: &Reach,
+    columns: &Reach,
+    source: &[f32],
+    packed: &[f32],
+    finish: Finisher,
+) -> Vec<f32> {
+    let (source_image, image) = (h * w * s.c, rows.len() * columns.len() * s.c);
+    written(source.len() / source_image * image, |out| {
+        let images = source.par_chunks_exact(source_image).zip(out.par_chunks_exact_mut(image)).enumerate();
+        images.for_each(|(i, (source, out))| {
+            let finish = finish.part(i * image..(i + 1) * image);
+            dispatch(Gather { channels: s.c, kernel: s.conv.kernel, w, rows, columns, source, packed, out, finish });
+        });
+    })
+}
+
+struct Gather<'a> {
+    channels: usize,
+    kernel: usize,
+    /// Pixels of a source row.
+    w: usize,
+    rows: &'a Reach,
+    columns: &'a Reach,
+    source: &'a [f32],
+    packed: &'a [f32],
+    out: &'a mut [MaybeUninit<f32>],
+    finish: Finisher<'a>,
+}
+
+impl WithSimd for Gather<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    #[expect(unsafe_code, reason = "bounds are checked once for the whole image")]
+    fn with_simd<S: Simd>(self, simd: S) {
+        let (c, kernel) = (self.channels, self.kernel);
+        let most = |reach: &Reach| reach.iter().flatten().fold((0, 0), |m, r| (m.0.max(r.0), m.1.max(r.1)));
+        let (down, across) = (most(self.rows), most(self.columns));
+        assert!((down.1 * self.w + across.1 + 1) * c <= self.source.len());
+        assert!((down.0 * kernel + across.0 + 1) * c <= self.packed.len());
+        assert!(self.rows.len() * self.columns.len() * c == self.out.len() && self.finish.fits(self.out.len(), c));
+        let mut pixel = 0;
+        for rows in self.rows {
+            for columns in self.columns {
+                registers(
+                    simd,
+                    c,
+                    #[inline(always)]
+                    |channel, width| {
+                        let mut sum = simd.splat_f32s(0.0);
+                        let at = pixel + channel;
+                        // SAFETY: the asserts hold the furthest place and entry of each axis, and all output pixels.
+                        unsafe {
+                            for &(row, y) in rows {
+                                for &(column, x) in columns {
+                                    let source = self.source.as_ptr().add((y * self.w + x) * c + channel);
+                                    let weight = self.packed.as_ptr().add((row * kernel + column) * c + channel);
+                                    sum = simd.mul_add_f32s(load(simd, source, width), load(simd, weight, width), sum);
+                                }
+                            }
+                            let value = self.finish.apply(simd, sum, at, channel, width);
+                            store(simd, self.out.as_mut_ptr().add(at).cast(), width, value);
+                        }
+                    },
+                );
+                pixel += c;
+            }
+        }
+    }
+}
+
+/// The gradient of the weights, `[C, 1, k, k]`.
+pub(super) fn weight_gradient(s: &Shape, x: &[f32], dy: &[f32]) -> Vec<f32> {
+    let (rows, columns) = (forward_reach(s.conv, s.h), forward_reach(s.conv, s.w));
+    let taps = s.conv.kernel * s.conv.kernel;
+    let images = x.par_chunks_exact(s.input_len()).zip(dy.par_chunks_exact(s.output_len()));
+    let parts: Vec<Vec<f32>> = images
+        .map(|(x, dy)| {
+            let mut sums = vec![0f32; taps * s.c];
+            let (rows, columns) = (&rows, &columns);
+            dispatch(Slopes { channels: s.c, kernel: s.conv.kernel, w: s.w, rows, columns, x, dy, sums: &mut sums });
+            sums
+        })
+        .collect();
+    let mut dw = vec![0f32; taps * s.c];
+    for (i, dw) in dw.iter_mut().enumerate() {
+        let (c, tap) = (i / taps, i % taps);
+        *dw = parts.iter().map(|part| part[tap * s.c + c]).sum();
+    }
+    dw
+}
+
+/// Sums `x · dy` over the pixels of an image, by kernel entry and channel.
+struct Slopes<'a> {
+    channels: usize,
+    kernel: usize,
+    w: usize,
+    rows: &'a Reach,
+    columns: &'a Reach,
+    x: &'a [f32],
+    dy: &'a [f32],
+    sums: &'a mut [f32],
+}
+
+impl WithSimd for Slopes<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    #[expect(unsafe_code, reason = "bounds are checked once for the whole image")]
+    fn with_simd<S: Simd>(self, simd: S) {
+        let (c, kernel) = (self.channels, self.kernel);
+        let most = |reach: &Reach| reach.iter().flatten().fold((0, 0), |m, r| (m.0.max(r.0), m.1.max(r.1)));
+        let (down, across) = (most(self.rows), most(self.columns));
+        assert!((down.1 * self.w + across.1 + 1) * c <= self.x.len());
+        assert!((down.0 * kernel + across.0 + 1) * c <= self.sums.len());
+        assert!(self.rows.len() * self.columns.len() * c == self.dy.len());
+        for (i, rows) in self.rows.iter().enumerate() {
+            for &(row, y) in rows {
+                for (j, columns) in self.columns.iter().enumerate() {
+                    for &(column, x) in columns {
+                        registers(
+                            simd,
+                            c,
+                            #[inline(always)]
+                            |channel, width| {
+                                // SAFETY: the asserts hold the furthest place and entry of each axis, and all pixels of dy.
+                                unsafe {
+                                    let x = load(simd, self.x.as_ptr().add((y * self.w + x) * c + channel), width);
+                                    let at = (i * self.columns.len() + j) * c + channel;
+                                    let slope = load(simd, self.dy.as_ptr().add(at), width);
+                                    let sum = self.sums.as_mut_ptr().add((row * kernel + column) * c + channel);
+                                    store(simd, sum, width, simd.mul_add_f32s(x, slope, load(simd, sum, width)));
+                                }
+                            },
+                        );
+                    }
+                }
+            }
+        }
+    }
+}
