@@ -33,6 +33,8 @@ pub enum Purpose {
     Classifier = 9,
     /// Choice of a dataset's subset.
     Subset = 10,
+    /// Numbers to measure speed on.
+    Bench = 11,
     /// Numbers for tests.
     #[cfg(test)]
     Test = 255,
@@ -52,6 +54,15 @@ impl Stream {
         Self(ChaCha8Rng::from_seed(key))
     }
 
+    /// The `index`-th of many streams that share this one's key and start at their beginning, whatever was drawn from this.
+    #[must_use]
+    pub fn split(&self, index: u64) -> Self {
+        let mut rng = self.0.clone();
+        rng.set_stream(index + 1);
+        rng.set_word_pos(0);
+        Self(rng)
+    }
+
     /// Uniform in `[low, high)`, on a grid of 2²⁴ values.
     pub fn uniform(&mut self, low: f32, high: f32) -> f32 {
         let unit = (self.0.next_u32() >> 8) as f32 / 16_777_216.0;
@@ -62,10 +73,10 @@ impl Stream {
     ///
     /// `n` must be at least 1.
     pub fn below(&mut self, n: u32) -> u32 {
-        let threshold = n.wrapping_neg() % n;
         loop {
             let wide = u64::from(self.0.next_u32()) * u64::from(n);
-            if wide as u32 >= threshold {
+            // The threshold is below n: most draws are spared its division.
+            if wide as u32 >= n || wide as u32 >= n.wrapping_neg() % n {
                 return (wide >> 32) as u32;
             }
         }
@@ -108,6 +119,15 @@ mod tests {
         {
             assert_ne!(first, other);
         }
+    }
+
+    #[test]
+    fn streams_split_off_differ_from_each_other_and_not_by_what_was_drawn_before() {
+        let mut stream = Stream::new(1, Purpose::Test, 0, 0);
+        let first = stream.split(0).below(u32::MAX);
+        assert_ne!(first, stream.split(1).below(u32::MAX));
+        assert_ne!(first, stream.below(u32::MAX));
+        assert_eq!(first, stream.split(0).below(u32::MAX));
     }
 
     #[test]

@@ -1,10 +1,14 @@
 //! The contrast of CRD and GACD: noise-contrastive estimation against rows of a memory bank (methods.md §2.1).
 
-use candle_core::{Result, Tensor};
+use std::sync::Arc;
+
+use candle_core::{Device, Result, Tensor};
+
+use crate::ops::{Chosen, NoiseContrast, noise_contrast};
 
 /// The constants of the contrast.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Contrast {
+pub(crate) struct Contrast {
     /// T.
     pub temperature: f64,
     /// k / M: negatives over rows of the bank.
@@ -12,40 +16,40 @@ pub(super) struct Contrast {
 }
 
 impl Contrast {
-    /// The scaled scores s/T of every anchor against the chosen rows, `[B, k+1]`: anchors are unit vectors `[B, d]`, the
-    /// bank is `[M, d]`, `chosen` is `[B, k+1]` with the positive in column 0.
-    pub(super) fn scores(self, anchors: &Tensor, bank: &Tensor, chosen: &Tensor) -> Result<Tensor> {
-        // One product with the whole bank and a gather of numbers is far smaller than a gather of its rows.
-        let all = anchors.matmul(&bank.t()?)?;
-        (all.gather(chosen, 1)? / self.temperature)?.contiguous()
+    /// ln Z of unit anchors `[B, d]` against the chosen rows of a bank: Z = M · mean(exp(s/T)) over the positive and the k
+    /// negatives of each, which CRD's code fixes on the first batch.
+    pub(crate) fn log_normaliser(self, anchors: &Tensor, bank: &Tensor, chosen: &Chosen) -> Result<f64> {
+        let (m, b) = (bank.dim(0)?, chosen.positives.len());
+        let similarities = anchors.detach().matmul(&bank.t()?)?.to_device(&Device::Cpu)?.to_vec2::<f32>()?;
+        // Each row's share of exp(s/T), with the largest logit taken out so that nothing overflows.
+        let mut terms = Vec::new();
+        for (anchor, (row, positive)) in similarities.iter().zip(&chosen.positives).enumerate() {
+            terms.push((f64::from(row[*positive as usize]) / self.temperature, 1.0));
+            let negatives = chosen.negatives.iter().skip(anchor).step_by(b);
+            let drawn = row.iter().zip(negatives).filter(|(_, n)| **n > 0);
+            terms.extend(drawn.map(|(s, n)| (f64::from(*s) / self.temperature, f64::from(*n))));
+        }
+        let most = terms.iter().fold(f64::NEG_INFINITY, |m, t| m.max(t.0));
+        let (sum, count) = terms.iter().fold((0.0, 0.0), |(s, c), (x, n)| (s + n * (x - most).exp(), c + n));
+        Ok((m as f64).ln() + most + (sum / count).ln())
     }
 
-    /// ln Z of these scores: Z = M · mean(exp(s/T)), which CRD's code fixes on the first batch.
-    pub(super) fn log_normaliser(scores: &Tensor, bank_rows: usize) -> Result<f64> {
-        let values: Vec<f32> = scores.flatten_all()?.to_vec1()?;
-        let most = values.iter().copied().fold(f32::NEG_INFINITY, f32::max);
-        let sum: f64 = values.iter().map(|s| f64::from(s - most).exp()).sum();
-        Ok((bank_rows as f64).ln() + f64::from(most) + (sum / values.len() as f64).ln())
+    /// −log h(positive) − Σ log(1 − h(negative)) of every anchor, `[B]`, h = eˢ/ᵀ / (eˢ/ᵀ + Z·k/M).
+    pub(crate) fn losses(
+        self,
+        anchors: &Tensor,
+        bank: &Tensor,
+        chosen: &Arc<Chosen>,
+        log_normaliser: f64,
+    ) -> Result<Tensor> {
+        let offset = log_normaliser + self.noise_ratio.ln();
+        noise_contrast(anchors, bank, chosen, NoiseContrast { temperature: self.temperature, offset })
     }
-
-    /// −log h(positive) − Σ log(1 − h(negative)) of every anchor, `[B]`, h = eˢ/ᵀ / (eˢ/ᵀ + Z·k/M), without overflow:
-    /// with off = ln Z + ln(k/M), −log h = softplus(off − s/T) and −log(1 − h) = softplus(s/T − off).
-    pub(super) fn losses(self, scores: &Tensor, log_normaliser: f64) -> Result<Tensor> {
-        let logits = (scores - (log_normaliser + self.noise_ratio.ln()))?;
-        let negatives = logits.dim(1)? - 1;
-        let positive = softplus(&logits.narrow(1, 0, 1)?.contiguous()?.neg()?)?.sum(1)?;
-        positive + softplus(&logits.narrow(1, 1, negatives)?.contiguous()?)?.sum(1)?
-    }
-}
-
-/// ln(1 + eˣ) = max(x, 0) + ln(1 + e^−|x|).
-fn softplus(x: &Tensor) -> Result<Tensor> {
-    x.relu()? + (x.abs()?.neg()?.exp()? + 1.0)?.log()?
 }
 
 #[cfg(test)]
 mod tests {
-    use candle_core::{Device, Var};
+    use candle_core::Device;
 
     use super::*;
     use crate::ops::testing;
@@ -57,12 +61,22 @@ mod tests {
         Contrast { temperature: 0.1, noise_ratio: k as f64 / m as f64 }
     }
 
+    /// One anchor of one dimension, and a bank whose rows are the similarities: the positive's, then the negatives'.
+    fn one(similarities: &[f32]) -> (Tensor, Tensor, Arc<Chosen>) {
+        let bank = Tensor::from_slice(similarities, (similarities.len(), 1), &Device::Cpu).unwrap();
+        let mut negatives = vec![1; similarities.len()];
+        negatives[0] = 0;
+        let anchor = Tensor::new(&[[1f32]], &Device::Cpu).unwrap();
+        (anchor, bank, Arc::new(Chosen { positives: vec![0], negatives }))
+    }
+
     #[test]
     fn equal_scores_give_the_closed_form_of_the_loss() {
-        // ln(k+1) + k·ln(1 + 1/k) = 10.704 at k = 16,384 (methods.md §2.1 oracle a).
-        let scores = Tensor::ones((2, K + 1), candle_core::DType::F32, &Device::Cpu).unwrap();
-        let z = Contrast::log_normaliser(&scores, M).unwrap();
-        let found = testing::values(&contrast(K, M).losses(&scores, z).unwrap())[0];
+        // ln(k+1) + k·ln(1 + 1/k) = 10.704 at k = 16,384 (methods.md §2.1 oracle a). M only scales Z, so k + 1 rows do.
+        let (anchor, bank, chosen) = one(&[1.0; K + 1]);
+        let contrast = contrast(K, K + 1);
+        let z = contrast.log_normaliser(&anchor, &bank, &chosen).unwrap();
+        let found = testing::values(&contrast.losses(&anchor, &bank, &chosen, z).unwrap())[0];
         let k = K as f64;
         let expected = (k + 1.0).ln() + k * (1.0 + 1.0 / k).ln();
         assert!((expected - 10.704).abs() < 1e-3 && (f64::from(found) - expected).abs() < 1e-3, "{found}");
@@ -71,9 +85,9 @@ mod tests {
     #[test]
     fn the_oracle_with_three_negatives_holds_with_and_without_normaliser() {
         // s⁺ = .9, s⁻ = (.1, −.2, 0), T = .1, k = 3, M = 10, w = .8 (methods.md §2.1 oracle d).
-        let scores = Tensor::new(&[[9f32, 1.0, -2.0, 0.0]], &Device::Cpu).unwrap();
+        let (anchor, bank, chosen) = one(&[0.9, 0.1, -0.2, 0.0]);
         for (z, expected) in [(1f64, 3.317_895), (20.0, 0.440_687)] {
-            let loss = testing::values(&contrast(3, 10).losses(&scores, z.ln()).unwrap())[0];
+            let loss = testing::values(&contrast(3, 10).losses(&anchor, &bank, &chosen, z.ln()).unwrap())[0];
             assert!((0.8 * f64::from(loss) - expected).abs() < 1e-5, "{loss}");
         }
     }
@@ -82,15 +96,16 @@ mod tests {
     fn h_of_two_similarities_is_the_papers() {
         // Z = 1, T = .1: h(0) = 0.753194, h(.5) = 0.997797 (methods.md §2.1 oracle c); −log h is the positive's loss.
         for (similarity, h) in [(0.0f32, 0.753_194f64), (0.5, 0.997_797)] {
-            let scores = Tensor::new(&[[similarity / 0.1, -1000.0]], &Device::Cpu).unwrap();
-            let loss = testing::values(&contrast(K, M).losses(&scores, 0.0).unwrap())[0];
+            let (anchor, bank, chosen) = one(&[similarity]);
+            let loss = testing::values(&contrast(K, M).losses(&anchor, &bank, &chosen, 0.0).unwrap())[0];
             assert!((f64::from(-loss).exp() - h).abs() < 1e-6);
         }
     }
 
     #[test]
     fn random_unit_vectors_have_the_expected_normaliser() {
-        // E[exp(s/T)] = 1.476 for random directions of 128 dimensions at T = .1 (methods.md §2.1 oracle b).
+        // E[exp(s/T)] = 1.476 for random directions of 128 dimensions at T = .1 (methods.md §2.1 oracle b), so that
+        // Z = 1.476 · M.
         let mut stream = crate::rng::Stream::new(1, crate::rng::Purpose::Test, 0, 0);
         let mut unit = |n: usize| {
             let values: Vec<f32> = (0..n * 128).map(|_| stream.normal()).collect();
@@ -98,24 +113,8 @@ mod tests {
             t.broadcast_div(&t.sqr().unwrap().sum_keepdim(1).unwrap().sqrt().unwrap()).unwrap()
         };
         let (anchors, bank) = (unit(64), unit(2000));
-        let chosen: Vec<u32> = (0..64).flat_map(|_| 0..2000).collect();
-        let chosen = Tensor::from_vec(chosen, (64, 2000), &Device::Cpu).unwrap();
-        let scores = contrast(K, M).scores(&anchors, &bank, &chosen).unwrap();
-        let z = Contrast::log_normaliser(&scores, M).unwrap().exp();
-        assert!((z / 73_809.0 - 1.0).abs() < 0.03, "{z}");
-    }
-
-    #[test]
-    fn the_gradient_reaches_the_anchors_and_is_the_slope() {
-        let bank = testing::tensor(1, (20, 8));
-        let chosen = Tensor::new(&[[3u32, 5, 9, 14], [0, 2, 17, 19]], &Device::Cpu).unwrap();
-        let contrast = Contrast { temperature: 0.5, noise_ratio: 3.0 / 20.0 };
-        let loss = |anchors: &Tensor| {
-            contrast.losses(&contrast.scores(anchors, &bank, &chosen).unwrap(), 2.0).unwrap().sum_all().unwrap()
-        };
-        let anchors = Var::from_tensor(&testing::tensor(2, (2, 8))).unwrap();
-        let gradient = loss(&anchors).backward().unwrap().get(&anchors).unwrap().clone();
-        let value = |a: &Tensor| f64::from(loss(a).to_scalar::<f32>().unwrap());
-        testing::assert_slopes(&anchors.as_detached_tensor(), &gradient, 1e-2, value);
+        let chosen = Chosen { positives: vec![0; 64], negatives: vec![1; 64 * 2000] };
+        let z = contrast(K, M).log_normaliser(&anchors, &bank, &chosen).unwrap().exp();
+        assert!((z / 2000.0 / 1.476 - 1.0).abs() < 0.03, "{z}");
     }
 }

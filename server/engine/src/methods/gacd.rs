@@ -108,22 +108,17 @@ impl Objective for Gacd {
         let labels = label_column(batch.labels, &teacher_logits)?;
         let weights = softmax(&teacher_logits, 1)?.gather(&labels, 1)?.squeeze(1)?;
 
-        let device = answer.features.device();
-        let chosen = self.negatives.draw(batch.indices, batch.labels, &mut batch.stream(Purpose::Negatives), device)?;
+        let chosen = self.negatives.draw(batch.indices, batch.labels, &batch.stream(Purpose::Negatives))?;
         let anchors = [self.embed(TEACHER, &teacher_features)?, self.embed(STUDENT, answer.features)?];
         // Each anchor is held against the memory of the other network.
-        let scores = [
-            self.contrast.scores(&anchors[TEACHER], self.banks[STUDENT].rows(), &chosen)?,
-            self.contrast.scores(&anchors[STUDENT], self.banks[TEACHER].rows(), &chosen)?,
-        ];
+        let banks = [self.banks[STUDENT].rows(), self.banks[TEACHER].rows()];
         let z = if let Some(z) = self.log_normalisers {
             z
         } else {
-            let rows = self.banks[TEACHER].rows().dim(0)?;
-            let of = |side: usize| Contrast::log_normaliser(&scores[side], rows);
+            let of = |side: usize| self.contrast.log_normaliser(&anchors[side], banks[side], &chosen);
             *self.log_normalisers.insert([of(TEACHER)?, of(STUDENT)?])
         };
-        let of = |side: usize| self.contrast.losses(&scores[side], z[side]);
+        let of = |side: usize| self.contrast.losses(&anchors[side], banks[side], &chosen, z[side]);
         let losses = (of(TEACHER)? + of(STUDENT)?)?;
         self.fresh = Some(anchors.map(|a| a.detach()));
         (losses * weights)?.mean_all()

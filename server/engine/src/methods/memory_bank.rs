@@ -1,8 +1,14 @@
 //! The memory bank of contrastive distillation: one embedding a training image (methods.md §2.1).
 
-use candle_core::{Device, Result, Tensor};
+use std::sync::Arc;
 
-use crate::rng::{Purpose, Stream};
+use candle_core::{Device, Result, Tensor};
+use rayon::prelude::*;
+
+use crate::{
+    ops::Chosen,
+    rng::{Purpose, Stream},
+};
 
 /// Rows `[M, d]`, each the running embedding of a training image.
 pub(super) struct MemoryBank {
@@ -40,39 +46,77 @@ impl MemoryBank {
     }
 }
 
-/// For every anchor the row of its own image, then `k` rows of other classes drawn without replacement (with, where
-/// there are fewer than k): `[B, k+1]` (methods.md §2.1, `exact`).
-pub(super) struct Negatives {
+/// For every anchor the row of its own image, and `k` rows of other classes drawn without replacement (with, where there are
+/// fewer than k) (methods.md §2.1, `exact`).
+pub(crate) struct Negatives {
     /// By class: the training images of all other classes.
     others: Vec<Vec<u32>>,
     k: usize,
+    /// Rows of the bank.
+    rows: usize,
 }
 
+/// Rows whose counts are turned from anchor by anchor to row by row at a time.
+const ROWS: usize = 64;
+
 impl Negatives {
-    pub(super) fn new(labels: &[u8], classes: usize, k: usize) -> Self {
+    pub(crate) fn new(labels: &[u8], classes: usize, k: usize) -> Self {
         let others = (0..classes)
             .map(|class| (0..labels.len() as u32).filter(|i| usize::from(labels[*i as usize]) != class).collect())
             .collect();
-        Self { others, k }
+        Self { others, k, rows: labels.len() }
     }
 
-    pub(super) fn draw(&self, indices: &[u32], labels: &[u8], stream: &mut Stream, device: &Device) -> Result<Tensor> {
-        let mut chosen = Vec::with_capacity(indices.len() * (self.k + 1));
-        for (index, label) in indices.iter().zip(labels) {
-            chosen.push(*index);
-            let others = &self.others[usize::from(*label)];
-            if others.is_empty() {
-                candle_core::bail!("all training images are of one class: there is nothing to contrast with");
+    /// Draws for a batch. Every anchor has a stream of its own, split off from `stream`.
+    pub(crate) fn draw(&self, indices: &[u32], labels: &[u8], stream: &Stream) -> Result<Arc<Chosen>> {
+        let mut drawn = vec![0u8; indices.len() * self.rows];
+        let anchors = drawn.par_chunks_exact_mut(self.rows).zip(labels).enumerate();
+        anchors.try_for_each(|(i, (counts, label))| self.draw_one(*label, &mut stream.split(i as u64), counts))?;
+        // A few rows at a time, so that what is read of every anchor stays in the cache.
+        let mut negatives = vec![0u8; drawn.len()];
+        negatives.par_chunks_mut(ROWS * indices.len()).enumerate().for_each(|(i, negatives)| {
+            for (anchor, counts) in drawn.chunks_exact(self.rows).enumerate() {
+                let to = negatives.iter_mut().skip(anchor).step_by(indices.len());
+                for (to, count) in to.zip(&counts[i * ROWS..]) {
+                    *to = *count;
+                }
             }
-            if self.k > others.len() {
-                chosen.extend((0..self.k).map(|_| others[stream.below(others.len() as u32) as usize]));
-            } else {
-                let mut pool = others.clone();
-                stream.shuffle_first(self.k, &mut pool);
-                chosen.extend_from_slice(&pool[..self.k]);
-            }
+        });
+        Ok(Arc::new(Chosen { positives: indices.to_vec(), negatives }))
+    }
+
+    fn draw_one(&self, label: u8, stream: &mut Stream, counts: &mut [u8]) -> Result<()> {
+        let others = &self.others[usize::from(label)];
+        if others.is_empty() {
+            candle_core::bail!("all training images are of one class: there is nothing to contrast with");
         }
-        Tensor::from_vec(chosen, (indices.len(), self.k + 1), device)
+        let n = others.len();
+        let mut any = || others[stream.below(n as u32) as usize] as usize;
+        if self.k > n {
+            for _ in 0..self.k {
+                let count = &mut counts[any()];
+                let Some(more) = count.checked_add(1) else {
+                    candle_core::bail!("{} negatives are too many for {n} images of other classes", self.k);
+                };
+                *count = more;
+            }
+            return Ok(());
+        }
+        // Draws that hit a row twice are repeated; of more than half the rows, those that are left out are drawn.
+        let (drawn, rest) = if self.k > n / 2 { (n - self.k, 0) } else { (self.k, 1) };
+        for row in others {
+            counts[*row as usize] = 1 - rest;
+        }
+        for _ in 0..drawn {
+            let count = loop {
+                let count = &mut counts[any()];
+                if *count != rest {
+                    break count;
+                }
+            };
+            *count = rest;
+        }
+        Ok(())
     }
 }
 
@@ -105,16 +149,45 @@ mod tests {
     #[test]
     fn negatives_are_distinct_and_of_other_classes() {
         let labels: Vec<u8> = (0..60).map(|i| i % 3).collect();
-        let negatives = Negatives::new(&labels, 3, 25);
-        let mut stream = Stream::new(1, Purpose::Test, 0, 0);
-        let chosen = negatives.draw(&[4, 9], &[1, 0], &mut stream, &Device::Cpu).unwrap().to_vec2::<u32>().unwrap();
-        for (row, (own, label)) in chosen.iter().zip([(4, 1), (9, 0)]) {
-            assert_eq!(row[0], own);
-            let mut rest = row[1..].to_vec();
-            assert!(rest.iter().all(|i| labels[*i as usize] != label));
-            rest.sort_unstable();
-            rest.dedup();
-            assert_eq!(rest.len(), 25);
+        let stream = Stream::new(1, Purpose::Test, 0, 0);
+        // Fewer and more than half of the 40 images of other classes, and all of them.
+        for k in [3, 25, 40] {
+            let chosen = Negatives::new(&labels, 3, k).draw(&[4, 9], &[1, 0], &stream).unwrap();
+            assert_eq!(chosen.positives, [4, 9]);
+            for (anchor, label) in [1, 0].into_iter().enumerate() {
+                let counts = || chosen.negatives.iter().skip(anchor).step_by(2);
+                assert!(counts().zip(&labels).all(|(count, of)| *count <= u8::from(*of != label)));
+                assert_eq!(counts().map(|c| usize::from(*c)).sum::<usize>(), k);
+            }
         }
+    }
+
+    #[test]
+    fn every_row_of_another_class_is_drawn_equally_often() {
+        let labels: Vec<u8> = (0..30).map(|i| i % 3).collect();
+        let negatives = Negatives::new(&labels, 3, 7);
+        let mut sums = vec![0u32; 30];
+        for i in 0..3_000 {
+            let stream = Stream::new(1, Purpose::Test, i, 0);
+            let chosen = negatives.draw(&[0], &[0], &stream).unwrap();
+            for (sum, count) in sums.iter_mut().zip(&chosen.negatives) {
+                *sum += u32::from(*count);
+            }
+        }
+        // 3,000 draws of 7 among 20: 1,050 each, give or take four deviations of 26.
+        assert!(
+            sums.iter().zip(&labels).all(|(s, l)| if *l == 0 { *s == 0 } else { s.abs_diff(1_050) < 105 }),
+            "{sums:?}"
+        );
+    }
+
+    #[test]
+    fn more_negatives_than_there_are_rows_are_drawn_with_replacement() {
+        let labels = [0, 0, 1, 1, 1];
+        let stream = Stream::new(1, Purpose::Test, 0, 0);
+        let chosen = Negatives::new(&labels, 2, 100).draw(&[0], &[0], &stream).unwrap();
+        assert_eq!(chosen.negatives[..2], [0, 0]);
+        assert_eq!(chosen.negatives.iter().map(|c| u32::from(*c)).sum::<u32>(), 100);
+        assert!(Negatives::new(&labels, 2, 10_000).draw(&[0], &[0], &stream).is_err());
     }
 }

@@ -3,10 +3,10 @@
 
 mod adversarial;
 mod ard;
-mod contrast;
+pub(crate) mod contrast;
 mod gacd;
 mod kd;
-mod memory_bank;
+pub(crate) mod memory_bank;
 mod natural;
 
 use candle_core::{Device, Result, Tensor, backprop::GradStore};
