@@ -1,6 +1,6 @@
 //! Devices: which there are, and the one that a run names.
 
-use candle_core::Device;
+pub use candle_core::Device;
 use retort_spec::DeviceName;
 
 /// A device of this machine.
@@ -25,6 +25,15 @@ pub fn available() -> Vec<DeviceInfo> {
 /// Threads that computations on the CPU use.
 pub fn threads() -> usize {
     rayon::current_num_threads()
+}
+
+/// Makes computations on the CPU use this many threads; 0 stands for one a core. Only the first call in a process counts.
+///
+/// # Errors
+/// When the process has started its threads already.
+pub fn use_threads(threads: usize) -> Result<(), String> {
+    let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build_global();
+    pool.map_err(|e| format!("cannot compute with {threads} threads: {e}"))
 }
 
 /// The device, or the CPU with a sentence that says why.

@@ -4,6 +4,7 @@
 //! knows of databases or HTTP.
 
 pub mod attacks;
+pub mod bench;
 pub mod data;
 pub mod device;
 mod error;

@@ -10,7 +10,9 @@ use std::{
 use candle_core::Device;
 use retort_spec::{Event, LogLevel, ModelRef, Record, RunSpec, Stage, StageWork};
 
-use crate::{EngineError, Result, RunFolder, data::Library, device, evaluate, journal::Journal, train};
+use crate::{
+    EngineError, Result, RunFolder, data::Library, device, evaluate, journal::Journal, ops::keep_freed_memory, train,
+};
 
 /// How an attempt at a run ended, if no error ended it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -39,6 +41,7 @@ pub fn run_folder(
     observe: &mut dyn FnMut(&Record),
 ) -> Result<Outcome> {
     let _held = folder.lock()?;
+    keep_freed_memory();
     let mut journal = Journal::open(&folder.journal(), attempt, observe)?;
     let outcome = attempt_run(folder, library, stop, &mut journal);
     match &outcome {

@@ -1,5 +1,6 @@
 //! The command line.
 
+mod bench;
 mod data;
 mod demo;
 mod doctor;
@@ -50,6 +51,11 @@ enum Command {
     Data(data::DataArgs),
     /// Check this machine: devices, data folder, disk, datasets
     Doctor(doctor::DoctorArgs),
+    /// Measure the speed of this machine at training, attacking and the rest
+    ///
+    /// Example: retort bench train --model resnet18 --batch 32 --pgd-steps 1
+    #[command(subcommand)]
+    Bench(bench::BenchCommand),
     /// Ask a server whether it is well; fails if it is not
     Health(doctor::HealthArgs),
     /// Compute one run in its folder; started by the server
@@ -72,6 +78,7 @@ impl Arguments {
             Some(Command::Evaluate(args)) => evaluate::evaluate(&args),
             Some(Command::Data(args)) => data::data(args),
             Some(Command::Doctor(args)) => doctor::doctor(&args),
+            Some(Command::Bench(command)) => bench::bench(command),
             Some(Command::Health(args)) => doctor::health(&args),
             Some(Command::Worker(args)) => worker::work(&args),
         }

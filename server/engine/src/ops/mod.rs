@@ -11,6 +11,7 @@ mod data;
 mod finish;
 mod layout;
 mod linear;
+mod memory;
 mod pgd_step;
 mod pool;
 mod product;
@@ -25,6 +26,7 @@ pub use conv2d::{Conv2d, ConvWeights, Direction, conv2d, conv2d_input_gradient, 
 pub use finish::{Finish, finish};
 pub use layout::{nchw, nhwc};
 pub use linear::{linear, linear_gradients};
+pub use memory::keep_freed_memory;
 pub use pgd_step::pgd_step;
 pub use pool::{global_average_pool, global_average_pool_gradient};
 pub use sgd::{SgdStep, sgd_step};

@@ -1,0 +1,165 @@
+//! The work that Retort's speed is measured by: the same steps as a run makes, on random numbers.
+
+use std::time::Instant;
+
+use candle_core::{Device, Tensor, Var};
+use retort_spec::Architecture;
+
+use crate::{
+    Result,
+    attacks::{Pgd, cross_entropy_pgd, uniform_start},
+    loss::cross_entropy,
+    methods::{contrast::Contrast, memory_bank::Negatives},
+    nn::{Network, Sgd, Statistics, Want},
+    ops::{SgdStep, keep_freed_memory},
+    rng::{Purpose, Stream},
+};
+
+const EPS: f32 = 8.0 / 255.0;
+const STEP: f32 = 2.0 / 255.0;
+const CLASSES: usize = 10;
+
+/// How often a piece of work is repeated.
+#[derive(Clone, Copy, Debug)]
+pub struct Repeat {
+    /// Times that are not counted.
+    pub warmup: usize,
+    /// Times that are.
+    pub runs: usize,
+}
+
+impl Repeat {
+    /// The seconds of each counted time.
+    fn seconds(self, mut work: impl FnMut() -> Result<()>) -> Result<Vec<f64>> {
+        keep_freed_memory();
+        for _ in 0..self.warmup {
+            work()?;
+        }
+        (0..self.runs)
+            .map(|_| {
+                let start = Instant::now();
+                work()?;
+                Ok(start.elapsed().as_secs_f64())
+            })
+            .collect()
+    }
+}
+
+/// A network, images in [0, 1] and labels.
+struct Bench {
+    network: Network,
+    images: Tensor,
+    labels: Vec<u8>,
+    pgd: Pgd,
+    stream: Stream,
+}
+
+impl Bench {
+    fn new(architecture: Architecture, batch: usize, steps: usize, device: &Device) -> Result<Self> {
+        let mut stream = Stream::new(0, Purpose::Bench, 0, 0);
+        let values: Vec<f32> = (0..batch * 3 * 32 * 32).map(|_| stream.uniform(0.0, 1.0)).collect();
+        let labels = (0..batch).map(|_| stream.below(CLASSES as u32) as u8).collect();
+        Ok(Self {
+            network: Network::new(architecture, CLASSES, 0, device)?,
+            images: Tensor::from_vec(values, (batch, 3, 32, 32), device)?,
+            labels,
+            pgd: Pgd { eps: EPS, step_size: STEP, steps },
+            stream,
+        })
+    }
+
+    fn attack(&mut self) -> Result<Tensor> {
+        let start = uniform_start(&self.images, EPS, &mut self.stream, true)?;
+        let network = &mut self.network;
+        Ok(cross_entropy_pgd(network, &self.images, &self.labels, self.pgd, start, Statistics::Running)?)
+    }
+}
+
+/// Seconds of training steps: PGD on a batch by running statistics, then forward, backward and SGD on what it found; with
+/// no PGD steps on the images themselves.
+///
+/// # Errors
+/// When the device has no memory left.
+pub fn train(
+    architecture: Architecture,
+    batch: usize,
+    steps: usize,
+    repeat: Repeat,
+    device: &Device,
+) -> Result<Vec<f64>> {
+    let mut bench = Bench::new(architecture, batch, steps, device)?;
+    let mut sgd = Sgd::new(&bench.network.weights.parameters)?;
+    let step = SgdStep { learning_rate: 0.1, momentum: 0.9, weight_decay: 5e-4 };
+    repeat.seconds(|| {
+        let images = if steps > 0 { bench.attack()? } else { bench.images.clone() };
+        let pass = bench.network.forward(&images, Statistics::Batch, Want::Parameters)?;
+        let logits = Var::from_tensor(&pass.logits)?;
+        let gradient = cross_entropy(&logits, &bench.labels)?.backward()?.get(&logits).cloned();
+        let gradients = pass.backward(gradient, None)?;
+        sgd.step(&mut bench.network.weights.parameters, &gradients, step)?;
+        Ok(bench.images.device().synchronize()?)
+    })
+}
+
+/// Seconds of attacking a batch by PGD and classifying what it found.
+///
+/// # Errors
+/// When the device has no memory left.
+pub fn eval(
+    architecture: Architecture,
+    batch: usize,
+    steps: usize,
+    repeat: Repeat,
+    device: &Device,
+) -> Result<Vec<f64>> {
+    let mut bench = Bench::new(architecture, batch, steps, device)?;
+    repeat.seconds(|| {
+        let found = bench.attack()?;
+        let logits = bench.network.infer(&found)?.0;
+        logits.argmax(1)?.to_vec1::<u32>()?;
+        Ok(())
+    })
+}
+
+/// The sizes of a contrast against a memory bank.
+#[derive(Clone, Copy, Debug)]
+pub struct Nce {
+    /// Anchors.
+    pub batch: usize,
+    /// Negatives of each.
+    pub negatives: usize,
+    /// Rows of the bank.
+    pub bank: usize,
+    /// Numbers of a row.
+    pub dim: usize,
+}
+
+/// Seconds of GACD's contrast: negatives are drawn for a batch, the student's embeddings (normalised here) and the
+/// teacher's are held against the bank, and the loss's gradient is taken back to the student.
+///
+/// # Errors
+/// When the device has no memory left.
+pub fn nce(sizes: Nce, repeat: Repeat, device: &Device) -> Result<Vec<f64>> {
+    let Nce { batch, negatives, bank, dim } = sizes;
+    let mut stream = Stream::new(0, Purpose::Bench, 0, 0);
+    let mut normal = |rows: usize| {
+        let values: Vec<f32> = (0..rows * dim).map(|_| stream.normal()).collect();
+        Tensor::from_vec(values, (rows, dim), device)
+    };
+    let unit = |t: &Tensor| t.broadcast_div(&t.sqr()?.sum_keepdim(1)?.sqrt()?);
+    let (rows, teacher, student) = (unit(&normal(bank)?)?, unit(&normal(batch)?)?, Var::from_tensor(&normal(batch)?)?);
+    let labels: Vec<u8> = (0..bank).map(|i| (i % CLASSES) as u8).collect();
+    let indices: Vec<u32> = (0..batch).map(|i| (i * bank / batch) as u32).collect();
+    let own: Vec<u8> = indices.iter().map(|i| labels[*i as usize]).collect();
+    let sampler = Negatives::new(&labels, CLASSES, negatives);
+    let contrast = Contrast { temperature: 0.1, noise_ratio: negatives as f64 / bank as f64 };
+    let mut step = 0;
+    repeat.seconds(|| {
+        step += 1;
+        let chosen = sampler.draw(&indices, &own, &Stream::new(0, Purpose::Bench, 1, step))?;
+        let of = |anchors: &Tensor| contrast.losses(anchors, &rows, &chosen, 0.0);
+        let loss = (of(&unit(&student)?)? + of(&teacher)?)?.mean_all()?;
+        loss.backward()?;
+        Ok(device.synchronize()?)
+    })
+}
