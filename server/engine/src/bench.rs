@@ -1,12 +1,13 @@
 //! The work that Retort's speed is measured by: the same steps as a run makes, on random numbers.
 
-use std::time::Instant;
+use std::{path::Path, time::Instant};
 
-use candle_core::{Device, Tensor, Var};
+use candle_core::{DType, Device, Tensor, Var};
 use retort_spec::Architecture;
 
 use crate::{
-    Result,
+    EngineError, Result,
+    analysis::{self, Tsne},
     attacks::{Pgd, cross_entropy_pgd, uniform_start},
     loss::cross_entropy,
     methods::{contrast::Contrast, memory_bank::Negatives},
@@ -162,4 +163,40 @@ pub fn nce(sizes: Nce, repeat: Repeat, device: &Device) -> Result<Vec<f64>> {
         loss.backward()?;
         Ok(device.synchronize()?)
     })
+}
+
+/// Seconds of mapping features `[n, d]` into the plane by t-SNE, and the map.
+///
+/// # Errors
+/// When there are too few rows for the perplexity.
+pub fn tsne(features: &Tensor, perplexity: f64, repeat: Repeat) -> Result<(Vec<f64>, Tsne)> {
+    let mut map = Tsne { points: Vec::new(), kl: f64::NAN };
+    let seconds = repeat.seconds(|| {
+        map = analysis::tsne(features, perplexity, 0)?;
+        Ok(())
+    })?;
+    Ok((seconds, map))
+}
+
+/// Reads features `[n, d]` from a NumPy file of float32 numbers.
+///
+/// # Errors
+/// When the file cannot be read, or holds something else.
+pub fn read_npy(path: &Path) -> Result<Tensor> {
+    let fault = |fault: String| EngineError::Data(format!("{}: {fault}", path.display()));
+    let features = Tensor::read_npy(path).map_err(|e| fault(e.to_string()))?;
+    if features.dims().len() != 2 || features.dtype() != DType::F32 || features.elem_count() == 0 {
+        let found = format!("{:?} of {:?}", features.dtype(), features.dims());
+        return Err(fault(format!("float32 numbers [n, d] are wanted, not {found}")));
+    }
+    Ok(features)
+}
+
+/// Writes a map as a NumPy file `[n, 2]`.
+///
+/// # Errors
+/// When the file cannot be written.
+pub fn write_npy(path: &Path, map: &Tsne) -> Result<()> {
+    let points = Tensor::from_vec(map.points.concat(), (map.points.len(), 2), &Device::Cpu)?;
+    Ok(points.write_npy(path)?)
 }

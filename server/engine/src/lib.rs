@@ -3,6 +3,7 @@
 //! The door is [`run_folder`]: it takes a folder with a `spec.json` and leaves a journal and a model there. Nothing here
 //! knows of databases or HTTP.
 
+pub mod analysis;
 pub mod attacks;
 pub mod bench;
 pub mod data;

@@ -35,6 +35,8 @@ pub enum Purpose {
     Subset = 10,
     /// Numbers to measure speed on.
     Bench = 11,
+    /// Start of the search for principal components.
+    Components = 12,
     /// Numbers for tests.
     #[cfg(test)]
     Test = 255,

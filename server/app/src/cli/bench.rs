@@ -1,9 +1,12 @@
 //! `retort bench`: the speed of this machine, by the same flags and in the same fields as the peers that it is compared
 //! with.
 
+use std::path::PathBuf;
+
 use anyhow::{Result, bail};
 use clap::{Args, Subcommand};
 use retort_engine::{
+    analysis,
     bench::{self, Nce, Repeat},
     device,
     ops::instruction_set,
@@ -20,6 +23,26 @@ pub enum BenchCommand {
     Eval(NetworkArgs),
     /// GACD's contrast with a memory bank, forward and backward; an item is an anchor
     Nce(NceArgs),
+    /// A t-SNE map of features; an item is a point
+    Tsne(TsneArgs),
+}
+
+/// The features to map.
+#[derive(Args, Debug)]
+pub struct TsneArgs {
+    /// A NumPy file of float32 numbers, [n, d]
+    features: PathBuf,
+
+    /// Neighbours that a point counts as near
+    #[arg(long, default_value_t = 30.0)]
+    perplexity: f64,
+
+    /// Save the map there, as a NumPy file [n, 2]
+    #[arg(long, value_name = "FILE")]
+    save: Option<PathBuf>,
+
+    #[command(flatten)]
+    common: CommonArgs,
 }
 
 /// The contrast's sizes.
@@ -101,6 +124,7 @@ pub fn bench(command: BenchCommand) -> Result<()> {
         BenchCommand::Train(args) => network("train", &args, bench::train),
         BenchCommand::Eval(args) => network("eval", &args, bench::eval),
         BenchCommand::Nce(args) => nce(&args),
+        BenchCommand::Tsne(args) => tsne(&args),
     }
 }
 
@@ -126,6 +150,24 @@ fn nce(args: &NceArgs) -> Result<()> {
     Ok(())
 }
 
+fn tsne(args: &TsneArgs) -> Result<()> {
+    let (_, repeat) = args.common.prepare(1)?;
+    let features = bench::read_npy(&args.features)?;
+    let (seconds, map) = bench::tsne(&features, args.perplexity, repeat)?;
+    let trust = analysis::trustworthiness(&features, &map.points, TRUSTED_NEIGHBOURS).map_err(anyhow::Error::msg)?;
+    if let Some(path) = &args.save {
+        bench::write_npy(path, &map)?;
+    }
+    let (n, d) = (map.points.len(), features.elem_count() / map.points.len());
+    let fields =
+        json!({ "work": "tsne", "n": n, "d": d, "kl": rounded(map.kl, 4), "trustworthiness": rounded(trust, 4) });
+    print(fields, n, &seconds);
+    Ok(())
+}
+
+/// Neighbours that the trustworthiness of a map is about.
+const TRUSTED_NEIGHBOURS: usize = 12;
+
 impl CommonArgs {
     /// Sets the threads; opens the device.
     fn prepare(&self, batch: usize) -> Result<(device::Device, Repeat)> {
@@ -143,13 +185,16 @@ impl CommonArgs {
 
 /// Prints the measured line: `fields`, and those that all kinds of work have.
 fn print(mut fields: Value, items: usize, seconds: &[f64]) {
-    let rounded = |value: f64, digits: i32| (value * 10f64.powi(digits)).round() / 10f64.powi(digits);
     fields["threads"] = device::threads().into();
     fields["retort"] = env!("CARGO_PKG_VERSION").into();
     fields["simd"] = instruction_set().into();
     fields["items_per_s"] = rounded(items as f64 / median(seconds), 3).into();
     fields["seconds"] = seconds.iter().map(|s| rounded(*s, 4)).collect();
     println!("{fields}");
+}
+
+fn rounded(value: f64, digits: i32) -> f64 {
+    (value * 10f64.powi(digits)).round() / 10f64.powi(digits)
 }
 
 /// The middle of the values; of an even number of them, the mean of the two middle ones.

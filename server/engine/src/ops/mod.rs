@@ -15,6 +15,7 @@ mod memory;
 mod pgd_step;
 mod pool;
 mod product;
+mod repulsion;
 mod sgd;
 mod simd;
 #[cfg(test)]
@@ -29,5 +30,6 @@ pub use linear::{linear, linear_gradients};
 pub use memory::keep_freed_memory;
 pub use pgd_step::pgd_step;
 pub use pool::{global_average_pool, global_average_pool_gradient};
+pub use repulsion::repulsion;
 pub use sgd::{SgdStep, sgd_step};
 pub use simd::instruction_set;
