@@ -165,7 +165,7 @@ pub fn nce(sizes: Nce, repeat: Repeat, device: &Device) -> Result<Vec<f64>> {
     })
 }
 
-/// Seconds of mapping features `[n, d]` into the plane by t-SNE, and the map.
+/// Seconds of mapping features `[n, d]` into the plane by t-SNE, and the last map.
 ///
 /// # Errors
 /// When there are too few rows for the perplexity.
@@ -192,11 +192,31 @@ pub fn read_npy(path: &Path) -> Result<Tensor> {
     Ok(features)
 }
 
-/// Writes a map as a NumPy file `[n, 2]`.
+/// Writes a matrix as a NumPy file of float32 numbers.
 ///
 /// # Errors
 /// When the file cannot be written.
-pub fn write_npy(path: &Path, map: &Tsne) -> Result<()> {
-    let points = Tensor::from_vec(map.points.concat(), (map.points.len(), 2), &Device::Cpu)?;
-    Ok(points.write_npy(path)?)
+pub fn write_npy(path: &Path, matrix: &Tensor) -> Result<()> {
+    let written = matrix.write_npy(path);
+    written.map_err(|e| EngineError::Data(format!("{} cannot be written: {e}", path.display())))
+}
+
+/// Features `[n, d]` like those of a trained network, to be mapped: ten clouds of 32 dimensions behind two random layers
+/// with ReLU.
+///
+/// # Errors
+/// When there is no memory left.
+pub fn sample_features(n: usize, d: usize) -> Result<Tensor> {
+    const INNER: [usize; 2] = [32, 128];
+    let mut stream = Stream::new(0, Purpose::Bench, 2, 0);
+    let mut normal = |rows: usize, columns: usize, deviation: f32| {
+        let values: Vec<f32> = (0..rows * columns).map(|_| deviation * stream.normal()).collect();
+        Tensor::from_vec(values, (rows, columns), &Device::Cpu)
+    };
+    let centres = normal(CLASSES, INNER[0], 2.0)?;
+    let classes: Vec<u32> = (0..n).map(|i| (i % CLASSES) as u32).collect();
+    let clouds = (centres.index_select(&Tensor::new(classes, &Device::Cpu)?, 0)? + normal(n, INNER[0], 1.0)?)?;
+    let hidden = clouds.matmul(&normal(INNER[0], INNER[1], 1.0 / (INNER[0] as f32).sqrt())?)?.relu()?;
+    let features = hidden.matmul(&normal(INNER[1], d, 1.0 / (INNER[1] as f32).sqrt())?)?;
+    Ok((features + normal(n, d, 0.05)?)?.relu()?)
 }

@@ -42,7 +42,9 @@ fn orthonormalise(axes: &mut [Vec<f64>]) {
         }
         let left = norm(axis);
         let scale = if left > 1e-12 * first { 1.0 / left } else { 0.0 };
-        axis.iter_mut().for_each(|a| *a *= scale);
+        for value in axis.iter_mut() {
+            *value *= scale;
+        }
     }
 }
 

@@ -4,7 +4,7 @@
 //! So the same features and seed give the same map on any number of threads, which the parallel trees of the known
 //! libraries do not.
 
-use candle_core::{Result, Tensor, bail};
+use candle_core::{Device, Result, Tensor, bail};
 use rayon::prelude::*;
 
 use super::{
@@ -19,6 +19,16 @@ pub struct Tsne {
     pub points: Vec<[f32; 2]>,
     /// Kullback–Leibler divergence of the map's affinities from those of the features, in nats.
     pub kl: f64,
+}
+
+impl Tsne {
+    /// The points as a matrix `[n, 2]`.
+    ///
+    /// # Errors
+    /// When there is no memory left.
+    pub fn matrix(&self) -> Result<Tensor> {
+        Tensor::from_vec(self.points.concat(), (self.points.len(), 2), &Device::Cpu)
+    }
 }
 
 /// Components of the features that distances are computed from.
@@ -106,7 +116,9 @@ impl Map {
                 *value += step[axis];
             }
             let mean = coordinates.iter().map(|v| f64::from(*v)).sum::<f64>() / coordinates.len() as f64;
-            coordinates.iter_mut().for_each(|v| *v -= mean as f32);
+            for value in coordinates.iter_mut() {
+                *value -= mean as f32;
+            }
         }
     }
 
@@ -128,8 +140,6 @@ impl Map {
 
 #[cfg(test)]
 mod tests {
-    use candle_core::Device;
-
     use super::*;
     use crate::{
         analysis::trustworthiness,

@@ -73,7 +73,7 @@ mod tests {
     #[test]
     fn equal_scores_give_the_closed_form_of_the_loss() {
         // ln(k+1) + k·ln(1 + 1/k) = 10.704 at k = 16,384 (methods.md §2.1 oracle a). M only scales Z, so k + 1 rows do.
-        let (anchor, bank, chosen) = one(&[1.0; K + 1]);
+        let (anchor, bank, chosen) = one(&vec![1.0; K + 1]);
         let contrast = contrast(K, K + 1);
         let z = contrast.log_normaliser(&anchor, &bank, &chosen).unwrap();
         let found = testing::values(&contrast.losses(&anchor, &bank, &chosen, z).unwrap())[0];

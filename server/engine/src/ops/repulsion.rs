@@ -21,7 +21,7 @@ pub fn repulsion(xs: &[f32], ys: &[f32]) -> (Vec<[f32; 2]>, f64) {
     let n = xs.len();
     let mut forces = vec![[0f32; 3]; n];
     forces.par_chunks_mut(CHUNK).enumerate().for_each(|(i, forces)| {
-        dispatch(Forces { xs, ys, first: i * CHUNK, forces });
+        dispatch(Forces { xs, ys, first: i * CHUNK, out: forces });
     });
     // Every point met itself too, at distance 0.
     let sum = forces.iter().map(|f| f64::from(f[2]) - 1.0).sum();
@@ -33,7 +33,7 @@ struct Forces<'a> {
     ys: &'a [f32],
     first: usize,
     /// Both coordinates of the force, and the sum of q.
-    forces: &'a mut [[f32; 3]],
+    out: &'a mut [[f32; 3]],
 }
 
 impl WithSimd for Forces<'_> {
@@ -44,7 +44,7 @@ impl WithSimd for Forces<'_> {
     fn with_simd<S: Simd>(self, simd: S) {
         let (zero, one) = (simd.splat_f32s(0.0), simd.splat_f32s(1.0));
         let points = self.xs[self.first..].iter().zip(&self.ys[self.first..]);
-        for (force, (x, y)) in self.forces.iter_mut().zip(points) {
+        for (force, (x, y)) in self.out.iter_mut().zip(points) {
             let (x, y) = (simd.splat_f32s(*x), simd.splat_f32s(*y));
             let (mut fx, mut fy, mut sum) = (zero, zero, zero);
             registers(

@@ -1,6 +1,8 @@
 //! `retort bench`: the speed of this machine, by the same flags and in the same fields as the peers that it is compared
 //! with.
 
+mod compare;
+
 use std::path::PathBuf;
 
 use anyhow::{Result, bail};
@@ -25,6 +27,11 @@ pub enum BenchCommand {
     Nce(NceArgs),
     /// A t-SNE map of features; an item is a point
     Tsne(TsneArgs),
+    /// All of these beside PyTorch and openTSNE, in turn, as a table
+    ///
+    /// Needs a Python with torch, openTSNE and scikit-learn (`pip install torch openTSNE scikit-learn`); without it
+    /// there is only our side. The machine should have nothing else to do.
+    Compare(compare::CompareArgs),
 }
 
 /// The features to map.
@@ -125,6 +132,7 @@ pub fn bench(command: BenchCommand) -> Result<()> {
         BenchCommand::Eval(args) => network("eval", &args, bench::eval),
         BenchCommand::Nce(args) => nce(&args),
         BenchCommand::Tsne(args) => tsne(&args),
+        BenchCommand::Compare(args) => compare::compare(&args),
     }
 }
 
@@ -156,7 +164,7 @@ fn tsne(args: &TsneArgs) -> Result<()> {
     let (seconds, map) = bench::tsne(&features, args.perplexity, repeat)?;
     let trust = analysis::trustworthiness(&features, &map.points, TRUSTED_NEIGHBOURS).map_err(anyhow::Error::msg)?;
     if let Some(path) = &args.save {
-        bench::write_npy(path, &map)?;
+        bench::write_npy(path, &map.matrix().map_err(anyhow::Error::msg)?)?;
     }
     let (n, d) = (map.points.len(), features.elem_count() / map.points.len());
     let fields =
