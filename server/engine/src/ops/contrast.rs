@@ -185,6 +185,7 @@ impl Contrast {
                     right_stride: d,
                     columns: d,
                     out: &mut part.gradient,
+                    accumulate: i > 0,
                 });
             }
         }

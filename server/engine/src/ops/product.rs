@@ -324,7 +324,7 @@ unsafe fn add_product<S: Simd, const M: usize, const V: usize>(
     sums
 }
 
-/// `out[i, ·] += Σ_p left[p, i] · right[p, ·]` over the pixels p of all blocks.
+/// `out[i, ·] = Σ_p left[p, i] · right[p, ·]` over the pixels p of all blocks, added to what was there if `accumulate`.
 ///
 /// Pixel p of block b has its left numbers at `left[b.0 + p·left_stride]` and its right ones at
 /// `right[b.1 + p·right_stride]`.
@@ -339,6 +339,7 @@ pub(super) struct OuterProduct<'a> {
     pub columns: usize,
     /// `[rows, columns]`.
     pub out: &'a mut [f32],
+    pub accumulate: bool,
 }
 
 impl WithSimd for OuterProduct<'_> {
@@ -350,10 +351,7 @@ impl WithSimd for OuterProduct<'_> {
         for block in self.blocks {
             (left, right) = (left.max(block.0), right.max(block.1));
         }
-        if self.pixels == 0 || self.blocks.is_empty() {
-            return;
-        }
-        let last = self.pixels - 1;
+        let last = self.pixels.saturating_sub(1);
         assert!(left + last * self.left_stride + self.rows <= self.left.len(), "a pixel lies outside the left factor");
         assert!(
             right + last * self.right_stride + self.columns <= self.right.len(),
@@ -404,7 +402,8 @@ impl OuterProduct<'_> {
             for (m, sums) in in_memory(sums).iter().enumerate() {
                 for (v, sum) in sums.iter().enumerate() {
                     let out = out.add(m * self.columns + v * S::F32_LANES);
-                    store(simd, out, width, simd.add_f32s(load(simd, out, width), *sum));
+                    let sum = if self.accumulate { simd.add_f32s(load(simd, out, width), *sum) } else { *sum };
+                    store(simd, out, width, sum);
                 }
             }
         }

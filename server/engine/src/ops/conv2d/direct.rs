@@ -325,7 +325,7 @@ pub(super) fn weight_gradient(s: &Shape, x: &[f32], dy: &[f32]) -> Vec<f32> {
         .map(|(lines, (i, start, rows))| {
             let (of, segment) = (i / segments.len(), segments[i % segments.len()]);
             let mut sums = vec![0f32; rows * o];
-            for blocks in lines.chunks(group) {
+            for (i, blocks) in lines.chunks(group).enumerate() {
                 dispatch(OuterProduct {
                     blocks,
                     pixels: s.out_w(),
@@ -336,6 +336,7 @@ pub(super) fn weight_gradient(s: &Shape, x: &[f32], dy: &[f32]) -> Vec<f32> {
                     right_stride: s.o,
                     columns: o,
                     out: &mut sums,
+                    accumulate: i > 0,
                 });
             }
             sums

@@ -68,15 +68,14 @@ fn block_gradient(s: &Shape, x: &[f32], dy: &[f32], c: Range<usize>, o: Range<us
         grow(of_x, PLACES * x_stride);
         grow(of_dy, PLACES * dy_stride);
         // By place, input and output channel.
-        sums.clear();
-        sums.resize(PLACES * c.len() * o.len(), 0.0);
+        grow(sums, PLACES * c.len() * o.len());
         for first in (0..tiles).step_by(TILES) {
             let range = first..(first + TILES).min(tiles);
             let (tiles, channels) = (range.clone(), c.clone());
             dispatch(InputTransform { tiling, x, pixel: s.c, channels, tiles, out: of_x, stride: x_stride });
             let (tiles, channels) = (range.clone(), o.clone());
             dispatch(GradientTransform { tiling, dy, pixel: s.o, channels, tiles, out: of_dy, stride: dy_stride });
-            for (place, sums) in sums.chunks_exact_mut(c.len() * o.len()).enumerate() {
+            for (place, sums) in sums.chunks_exact_mut(c.len() * o.len()).take(PLACES).enumerate() {
                 dispatch(OuterProduct {
                     blocks: &[(0, 0)],
                     pixels: range.len(),
@@ -87,6 +86,7 @@ fn block_gradient(s: &Shape, x: &[f32], dy: &[f32], c: Range<usize>, o: Range<us
                     right_stride: o.len(),
                     columns: o.len(),
                     out: sums,
+                    accumulate: first > 0,
                 });
             }
         }
