@@ -10,7 +10,7 @@ use retort_store::{Run, Store};
 use crate::machine::images;
 
 /// Multiply-accumulates a second that the CPU of a small machine (two cores) does, used until a run has finished there.
-const CPU_RATE: f64 = 25e9;
+const CPU_RATE: f64 = 70e9;
 
 /// Runs that tell how fast a device is; older ones tell of older programs.
 const HISTORY: u32 = 50;

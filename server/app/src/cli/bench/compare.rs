@@ -52,6 +52,8 @@ struct Work {
     /// What both sides are asked for.
     arguments: Vec<String>,
     peer: Peer,
+    /// Times that a side does it when it is started, beside those that are not counted.
+    runs: &'static str,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -111,13 +113,16 @@ pub fn compare(args: &CompareArgs) -> Result<()> {
 
 fn works(features: &Path) -> Vec<Work> {
     let mut works = Vec::new();
-    for (work, steps, title) in [("train", "1", "training, one PGD step"), ("eval", "20", "PGD-20 evaluation")] {
+    // An evaluation is twenty steps long already.
+    let networks = [("train", "1", "training, one PGD step", "3"), ("eval", "20", "PGD-20 evaluation", "1")];
+    for (work, steps, title, runs) in networks {
         for model in MODELS {
             let arguments = [work, "--model", model.id(), "--batch", "32", "--pgd-steps", steps];
             works.push(Work {
                 title: format!("{model} {title}, images/s"),
                 arguments: arguments.map(str::to_owned).to_vec(),
                 peer: Peer::Torch,
+                runs,
             });
         }
     }
@@ -126,11 +131,13 @@ fn works(features: &Path) -> Vec<Work> {
         title: "contrast, 16,384 negatives, bank 50,000 × 128, anchors/s".into(),
         arguments: nce.map(str::to_owned).to_vec(),
         peer: Peer::TorchEager,
+        runs: "3",
     });
     works.push(Work {
         title: format!("t-SNE, {} × {}, points/s", FEATURES.0, FEATURES.1),
         arguments: vec!["tsne".into(), features.display().to_string()],
         peer: Peer::OpenTsne,
+        runs: "1",
     });
     works
 }
@@ -175,7 +182,7 @@ impl Sides<'_> {
     fn own(&self) -> Result<f64> {
         let program = std::env::current_exe().context("finding this program")?;
         let mut command = Command::new(program);
-        command.arg("bench").args(&self.work.arguments).args(["--threads", self.threads, "--runs", "3"]);
+        command.arg("bench").args(&self.work.arguments).args(["--threads", self.threads, "--runs", self.work.runs]);
         items_per_second(&output(&mut command)?)
     }
 
@@ -188,7 +195,9 @@ impl Sides<'_> {
             arguments.extend(["--threads", self.threads]);
         } else {
             arguments.extend(own);
-            arguments.extend(["--threads", self.threads, "--runs", "3", "--warmup", "2"]);
+            arguments.extend(["--threads", self.threads, "--runs", self.work.runs]);
+            // A compiled model compiles once more in its second step.
+            arguments.extend(["--warmup", if mode.contains(&"--compile") { "2" } else { "1" }]);
             arguments.extend(mode);
         }
         items_per_second(&python(&self.args.python, &arguments)?)
