@@ -7,10 +7,10 @@ use rayon::prelude::*;
 /// map are among its neighbours in the features, less by how far off they are (Venna and Kaski 2001).
 ///
 /// # Errors
-/// When there is not a point for each row, or k is not below half of them.
+/// When there is not a point for each row, or k is not between 1 and half of them.
 pub fn trustworthiness(features: &Tensor, points: &[[f32; 2]], k: usize) -> Result<f64> {
     let n = features.dim(0)?;
-    if points.len() != n || 2 * k >= n {
+    if points.len() != n || k == 0 || 2 * k >= n {
         bail!("{} points and {k} neighbours do not fit {n} rows", points.len());
     }
     let rows: Vec<Vec<f64>> = features.to_dtype(DType::F64)?.to_vec2()?;

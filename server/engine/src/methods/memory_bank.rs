@@ -74,7 +74,7 @@ impl Negatives {
         anchors.try_for_each(|(i, (counts, label))| self.draw_one(*label, &mut stream.split(i as u64), counts))?;
         // A few rows at a time, so that what is read of every anchor stays in the cache.
         let mut negatives = vec![0u8; drawn.len()];
-        negatives.par_chunks_mut(ROWS * indices.len()).enumerate().for_each(|(i, negatives)| {
+        negatives.par_chunks_mut((ROWS * indices.len()).max(1)).enumerate().for_each(|(i, negatives)| {
             for (anchor, counts) in drawn.chunks_exact(self.rows).enumerate() {
                 let to = negatives.iter_mut().skip(anchor).step_by(indices.len());
                 for (to, count) in to.zip(&counts[i * ROWS..]) {

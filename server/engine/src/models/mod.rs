@@ -172,6 +172,27 @@ mod tests {
     }
 
     #[test]
+    fn an_image_is_answered_and_attacked_the_same_in_a_batch_of_any_size() {
+        for architecture in [Architecture::ResNet8, Architecture::MobileNetV2] {
+            let mut network = Network::new(architecture, 10, 3, &Device::Cpu).unwrap();
+            let images = testing::tensor(1, (66, 3, 32, 32)).abs().unwrap();
+            let slopes = testing::tensor(2, (66, 10));
+            let mut answer = |n: usize| {
+                let (images, slopes) = (images.narrow(0, 0, n).unwrap(), slopes.narrow(0, 0, n).unwrap());
+                let pass = network.forward(&images, Statistics::Running, Want::Input).unwrap();
+                let logits = testing::values(&pass.logits);
+                (logits, testing::values(&pass.input_gradient(Some(slopes), None).unwrap()))
+            };
+            let (logits, gradient) = answer(66);
+            for n in [1, 25, 26, 65] {
+                let (some_logits, some_gradient) = answer(n);
+                assert!(logits.starts_with(&some_logits), "{architecture}: logits in a batch of {n}");
+                assert!(gradient.starts_with(&some_gradient), "{architecture}: gradients in a batch of {n}");
+            }
+        }
+    }
+
+    #[test]
     fn weights_that_change_are_packed_anew() {
         let mut network = Network::new(Architecture::ResNet8, 10, 3, &Device::Cpu).unwrap();
         let images = testing::tensor(1, (2, 3, 32, 32)).abs().unwrap();

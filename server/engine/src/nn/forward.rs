@@ -154,7 +154,7 @@ impl<'a> Forward<'a> {
         let gradients = ConvGradients::new(layer, ways, x, &w)?;
         let none = Value::constant(y.clone());
         Ok(self.tape.record(y, &[x, &w, residual.unwrap_or(&none)], false, move |dy, pending| {
-            let (dx, dw) = gradients.compute(dy, &pending[0])?;
+            let (dx, dw) = gradients.compute(dy, &pending[0], &pending[1])?;
             Ok(vec![dx, dw, Some(pending[2].settle(dy)?)])
         }))
     }
@@ -182,7 +182,7 @@ impl<'a> Forward<'a> {
             let gradients = ConvGradients::new(conv, ways, x, &w)?;
             let none = Value::constant(y.clone());
             return Ok(self.tape.record(y, &[x, residual.unwrap_or(&none)], relu, move |dy, pending| {
-                let (dx, _) = gradients.compute(dy, &pending[0])?;
+                let (dx, _) = gradients.compute(dy, &pending[0], &Pending::default())?;
                 Ok(vec![dx, Some(pending[1].settle(dy)?)])
             }));
         }
@@ -199,8 +199,8 @@ impl<'a> Forward<'a> {
             let finish = Finish::default();
             let of_norm = ops::batch_norm_gradient(&sums, &scale, (&mean, &variance), dy, &finish)?;
             drop(sums);
-            let (of_gamma, of_beta) = of_norm.affine;
-            let (dx, dw) = gradients.compute(&of_norm.x, &pending[0])?;
+            let (of_gamma, of_beta) = (pending[3].settle(&of_norm.affine.0)?, pending[4].settle(&of_norm.affine.1)?);
+            let (dx, dw) = gradients.compute(&of_norm.x, &pending[0], &pending[2])?;
             Ok(vec![dx, Some(residual), dw, Some(of_gamma), Some(of_beta)])
         }))
     }
@@ -228,7 +228,8 @@ impl<'a> Forward<'a> {
         let (input, scale) = (x.tensor.clone(), gamma.tensor.clone());
         Ok(self.tape.record(y, &[x, &gamma, &beta], true, move |dy, pending| {
             let found = ops::batch_norm_gradient(&input, &scale, (&mean, &variance), dy, &pending[0].finish())?;
-            Ok(vec![Some(found.x), Some(found.affine.0), Some(found.affine.1)])
+            let (of_gamma, of_beta) = (pending[1].settle(&found.affine.0)?, pending[2].settle(&found.affine.1)?);
+            Ok(vec![Some(found.x), Some(of_gamma), Some(of_beta)])
         }))
     }
 
@@ -303,7 +304,8 @@ impl<'a> Forward<'a> {
         let (input, weight) = (x.tensor.clone(), w.tensor.clone());
         Ok(self.tape.record(y, &[x, &w, &b], false, move |dy, pending| {
             let (dx, dw, db) = ops::linear_gradients(&input, &weight, dy)?;
-            Ok(vec![Some(pending[0].settle(&dx)?), Some(dw), Some(db)])
+            let settled = [dx, dw, db].into_iter().zip(pending).map(|(d, pending)| Ok(Some(pending.settle(&d)?)));
+            settled.collect()
         }))
     }
 }
@@ -331,9 +333,9 @@ impl ConvGradients {
     }
 
     /// Those of the input, settled, and of the weights.
-    fn compute(self, dy: &Tensor, pending: &Pending) -> Result<(Option<Tensor>, Option<Tensor>)> {
-        let dw = self.input.map(|x| ops::conv2d_weight_gradient(&x, dy, self.conv)).transpose()?;
-        let finish = pending.finish();
+    fn compute(self, dy: &Tensor, of_x: &Pending, of_w: &Pending) -> Result<(Option<Tensor>, Option<Tensor>)> {
+        let dw = self.input.map(|x| of_w.settle(&ops::conv2d_weight_gradient(&x, dy, self.conv)?)).transpose()?;
+        let finish = of_x.finish();
         let dx = self.backward.map(|w| ops::conv2d_input_gradient(dy, &w, self.side, &finish)).transpose()?;
         Ok((dx, dw))
     }

@@ -63,6 +63,12 @@ impl Pending {
         }
         ops::finish(gradient, &self.finish())
     }
+
+    /// The gradient where the step has none of its own.
+    fn rest(self) -> Result<Option<Tensor>> {
+        let gate = Self { add: None, gate: self.gate };
+        self.add.map(|add| gate.settle(&add)).transpose()
+    }
 }
 
 type Backward = Box<dyn FnOnce(&Tensor, &[Pending]) -> Result<Vec<Option<Tensor>>> + Send>;
@@ -103,6 +109,9 @@ impl Tape {
     /// The result of an operation on `inputs`, `rectified` if a ReLU was its last step. `backward` gets the gradient of the
     /// operation before that ReLU, and what is pending for each input; it returns each tracked input's gradient, settled.
     /// It is dropped unused if no input is tracked.
+    ///
+    /// # Panics
+    /// When two of the inputs are one and the same tracked value: what is pending for it cannot be given to both.
     pub fn record(
         &mut self,
         tensor: Tensor,
@@ -114,8 +123,9 @@ impl Tape {
             return Value::constant(tensor);
         }
         let inputs: Vec<_> = inputs.iter().map(|v| v.place).collect();
-        for place in inputs.iter().flatten() {
-            self.places[*place].uses += 1;
+        for (i, place) in inputs.iter().enumerate().filter_map(|(i, place)| place.map(|place| (i, place))) {
+            assert!(!inputs[..i].contains(&Some(place)), "an operation takes the same value twice");
+            self.places[place].uses += 1;
         }
         let gate = rectified.then(|| tensor.clone());
         let value = self.place(tensor, gate);
@@ -134,10 +144,10 @@ impl Tape {
                 // A seed arrives before everything else; the gate falls with the last use.
                 let settled = Pending { add: places[place].gradient.take(), gate: None }.settle(&gradient)?;
                 places[place].gradient = Some(settled);
-                if places[place].uses == 0 {
-                    places[place].shut()?;
-                }
             }
+        }
+        for place in places.iter_mut().filter(|place| place.uses == 0) {
+            place.shut()?;
         }
         for step in steps.into_iter().rev() {
             // What lies behind a step needs no gradient of it any more, so its memory is free from here on.
@@ -154,7 +164,11 @@ impl Tape {
             let found = (step.backward)(&gradient, &pending)?;
             for ((input, found), pending) in step.inputs.into_iter().zip(found).zip(pending) {
                 if let Some(place) = input {
-                    places[place].gradient = found.or(pending.add);
+                    places[place].gradient = match found {
+                        Some(found) => Some(found),
+                        // A step that has nothing to add leaves what is pending as it was.
+                        None => pending.rest()?,
+                    };
                 }
             }
         }
@@ -237,6 +251,25 @@ mod tests {
         assert!(unused.is_tracked());
         let gradients = tape.gradients(vec![(&used, number(1.0)), (&ab, number(1.0))], &[a, b]).unwrap();
         assert_eq!(found(&gradients), [0.0, 0.0]);
+    }
+
+    #[test]
+    fn gradients_given_for_one_value_are_added_before_its_relu_stops_them() {
+        for (a, expected) in [(3.0, 3.0), (-3.0, 0.0)] {
+            let mut tape = Tape::default();
+            let (a, b) = (tape.leaf(number(a)), tape.leaf(number(1.0)));
+            let ab = product(&mut tape, &a, &b, true);
+            let gradients = tape.gradients(vec![(&ab, number(1.0)), (&ab, number(2.0))], &[a]).unwrap();
+            assert_eq!(found(&gradients), [expected]);
+        }
+    }
+
+    #[test]
+    #[should_panic(expected = "the same value twice")]
+    fn an_operation_on_the_same_value_twice_is_refused() {
+        let mut tape = Tape::default();
+        let a = tape.leaf(number(3.0));
+        product(&mut tape, &a, &a, false);
     }
 
     #[test]

@@ -34,11 +34,11 @@ pub fn batch_norm_statistics(x: &Tensor) -> Result<(Tensor, Tensor)> {
         .par_chunks_exact(image.max(1))
         .map(|x| {
             let zeros = vec![0f32; c];
-            let mut mean = dispatch(Sums { x, by: None, centre: &zeros, channels: c }).0;
+            let mut mean = dispatch(Sums { x, by: x, centre: &zeros, centred: false }).0;
             for mean in &mut mean {
                 *mean /= (h * w) as f32;
             }
-            let squares = dispatch(Sums { x, by: Some(x), centre: &mean, channels: c }).1;
+            let squares = dispatch(Sums { x, by: x, centre: &mean, centred: true }).1;
             (mean, squares)
         })
         .collect();
@@ -99,8 +99,8 @@ pub fn batch_norm_gradient(
     finish: &Finish,
 ) -> Result<BatchNormGradients> {
     let (n, h, w, c) = x.dims4()?;
-    if dy.dims() != x.dims() {
-        bail!("shapes differ: {:?} and {:?}", x.dims(), dy.dims());
+    if dy.dims() != x.dims() || [gamma, mean, variance].iter().any(|t| t.dims() != [c]) {
+        bail!("maps {:?}, a gradient {:?} and statistics {:?} do not fit", x.dims(), dy.dims(), mean.dims());
     }
     if !x.device().is_cpu() {
         let (dx, affine) = plain::gradient(x, gamma, (mean, variance), dy)?;
@@ -113,7 +113,7 @@ pub fn batch_norm_gradient(
     let parts: Vec<(Vec<f32>, Vec<f32>)> = x_data
         .par_chunks_exact(image)
         .zip(dy_data.par_chunks_exact(image))
-        .map(|(x, dy)| dispatch(Sums { x: dy, by: Some(x), centre: &centre, channels: c }))
+        .map(|(x, dy)| dispatch(Sums { x: dy, by: x, centre: &centre, centred: false }))
         .collect();
     // dx = γ/σ·(dy − mean(dy) − x̂·mean(dy·x̂)) = scale·dy + slope·x + offset.
     let mut constants = Constants { scale: vec![0.0; c], slope: vec![0.0; c], offset: vec![0.0; c] };
@@ -130,13 +130,16 @@ pub fn batch_norm_gradient(
         (of_gamma[k], of_beta[k]) = (weighted as f32, plain as f32);
     }
     let (data, chunk) = (finish.data(x.dims())?, chunk(c));
-    let dx = written(x_data.len(), |out| {
+    let write = |out: &mut [MaybeUninit<f32>]| {
         let parts = x_data.par_chunks(chunk).zip(dy_data.par_chunks(chunk)).zip(out.par_chunks_mut(chunk)).enumerate();
         parts.for_each(|(i, ((x, dy), out))| {
             let finish = data.finisher().part(i * chunk..i * chunk + x.len());
             dispatch(InputGradient { x, dy, constants: &constants, out, finish });
         });
-    });
+    };
+    // SAFETY: the chunks cover x, and each writes as many floats as it reads.
+    #[expect(unsafe_code, reason = "the output need not be filled with zeros first")]
+    let dx = unsafe { written(x_data.len(), write) };
     Ok(BatchNormGradients { x: tensor(dx, x.shape())?, affine: (tensor(of_gamma, c)?, tensor(of_beta, c)?) })
 }
 
@@ -144,13 +147,13 @@ fn inverse_deviations(variance: &Tensor) -> Result<Vec<f32>> {
     Ok(Data::of(variance)?.iter().map(|v| (1.0 / (f64::from(*v) + EPS).sqrt()) as f32).collect())
 }
 
-/// By channel, over the pixels of one image: Σ (x − centre), and Σ (x − …)·(by − centre) where x and `by` are one and the
-/// same, else Σ x and Σ x·(by − centre).
+/// By channel, over the pixels of one image: Σ x, and Σ x·(by − centre), or Σ (x − centre)·(by − centre) if `centred`.
 struct Sums<'a> {
     x: &'a [f32],
-    by: Option<&'a [f32]>,
+    by: &'a [f32],
+    /// By channel.
     centre: &'a [f32],
-    channels: usize,
+    centred: bool,
 }
 
 /// Sums that a register is spread over, so that one addition need not wait for another.
@@ -162,10 +165,8 @@ impl WithSimd for Sums<'_> {
     #[inline(always)]
     #[expect(unsafe_code, reason = "bounds are checked once for the whole image")]
     fn with_simd<S: Simd>(self, simd: S) -> Self::Output {
-        let (n, c) = (self.x.len(), self.channels);
-        let by = self.by.unwrap_or(self.x);
-        let square = self.by.is_some_and(|by| std::ptr::eq(by, self.x));
-        assert!(n.is_multiple_of(c) && by.len() == n && self.centre.len() == c);
+        let (n, c) = (self.x.len(), self.centre.len());
+        assert!(n.is_multiple_of(c) && self.by.len() == n);
         let (mut plain, mut weighted) = (vec![0f32; c], vec![0f32; c]);
         registers(
             simd,
@@ -182,8 +183,8 @@ impl WithSimd for Sums<'_> {
                         for strand in 0..STRANDS {
                             if pixel < n {
                                 let x = load(simd, self.x.as_ptr().add(pixel), width);
-                                let other = simd.sub_f32s(load(simd, by.as_ptr().add(pixel), width), centre);
-                                let factor = if square { other } else { x };
+                                let other = simd.sub_f32s(load(simd, self.by.as_ptr().add(pixel), width), centre);
+                                let factor = if self.centred { simd.sub_f32s(x, centre) } else { x };
                                 sums[strand] = simd.add_f32s(sums[strand], x);
                                 products[strand] = simd.mul_add_f32s(factor, other, products[strand]);
                             }

@@ -13,8 +13,8 @@ use rayon::prelude::*;
 use super::{
     data::{Data, tensor},
     finish::Finisher,
-    product::{OuterProduct, Panels, Product},
-    simd::{dispatch, load, registers, store, writable},
+    product::{Out, OuterProduct, Panels, Product},
+    simd::{dispatch, load, registers, store},
 };
 
 /// The rows of a bank that the anchors of a batch are held against.
@@ -49,7 +49,7 @@ pub fn noise_contrast(
 ) -> Result<Tensor> {
     let ((b, d), (m, bank_d)) = (anchors.dims2()?, bank.dims2()?);
     let inside = chosen.positives.iter().all(|p| (*p as usize) < m);
-    if d != bank_d || chosen.positives.len() != b || chosen.negatives.len() != b * m || !inside {
+    if d == 0 || d != bank_d || chosen.positives.len() != b || chosen.negatives.len() != b * m || !inside {
         bail!("anchors {:?} and a bank {:?} do not fit the rows chosen", anchors.dims(), bank.dims());
     }
     if !anchors.device().is_cpu() {
@@ -164,7 +164,7 @@ impl Contrast {
                 segment: d,
                 right: packed,
                 columns: b,
-                out: writable(logits),
+                out: Out::over(logits),
                 out_stride: b,
                 channel: 0,
                 finish: Finisher::default(),

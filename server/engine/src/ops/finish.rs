@@ -113,7 +113,7 @@ impl<'a> Finisher<'a> {
     /// Finishes `width` sums of the elements from `at` and the channels from `channel` onwards.
     ///
     /// # Safety
-    /// [`Self::fits`] must hold of the output that they belong to.
+    /// [`Self::fits`] must hold of the output that they belong to, and they must lie inside it and its channels.
     #[inline(always)]
     #[expect(unsafe_code, reason = "bounds were checked once for the whole output")]
     pub(super) unsafe fn apply<S: Simd>(
@@ -167,12 +167,15 @@ pub fn finish(x: &Tensor, finish: &Finish) -> Result<Tensor> {
     let channels = x.dims().last().copied().unwrap_or(1);
     let (values, data) = (Data::of(x)?, finish.data(x.dims())?);
     let chunk = chunk(channels);
-    let out = written(values.len(), |out| {
+    let write = |out: &mut [MaybeUninit<f32>]| {
         out.par_chunks_mut(chunk).zip(values.par_chunks(chunk)).enumerate().for_each(|(i, (out, x))| {
             let start = i * chunk;
             dispatch(Pass { x, channels, finish: data.finisher().part(start..start + x.len()), out });
         });
-    });
+    };
+    // SAFETY: the chunks cover x, and each writes as many floats as it reads.
+    #[expect(unsafe_code, reason = "the output need not be filled with zeros first")]
+    let out = unsafe { written(values.len(), write) };
     tensor(out, x.shape())
 }
 

@@ -26,12 +26,15 @@ pub fn pgd_step(adversarial: &Tensor, gradient: &Tensor, natural: &Tensor, step:
         return plain(adversarial, gradient, natural, step, eps);
     }
     let (from, slope, centre) = (Data::of(adversarial)?, Data::of(gradient)?, Data::of(natural)?);
-    let out = written(from.len(), |out| {
+    let write = |out: &mut [MaybeUninit<f32>]| {
         let from = from.par_chunks(CHUNK).zip(slope.par_chunks(CHUNK)).zip(centre.par_chunks(CHUNK));
         from.zip(out.par_chunks_mut(CHUNK)).for_each(|(((from, slope), centre), out)| {
             dispatch(Move { from, slope, centre, out, step, eps });
         });
-    });
+    };
+    // SAFETY: the four are of one length, their chunks cover them, and a move writes every float of its chunk.
+    #[expect(unsafe_code, reason = "the output need not be filled with zeros first")]
+    let out = unsafe { written(natural.elem_count(), write) };
     tensor(out, natural.shape())
 }
 

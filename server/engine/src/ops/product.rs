@@ -1,4 +1,4 @@
-//! The two matrix kernels that all convolutions are made of.
+//! The two matrix kernels that convolutions, linear layers and the contrast are made of.
 //!
 //! Both keep a tile of sums in registers and read their left factor where it lies, one float at a time spread over a
 //! register. [`Product`] sums along the channels of a pixel, [`OuterProduct`] along pixels. Every sum is made by one thread
@@ -85,6 +85,23 @@ fn panels(registers: usize, widest: usize) -> impl Iterator<Item = (usize, usize
     })
 }
 
+/// Memory that a [`Product`] writes its sums to. Nothing but valid floats is ever written through it.
+pub(super) struct Out<'a>(&'a mut [MaybeUninit<f32>]);
+
+impl<'a> Out<'a> {
+    /// Memory without content.
+    pub(super) const fn into(out: &'a mut [MaybeUninit<f32>]) -> Self {
+        Self(out)
+    }
+
+    /// Floats, which are overwritten.
+    #[expect(unsafe_code, reason = "a view of floats as memory for floats")]
+    pub(super) const fn over(out: &'a mut [f32]) -> Self {
+        // SAFETY: both types have the same layout, and the view never leaves this module, whose kernels write floats.
+        Self(unsafe { std::slice::from_raw_parts_mut(out.as_mut_ptr().cast(), out.len()) })
+    }
+}
+
 /// `out[r, ·] = finish(Σ_k left[r, k] · right[k, ·])` for blocks of rows.
 ///
 /// Row r of block b starts at `left[b.0 + r·left_stride]` and consists of `segments` of `segment` floats at these distances
@@ -99,7 +116,7 @@ pub(super) struct Product<'a> {
     /// In [`Panels`].
     pub right: &'a [f32],
     pub columns: usize,
-    pub out: &'a mut [MaybeUninit<f32>],
+    pub out: Out<'a>,
     pub out_stride: usize,
     /// The output channel of the first column.
     pub channel: usize,
@@ -119,9 +136,9 @@ impl Product<'_> {
         let reach = self.segments.iter().map(|s| s + self.segment).max().unwrap_or(0);
         assert!(left + last * self.left_stride + reach <= self.left.len(), "a row lies outside the left factor");
         let columns = self.channel + self.columns;
-        assert!(out + last * self.out_stride + columns <= self.out.len(), "a row lies outside the output");
+        assert!(out + last * self.out_stride + columns <= self.out.0.len(), "a row lies outside the output");
         assert_eq!(self.right.len(), Panels::of(self.columns).len(self.segments.len() * self.segment));
-        assert!(self.finish.fits(self.out.len(), columns), "the finish fits another output");
+        assert!(self.finish.fits(self.out.0.len(), columns), "the finish fits another output");
     }
 }
 
@@ -228,14 +245,17 @@ impl Product<'_> {
                     let channel = self.channel + column;
                     let at = out + m * self.out_stride + channel;
                     let value = self.finish.apply(simd, *sum, at, channel, width);
-                    store(simd, self.out.as_mut_ptr().add(at).cast(), width, value);
+                    store(simd, self.out.0.as_mut_ptr().add(at).cast(), width, value);
                 }
             }
         }
     }
 }
 
-/// `sums[m][v] += Σ_i left[m·stride + i] · right[i][v]`.
+/// `sums[m][v] + Σ_i left[m·stride + i] · right[i][v]`.
+///
+/// # Safety
+/// M rows of `terms` floats, `stride` apart from `left` on, and `terms` rows of V registers from `right` on must be readable.
 #[inline(always)]
 #[expect(unsafe_code, reason = "a bounds check at every term costs as much as the arithmetic")]
 unsafe fn add_products<S: Simd, const M: usize, const V: usize>(
@@ -297,6 +317,9 @@ fn rows<const M: usize>(left: *const f32, stride: usize) -> [*const f32; M] {
 }
 
 /// `sums[m][v] + rows[m][i] · right[v]`, registers of `width` floats.
+///
+/// # Safety
+/// Float i of each row must be readable, and V registers of this width from `right` on.
 #[inline(always)]
 #[expect(clippy::needless_range_loop, reason = "behind iterators the compiler keeps the sums in memory")]
 #[expect(unsafe_code, reason = "a bounds check at every term costs as much as the arithmetic")]

@@ -39,13 +39,22 @@ pub fn sgd_step(parameter: &mut Tensor, velocity: &mut Tensor, gradient: &Tensor
     let accelerated = {
         let (p, v, g) = (Data::of(parameter)?, Data::of(velocity)?, Data::of(&gradient)?);
         let constants = Constants::from(step);
-        written(n, |to_v| {
-            moved = written(n, |to_p| {
+        let write = |to_v: &mut [MaybeUninit<f32>]| {
+            let write = |to_p: &mut [MaybeUninit<f32>]| {
                 let from = p.par_chunks(CHUNK).zip(v.par_chunks(CHUNK)).zip(g.par_chunks(CHUNK));
                 let to = to_p.par_chunks_mut(CHUNK).zip(to_v.par_chunks_mut(CHUNK));
                 from.zip(to).for_each(|(((p, v), g), (to_p, to_v))| dispatch(Step { p, v, g, to_p, to_v, constants }));
-            });
-        })
+            };
+            // SAFETY: all are of n floats, their chunks cover them, and a step writes every float of both its outputs.
+            #[expect(unsafe_code, reason = "the output need not be filled with zeros first")]
+            let written = unsafe { written(n, write) };
+            moved = written;
+        };
+        // SAFETY: as above.
+        #[expect(unsafe_code, reason = "the output need not be filled with zeros first")]
+        unsafe {
+            written(n, write)
+        }
     };
     *parameter = tensor(moved, parameter.shape())?;
     *velocity = tensor(accelerated, velocity.shape())?;

@@ -48,6 +48,7 @@ fn arch() -> Arch {
         Ok("scalar") => Arch::Scalar,
         #[cfg(target_arch = "x86_64")]
         Ok("avx2") => pulp::x86::V3::try_new().map_or(Arch::Scalar, Arch::V3),
+        Ok(other) if !other.is_empty() => panic!("RETORT_SIMD is “{other}”: it can be avx2 or scalar, or not set"),
         _ => Arch::new(),
     })
 }
@@ -100,22 +101,17 @@ pub(super) fn registers<S: Simd>(_: S, n: usize, mut f: impl FnMut(usize, usize)
     }
 }
 
-/// `n` floats, every one of which `write` has written.
+/// `n` floats, every one of which `write` writes.
 ///
 /// Outputs are as large as the network's activations; filling them with zeros first would cost as much as a layer.
+///
+/// # Safety
+/// `write` must write each of the n floats.
 #[expect(unsafe_code, reason = "the floats are written before anybody can read them")]
-pub(super) fn written(n: usize, write: impl FnOnce(&mut [MaybeUninit<f32>])) -> Vec<f32> {
+pub(super) unsafe fn written(n: usize, write: impl FnOnce(&mut [MaybeUninit<f32>])) -> Vec<f32> {
     let mut values = Vec::with_capacity(n);
     write(&mut values.spare_capacity_mut()[..n]);
-    // SAFETY: the capacity is at least n, and every operation that calls this writes each of the n floats: its tests
-    // compare the whole output with the plain expression's.
+    // SAFETY: the capacity is at least n, and the caller promises that all n floats have been written.
     unsafe { values.set_len(n) };
     values
-}
-
-/// Floats that may be written over as memory to write into.
-#[expect(unsafe_code, reason = "a view of floats as memory for floats")]
-pub(super) const fn writable(values: &mut [f32]) -> &mut [MaybeUninit<f32>] {
-    // SAFETY: the two types have the same layout, and kernels only ever write valid floats.
-    unsafe { std::slice::from_raw_parts_mut(values.as_mut_ptr().cast(), values.len()) }
 }

@@ -149,8 +149,8 @@ fn network(work: &str, args: &NetworkArgs, run: NetworkBench) -> Result<()> {
 fn nce(args: &NceArgs) -> Result<()> {
     let &NceArgs { batch, negatives, bank, dim, ref common } = args;
     let (device, repeat) = common.prepare(batch)?;
-    if bank < batch || dim == 0 {
-        bail!("the bank must have a row for each of the {batch} anchors, and --dim must be at least 1");
+    if bank < batch || dim == 0 || negatives == 0 {
+        bail!("the bank must have a row for each of the {batch} anchors; --dim and --negatives must be at least 1");
     }
     let seconds = bench::nce(Nce { batch, negatives, bank, dim }, repeat, &device)?;
     let fields = json!({ "work": "nce", "batch": batch, "negatives": negatives, "bank": bank, "dim": dim });
@@ -159,8 +159,19 @@ fn nce(args: &NceArgs) -> Result<()> {
 }
 
 fn tsne(args: &TsneArgs) -> Result<()> {
-    let (_, repeat) = args.common.prepare(1)?;
+    let (device, repeat) = args.common.prepare(1)?;
+    if !device.is_cpu() {
+        bail!("t-SNE is computed on the CPU only");
+    }
     let features = bench::read_npy(&args.features)?;
+    if features.dims()[0] <= 2 * TRUSTED_NEIGHBOURS {
+        bail!(
+            "{} has {} points: more than {} are wanted",
+            args.features.display(),
+            features.dims()[0],
+            2 * TRUSTED_NEIGHBOURS
+        );
+    }
     let (seconds, map) = bench::tsne(&features, args.perplexity, repeat)?;
     let trust = analysis::trustworthiness(&features, &map.points, TRUSTED_NEIGHBOURS).map_err(anyhow::Error::msg)?;
     if let Some(path) = &args.save {

@@ -74,13 +74,23 @@ fn gather(
     finish: Finisher,
 ) -> Vec<f32> {
     let (source_image, image) = (h * w * s.c, rows.len() * columns.len() * s.c);
-    written(source.len() / source_image * image, |out| {
+    let write = |out: &mut [MaybeUninit<f32>]| {
         let images = source.par_chunks_exact(source_image).zip(out.par_chunks_exact_mut(image)).enumerate();
         images.for_each(|(i, (source, out))| {
             let finish = finish.part(i * image..(i + 1) * image);
             dispatch(Gather { channels: s.c, kernel: s.conv.kernel, w, rows, columns, source, packed, out, finish });
         });
-    })
+    };
+    // SAFETY: every image writes all channels of all its pixels.
+    #[expect(unsafe_code, reason = "the output need not be filled with zeros first")]
+    unsafe {
+        written(source.len() / source_image * image, write)
+    }
+}
+
+/// The largest entry and the furthest place of an axis.
+fn furthest(reach: &Reach) -> (usize, usize) {
+    reach.iter().flatten().fold((0, 0), |most, r| (most.0.max(r.0), most.1.max(r.1)))
 }
 
 struct Gather<'a> {
@@ -103,8 +113,7 @@ impl WithSimd for Gather<'_> {
     #[expect(unsafe_code, reason = "bounds are checked once for the whole image")]
     fn with_simd<S: Simd>(self, simd: S) {
         let (c, kernel) = (self.channels, self.kernel);
-        let most = |reach: &Reach| reach.iter().flatten().fold((0, 0), |m, r| (m.0.max(r.0), m.1.max(r.1)));
-        let (down, across) = (most(self.rows), most(self.columns));
+        let (down, across) = (furthest(self.rows), furthest(self.columns));
         assert!((down.1 * self.w + across.1 + 1) * c <= self.source.len());
         assert!((down.0 * kernel + across.0 + 1) * c <= self.packed.len());
         assert!(self.rows.len() * self.columns.len() * c == self.out.len() && self.finish.fits(self.out.len(), c));
@@ -178,8 +187,7 @@ impl WithSimd for Slopes<'_> {
     #[expect(unsafe_code, reason = "bounds are checked once for the whole image")]
     fn with_simd<S: Simd>(self, simd: S) {
         let (c, kernel) = (self.channels, self.kernel);
-        let most = |reach: &Reach| reach.iter().flatten().fold((0, 0), |m, r| (m.0.max(r.0), m.1.max(r.1)));
-        let (down, across) = (most(self.rows), most(self.columns));
+        let (down, across) = (furthest(self.rows), furthest(self.columns));
         assert!((down.1 * self.w + across.1 + 1) * c <= self.x.len());
         assert!((down.0 * kernel + across.0 + 1) * c <= self.sums.len());
         assert!(self.rows.len() * self.columns.len() * c == self.dy.len());

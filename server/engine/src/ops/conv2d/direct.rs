@@ -13,7 +13,7 @@ use rayon::prelude::*;
 use super::{Conv2d, Shape, threads};
 use crate::ops::{
     finish::Finisher,
-    product::{OuterProduct, Panels, Product},
+    product::{Out, OuterProduct, Panels, Product},
     simd::{dispatch, written},
 };
 
@@ -62,13 +62,14 @@ fn forward_axis(conv: Conv2d, n: usize) -> Vec<Axis> {
 /// Backward: input `stride·i + first` reads the output's places `i + (first + padding − tap) / stride` where that is whole.
 fn backward_axis(conv: Conv2d, n: usize) -> Vec<Axis> {
     let stride = conv.stride as isize;
-    (0..conv.stride.min(n))
+    // Also for places that a small map does not have: the weights are packed without knowing it.
+    (0..conv.stride)
         .map(|first| {
             let reach = |tap: usize| first as isize + conv.padding as isize - tap as isize;
             // From the last tap to the first, so that the places ascend.
             let taps = (0..conv.kernel).rev().filter(|tap| reach(*tap) % stride == 0);
             let taps = taps.map(|tap| Tap { tap, shift: reach(tap) / stride }).collect();
-            Axis { first, count: (n - first).div_ceil(conv.stride), taps }
+            Axis { first, count: n.saturating_sub(first).div_ceil(conv.stride), taps }
         })
         .collect()
 }
@@ -76,7 +77,7 @@ fn backward_axis(conv: Conv2d, n: usize) -> Vec<Axis> {
 /// Zeros that are needed before and behind `n` places.
 fn pad(axes: &[Axis], n: usize, stride: usize) -> (usize, usize) {
     let (mut before, mut behind) = (0, 0);
-    for axis in axes {
+    for axis in axes.iter().filter(|axis| axis.count > 0) {
         for tap in &axis.taps {
             let last = ((axis.count - 1) * stride) as isize + tap.shift;
             before = before.max(-tap.shift);
@@ -117,11 +118,12 @@ impl Plan {
         }
     }
 
-    /// Pixels of a source row with its zeros, and floats of a source with its zeros.
+    /// Pixels of a source row with its zeros.
     fn pitch(&self) -> usize {
         self.pad[1].0 + self.source.1 + self.pad[1].1
     }
 
+    /// Floats of a source with its zeros.
     fn padded(&self) -> usize {
         (self.pad[0].0 + self.source.0 + self.pad[0].1) * self.pitch() * self.channels.0
     }
@@ -205,7 +207,7 @@ impl Plan {
         let images = sources.len() / source;
         let chunk = ROWS.div_ceil(pixels.max(1)).min(images.div_ceil(threads())).max(1);
         let output = pixels * self.channels.1;
-        written(images * output, |out| {
+        let write = |out: &mut [MaybeUninit<f32>]| {
             let chunks = sources.par_chunks(chunk * source).zip(out.par_chunks_mut(chunk * output)).enumerate();
             chunks.for_each_init(Vec::new, |padded, (i, (sources, out))| {
                 let start = i * chunk * output;
@@ -219,7 +221,13 @@ impl Plan {
                 }
                 self.run_chunk(padded, packed, out, finish);
             });
-        })
+        };
+        // SAFETY: the axes' places are all places of the output, and a part writes all channels of its places, those without
+        // a tap as finished zeros.
+        #[expect(unsafe_code, reason = "the output need not be filled with zeros first")]
+        unsafe {
+            written(images * output, write)
+        }
     }
 
     /// Convolves some images on this thread.
@@ -229,6 +237,11 @@ impl Plan {
         let (line, images) = (self.stride * self.pitch() * self.channels.0, sources.len() / self.padded());
         let mut rest = packed;
         for (rows, columns) in self.parts() {
+            if rows.count == 0 || columns.count == 0 {
+                let k = rows.taps.len() * columns.taps.len() * c;
+                rest = &rest[self.groups * panels.len(k)..];
+                continue;
+            }
             let (segments, segment) = self.segments(rows, columns);
             let mut blocks = Vec::with_capacity(images * rows.count);
             for image in 0..images {
@@ -254,7 +267,7 @@ impl Plan {
                     segment,
                     right,
                     columns: o,
-                    out,
+                    out: Out::into(&mut *out),
                     out_stride: self.step * all,
                     channel: group * o,
                     finish,
@@ -317,7 +330,7 @@ pub(super) fn weight_gradient(s: &Shape, x: &[f32], dy: &[f32]) -> Vec<f32> {
         .flat_map(|i| (0..segment).step_by(TASK_ROWS).map(move |start| (i, start, TASK_ROWS.min(segment - start))))
         .collect();
     let parts = TASKS.div_ceil(rows.len()).min(images).max(1);
-    let part = images.div_ceil(parts) * s.out_h();
+    let part = images.div_ceil(parts).max(1) * s.out_h();
     let group = (LINES / (s.out_w() * (TASK_ROWS.min(segment) + o))).max(1);
     let tasks: Vec<_> = lines.chunks(part).flat_map(|lines| rows.iter().map(move |rows| (lines, *rows))).collect();
     let sums: Vec<Vec<f32>> = tasks

@@ -80,6 +80,19 @@ struct Shape {
 }
 
 impl Shape {
+    /// # Errors
+    /// When there is no such convolution.
+    fn new(conv: Conv2d, (h, w): (usize, usize), c: usize, o: usize) -> Result<Self> {
+        let Conv2d { kernel, stride, padding, groups } = conv;
+        if [kernel, stride, groups, h, w, c, o].contains(&0) || !c.is_multiple_of(groups) || !o.is_multiple_of(groups) {
+            bail!("{conv:?} is no convolution of {c} channels to {o} on maps of {h} × {w}");
+        }
+        if h.min(w) + 2 * padding < kernel {
+            bail!("a kernel of {kernel} is larger than a map of {h} × {w} with {padding} zeros around it");
+        }
+        Ok(Self { conv, c, h, w, o })
+    }
+
     const fn out_h(&self) -> usize {
         self.conv.output(self.h)
     }
@@ -121,12 +134,12 @@ impl ConvWeights {
     pub fn pack(w: &Tensor, conv: Conv2d, direction: Direction, scale: Option<&Tensor>) -> Result<Self> {
         let (outputs, group_inputs, k, other_k) = w.dims4()?;
         let inputs = group_inputs * conv.groups;
-        if k != conv.kernel || other_k != k || outputs % conv.groups != 0 {
+        if k != conv.kernel || other_k != k {
             bail!("weights of shape {:?} are not those of {conv:?}", w.dims());
         }
         let values = if w.device().is_cpu() {
             // The layout does not depend on the size of the maps.
-            let shape = Shape { conv, c: inputs, h: conv.kernel, w: conv.kernel, o: outputs };
+            let shape = Shape::new(conv, (conv.kernel, conv.kernel), inputs, outputs)?;
             let (data, scale) = (Data::of(w)?, scale.map(Data::of).transpose()?);
             let scale = scale.as_deref();
             if scale.is_some_and(|s| s.len() != outputs) {
@@ -156,14 +169,14 @@ impl ConvWeights {
 pub fn conv2d(x: &Tensor, weights: &ConvWeights, finish: &Finish) -> Result<Tensor> {
     let (n, h, w, c) = x.dims4()?;
     let &ConvWeights { conv, direction, inputs, outputs, ref values } = weights;
-    if c != inputs || direction != Direction::Forward || h.min(w) + 2 * conv.padding < conv.kernel {
+    if c != inputs || direction != Direction::Forward {
         bail!("maps {:?} meet {direction:?} weights of {conv:?} for {inputs} channels", x.dims());
     }
     let packed = match values {
         Values::Packed(packed) => packed,
         Values::Plain(w) => return finish.plain(&plain::conv2d(x, w, conv)?),
     };
-    let shape = Shape { conv, c, h, w, o: outputs };
+    let shape = Shape::new(conv, (h, w), c, outputs)?;
     let dims = [n, shape.out_h(), shape.out_w(), outputs];
     let (x, finish) = (Data::of(x)?, finish.data(&dims)?);
     let run: Kernel = match shape.algorithm() {
@@ -188,7 +201,7 @@ pub fn conv2d_input_gradient(
 ) -> Result<Tensor> {
     let &ConvWeights { conv, direction, inputs, outputs, ref values } = weights;
     let (n, ..) = dy.dims4()?;
-    let shape = Shape { conv, c: inputs, h, w, o: outputs };
+    let shape = Shape::new(conv, (h, w), inputs, outputs)?;
     if dy.dims() != [n, shape.out_h(), shape.out_w(), outputs] || direction != Direction::Backward {
         bail!("a gradient {:?} meets {direction:?} weights of {conv:?} for maps of {h} × {w}", dy.dims());
     }
@@ -212,8 +225,8 @@ pub fn conv2d_input_gradient(
 /// When the shapes do not fit.
 pub fn conv2d_weight_gradient(x: &Tensor, dy: &Tensor, conv: Conv2d) -> Result<Tensor> {
     let ((n, h, w, c), (.., o)) = (x.dims4()?, dy.dims4()?);
-    let shape = Shape { conv, c, h, w, o };
-    if dy.dims() != [n, shape.out_h(), shape.out_w(), o] || c % conv.groups != 0 || o % conv.groups != 0 {
+    let shape = Shape::new(conv, (h, w), c, o)?;
+    if dy.dims() != [n, shape.out_h(), shape.out_w(), o] {
         bail!("maps {:?} and a gradient {:?} are not those of {conv:?}", x.dims(), dy.dims());
     }
     if !x.device().is_cpu() {

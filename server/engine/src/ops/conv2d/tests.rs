@@ -14,7 +14,7 @@ fn backward(dy: &Tensor, w: &Tensor, conv: Conv2d, side: (usize, usize), finish:
 }
 
 /// (images, height, width, channels, outputs, kernel, stride, padding, groups).
-const CASES: [[usize; 9]; 23] = [
+const CASES: [[usize; 9]; 26] = [
     // Winograd: whole tiles, cut tiles, maps smaller than a tile, more tiles than a chunk, several panels.
     [2, 8, 8, 16, 16, 3, 1, 1, 1],
     [3, 9, 11, 16, 32, 3, 1, 1, 1],
@@ -34,6 +34,10 @@ const CASES: [[usize; 9]; 23] = [
     [6, 8, 8, 96, 24, 1, 1, 0, 1],
     [1, 5, 6, 2, 3, 5, 1, 2, 1],
     [2, 12, 9, 17, 19, 4, 2, 3, 1],
+    // Maps smaller than a stride or a kernel.
+    [2, 4, 1, 2, 3, 3, 2, 1, 1],
+    [2, 4, 4, 2, 3, 1, 2, 1, 1],
+    [2, 1, 2, 3, 2, 2, 3, 1, 1],
     // Groups that are no single channels, and depthwise ones.
     [2, 9, 8, 12, 18, 3, 1, 1, 3],
     [2, 9, 8, 32, 64, 3, 2, 1, 2],
@@ -175,4 +179,27 @@ fn shapes_and_directions_that_do_not_fit_are_errors() {
     assert!(ConvWeights::pack(&w, Conv2d { kernel: 1, ..conv }, Direction::Forward, None).is_err());
     let scale = testing::tensor(1, 3);
     assert!(ConvWeights::pack(&w, conv, Direction::Forward, Some(&scale)).is_err());
+    for wrong in [Conv2d { stride: 0, ..conv }, Conv2d { groups: 0, ..conv }, Conv2d { groups: 3, ..conv }] {
+        assert!(ConvWeights::pack(&w, wrong, Direction::Forward, None).is_err(), "{wrong:?}");
+    }
+    let unpadded = Conv2d { padding: 0, ..conv };
+    assert!(conv2d(&testing::tensor(1, (1, 2, 5, 3)), &pack_as(&w, unpadded), &steps).is_err());
+    assert!(
+        conv2d_weight_gradient(&testing::tensor(1, (1, 2, 5, 3)), &testing::tensor(1, (1, 1, 3, 4)), unpadded).is_err()
+    );
+}
+
+fn pack_as(w: &Tensor, conv: Conv2d) -> ConvWeights {
+    ConvWeights::pack(w, conv, Direction::Forward, None).unwrap()
+}
+
+#[test]
+fn an_empty_batch_has_empty_outputs_and_a_gradient_of_zeros() {
+    for (conv, side, [x, w, dy]) in cases() {
+        let (none, no_dy) = (x.narrow(0, 0, 0).unwrap(), dy.narrow(0, 0, 0).unwrap());
+        assert_eq!(forward(&none, &w, conv, &Finish::default()).unwrap().elem_count(), 0);
+        assert_eq!(backward(&no_dy, &w, conv, side, &Finish::default()).unwrap().elem_count(), 0);
+        let dw = testing::values(&conv2d_weight_gradient(&none, &no_dy, conv).unwrap());
+        assert!(dw.len() == w.elem_count() && dw.iter().all(|v| *v == 0.0));
+    }
 }

@@ -12,8 +12,8 @@ use rayon::prelude::*;
 use super::{Shape, threads};
 use crate::ops::{
     finish::Finisher,
-    product::{Panels, Product},
-    simd::{WIDEST, dispatch, writable, written},
+    product::{Out, Panels, Product},
+    simd::{WIDEST, dispatch, written},
 };
 
 mod gradient;
@@ -94,7 +94,7 @@ fn pack<'a>(
     scale: impl Fn(usize, usize) -> f32 + Sync,
     turned: bool,
 ) -> Vec<f32> {
-    written(PLACES * k * columns, |mut out| {
+    let write = |mut out: &mut [MaybeUninit<f32>]| {
         let mut panels = Vec::new();
         for (first, width) in Panels::of(columns).panels() {
             let (panel, rest) = out.split_at_mut(PLACES * k * width);
@@ -117,7 +117,12 @@ fn pack<'a>(
                 }
             }
         });
-    })
+    };
+    // SAFETY: the panels divide the output, and each is written at all places, of all rows, in runs that cover its width.
+    #[expect(unsafe_code, reason = "the weights need not be filled with zeros first")]
+    unsafe {
+        written(PLACES * k * columns, write)
+    }
 }
 
 thread_local! {
@@ -137,7 +142,7 @@ fn convolve(
     let (source, output) = (tiling.pixels() * k, tiling.pixels() * columns);
     let images = x.len() / source;
     let chunk = TILES.div_ceil(tiling.tiles()).min(images.div_ceil(threads())).max(1);
-    written(images * output, |out| {
+    let write = |out: &mut [MaybeUninit<f32>]| {
         let chunks = x.par_chunks(chunk * source).zip(out.par_chunks_mut(chunk * output)).enumerate();
         chunks.for_each(|(i, (x, out))| {
             let start = i * chunk * output;
@@ -146,7 +151,12 @@ fn convolve(
                 convolve_chunk(tiling, (k, columns), x, packed, out, finish, tiles, products);
             });
         });
-    })
+    };
+    // SAFETY: the tiles of an image cover it, and every tile's outputs inside the image are written in all channels.
+    #[expect(unsafe_code, reason = "the output need not be filled with zeros first")]
+    unsafe {
+        written(images * output, write)
+    }
 }
 
 #[expect(clippy::too_many_arguments, reason = "two of them are memory to work in")]
@@ -180,7 +190,7 @@ fn convolve_chunk(
                     segment: k,
                     right,
                     columns: width,
-                    out: writable(&mut products[place * products_stride..][..range.len() * columns]),
+                    out: Out::over(&mut products[place * products_stride..][..range.len() * columns]),
                     out_stride: columns,
                     channel,
                     finish: Finisher::default(),

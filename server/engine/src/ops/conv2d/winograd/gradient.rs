@@ -23,7 +23,7 @@ pub(in crate::ops::conv2d) fn weight_gradient(s: &Shape, x: &[f32], dy: &[f32]) 
     let images = x.len() / source;
     let (inputs, outputs) = (blocks(s.c), blocks(s.o));
     let parts = TASKS.div_ceil(inputs.len() * outputs.len()).min(images).max(1);
-    let part = images.div_ceil(parts);
+    let part = images.div_ceil(parts).max(1);
     let mut tasks = Vec::new();
     for (x, dy) in x.chunks(part * source).zip(dy.chunks(part * output)) {
         for outputs in &outputs {
