@@ -38,6 +38,34 @@ fn server_in_training(data: &Path) -> Server {
     server
 }
 
+/// Every sum has one order, however wide a register is and however many threads there are: a resumed run may move to an
+/// older machine.
+#[cfg(target_arch = "x86_64")]
+#[test]
+fn narrower_registers_and_more_threads_give_the_same_bytes() {
+    let root = tempfile::tempdir().unwrap();
+    let small = |text: String| {
+        text.replace("\"fashion-mnist-5k\"", "\"fashion-mnist-5k\", \"train_images\": 100, \"test_images\": 50")
+    };
+    let at = |name: &str| root.path().join(name);
+    let teacher = at("teacher").join("model.safetensors");
+    let mut gacd = retort();
+    gacd.args(["spec", "gacd+aft", "--epochs", "1", "--teacher"]).arg(&teacher);
+    fs::write(at("teacher.json"), small(success(retort().args(["spec", "pgd-at", "--epochs", "1"])))).unwrap();
+    undisturbed(&at("teacher.json"), &at("teacher"));
+    fs::write(at("gacd.json"), small(success(&mut gacd))).unwrap();
+    for spec in ["teacher", "gacd"] {
+        let file = at(&format!("{spec}.json"));
+        let (wide, narrow) = (at(&format!("{spec}-wide")), at(&format!("{spec}-narrow")));
+        undisturbed(&file, &wide);
+        let mut other = retort();
+        other.env("RETORT_SIMD", "avx2").env("RAYON_NUM_THREADS", "3");
+        success(other.arg("run").arg(&file).arg("--out").arg(&narrow));
+        assert_eq!(figures(&wide), figures(&narrow), "{spec}");
+        assert_eq!(model(&wide), model(&narrow), "{spec}");
+    }
+}
+
 #[test]
 fn the_same_spec_run_twice_gives_the_same_bytes() {
     let root = tempfile::tempdir().unwrap();
