@@ -13,7 +13,8 @@ use rayon::prelude::*;
 use super::{
     data::{Data, tensor},
     finish::Finisher,
-    product::{Out, OuterProduct, Panels, Product},
+    outer_product::OuterProduct,
+    product::{Out, Panels, Product},
     simd::{dispatch, load, registers, store},
 };
 

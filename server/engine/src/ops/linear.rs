@@ -8,7 +8,8 @@ use candle_core::{Result, Tensor, bail};
 use super::{
     data::{Data, tensor},
     finish::{Finish, Finisher},
-    product::{Out, OuterProduct, Panels, Product},
+    outer_product::OuterProduct,
+    product::{Out, Panels, Product},
     simd::dispatch,
 };
 

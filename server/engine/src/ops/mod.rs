@@ -12,6 +12,7 @@ mod finish;
 mod layout;
 mod linear;
 mod memory;
+mod outer_product;
 mod pgd_step;
 mod pool;
 mod product;

@@ -13,7 +13,8 @@ use rayon::prelude::*;
 use super::{Conv2d, Shape, threads};
 use crate::ops::{
     finish::Finisher,
-    product::{Out, OuterProduct, Panels, Product},
+    outer_product::OuterProduct,
+    product::{Out, Panels, Product},
     simd::{dispatch, written},
 };
 

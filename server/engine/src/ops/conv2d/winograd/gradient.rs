@@ -8,7 +8,7 @@ use super::{
     PLACES, Tiling, grow, place_stride,
     transform::{GradientTransform, InputTransform, WeightGradientTransform},
 };
-use crate::ops::{conv2d::Shape, product::OuterProduct, simd::dispatch};
+use crate::ops::{conv2d::Shape, outer_product::OuterProduct, simd::dispatch};
 
 /// Channels of either side that a task sums at most: more would leave the cache, fewer would transform tiles more often.
 const BLOCK: usize = 64;
