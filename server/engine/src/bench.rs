@@ -46,6 +46,17 @@ impl Repeat {
     }
 }
 
+/// A network and the batch that it works on.
+#[derive(Clone, Copy, Debug)]
+pub struct NetworkWork {
+    /// The network.
+    pub architecture: Architecture,
+    /// Images of a batch.
+    pub batch: usize,
+    /// Steps of PGD.
+    pub pgd_steps: usize,
+}
+
 /// A network, images in [0, 1] and labels.
 struct Bench {
     network: Network,
@@ -56,7 +67,8 @@ struct Bench {
 }
 
 impl Bench {
-    fn new(architecture: Architecture, batch: usize, steps: usize, device: &Device) -> Result<Self> {
+    fn new(work: NetworkWork, device: &Device) -> Result<Self> {
+        let NetworkWork { architecture, batch, pgd_steps } = work;
         let mut stream = Stream::new(0, Purpose::Bench, 0, 0);
         let values: Vec<f32> = (0..batch * 3 * 32 * 32).map(|_| stream.uniform(0.0, 1.0)).collect();
         let labels = (0..batch).map(|_| stream.below(CLASSES as u32) as u8).collect();
@@ -64,7 +76,7 @@ impl Bench {
             network: Network::new(architecture, CLASSES, 0, device)?,
             images: Tensor::from_vec(values, (batch, 3, 32, 32), device)?,
             labels,
-            pgd: Pgd { eps: EPS, step_size: STEP, steps },
+            pgd: Pgd { eps: EPS, step_size: STEP, steps: pgd_steps },
             stream,
         })
     }
@@ -81,18 +93,12 @@ impl Bench {
 ///
 /// # Errors
 /// When the device has no memory left.
-pub fn train(
-    architecture: Architecture,
-    batch: usize,
-    steps: usize,
-    repeat: Repeat,
-    device: &Device,
-) -> Result<Vec<f64>> {
-    let mut bench = Bench::new(architecture, batch, steps, device)?;
+pub fn train(work: NetworkWork, repeat: Repeat, device: &Device) -> Result<Vec<f64>> {
+    let mut bench = Bench::new(work, device)?;
     let mut sgd = Sgd::new(&bench.network.weights.parameters)?;
     let step = SgdStep { learning_rate: 0.1, momentum: 0.9, weight_decay: 5e-4 };
     repeat.seconds(|| {
-        let images = if steps > 0 { bench.attack()? } else { bench.images.clone() };
+        let images = if work.pgd_steps > 0 { bench.attack()? } else { bench.images.clone() };
         let pass = bench.network.forward(&images, Statistics::Batch, Want::Parameters)?;
         let logits = Var::from_tensor(&pass.logits)?;
         let gradient = cross_entropy(&logits, &bench.labels)?.backward()?.get(&logits).cloned();
@@ -106,14 +112,8 @@ pub fn train(
 ///
 /// # Errors
 /// When the device has no memory left.
-pub fn eval(
-    architecture: Architecture,
-    batch: usize,
-    steps: usize,
-    repeat: Repeat,
-    device: &Device,
-) -> Result<Vec<f64>> {
-    let mut bench = Bench::new(architecture, batch, steps, device)?;
+pub fn eval(work: NetworkWork, repeat: Repeat, device: &Device) -> Result<Vec<f64>> {
+    let mut bench = Bench::new(work, device)?;
     repeat.seconds(|| {
         let found = bench.attack()?;
         let logits = bench.network.infer(&found)?.0;

@@ -9,7 +9,7 @@ use anyhow::{Result, bail};
 use clap::{Args, Subcommand};
 use retort_engine::{
     analysis,
-    bench::{self, Nce, Repeat},
+    bench::{self, Nce, NetworkWork, Repeat},
     device,
     ops::instruction_set,
 };
@@ -136,11 +136,12 @@ pub fn bench(command: BenchCommand) -> Result<()> {
     }
 }
 
-type NetworkBench = fn(Architecture, usize, usize, Repeat, &device::Device) -> retort_engine::Result<Vec<f64>>;
+type NetworkBench = fn(NetworkWork, Repeat, &device::Device) -> retort_engine::Result<Vec<f64>>;
 
 fn network(work: &str, args: &NetworkArgs, run: NetworkBench) -> Result<()> {
     let (device, repeat) = args.common.prepare(args.batch)?;
-    let seconds = run(args.model, args.batch, args.pgd_steps, repeat, &device)?;
+    let of = NetworkWork { architecture: args.model, batch: args.batch, pgd_steps: args.pgd_steps };
+    let seconds = run(of, repeat, &device)?;
     let fields = json!({ "work": work, "model": args.model.id(), "batch": args.batch, "pgd_steps": args.pgd_steps });
     print(fields, args.batch, &seconds);
     Ok(())

@@ -74,11 +74,12 @@ fn gather(
     finish: Finisher,
 ) -> Vec<f32> {
     let (source_image, image) = (h * w * s.c, rows.len() * columns.len() * s.c);
+    let window = Window { channels: s.c, kernel: s.conv.kernel, w, rows, columns };
     let write = |out: &mut [MaybeUninit<f32>]| {
         let images = source.par_chunks_exact(source_image).zip(out.par_chunks_exact_mut(image)).enumerate();
         images.for_each(|(i, (source, out))| {
             let finish = finish.part(i * image..(i + 1) * image);
-            dispatch(Gather { channels: s.c, kernel: s.conv.kernel, w, rows, columns, source, packed, out, finish });
+            dispatch(Gather { window, source, packed, out, finish });
         });
     };
     // SAFETY: every image writes all channels of all its pixels.
@@ -88,18 +89,32 @@ fn gather(
     }
 }
 
-/// The largest entry and the furthest place of an axis.
-fn furthest(reach: &Reach) -> (usize, usize) {
-    reach.iter().flatten().fold((0, 0), |most, r| (most.0.max(r.0), most.1.max(r.1)))
-}
-
-struct Gather<'a> {
+/// What the outputs of an image read.
+#[derive(Clone, Copy)]
+struct Window<'a> {
     channels: usize,
     kernel: usize,
     /// Pixels of a source row.
     w: usize,
     rows: &'a Reach,
     columns: &'a Reach,
+}
+
+impl Window<'_> {
+    /// Holds that a source, numbers by kernel entry and channel, and outputs of so many floats have all that is reached.
+    fn check(&self, source: usize, entries: usize, outputs: usize) {
+        // The largest entry and the furthest place of an axis.
+        let furthest =
+            |reach: &Reach| reach.iter().flatten().fold((0, 0), |most, r| (most.0.max(r.0), most.1.max(r.1)));
+        let (c, down, across) = (self.channels, furthest(self.rows), furthest(self.columns));
+        assert!((down.1 * self.w + across.1 + 1) * c <= source, "a place lies outside the source");
+        assert!((down.0 * self.kernel + across.0 + 1) * c <= entries, "an entry lies outside the kernel");
+        assert_eq!(self.rows.len() * self.columns.len() * c, outputs, "the outputs are not as many as the places");
+    }
+}
+
+struct Gather<'a> {
+    window: Window<'a>,
     source: &'a [f32],
     packed: &'a [f32],
     out: &'a mut [MaybeUninit<f32>],
@@ -112,14 +127,12 @@ impl WithSimd for Gather<'_> {
     #[inline(always)]
     #[expect(unsafe_code, reason = "bounds are checked once for the whole image")]
     fn with_simd<S: Simd>(self, simd: S) {
-        let (c, kernel) = (self.channels, self.kernel);
-        let (down, across) = (furthest(self.rows), furthest(self.columns));
-        assert!((down.1 * self.w + across.1 + 1) * c <= self.source.len());
-        assert!((down.0 * kernel + across.0 + 1) * c <= self.packed.len());
-        assert!(self.rows.len() * self.columns.len() * c == self.out.len() && self.finish.fits(self.out.len(), c));
+        let Window { channels: c, kernel, w, rows, columns } = self.window;
+        self.window.check(self.source.len(), self.packed.len(), self.out.len());
+        assert!(self.finish.fits(self.out.len(), c));
         let mut pixel = 0;
-        for rows in self.rows {
-            for columns in self.columns {
+        for rows in rows {
+            for columns in columns {
                 registers(
                     simd,
                     c,
@@ -127,11 +140,11 @@ impl WithSimd for Gather<'_> {
                     |channel, width| {
                         let mut sum = simd.splat_f32s(0.0);
                         let at = pixel + channel;
-                        // SAFETY: the asserts hold the furthest place and entry of each axis, and all output pixels.
+                        // SAFETY: the checks hold the furthest place and entry of each axis, and all output pixels.
                         unsafe {
                             for &(row, y) in rows {
                                 for &(column, x) in columns {
-                                    let source = self.source.as_ptr().add((y * self.w + x) * c + channel);
+                                    let source = self.source.as_ptr().add((y * w + x) * c + channel);
                                     let weight = self.packed.as_ptr().add((row * kernel + column) * c + channel);
                                     sum = simd.mul_add_f32s(load(simd, source, width), load(simd, weight, width), sum);
                                 }
@@ -149,14 +162,14 @@ impl WithSimd for Gather<'_> {
 
 /// The gradient of the weights, `[C, 1, k, k]`.
 pub(super) fn weight_gradient(s: &Shape, x: &[f32], dy: &[f32]) -> Vec<f32> {
-    let (rows, columns) = (forward_reach(s.conv, s.h), forward_reach(s.conv, s.w));
+    let (rows, columns) = (&forward_reach(s.conv, s.h), &forward_reach(s.conv, s.w));
+    let window = Window { channels: s.c, kernel: s.conv.kernel, w: s.w, rows, columns };
     let taps = s.conv.kernel * s.conv.kernel;
     let images = x.par_chunks_exact(s.input_len()).zip(dy.par_chunks_exact(s.output_len()));
     let parts: Vec<Vec<f32>> = images
         .map(|(x, dy)| {
             let mut sums = vec![0f32; taps * s.c];
-            let (rows, columns) = (&rows, &columns);
-            dispatch(Slopes { channels: s.c, kernel: s.conv.kernel, w: s.w, rows, columns, x, dy, sums: &mut sums });
+            dispatch(Slopes { window, x, dy, sums: &mut sums });
             sums
         })
         .collect();
@@ -170,11 +183,7 @@ pub(super) fn weight_gradient(s: &Shape, x: &[f32], dy: &[f32]) -> Vec<f32> {
 
 /// Sums `x · dy` over the pixels of an image, by kernel entry and channel.
 struct Slopes<'a> {
-    channels: usize,
-    kernel: usize,
-    w: usize,
-    rows: &'a Reach,
-    columns: &'a Reach,
+    window: Window<'a>,
     x: &'a [f32],
     dy: &'a [f32],
     sums: &'a mut [f32],
@@ -186,24 +195,21 @@ impl WithSimd for Slopes<'_> {
     #[inline(always)]
     #[expect(unsafe_code, reason = "bounds are checked once for the whole image")]
     fn with_simd<S: Simd>(self, simd: S) {
-        let (c, kernel) = (self.channels, self.kernel);
-        let (down, across) = (furthest(self.rows), furthest(self.columns));
-        assert!((down.1 * self.w + across.1 + 1) * c <= self.x.len());
-        assert!((down.0 * kernel + across.0 + 1) * c <= self.sums.len());
-        assert!(self.rows.len() * self.columns.len() * c == self.dy.len());
-        for (i, rows) in self.rows.iter().enumerate() {
-            for &(row, y) in rows {
-                for (j, columns) in self.columns.iter().enumerate() {
-                    for &(column, x) in columns {
+        let Window { channels: c, kernel, w, rows, columns } = self.window;
+        self.window.check(self.x.len(), self.sums.len(), self.dy.len());
+        for (i, reached) in rows.iter().enumerate() {
+            for &(row, y) in reached {
+                for (j, reached) in columns.iter().enumerate() {
+                    for &(column, x) in reached {
                         registers(
                             simd,
                             c,
                             #[inline(always)]
                             |channel, width| {
-                                // SAFETY: the asserts hold the furthest place and entry of each axis, and all pixels of dy.
+                                // SAFETY: the checks hold the furthest place and entry of each axis, and all pixels of dy.
                                 unsafe {
-                                    let x = load(simd, self.x.as_ptr().add((y * self.w + x) * c + channel), width);
-                                    let at = (i * self.columns.len() + j) * c + channel;
+                                    let x = load(simd, self.x.as_ptr().add((y * w + x) * c + channel), width);
+                                    let at = (i * columns.len() + j) * c + channel;
                                     let slope = load(simd, self.dy.as_ptr().add(at), width);
                                     let sum = self.sums.as_mut_ptr().add((row * kernel + column) * c + channel);
                                     store(simd, sum, width, simd.mul_add_f32s(x, slope, load(simd, sum, width)));
