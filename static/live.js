@@ -142,7 +142,8 @@ function estimate(form) {
         // An answer to what was typed before must not overwrite a later one.
         if (mine !== newest) return;
         for (const part of form.querySelectorAll("[data-estimate]")) {
-          const fresh = page.getElementById(part.id);
+          // A part in which somebody types is left as it is.
+          const fresh = part.contains(document.activeElement) ? null : page.getElementById(part.id);
           if (fresh) update(part, document.importNode(fresh, true));
         }
       } catch {

@@ -22,7 +22,7 @@ fn every_methods_spec_is_complete_and_valid() {
         let text = success(retort().args(["spec", method]));
         let RunSpec::Train(spec) = RunSpec::from_json(&text).unwrap() else { panic!("{method}: {text}") };
         assert_eq!(spec.method_name().id(), method);
-        assert_eq!(spec.teacher.is_some(), !["natural", "pgd-at"].contains(&method), "{method}");
+        assert_eq!(spec.teacher.is_some(), !["natural", "pgd-at", "trades"].contains(&method), "{method}");
     }
 }
 
@@ -39,17 +39,52 @@ fn a_trained_model_is_evaluated_as_json_and_a_finished_run_is_left_alone() {
     assert!(success(retort().arg("run").arg(&spec).arg("--out").arg(&out)).contains("finished"));
     assert_eq!(fs::read(out.join("journal.jsonl")).unwrap(), journal);
 
+    let (model, outcomes) = (out.join("model.safetensors"), root.path().join("outcomes.safetensors"));
     let mut evaluate = retort();
-    evaluate.args(["evaluate", "--dataset", "fashion-mnist-5k", "--attack", "pgd-3", "--limit", "50", "--json"]);
-    let result = success(evaluate.arg("--model").arg(out.join("model.safetensors")));
+    evaluate.args(["evaluate", "--dataset", "fashion-mnist-5k", "--attack", "fgsm,pgd-3", "--limit", "50", "--json"]);
+    evaluate.arg("--surrogate").arg(&model).arg("--outcomes").arg(&outcomes);
+    let result = success(evaluate.arg("--model").arg(&model));
     let result: serde_json::Value = serde_json::from_str(&result).unwrap();
-    let (natural, adversarial) = (result["natural"].as_f64().unwrap(), result["adversarial"].as_f64().unwrap());
-    assert!(adversarial <= natural, "{result}");
-    assert_eq!((&result["n"], &result["attack"], &result["eps"]), (&50.into(), &"pgd-3".into(), &"8/255".into()));
-    let interval =
-        |name: &str| result[name].as_array().unwrap().iter().map(|v| v.as_f64().unwrap()).collect::<Vec<_>>();
-    let around = interval("natural_interval");
-    assert!(around[0] <= natural && natural <= around[1] && interval("adversarial_interval").len() == 2);
+    assert_eq!(result["n"], 50);
+    let natural = result["natural"].as_f64().unwrap();
+    let attacks = result["attacks"].as_array().unwrap();
+    let ids: Vec<_> = attacks.iter().map(|attack| attack["attack"].as_str().unwrap()).collect();
+    assert_eq!(ids, ["fgsm", "pgd-3", "transfer-20"]);
+    let inside = |object: &serde_json::Value, name: &str| {
+        let interval: Vec<_> =
+            object[format!("{name}_interval")].as_array().unwrap().iter().map(|v| v.as_f64().unwrap()).collect();
+        let value = object[name].as_f64().unwrap();
+        assert!(interval[0] <= value && value <= interval[1] && value <= natural, "{object}");
+    };
+    inside(&result, "natural");
+    for attack in attacks {
+        inside(attack, "adversarial");
+    }
+    let outcomes = retort_engine::Outcomes::load(&outcomes).unwrap();
+    assert_eq!((outcomes.labels.len(), outcomes.predictions.len()), (50, 4));
+    let correct: usize = outcomes.by_class(0).iter().map(|class| class.correct).sum();
+    assert!((correct as f64 * 2.0 - natural).abs() < 1e-9);
+}
+
+#[test]
+fn presets_and_parameters_stand_in_the_spec_and_faults_are_told() {
+    let spec = |args: &[&str]| success(retort().arg("spec").args(args));
+    let kd: serde_json::Value = serde_json::from_str(&spec(&["kd", "--preset", "repdistiller"])).unwrap();
+    assert_eq!((&kd["method"]["temperature"], &kd["schedule"]["epochs"]), (&4.0.into(), &240.into()));
+    let set = ["gacd+aft", "--set", "method.anchor=student_only", "--set", "finetune.loss=trades", "--epochs", "3"];
+    let gacd: serde_json::Value = serde_json::from_str(&spec(&set)).unwrap();
+    assert_eq!((&gacd["method"]["anchor"], &gacd["finetune"]["loss"]), (&"student_only".into(), &"trades".into()));
+    for (args, word) in [
+        (["kd", "--preset", "mystery"], "repdistiller"),
+        (["ard", "--set", "method.anchor=both"], "ARD has no parameter method.anchor"),
+        (["ard", "--set", "method.temperature"], "PATH=VALUE"),
+        (["mystery", "--seed", "1"], "or probe"),
+        (["probe", "--seed", "1"], "--model"),
+    ] {
+        let output = retort().arg("spec").args(args).output().unwrap();
+        let message = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert!(!output.status.success() && message.contains(word), "{args:?}: {message}");
+    }
 }
 
 #[test]
@@ -117,7 +152,7 @@ fn a_model_is_trained_and_evaluated_on_a_folder_by_its_path() {
     let mut evaluate = retort();
     evaluate.args(["evaluate", "--attack", "fgsm", "--json", "--model"]).arg(out.join("model.safetensors"));
     let result: serde_json::Value = serde_json::from_str(&success(evaluate.arg("--dataset").arg(&source))).unwrap();
-    assert_eq!((&result["n"], &result["attack"]), (&10.into(), &"fgsm".into()));
+    assert_eq!((&result["n"], &result["attacks"][0]["attack"]), (&10.into(), &"fgsm".into()));
 }
 
 #[test]

@@ -4,9 +4,11 @@ use std::str::FromStr;
 
 use retort_spec::{
     Architecture, Attack, DatasetChoice, DeviceName, ExperimentSpec, Invalid, MethodName, PixelDistance, Problem,
-    TeacherChoice,
+    Surrogate, TeacherChoice,
 };
 use serde::{Deserialize, Serialize};
+
+use crate::settings;
 
 /// The form `/experiments/new` as it is sent, every value as it was typed, so that a form with faults comes back as it
 /// was. The fields' names are those in the HTML; lists repeat their name (`students=resnet8&students=resnet20`).
@@ -21,6 +23,8 @@ pub struct ExperimentForm {
     pub dataset: String,
     /// How many training images; empty for all.
     pub train_images: String,
+    /// How many training images are held out to choose the best epoch by; empty for none.
+    pub validation_images: String,
     /// How many test images; empty for all.
     pub test_images: String,
     /// `train:ARCHITECTURE`, or `run:ID` for the model of a finished run.
@@ -33,8 +37,14 @@ pub struct ExperimentForm {
     pub seeds: String,
     /// Ids of attacks.
     pub attacks: Vec<String>,
-    /// The radius ε of the attacks, such as `8/255`; PGD steps by a quarter of it.
+    /// The radius ε of the attacks, such as `8/255`; their steps are in proportion.
     pub eps: String,
+    /// Models that others are attacked through, each `METHOD:ARCHITECTURE`; an empty one is none.
+    pub surrogates: Vec<String>,
+    /// Names of datasets to probe the features on.
+    pub probes: Vec<String>,
+    /// Parameters that are not the method's defaults, each `METHOD.PATH=VALUES`.
+    pub settings: Vec<String>,
     /// A budget's id.
     pub budget: String,
     /// Epochs of every model; empty for the budget's.
@@ -49,13 +59,14 @@ impl ExperimentForm {
         Self { title: String::new(), ..Self::from_spec(&ExperimentSpec::demo()) }
     }
 
-    /// The form that launches `spec` again. The form has one ε, the first attack's, and PGD's steps of ε/4.
+    /// The form that launches `spec` again. The form has one ε, the first attack's, and steps in the usual proportion to it.
     pub fn from_spec(spec: &ExperimentSpec) -> Self {
         let count = |n: Option<usize>| n.map(|n| n.to_string()).unwrap_or_default();
         Self {
             title: spec.title.clone(),
             dataset: spec.dataset.name.clone(),
             train_images: count(spec.dataset.train_images),
+            validation_images: count(spec.dataset.validation_images),
             test_images: count(spec.dataset.test_images),
             teacher: match spec.teacher {
                 TeacherChoice::Train(architecture) => format!("train:{}", architecture.id()),
@@ -66,6 +77,9 @@ impl ExperimentForm {
             seeds: spec.seeds.iter().map(u64::to_string).collect::<Vec<_>>().join(", "),
             attacks: spec.attacks.iter().map(Attack::id).collect(),
             eps: spec.attacks.first().map(|a| a.eps().to_string()).unwrap_or_default(),
+            surrogates: spec.surrogates.iter().map(|s| format!("{}:{}", s.method.id(), s.architecture.id())).collect(),
+            probes: spec.probes.iter().map(|probe| probe.name.clone()).collect(),
+            settings: spec.sweeps.iter().map(settings::text).collect(),
             budget: spec.budget.id().into(),
             epochs: count(spec.epochs),
             device: spec.device.to_string(),
@@ -87,6 +101,7 @@ impl ExperimentForm {
             dataset: DatasetChoice {
                 name: self.dataset.trim().into(),
                 train_images: read_count("train_images", &self.train_images, &mut problems),
+                validation_images: read_count("validation_images", &self.validation_images, &mut problems),
                 test_images: read_count("test_images", &self.test_images, &mut problems),
             },
             teacher: self.read_teacher(run_architecture, &mut problems),
@@ -94,6 +109,9 @@ impl ExperimentForm {
             methods: read_list("methods", &self.methods, &mut problems),
             seeds: self.read_seeds(&mut problems),
             attacks: self.read_attacks(&mut problems),
+            surrogates: self.read_surrogates(&mut problems),
+            probes: self.probes.iter().map(|name| DatasetChoice::all_of(name.trim())).collect(),
+            sweeps: settings::read(&self.settings, &mut problems),
             budget: read("budget", &self.budget, &mut problems).unwrap_or_default(),
             epochs: read_count("epochs", &self.epochs, &mut problems),
             device: read::<DeviceName>("device", &self.device, &mut problems).unwrap_or_default(),
@@ -106,7 +124,7 @@ impl ExperimentForm {
                 let field = form_field(&problem.field);
                 // A value that could not be read is missing from the spec; its own message says more than “missing”.
                 if !problems.iter().any(|p| p.field == field) {
-                    problems.push(Problem { field: field.into(), ..problem });
+                    problems.push(Problem { field, ..problem });
                 }
             }
         }
@@ -146,21 +164,29 @@ impl ExperimentForm {
     }
 
     fn read_attacks(&self, problems: &mut Vec<Problem>) -> Vec<Attack> {
-        let mut attacks = read_list::<Attack>("attacks", &self.attacks, problems);
+        let attacks = read_list::<Attack>("attacks", &self.attacks, problems);
         let Some(radius) = read::<PixelDistance>("eps", &self.eps, problems) else { return attacks };
         if let Some(fault) = radius.fault() {
             problems.push(Problem::new("eps", fault));
             return attacks;
         }
-        // Dividing by a power of two is exact, and the shortest decimal reads back as the same number.
-        let quarter = (radius.value() / 4.0).to_string().parse().unwrap_or(radius);
-        for attack in &mut attacks {
-            match attack {
-                Attack::Fgsm { eps } => *eps = radius,
-                Attack::Pgd { eps, step_size, .. } => (*eps, *step_size) = (radius, quarter),
+        attacks.into_iter().map(|attack| attack.with_eps(radius)).collect()
+    }
+
+    fn read_surrogates(&self, problems: &mut Vec<Problem>) -> Vec<Surrogate> {
+        let chosen = self.surrogates.iter().map(|text| text.trim()).filter(|text| !text.is_empty());
+        let read = |text: &str| {
+            let (method, architecture) = text.split_once(':').unwrap_or((text, ""));
+            Ok(Surrogate { method: method.parse()?, architecture: architecture.parse()? })
+        };
+        let mut surrogates = Vec::new();
+        for text in chosen {
+            match read(text) {
+                Ok(surrogate) => surrogates.push(surrogate),
+                Err(message) => problems.push(Problem { field: "surrogates".into(), message }),
             }
         }
-        attacks
+        surrogates
     }
 }
 
@@ -178,13 +204,17 @@ fn title_of(spec: &ExperimentSpec) -> String {
 }
 
 /// The form's field for a field of the spec.
-fn form_field(field: &str) -> &str {
-    match field {
-        "dataset.train_images" => "train_images",
-        "dataset.test_images" => "test_images",
-        _ if field.starts_with("attacks[") => "eps",
-        _ => field,
+fn form_field(field: &str) -> String {
+    if let Some(parameter) = field.strip_prefix("sweeps.") {
+        return format!("{}{parameter}", settings::PREFIX);
     }
+    if field.starts_with("attacks[") {
+        return "eps".into();
+    }
+    if field.starts_with("probes") {
+        return "probes".into();
+    }
+    field.strip_prefix("dataset.").unwrap_or(field).into()
 }
 
 fn read<T: FromStr<Err = String>>(field: &str, text: &str, problems: &mut Vec<Problem>) -> Option<T> {
@@ -227,13 +257,25 @@ mod tests {
     fn every_experiment_that_the_form_can_ask_for_comes_back_from_its_form() {
         let spec = ExperimentSpec {
             title: "ε 4, <b>three</b> seeds".into(),
-            dataset: DatasetChoice { name: "cifar10".into(), train_images: Some(5_000), test_images: None },
+            dataset: DatasetChoice {
+                train_images: Some(5_000),
+                validation_images: Some(500),
+                ..DatasetChoice::all_of("cifar10")
+            },
             teacher: TeacherChoice::Run { id: 7, architecture: Architecture::ResNet20 },
             seeds: vec![1, 2, 30],
             attacks: vec![
-                Attack::Fgsm { eps: PixelDistance::levels(4.0) },
-                Attack::Pgd { eps: PixelDistance::levels(4.0), step_size: PixelDistance::levels(1.0), steps: 100 },
+                "fgsm".parse::<Attack>().unwrap().with_eps(PixelDistance::levels(4.0)),
+                Attack::pgd(100).with_eps(PixelDistance::levels(4.0)),
+                "cw-30".parse::<Attack>().unwrap().with_eps(PixelDistance::levels(4.0)),
             ],
+            surrogates: vec![Surrogate { method: MethodName::Natural, architecture: Architecture::ResNet18 }],
+            probes: vec![DatasetChoice::all_of("stl10")],
+            sweeps: vec![retort_spec::Sweep {
+                method: MethodName::Ard,
+                path: "method.sample_weighting".into(),
+                values: vec!["none".into(), "teacher".into()],
+            }],
             epochs: Some(12),
             budget: Budget::Quick,
             device: DeviceName::Cuda(1),

@@ -12,6 +12,7 @@ pub mod format;
 mod frame;
 pub mod pages;
 mod run_row;
+pub mod settings;
 mod tables;
 
 pub use askama::Template;

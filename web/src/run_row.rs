@@ -1,6 +1,6 @@
 //! A run as the pages name and list it.
 
-use retort_spec::{Accuracy, Architecture, Attack, MethodName, RunState, Stage};
+use retort_spec::{Accuracy, Architecture, Attack, MethodName, RunKind, RunState, Stage};
 
 use crate::format::{self, Moment};
 
@@ -9,10 +9,12 @@ use crate::format::{self, Moment};
 pub struct RunLabel {
     /// The run.
     pub id: i64,
-    /// Whether it evaluates a model; otherwise it trains one.
-    pub is_evaluation: bool,
+    /// What it does.
+    pub kind: RunKind,
     /// The method that trained, or trains, the model.
     pub method: MethodName,
+    /// What sets the model apart from the method as published; mostly empty.
+    pub variant: String,
     /// The model's architecture.
     pub architecture: Architecture,
     /// Whether the model is its experiment's teacher.
@@ -74,18 +76,30 @@ pub struct RunRow {
 }
 
 impl RunLabel {
-    /// The model: `KD · ResNet-8 · seed 1`.
+    /// The model: `KD · ResNet-8 · seed 1`, or `KD, temperature T 4 · ResNet-8 · seed 1` for a variant.
     pub fn model(&self) -> String {
-        format!("{} · {} · seed {}", self.method, self.architecture, self.seed)
+        format!("{} · {} · seed {}", self.row(), self.architecture, self.seed)
     }
 
-    /// What the run does with it: `train`, `train teacher`, `evaluate`, `evaluate teacher`.
+    /// The method with what sets it apart: `KD`, `KD, temperature T 4`.
+    pub fn row(&self) -> String {
+        if self.variant.is_empty() { self.method.to_string() } else { format!("{}, {}", self.method, self.variant) }
+    }
+
+    /// Whether it evaluates a model.
+    pub fn is_evaluation(&self) -> bool {
+        self.kind == RunKind::Evaluate
+    }
+
+    /// What the run does with it: `train`, `probe`, `evaluate`, each also with `teacher`.
     pub const fn verb(&self) -> &'static str {
-        match (self.is_evaluation, self.is_teacher) {
-            (false, false) => "train",
-            (false, true) => "train teacher",
-            (true, false) => "evaluate",
-            (true, true) => "evaluate teacher",
+        match (self.kind, self.is_teacher) {
+            (RunKind::Train, false) => "train",
+            (RunKind::Train, true) => "train teacher",
+            (RunKind::Probe, false) => "probe",
+            (RunKind::Probe, true) => "probe teacher",
+            (RunKind::Evaluate, false) => "evaluate",
+            (RunKind::Evaluate, true) => "evaluate teacher",
         }
     }
 
@@ -95,13 +109,13 @@ impl RunLabel {
     }
 }
 
-/// The class that gives a method its colour on every page.
+/// The class that gives a method its colour on every page. Of those that share one, marker and dash tell which it is.
 pub const fn method_class(method: MethodName) -> &'static str {
     match method {
         MethodName::Natural => "method-natural",
-        MethodName::PgdAt => "method-pgd-at",
-        MethodName::Kd => "method-kd",
-        MethodName::Ard => "method-ard",
+        MethodName::PgdAt | MethodName::Trades => "method-pgd-at",
+        MethodName::Kd | MethodName::KdAft => "method-kd",
+        MethodName::Ard | MethodName::ArdAft => "method-ard",
         MethodName::Gacd => "method-gacd",
         MethodName::GacdAft => "method-gacd-aft",
     }

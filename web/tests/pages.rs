@@ -109,7 +109,7 @@ fn a_comparison_with_one_seed_shows_the_interval_and_the_best_in_bold() {
 fn several_seeds_show_mean_sample_deviation_and_n() {
     let spec = ExperimentSpec { seeds: vec![1, 2, 3], methods: vec![MethodName::Kd], ..ExperimentSpec::demo() };
     let mut page = sample::comparison(spec, 12);
-    for (i, run) in page.runs.iter_mut().filter(|r| r.label.is_evaluation && !r.label.is_teacher).enumerate() {
+    for (i, run) in page.runs.iter_mut().filter(|r| r.label.is_evaluation() && !r.label.is_teacher).enumerate() {
         // 825, 827 and 829 of 1,000: 82.70 with a sample deviation of 0.20.
         run.scores[0].accuracy = Accuracy { correct: 825 + 2 * i, n: 1_000 };
     }

@@ -3,14 +3,14 @@
 use std::{path::Path, time::Instant};
 
 use candle_core::{DType, Device, Tensor, Var};
-use retort_spec::Architecture;
+use retort_spec::{Architecture, Positive};
 
 use crate::{
     EngineError, Result,
     analysis::{self, Tsne},
     attacks::{Pgd, cross_entropy_pgd, uniform_start},
     loss::cross_entropy,
-    methods::{contrast::Contrast, memory_bank::Negatives},
+    methods::{contrast::Contrast, memory_bank::Sampler},
     nn::{Network, Sgd, Statistics, Want},
     ops::{SgdStep, keep_freed_memory},
     rng::{Purpose, Stream},
@@ -152,7 +152,7 @@ pub fn nce(sizes: Nce, repeat: Repeat, device: &Device) -> Result<Vec<f64>> {
     let labels: Vec<u8> = (0..bank).map(|i| (i % CLASSES) as u8).collect();
     let indices: Vec<u32> = (0..batch).map(|i| (i * bank / batch) as u32).collect();
     let own: Vec<u8> = indices.iter().map(|i| labels[*i as usize]).collect();
-    let sampler = Negatives::new(&labels, CLASSES, negatives);
+    let sampler = Sampler::new(&labels, CLASSES, Positive::Exact, negatives);
     let contrast = Contrast { temperature: 0.1, noise_ratio: negatives as f64 / bank as f64 };
     let mut step = 0;
     repeat.seconds(|| {

@@ -12,7 +12,8 @@ use retort_spec::RunSpec;
 
 use crate::{EngineError, Result};
 
-/// A run's folder: `spec.json`, `journal.jsonl`, `checkpoint.safetensors`, `model.safetensors`, `worker.log`.
+/// A run's folder: `spec.json`, `journal.jsonl`, `checkpoint.safetensors`, what it leaves
+/// (`model.safetensors`, `best.safetensors`, `outcomes.safetensors`), `worker.log`.
 ///
 /// A worker holds the lock of `worker.lock` as long as it lives. The operating system releases it however the worker
 /// ends, so the lock, and not a process id, tells whether there is one.
@@ -64,6 +65,16 @@ impl RunFolder {
     /// The trained weights; there once the run has finished.
     pub fn model(&self) -> PathBuf {
         self.dir.join("model.safetensors")
+    }
+
+    /// The weights of the best epoch, where validation images were held out.
+    pub fn best_model(&self) -> PathBuf {
+        self.dir.join("best.safetensors")
+    }
+
+    /// What an evaluation's model answered to each image, an [`crate::Outcomes`]; there once the run has finished.
+    pub fn outcomes(&self) -> PathBuf {
+        self.dir.join("outcomes.safetensors")
     }
 
     /// What the worker process printed.

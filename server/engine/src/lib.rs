@@ -18,10 +18,12 @@ pub mod methods;
 pub mod models;
 pub mod nn;
 pub mod ops;
+mod outcomes;
 pub mod rng;
 mod run;
 mod train;
 
 pub use error::{EngineError, Result};
 pub use folder::{RunFolder, write_atomically};
+pub use outcomes::{Outcomes, Paired};
 pub use run::{Outcome, run_folder};

@@ -37,19 +37,70 @@ pub fn cross_entropy_gradient(logits: &Tensor, labels: &[u8]) -> Result<Tensor> 
     softmax(logits, 1)? - Tensor::from_vec(targets, (n, classes), logits.device())?
 }
 
-/// KL(softmax(teacher/T) ‖ softmax(student/T)), logits `[N, C]`; the gradient flows to the student's.
+/// KL(softmax(target/T) ‖ softmax(prediction/T)) of each row, `[N]`; logits are `[N, C]`. The gradient flows to both.
 ///
 /// # Errors
 /// When the shapes do not fit.
-pub fn kl_divergence(teacher: &Tensor, student: &Tensor, temperature: f64, reduction: Reduction) -> Result<Tensor> {
-    let (n, classes) = student.dims2()?;
-    let teacher = log_softmax(&(teacher.detach() / temperature)?, 1)?;
-    let student = log_softmax(&(student / temperature)?, 1)?;
-    let sum = (teacher.exp()? * (teacher - student)?)?.sum_all()?;
-    sum / match reduction {
-        Reduction::BatchMean => n as f64,
-        Reduction::ElementMean => (n * classes) as f64,
+pub fn kl_divergences(target: &Tensor, prediction: &Tensor, temperature: f64) -> Result<Tensor> {
+    let target = log_softmax(&(target / temperature)?, 1)?;
+    let prediction = log_softmax(&(prediction / temperature)?, 1)?;
+    (target.exp()? * (target - prediction)?)?.sum(1)
+}
+
+/// The mean of [`kl_divergences`] over the batch, or over batch and classes.
+///
+/// # Errors
+/// When the shapes do not fit.
+pub fn kl_divergence(target: &Tensor, prediction: &Tensor, temperature: f64, reduction: Reduction) -> Result<Tensor> {
+    kl_divergences(target, prediction, temperature)?.mean_all()? / classes_averaged(prediction, reduction)?
+}
+
+/// By what a mean over the batch is divided to be the reduction asked for: 1, or the number of classes.
+///
+/// # Errors
+/// When the logits are no matrix.
+pub fn classes_averaged(logits: &Tensor, reduction: Reduction) -> Result<f64> {
+    Ok(match reduction {
+        Reduction::BatchMean => 1.0,
+        Reduction::ElementMean => logits.dim(1)? as f64,
+    })
+}
+
+/// The gradient of the summed KL(softmax(target) ‖ softmax(prediction)) with respect to the prediction's logits.
+///
+/// # Errors
+/// When the shapes do not fit.
+pub fn kl_gradient(target: &Tensor, prediction: &Tensor) -> Result<Tensor> {
+    softmax(prediction, 1)? - softmax(target, 1)?
+}
+
+/// The probability of each row's label, `[N]`.
+///
+/// # Errors
+/// When the shapes do not fit.
+pub fn true_class_probabilities(logits: &Tensor, labels: &[u8]) -> Result<Tensor> {
+    softmax(logits, 1)?.gather(&label_column(labels, logits)?, 1)?.squeeze(1)
+}
+
+/// The gradient of the sum of `−max(z_y − max_{j≠y} z_j + κ, 0)` with respect to the logits z: the margin of Carlini and
+/// Wagner (2017), to be climbed. It is 0 for a row whose true class lies κ below another.
+///
+/// # Errors
+/// When the shapes do not fit.
+pub fn margin_gradient(logits: &Tensor, labels: &[u8], confidence: f32) -> Result<Tensor> {
+    let (n, classes) = logits.dims2()?;
+    let mut gradient = vec![0f32; n * classes];
+    for ((row, label), out) in logits.to_vec2::<f32>()?.iter().zip(labels).zip(gradient.chunks_exact_mut(classes)) {
+        let label = usize::from(*label);
+        let others = row.iter().enumerate().filter(|(class, _)| *class != label);
+        let best = others.reduce(|best, other| if other.1 > best.1 { other } else { best });
+        if let (Some((best, value)), Some(own)) = (best, row.get(label))
+            && own - value + confidence > 0.0
+        {
+            (out[label], out[best]) = (-1.0, 1.0);
+        }
     }
+    Tensor::from_vec(gradient, (n, classes), logits.device())
 }
 
 #[cfg(test)]
@@ -89,6 +140,33 @@ mod tests {
         let element = kl_divergence(&teacher, &student, 1.0, Reduction::ElementMean).unwrap();
         assert!((number(&element) - 2f64.ln() / 12.0).abs() < 1e-6);
         assert!(number(&kl_divergence(&teacher, &teacher, 30.0, Reduction::BatchMean).unwrap()).abs() < 1e-7);
+    }
+
+    #[test]
+    fn the_kl_of_attacks_has_the_gradient_of_the_summed_kl() {
+        let target = testing::tensor(1, (3, 5));
+        let prediction = Var::from_tensor(&testing::tensor(2, (3, 5))).unwrap();
+        let loss = kl_divergences(&target, &prediction, 1.0).unwrap().sum_all().unwrap();
+        let expected = loss.backward().unwrap().get(&prediction).unwrap().clone();
+        testing::assert_close(&kl_gradient(&target, &prediction).unwrap(), &expected, 1e-6);
+    }
+
+    #[test]
+    fn a_kl_between_the_networks_own_answers_has_a_gradient_for_both() {
+        let prediction = testing::tensor(2, (2, 4));
+        let target = Var::from_tensor(&testing::tensor(1, (2, 4))).unwrap();
+        let value = |target: &Tensor| kl_divergence(target, &prediction, 2.0, Reduction::BatchMean).unwrap();
+        let found = value(&target).backward().unwrap().get(&target).unwrap().clone();
+        testing::assert_slopes(&target, &found, 1e-2, |target| number(&value(target)));
+    }
+
+    #[test]
+    fn the_margin_pushes_the_true_class_below_the_best_other_one_until_it_is_kappa_away() {
+        let cpu = candle_core::Device::Cpu;
+        let logits = Tensor::new(&[[3f32, 1.0, 2.0], [0.0, 5.0, 1.0], [2.0, 2.0, 0.0]], &cpu).unwrap();
+        let gradient = |kappa| testing::values(&margin_gradient(&logits, &[0, 0, 1], kappa).unwrap());
+        assert_eq!(gradient(0.0), [-1.0, 0.0, 1.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0]);
+        assert_eq!(gradient(50.0), [-1.0, 0.0, 1.0, -1.0, 1.0, 0.0, 1.0, -1.0, 0.0]);
     }
 
     #[test]

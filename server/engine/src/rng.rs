@@ -37,6 +37,8 @@ pub enum Purpose {
     Bench = 11,
     /// Start of the search for principal components.
     Components = 12,
+    /// Start of the attack on validation images.
+    Validation = 13,
     /// Numbers for tests.
     #[cfg(test)]
     Test = 255,

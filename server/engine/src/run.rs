@@ -69,6 +69,7 @@ fn attempt_run(folder: &RunFolder, library: &Library, stop: &AtomicBool, journal
     let mut context = Context { folder, stop, journal, device, clock: Clock::new(), seconds_before: 0.0 };
     match spec {
         RunSpec::Train(spec) => train::run(&spec, &dataset, &mut context),
+        RunSpec::Probe(spec) => train::run_probe(&spec, &dataset, &mut context),
         RunSpec::Evaluate(spec) => evaluate::run(&spec, &dataset, &mut context),
     }
 }
@@ -169,7 +170,9 @@ pub(crate) fn model_path(model: &ModelRef) -> Result<&Path> {
         ModelRef::Run(id) => Err(EngineError::Data(format!(
             "the spec names the model of run {id}: only the server knows where that is; name a file instead"
         ))),
-        ModelRef::Planned(_) => Err(EngineError::Data("the spec names a run that was never launched".into())),
+        ModelRef::Planned(_) | ModelRef::Best(_) => {
+            Err(EngineError::Data("the spec names a run that was never launched".into()))
+        }
     }
 }
 

@@ -5,35 +5,79 @@ mod state;
 
 use std::collections::BTreeMap;
 
-use candle_core::Var;
-use retort_spec::{Event, Method, RunSpec, Schedule, Stage, StageWork, TrainSpec};
+use candle_core::{Tensor, Var};
+use retort_spec::{
+    Event, FineTune, Method, ProbeSpec, RunSpec, Schedule, Stage, StageWork, TrainSpec, VALIDATION_STEPS,
+};
 
 use self::state::Position;
 use crate::{
     EngineError, Result,
     data::Dataset,
-    evaluate::natural_accuracy,
+    evaluate::{natural_accuracy, validate},
     loader,
-    methods::{Adversarial, Answer, Batch, Objective, Setting, objective},
+    methods::{Answer, Batch, Objective, Setting, fine_tuning, objective},
     nn::{ModelHeader, Named, Network, Sgd, Statistics, Want, load_model, save_model},
     ops::SgdStep,
     rng::{Purpose, Stream},
     run::{Context, Outcome, model_path, share_done},
 };
 
+/// What a stage trains by.
+#[derive(Clone, Copy)]
+enum Lesson<'a> {
+    /// The method's own loss.
+    Method(&'a Method),
+    /// A linear classifier on the frozen features.
+    Classifier,
+    /// Adversarial fine-tuning.
+    FineTune(&'a FineTune),
+}
+
 /// A stage with its schedule and the epochs of the whole spec that lie before it.
 struct Part<'a> {
-    stage: Stage,
+    lesson: Lesson<'a>,
     schedule: &'a Schedule,
     epochs_before: usize,
+    /// Whether no other stage follows.
+    is_last: bool,
+}
+
+impl Part<'_> {
+    const fn stage(&self) -> Stage {
+        match self.lesson {
+            Lesson::Method(_) => Stage::Train,
+            Lesson::Classifier => Stage::Classifier,
+            Lesson::FineTune(_) => Stage::Finetune,
+        }
+    }
+
+    /// Whether the network's classifier learns too, so that its answers count.
+    fn teaches_answers(&self) -> bool {
+        match self.lesson {
+            Lesson::Method(method) => method.classifier().is_none(),
+            Lesson::Classifier | Lesson::FineTune(_) => true,
+        }
+    }
+}
+
+fn sum(a: Option<Tensor>, b: Option<Tensor>) -> Result<Option<Tensor>> {
+    Ok(match (a, b) {
+        (Some(a), Some(b)) => Some((a + b)?),
+        (a, b) => a.or(b),
+    })
 }
 
 /// A training in the making.
 struct Training<'a, 'c, 'x, 'j> {
-    spec: &'a TrainSpec,
+    seed: u64,
+    /// Whether training images are moved and mirrored at random.
+    augment: bool,
     dataset: &'a Dataset,
     context: &'c mut Context<'x, 'j>,
     network: Network,
+    /// What the model's file will say of it.
+    header: ModelHeader,
     work: Vec<StageWork>,
     /// Epochs of all stages.
     epochs: usize,
@@ -41,72 +85,66 @@ struct Training<'a, 'c, 'x, 'j> {
 
 /// Carries a training on to its end.
 pub(crate) fn run(spec: &TrainSpec, dataset: &Dataset, context: &mut Context) -> Result<Outcome> {
-    let classes = dataset.classes.len();
-    let mut network = match &spec.start_from {
+    let network = match &spec.start_from {
         Some(model) => start_from(spec, model_path(model)?, context)?,
-        None => Network::new(spec.architecture, classes, spec.seed, &context.device)?,
+        None => Network::new(spec.architecture, dataset.classes.len(), spec.seed, &context.device)?,
     };
-    if dataset.train.is_empty() || dataset.test.is_empty() {
-        return Err(EngineError::Data(format!("the dataset {} has an empty split", dataset.name)));
-    }
     let teacher = spec.teacher.as_ref().map(|t| load_teacher(t, dataset, context)).transpose()?;
-    let resumed = state::load(&context.folder.checkpoint(), &mut network)?;
-    context.seconds_before = resumed.as_ref().map_or(0.0, |r| r.position.seconds);
-    let parts = parts(spec);
-    let work = RunSpec::Train(spec.clone()).work(
-        dataset.train.len(),
-        dataset.test.len(),
-        spec.architecture,
-        teacher.as_ref().map(|t| t.architecture),
-    );
-    let epochs = parts.last().map_or(0, |p| p.epochs_before + p.schedule.epochs);
-    let mut resumed = resumed;
-    let spared = resumed
-        .as_ref()
-        .map_or(0, |r| parts.get(r.position.stage).map_or(epochs, |p| p.epochs_before + r.position.epoch));
-    context.started(spared)?;
-    let mut training = Training { spec, dataset, context, network, work, epochs };
-    let mut teacher = teacher;
-    let first = resumed.as_ref().map_or(0, |r| r.position.stage);
-    for (index, part) in parts.iter().enumerate().skip(first) {
-        let state = resumed.take();
-        let outcome = match part.stage {
-            Stage::Classifier => classifier::train(&mut training, index, part, state)?,
-            _ => training.train(index, part, teacher.take(), state)?,
-        };
-        if let Some(outcome) = outcome {
-            return Ok(outcome);
-        }
-        training.save(Position { stage: index + 1, ..Position::default() }, None, Vec::new())?;
-    }
     let header = ModelHeader {
         architecture: spec.architecture,
         classes: dataset.classes.clone(),
         dataset: dataset.name.clone(),
         method: spec.method_name().id().to_owned(),
         seed: spec.seed,
+        epoch: None,
     };
-    save_model(&training.context.folder.model(), &training.network, &header)?;
-    let seconds = training.context.seconds();
-    training.context.journal.write(Event::Finished { seconds })?;
-    Ok(Outcome::Finished)
+    let of_teacher = teacher.as_ref().map(|t| t.architecture);
+    let (train, test) = (dataset.train.len(), dataset.test.len());
+    let work = RunSpec::Train(spec.clone()).work(train, test, spec.architecture, of_teacher);
+    let training =
+        Training { seed: spec.seed, augment: spec.augment, dataset, context, network, header, work, epochs: 0 };
+    training.carry_out(&parts(spec), teacher)
+}
+
+/// Carries a linear probe on to its end: the features of a model stay as they are, and a new classifier tells the classes of
+/// another dataset apart.
+pub(crate) fn run_probe(spec: &ProbeSpec, dataset: &Dataset, context: &mut Context) -> Result<Outcome> {
+    let (source, header) = load_model(model_path(&spec.model)?, &context.device)?;
+    let mut network = Network::new(source.architecture, dataset.classes.len(), spec.seed, &context.device)?;
+    let classifier = network.classifier();
+    let (mine, theirs) = (&mut network.weights, source.weights);
+    for (index, (parameter, source)) in mine.parameters.iter_mut().zip(theirs.parameters).enumerate() {
+        if !classifier.contains(&index) {
+            parameter.tensor = source.tensor;
+        }
+    }
+    mine.buffers = theirs.buffers;
+    mine.batches_tracked = theirs.batches_tracked;
+    let header =
+        ModelHeader { classes: dataset.classes.clone(), dataset: dataset.name.clone(), seed: spec.seed, ..header };
+    let (train, test) = (dataset.train.len(), dataset.test.len());
+    let work = RunSpec::Probe(spec.clone()).work(train, test, source.architecture, None);
+    let part = Part { lesson: Lesson::Classifier, schedule: &spec.schedule, epochs_before: 0, is_last: true };
+    let training = Training { seed: spec.seed, augment: false, dataset, context, network, header, work, epochs: 0 };
+    training.carry_out(&[part], None)
 }
 
 /// The stages that are to be run. Their places in the whole do not depend on where the run starts from, so that a
 /// fine-tuning draws the same random numbers in a run of its own as behind its training.
 fn parts(spec: &TrainSpec) -> Vec<Part<'_>> {
-    let mut all = vec![(Stage::Train, &spec.schedule)];
-    if let Method::Gacd { classifier, .. } = &spec.method {
-        all.push((Stage::Classifier, classifier));
+    let mut all = vec![(Lesson::Method(&spec.method), &spec.schedule)];
+    if let Some(classifier) = spec.method.classifier() {
+        all.push((Lesson::Classifier, classifier));
     }
     if let Some(finetune) = &spec.finetune {
-        all.push((Stage::Finetune, &finetune.schedule));
+        all.push((Lesson::FineTune(finetune), &finetune.schedule));
     }
     let mut epochs_before = 0;
     let mut parts = Vec::new();
-    for (stage, schedule) in all {
-        if spec.start_from.is_none() || stage == Stage::Finetune {
-            parts.push(Part { stage, schedule, epochs_before });
+    let count = all.len();
+    for (index, (lesson, schedule)) in all.into_iter().enumerate() {
+        if spec.start_from.is_none() || matches!(lesson, Lesson::FineTune(_)) {
+            parts.push(Part { lesson, schedule, epochs_before, is_last: index + 1 == count });
         }
         epochs_before += schedule.epochs;
     }
@@ -136,21 +174,53 @@ fn load_teacher(teacher: &retort_spec::ModelRef, dataset: &Dataset, context: &Co
 }
 
 impl Training<'_, '_, '_, '_> {
-    fn objective(&self, part: &Part, teacher: Option<Network>) -> Result<Box<dyn Objective>> {
-        if part.stage == Stage::Finetune
-            && let Some(finetune) = &self.spec.finetune
-        {
-            return Ok(Box::new(Adversarial::new(&finetune.attack)));
+    /// Trains stage after stage, from the checkpoint if there is one, and leaves the model.
+    fn carry_out(mut self, parts: &[Part], mut teacher: Option<Network>) -> Result<Outcome> {
+        if self.dataset.train.is_empty() || self.dataset.test.is_empty() {
+            return Err(EngineError::Data(format!("the dataset {} has an empty split", self.dataset.name)));
         }
+        let mut resumed = state::load(&self.context.folder.checkpoint(), &mut self.network)?;
+        self.context.seconds_before = resumed.as_ref().map_or(0.0, |r| r.position.seconds);
+        self.epochs = parts.last().map_or(0, |p| p.epochs_before + p.schedule.epochs);
+        let spared = resumed
+            .as_ref()
+            .map_or(0, |r| parts.get(r.position.stage).map_or(self.epochs, |p| p.epochs_before + r.position.epoch));
+        self.context.started(spared)?;
+        let first = resumed.as_ref().map_or(0, |r| r.position.stage);
+        for (index, part) in parts.iter().enumerate().skip(first) {
+            let state = resumed.take();
+            let outcome = match part.lesson {
+                Lesson::Classifier => classifier::train(&mut self, index, part, state)?,
+                _ => self.train(index, part, teacher.take(), state)?,
+            };
+            if let Some(outcome) = outcome {
+                return Ok(outcome);
+            }
+            self.save(Position { stage: index + 1, ..Position::default() }, None, Vec::new())?;
+        }
+        save_model(&self.context.folder.model(), &self.network, &self.header)?;
+        let seconds = self.context.seconds();
+        self.context.journal.write(Event::Finished { seconds })?;
+        Ok(Outcome::Finished)
+    }
+
+    fn objective(&self, part: &Part, teacher: Option<Network>) -> Result<Box<dyn Objective>> {
+        let method = match part.lesson {
+            Lesson::Method(method) => method,
+            Lesson::FineTune(finetune) => return Ok(fine_tuning(finetune)),
+            Lesson::Classifier => {
+                return Err(EngineError::Data("a linear classifier is trained on features, not by a loss".into()));
+            }
+        };
         let setting = Setting {
             teacher,
             student_features: self.network.features()?,
             labels: &self.dataset.train.labels,
             classes: self.dataset.classes.len(),
-            seed: self.spec.seed,
+            seed: self.seed,
             device: &self.context.device,
         };
-        Ok(objective(&self.spec.method, setting)?)
+        Ok(objective(method, setting)?)
     }
 
     /// Trains the network through one stage; an outcome means that the run left off in the middle.
@@ -175,7 +245,7 @@ impl Training<'_, '_, '_, '_> {
         while at.epoch < part.schedule.epochs {
             let epoch = part.epochs_before + at.epoch;
             let learning_rate = part.schedule.learning_rate_at(at.epoch);
-            let order = loader::order(self.dataset.train.len(), self.spec.seed, epoch as u64);
+            let order = loader::order(self.dataset.train.len(), self.seed, epoch as u64);
             for (step, indices) in order.chunks(part.schedule.batch_size).enumerate().skip(at.step) {
                 if let Some(outcome) = self.context.interrupted() {
                     self.save(at, Some(&sgd), objective.state())?;
@@ -185,13 +255,13 @@ impl Training<'_, '_, '_, '_> {
                 at.step = step + 1;
                 let within = (at.epoch as f64 + at.step as f64 / steps as f64) / part.schedule.epochs as f64;
                 let done = share_done(&self.work, index, within);
-                self.context.progress(part.stage, (epoch, self.epochs), done)?;
+                self.context.progress(part.stage(), (epoch, self.epochs), done)?;
                 if self.context.checkpoint_is_due() {
                     self.save(at.clone(), Some(&sgd), objective.state())?;
                 }
             }
-            self.report(part, epoch, learning_rate, &at)?;
-            at = Position { stage: index, epoch: at.epoch + 1, ..Position::default() };
+            self.report(part, epoch, learning_rate, &mut at)?;
+            at = Position { stage: index, epoch: at.epoch + 1, best: at.best, ..Position::default() };
             self.save(at.clone(), Some(&sgd), objective.state())?;
         }
         Ok(None)
@@ -207,15 +277,22 @@ impl Training<'_, '_, '_, '_> {
         sgd: &mut Sgd,
         objective: &mut dyn Objective,
     ) -> Result<()> {
-        let (seed, epoch, step) = (self.spec.seed, (part.epochs_before + at.epoch) as u64, at.step as u64);
+        let (seed, epoch, step) = (self.seed, (part.epochs_before + at.epoch) as u64, at.step as u64);
         let labels: Vec<u8> = indices.iter().map(|i| self.dataset.train.labels[*i as usize]).collect();
-        let mut stream = self.spec.augment.then(|| Stream::new(seed, Purpose::Augment, epoch, step));
+        let mut stream = self.augment.then(|| Stream::new(seed, Purpose::Augment, epoch, step));
         let images = loader::batch(&self.dataset.train, indices, stream.as_mut(), &self.context.device)?;
         let batch = Batch { images, labels: &labels, indices, seed, epoch, step };
         let inputs = objective.inputs(&mut self.network, &batch)?;
-        let pass = self.network.forward(&inputs, Statistics::Batch, Want::Parameters)?;
-        let (logits, features) = (Var::from_tensor(&pass.logits)?, Var::from_tensor(&pass.features)?);
-        let loss = objective.loss(&Answer { logits: &logits, features: &features }, &inputs, &batch)?;
+        let mut passes = Vec::new();
+        for images in &inputs {
+            passes.push(self.network.forward(images, Statistics::Batch, Want::Parameters)?);
+        }
+        let leaves: Vec<(Var, Var)> = passes
+            .iter()
+            .map(|pass| Ok((Var::from_tensor(&pass.logits)?, Var::from_tensor(&pass.features)?)))
+            .collect::<Result<_>>()?;
+        let answers: Vec<Answer> = leaves.iter().map(|(logits, features)| Answer { logits, features }).collect();
+        let loss = objective.loss(&answers, &inputs, &batch)?;
         let value = f64::from(loss.to_scalar::<f32>()?);
         if !value.is_finite() {
             return Err(EngineError::Diverged(format!(
@@ -226,12 +303,20 @@ impl Training<'_, '_, '_, '_> {
         }
         at.loss_sum += value * indices.len() as f64;
         at.seen += indices.len();
-        let rows: Vec<Vec<f32>> = pass.logits.to_vec2()?;
+        let rows: Vec<Vec<f32>> = leaves[0].0.to_vec2()?;
         let right = |(row, label): (&Vec<f32>, &u8)| row.iter().all(|v| *v <= row[usize::from(*label)]);
         at.correct += rows.iter().zip(&labels).filter(|pair| right(*pair)).count();
         let gradients = loss.backward()?;
         let of = |var: &Var| gradients.get(var).cloned();
-        let parameters = pass.backward(of(&logits), of(&features))?;
+        let mut parameters: Vec<Option<Tensor>> = Vec::new();
+        for (pass, (logits, features)) in passes.into_iter().zip(&leaves) {
+            let found = pass.backward(of(logits), of(features))?;
+            parameters = if parameters.is_empty() {
+                found
+            } else {
+                parameters.into_iter().zip(found).map(|(a, b)| sum(a, b)).collect::<Result<_>>()?
+            };
+        }
         let (momentum, weight_decay) = (part.schedule.momentum, part.schedule.weight_decay);
         let sgd_step = SgdStep { learning_rate, momentum, weight_decay };
         sgd.step(&mut self.network.weights.parameters, &parameters, sgd_step)?;
@@ -239,21 +324,31 @@ impl Training<'_, '_, '_, '_> {
         Ok(())
     }
 
-    /// Reports the figures of a finished epoch.
-    fn report(&mut self, part: &Part, epoch: usize, learning_rate: f64, at: &Position) -> Result<()> {
+    /// Reports the figures of a finished epoch, and keeps its model if it is the best so far.
+    fn report(&mut self, part: &Part, epoch: usize, learning_rate: f64, at: &mut Position) -> Result<()> {
         let seen = at.seen.max(1) as f64;
         let mut values = BTreeMap::from([
             ("train_loss".to_owned(), at.loss_sum / seen),
             ("learning_rate".to_owned(), learning_rate),
         ]);
-        // While GACD distils features there is no classifier whose answers could be counted.
-        let contrast = matches!(self.spec.method, Method::Gacd { .. }) && part.stage == Stage::Train;
-        if !contrast {
+        let answers = part.teaches_answers();
+        if answers {
             let natural = natural_accuracy(&mut self.network, &self.dataset.test, &self.context.device)?;
             values.insert("train_accuracy".to_owned(), 100.0 * at.correct as f64 / seen);
             values.insert("natural_accuracy".to_owned(), natural.percent());
         }
-        self.context.journal.write(Event::Metrics { stage: part.stage, epoch: epoch + 1, values })
+        if answers && !self.dataset.validation.is_empty() {
+            let (split, seed) = (&self.dataset.validation, self.seed);
+            let [natural, adversarial] = validate(&mut self.network, split, seed, &self.context.device)?;
+            values.insert("validation_natural_accuracy".to_owned(), natural.percent());
+            values.insert(format!("validation_pgd_{VALIDATION_STEPS}_accuracy"), adversarial.percent());
+            if part.is_last && at.best.is_none_or(|best| adversarial.correct > best) {
+                let header = ModelHeader { epoch: Some(epoch + 1), ..self.header.clone() };
+                save_model(&self.context.folder.best_model(), &self.network, &header)?;
+                at.best = Some(adversarial.correct);
+            }
+        }
+        self.context.journal.write(Event::Metrics { stage: part.stage(), epoch: epoch + 1, values })
     }
 
     fn save(&self, mut at: Position, sgd: Option<&Sgd>, objective: Vec<Named>) -> Result<()> {

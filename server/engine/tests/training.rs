@@ -8,14 +8,19 @@ use std::{
     sync::atomic::{AtomicBool, Ordering},
 };
 
-use retort_engine::{Outcome, RunFolder, data::Library, run_folder};
+use retort_engine::{
+    Outcome, Outcomes, RunFolder,
+    data::Library,
+    nn::{Network, load_model},
+    run_folder,
+};
 use retort_spec::{
     Architecture, Attack, BUNDLED_DATASET, Budget, DatasetChoice, DeviceName, EvaluateSpec, Event, Method, MethodName,
-    ModelRef, Record, RunSpec,
+    ModelRef, ProbeSpec, Record, RunSpec, Schedule, Setting,
 };
 
 fn dataset() -> DatasetChoice {
-    DatasetChoice { name: BUNDLED_DATASET.into(), train_images: Some(64), test_images: Some(20) }
+    DatasetChoice { train_images: Some(64), test_images: Some(20), ..DatasetChoice::all_of(BUNDLED_DATASET) }
 }
 
 /// A spec of two short epochs a stage.
@@ -23,8 +28,8 @@ fn spec(method: MethodName, teacher: Option<&Path>) -> RunSpec {
     let mut spec = Budget::Smoke.train(method, Architecture::ResNet8, dataset(), 7);
     spec.schedule = spec.schedule.stretched_to(2);
     spec.schedule.batch_size = 32;
-    if let Method::Gacd { classifier, .. } = &mut spec.method {
-        *classifier = classifier.clone().stretched_to(3);
+    if let Method::Gacd(gacd) = &mut spec.method {
+        gacd.classifier = gacd.classifier.clone().stretched_to(3);
     }
     spec.teacher = teacher.map(|path| ModelRef::File(path.to_owned()));
     RunSpec::Train(spec)
@@ -132,6 +137,118 @@ fn an_evaluation_does_not_depend_on_its_batches_and_resumes() {
         })
         .collect();
     assert!(accuracies[1] <= accuracies[0] && accuracies[2] <= accuracies[0], "{accuracies:?}");
+}
+
+#[test]
+fn options_that_need_two_passes_or_another_attack_repeat_and_resume_too() {
+    let root = tempfile::tempdir().unwrap();
+    let teacher = teacher(root.path());
+    let settings = [
+        (MethodName::Ard, vec![("method.alpha", "0.5"), ("method.sample_weighting", "teacher")]),
+        (MethodName::Gacd, vec![("method.student_input", "both"), ("method.attacked_features", "embedding")]),
+        (MethodName::Gacd, vec![("method.cross_entropy_weight", "1"), ("method.plan_gradient", "unrolled")]),
+        (MethodName::ArdAft, vec![("finetune.loss", "trades"), ("method.attack.batch_norm", "train")]),
+    ];
+    for (i, (method, settings)) in settings.into_iter().enumerate() {
+        let RunSpec::Train(mut spec) = spec(method, Some(&teacher)) else { unreachable!() };
+        for (path, value) in settings {
+            spec.set(&Setting::new(path, value)).unwrap();
+        }
+        let spec = RunSpec::Train(spec);
+        let (whole, resumed) = (root.path().join(format!("whole{i}")), root.path().join(format!("resumed{i}")));
+        run(&whole, &spec, 1, None);
+        let mut attempt = 1;
+        while run(&resumed, &spec, attempt, Some(1)) == Outcome::Stopped {
+            attempt += 1;
+        }
+        assert!(attempt > 1);
+        assert_eq!((figures(&whole), model(&whole)), (figures(&resumed), model(&resumed)), "{spec:?}");
+    }
+}
+
+#[test]
+fn with_validation_images_the_best_epoch_is_kept_beside_the_last_and_survives_a_stop() {
+    let root = tempfile::tempdir().unwrap();
+    let RunSpec::Train(mut spec) = spec(MethodName::PgdAt, None) else { unreachable!() };
+    spec.schedule = spec.schedule.stretched_to(4);
+    spec.dataset.validation_images = Some(40);
+    let spec = RunSpec::Train(spec);
+    let (whole, resumed) = (root.path().join("whole"), root.path().join("resumed"));
+    run(&whole, &spec, 1, None);
+    let mut attempt = 1;
+    while run(&resumed, &spec, attempt, Some(1)) == Outcome::Stopped {
+        attempt += 1;
+    }
+    let best = |dir: &Path| fs::read(RunFolder::at(dir).best_model()).unwrap();
+    assert_eq!((figures(&whole), model(&whole), best(&whole)), (figures(&resumed), model(&resumed), best(&resumed)));
+    let robust: Vec<f64> = figures(&whole)
+        .iter()
+        .map(|line| match serde_json::from_str(line).unwrap() {
+            Event::Metrics { values, .. } => values["validation_pgd_10_accuracy"],
+            event => panic!("{event:?}"),
+        })
+        .collect();
+    let most = robust.iter().copied().fold(0.0, f64::max);
+    let epoch = robust.iter().position(|accuracy| *accuracy >= most).unwrap() + 1;
+    let header = String::from_utf8_lossy(&best(&whole)[..600]).into_owned();
+    assert!(header.contains(&format!("\\\"epoch\\\":{epoch}")), "epoch {epoch} of {robust:?}: {header}");
+}
+
+#[test]
+fn a_probe_leaves_the_features_as_they_were_and_resumes() {
+    let root = tempfile::tempdir().unwrap();
+    let teacher = teacher(root.path());
+    let spec = RunSpec::Probe(ProbeSpec {
+        model: ModelRef::File(teacher.clone()),
+        dataset: dataset(),
+        schedule: Schedule::linear_classifier().stretched_to(4),
+        seed: 3,
+        device: DeviceName::Cpu,
+    });
+    let (whole, resumed) = (root.path().join("whole"), root.path().join("resumed"));
+    run(&whole, &spec, 1, None);
+    let mut attempt = 1;
+    while run(&resumed, &spec, attempt, Some(1)) == Outcome::Stopped {
+        attempt += 1;
+    }
+    assert_eq!((figures(&whole), model(&whole)), (figures(&resumed), model(&resumed)));
+    let load = |path: &Path| load_model(path, &candle_core::Device::Cpu).unwrap().0;
+    let (mut before, mut after) = (load(&teacher), load(&RunFolder::at(&whole).model()));
+    let images = candle_core::Tensor::full(0.3f32, (2, 3, 32, 32), &candle_core::Device::Cpu).unwrap();
+    let features = |network: &mut Network| network.infer(&images).unwrap().1.to_vec2::<f32>().unwrap();
+    assert_eq!(features(&mut before), features(&mut after));
+    let logits = |network: &mut Network| network.infer(&images).unwrap().0.to_vec2::<f32>().unwrap();
+    assert_ne!(logits(&mut before), logits(&mut after));
+}
+
+#[test]
+fn an_evaluation_keeps_what_was_answered_to_each_image() {
+    let root = tempfile::tempdir().unwrap();
+    let teacher = teacher(root.path());
+    let surrogate = Attack::transfer("itself", ModelRef::File(teacher.clone()));
+    let spec = RunSpec::Evaluate(EvaluateSpec {
+        model: ModelRef::File(teacher.clone()),
+        dataset: dataset(),
+        attacks: vec![Attack::pgd(20), surrogate],
+        batch_size: 8,
+        seed: 3,
+        device: DeviceName::Cpu,
+    });
+    let dir = root.path().join("evaluation");
+    run(&dir, &spec, 1, None);
+    let outcomes = Outcomes::load(&RunFolder::at(&dir).outcomes()).unwrap();
+    let reported: Vec<usize> = figures(&dir)
+        .iter()
+        .map(|line| match serde_json::from_str(line).unwrap() {
+            Event::Evaluation { accuracy, .. } => accuracy.correct,
+            event => panic!("{event:?}"),
+        })
+        .collect();
+    let counted: Vec<usize> =
+        (0..3).map(|attack| outcomes.by_class(attack).iter().map(|class| class.correct).sum()).collect();
+    assert_eq!(counted, reported);
+    // The surrogate is the model itself, attacked from the same starts: the same images, the same answers.
+    assert_eq!(outcomes.predictions[1].1, outcomes.predictions[2].1);
 }
 
 #[test]

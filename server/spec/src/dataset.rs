@@ -16,6 +16,10 @@ pub struct DatasetChoice {
     /// Use this many training images, equally many of each class, drawn by the dataset's own fixed seed; all if absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub train_images: Option<usize>,
+    /// Hold this many training images out of the training, equally many of each class, drawn likewise: to choose the best
+    /// epoch by; none if absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub validation_images: Option<usize>,
     /// Use this many test images, drawn likewise; all if absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub test_images: Option<usize>,
@@ -24,19 +28,22 @@ pub struct DatasetChoice {
 impl DatasetChoice {
     /// All of the dataset `name`.
     pub fn all_of(name: impl Into<String>) -> Self {
-        Self { name: name.into(), train_images: None, test_images: None }
+        Self { name: name.into(), train_images: None, validation_images: None, test_images: None }
     }
 
-    pub(crate) fn check(&self, problems: &mut Vec<Problem>) {
+    pub(crate) fn check(&self, field: &str, problems: &mut Vec<Problem>) {
         if self.name.trim().is_empty() {
-            problems.push(Problem::new("dataset", "choose a dataset"));
+            problems.push(Problem::new(field, "choose a dataset"));
         }
-        for (field, count) in [("train_images", self.train_images), ("test_images", self.test_images)] {
+        let counts = [
+            ("train_images", self.train_images),
+            ("validation_images", self.validation_images),
+            ("test_images", self.test_images),
+        ];
+        for (name, count) in counts {
             if count.is_some_and(|n| n < 10) {
-                problems.push(Problem::new(
-                    format!("dataset.{field}"),
-                    "use at least 10 images, or leave it empty for all",
-                ));
+                problems
+                    .push(Problem::new(format!("{field}.{name}"), "use at least 10 images, or leave it empty for all"));
             }
         }
     }

@@ -5,8 +5,8 @@ use std::{fmt, str::FromStr};
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    Architecture, Attack, DatasetChoice, DeviceName, EvaluateSpec, FineTune, Invalid, MethodName, ModelRef, Problem,
-    RunSpec, TrainSpec,
+    Architecture, Attack, DatasetChoice, DeviceName, FineTune, Invalid, Method, MethodName, ModelRef, Problem, RunSpec,
+    Setting, Sweep, TrainSpec,
 };
 
 /// How much computing an experiment may take.
@@ -64,30 +64,43 @@ impl Budget {
 
     /// The spec of one training at this budget, its teacher left open.
     pub fn train(self, method: MethodName, architecture: Architecture, dataset: DatasetChoice, seed: u64) -> TrainSpec {
-        let steps = self.attack_steps();
-        let paper = method.schedule();
-        let mut schedule = paper.clone().stretched_to(self.epochs(paper.epochs));
-        let mut finetune = (method == MethodName::GacdAft).then(|| FineTune::with_steps(steps));
-        let mut classifier_epochs = 120;
-        if let Some(finetune) = &mut finetune {
-            let epochs = self.epochs(finetune.schedule.epochs);
-            finetune.schedule = finetune.schedule.clone().stretched_to(epochs);
+        self.shorten(TrainSpec::published(method, architecture, dataset, seed))
+    }
+
+    /// A training shortened to this budget.
+    fn shorten(self, mut spec: TrainSpec) -> TrainSpec {
+        let batch = |batch_size: usize| match self {
+            // So few epochs would hardly move a network in large batches.
+            Self::Smoke => batch_size.min(64),
+            _ => batch_size,
+        };
+        spec.schedule = spec.schedule.clone().stretched_to(self.epochs(spec.schedule.epochs));
+        spec.schedule.batch_size = batch(spec.schedule.batch_size);
+        if let Some(attack) = spec.method.inner_attack_mut() {
+            attack.shorten(self.attack_steps());
         }
-        if self == Self::Smoke {
-            // So few epochs would hardly move a network in batches of 128.
-            schedule.batch_size = 64;
-            classifier_epochs = 40;
-            if let Some(finetune) = &mut finetune {
-                finetune.schedule.batch_size = 64;
-            }
+        if let Some(finetune) = &mut spec.finetune {
+            finetune.attack.shorten(self.attack_steps());
+            finetune.schedule = finetune.schedule.clone().stretched_to(self.epochs(finetune.schedule.epochs));
+            finetune.schedule.batch_size = batch(finetune.schedule.batch_size);
         }
-        TrainSpec {
+        if let (Self::Smoke, Method::Gacd(gacd)) = (self, &mut spec.method) {
+            gacd.classifier = gacd.classifier.clone().stretched_to(gacd.classifier.epochs.min(40));
+        }
+        spec
+    }
+}
+
+impl TrainSpec {
+    /// A training by the published defaults of a method, its teacher left open.
+    pub fn published(method: MethodName, architecture: Architecture, dataset: DatasetChoice, seed: u64) -> Self {
+        Self {
             dataset,
             architecture,
             teacher: None,
-            method: method.defaults(steps, classifier_epochs),
-            schedule,
-            finetune,
+            method: method.defaults(),
+            schedule: method.schedule(architecture),
+            finetune: method.fine_tunes().map(|_| FineTune::default()),
             start_from: None,
             augment: true,
             seed,
@@ -137,6 +150,22 @@ impl TeacherChoice {
     }
 }
 
+/// A model that others are attacked through.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Surrogate {
+    /// How it is trained: without a teacher.
+    pub method: MethodName,
+    /// What it is.
+    pub architecture: Architecture,
+}
+
+impl fmt::Display for Surrogate {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {}", self.method, self.architecture)
+    }
+}
+
 /// A question: these methods, these students, this teacher, these seeds, evaluated so.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -155,6 +184,16 @@ pub struct ExperimentSpec {
     pub seeds: Vec<u64>,
     /// The attacks that every model is evaluated under, beside its natural accuracy.
     pub attacks: Vec<Attack>,
+    /// Models, trained once a seed, on which PGD-20 makes images that every other model is then shown.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub surrogates: Vec<Surrogate>,
+    /// Datasets that a linear probe on every model's frozen features is trained and evaluated on.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub probes: Vec<DatasetChoice>,
+    /// Parameters that differ from a method's defaults; several values make a sweep. The path `preset` names a published
+    /// variant of the method.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub sweeps: Vec<Sweep>,
     /// How much computing it may take.
     pub budget: Budget,
     /// Train every model for this many epochs instead of the budget's.
@@ -162,24 +201,6 @@ pub struct ExperimentSpec {
     pub epochs: Option<usize>,
     /// Where its runs compute.
     pub device: DeviceName,
-}
-
-/// A run of an experiment before it has an id. Its spec names other runs of the same plan by their index in it, as
-/// [`ModelRef::Planned`].
-#[derive(Clone, Debug, PartialEq)]
-pub struct PlannedRun {
-    /// The spec.
-    pub spec: RunSpec,
-    /// The row of the comparison that it belongs to: the method that trained the model.
-    pub method: MethodName,
-    /// The architecture of the model that it trains or evaluates.
-    pub architecture: Architecture,
-    /// The teacher's architecture, for students.
-    pub teacher: Option<Architecture>,
-    /// Whether the model is the experiment's teacher.
-    pub is_teacher: bool,
-    /// The runs of the plan that must have finished before, by index.
-    pub needs: Vec<usize>,
 }
 
 impl ExperimentSpec {
@@ -193,6 +214,9 @@ impl ExperimentSpec {
             methods: vec![MethodName::Kd, MethodName::Ard, MethodName::GacdAft],
             seeds: vec![1],
             attacks: vec![Attack::pgd(20)],
+            surrogates: Vec::new(),
+            probes: Vec::new(),
+            sweeps: Vec::new(),
             budget: Budget::Smoke,
             epochs: Some(4),
             device: DeviceName::Cpu,
@@ -223,152 +247,162 @@ impl ExperimentSpec {
             expect(!self.attacks[..i].contains(attack), "attacks", format!("{attack} stands twice"));
         }
         expect(self.epochs.is_none_or(|e| (1..=10_000).contains(&e)), "epochs", "must be from 1 to 10,000".into());
-        let runs = self.seeds.len() * self.students.len() * self.methods.len();
+        for (i, surrogate) in self.surrogates.iter().enumerate() {
+            let twice = self.surrogates[..i].contains(surrogate);
+            expect(!twice, "surrogates", format!("{surrogate} stands twice"));
+            let message = format!("{} needs a teacher: a surrogate has none", surrogate.method);
+            expect(!surrogate.method.needs_teacher(), "surrogates", message);
+        }
+        for attack in &self.attacks {
+            let planned = !matches!(attack, Attack::Transfer { .. });
+            expect(planned, "attacks", format!("{attack}: name the other model under `surrogates`"));
+        }
+        let variants: usize = self.methods.iter().map(|method| self.variants(*method).len()).sum();
+        let runs = self.seeds.len() * self.students.len() * variants;
         expect(runs <= 2_000, "seeds", format!("that makes {runs} students: use at most 2,000"));
         for (i, attack) in self.attacks.iter().enumerate() {
             attack.check(&format!("attacks[{i}]"), &mut problems);
         }
-        self.dataset.check(&mut problems);
+        self.dataset.check("dataset", &mut problems);
+        for (i, probe) in self.probes.iter().enumerate() {
+            probe.check(&format!("probes[{i}]"), &mut problems);
+            if probe.name == self.dataset.name || self.probes[..i].iter().any(|p| p.name == probe.name) {
+                let message = format!("{} is used already: probe on another dataset", probe.name);
+                problems.push(Problem::new("probes", message));
+            }
+        }
+        self.check_sweeps(&mut problems);
         Invalid::unless_empty(problems)
     }
 
-    /// The runs that answer the question, each after those that it needs.
-    pub fn expand(&self) -> Vec<PlannedRun> {
-        let mut plan = Vec::new();
-        let needs_teacher = self.methods.iter().any(|m| m.needs_teacher());
-        for &seed in &self.seeds {
-            let teacher = needs_teacher.then(|| self.plan_teacher(&mut plan, seed));
-            for &student in &self.students {
-                let mut methods = self.methods.clone();
-                // The order of the tables, in which GACD stands before the GACD+AFT that starts from it.
-                methods.sort_unstable();
-                let mut gacd = None;
-                for method in methods {
-                    let index = self.plan_student(&mut plan, seed, student, method, teacher.as_ref(), gacd);
-                    if method == MethodName::Gacd {
-                        gacd = Some(index);
-                    }
+    /// Checks that every value can be had by its parameter.
+    fn check_sweeps(&self, problems: &mut Vec<Problem>) {
+        for (i, sweep) in self.sweeps.iter().enumerate() {
+            let Sweep { method, path, values } = sweep;
+            let field = format!("sweeps.{}.{path}", method.id());
+            let used = self.methods.iter().any(|m| m == method || m.fine_tunes() == Some(*method));
+            if !used {
+                problems.push(Problem::new(&field, format!("{method} is not among the methods")));
+            }
+            if values.is_empty() || self.sweeps[..i].iter().any(|s| s.method == *method && s.path == *path) {
+                problems.push(Problem::new(&field, "give each parameter once, with at least one value"));
+            }
+            for (i, value) in values.iter().enumerate() {
+                if values[..i].contains(value) {
+                    problems.push(Problem::new(&field, format!("{value} stands twice")));
                 }
+                let spec = self.train(*method, Architecture::ResNet8, 1, &[(*method, Setting::new(path, value))]);
+                let checked = spec.and_then(|mut spec| {
+                    spec.teacher = method.needs_teacher().then_some(ModelRef::Planned(0));
+                    let valid = RunSpec::Train(spec).validate();
+                    // What is wrong with the experiment itself is told elsewhere.
+                    valid.or_else(|Invalid(faults)| faults.into_iter().find(|f| f.field == *path).map_or(Ok(()), Err))
+                });
+                problems.extend(checked.err().map(|fault| Problem::new(&field, fault.message)));
             }
         }
-        plan
     }
 
-    /// The spec of one training, with this experiment's epochs and device.
-    fn train(&self, method: MethodName, architecture: Architecture, seed: u64) -> TrainSpec {
-        let mut spec = self.budget.train(method, architecture, self.dataset.clone(), seed);
-        spec.device = self.device;
-        match self.epochs {
-            Some(epochs) => spec.with_epochs(epochs),
-            None => spec,
+    /// The variants of a method that the sweeps make: every combination of their values. What a fine-tuned method does before
+    /// its fine-tuning varies as the method that it fine-tunes.
+    pub(crate) fn variants(&self, method: MethodName) -> Vec<Variant> {
+        let mut variants = method.fine_tunes().map_or_else(|| vec![Variant::new()], |before| self.variants(before));
+        for sweep in self.sweeps.iter().filter(|sweep| sweep.method == method) {
+            let with = |variant: &Variant, value: &String| {
+                [variant.as_slice(), &[(method, Setting::new(&sweep.path, value))]].concat()
+            };
+            variants = variants.iter().flat_map(|v| sweep.values.iter().map(move |value| with(v, value))).collect();
         }
+        variants
     }
 
-    /// Adds the teacher's training, if it needs one, and its evaluation; returns the teacher and what waits for it.
-    fn plan_teacher(&self, plan: &mut Vec<PlannedRun>, seed: u64) -> (ModelRef, Vec<usize>) {
-        let architecture = self.teacher.architecture();
-        let (model, needs) = match self.teacher {
-            TeacherChoice::Run { id, .. } => (ModelRef::Run(id), Vec::new()),
-            TeacherChoice::Train(_) => {
-                let spec = RunSpec::Train(self.train(MethodName::PgdAt, architecture, seed));
-                let method = MethodName::PgdAt;
-                plan.push(PlannedRun { spec, method, architecture, teacher: None, is_teacher: true, needs: vec![] });
-                (ModelRef::Planned(plan.len() - 1), vec![plan.len() - 1])
-            }
-        };
-        self.plan_evaluation(plan, model.clone(), (MethodName::PgdAt, architecture, true), seed, needs.clone());
-        (model, needs)
-    }
-
-    /// Adds a student's training and its evaluation; returns the training's index.
-    fn plan_student(
+    /// The spec of one training, with this experiment's epochs and device. A variant's presets are applied before the budget
+    /// shortens the training, so that they keep their proportions; what was set by hand stands as it is.
+    ///
+    /// # Errors
+    /// Under the setting's path, when it is none of the method's.
+    pub(crate) fn train(
         &self,
-        plan: &mut Vec<PlannedRun>,
-        seed: u64,
-        architecture: Architecture,
         method: MethodName,
-        teacher: Option<&(ModelRef, Vec<usize>)>,
-        gacd: Option<usize>,
-    ) -> usize {
-        let mut spec = self.train(method, architecture, seed);
-        let mut needs = Vec::new();
-        if method.needs_teacher()
-            && let Some((model, before)) = teacher
-        {
-            spec.teacher = Some(model.clone());
-            needs.clone_from(before);
-        }
-        if method == MethodName::GacdAft
-            && let Some(index) = gacd
-        {
-            spec.start_from = Some(ModelRef::Planned(index));
-            needs.push(index);
-        }
-        let teacher = spec.teacher.as_ref().map(|_| self.teacher.architecture());
-        plan.push(PlannedRun { spec: RunSpec::Train(spec), method, architecture, teacher, is_teacher: false, needs });
-        let index = plan.len() - 1;
-        self.plan_evaluation(plan, ModelRef::Planned(index), (method, architecture, false), seed, vec![index]);
-        index
-    }
-
-    fn plan_evaluation(
-        &self,
-        plan: &mut Vec<PlannedRun>,
-        model: ModelRef,
-        (method, architecture, is_teacher): (MethodName, Architecture, bool),
+        architecture: Architecture,
         seed: u64,
-        needs: Vec<usize>,
-    ) {
-        let spec = RunSpec::Evaluate(EvaluateSpec {
-            model,
-            dataset: self.dataset.clone(),
-            attacks: self.attacks.clone(),
-            batch_size: 100,
-            seed,
-            device: self.device,
-        });
-        plan.push(PlannedRun { spec, method, architecture, teacher: None, is_teacher, needs });
+        variant: &[(MethodName, Setting)],
+    ) -> Result<TrainSpec, Problem> {
+        let mut spec = TrainSpec::published(method, architecture, self.dataset.clone(), seed);
+        let (presets, settings): (Vec<_>, Vec<_>) = variant.iter().partition(|(_, setting)| setting.path == PRESET);
+        for (owner, setting) in presets {
+            let preset = owner.preset(&setting.value).map_err(|fault| Problem::new(PRESET, fault))?;
+            spec = spec.with_preset(preset);
+        }
+        spec = self.budget.shorten(spec);
+        if let Some(epochs) = self.epochs {
+            spec = spec.with_epochs(epochs);
+        }
+        for (_, setting) in settings {
+            spec.set(setting)?;
+        }
+        spec.device = self.device;
+        Ok(spec)
     }
 }
+
+/// The path under which a sweep names presets instead of values of one parameter.
+pub(crate) const PRESET: &str = "preset";
+
+/// What makes a variant of a method: settings with the method that each belongs to.
+pub(crate) type Variant = Vec<(MethodName, Setting)>;
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    #[test]
-    fn the_demo_expands_to_a_teacher_three_students_and_their_evaluations() {
-        let plan = ExperimentSpec::demo().expand();
-        let trained: Vec<_> =
-            plan.iter().filter(|r| matches!(r.spec, RunSpec::Train(_))).map(|r| r.method.id()).collect();
-        assert_eq!(trained, ["pgd-at", "kd", "ard", "gacd+aft"]);
-        assert_eq!(plan.len(), 8);
-        assert!(plan.iter().all(|r| r.spec.validate().is_ok()));
-    }
-
-    #[test]
-    fn every_run_stands_after_those_that_it_needs() {
-        let spec = ExperimentSpec { methods: MethodName::ALL.to_vec(), seeds: vec![1, 2], ..ExperimentSpec::demo() };
-        for (index, run) in spec.expand().iter().enumerate() {
-            assert!(run.needs.iter().all(|need| *need < index));
-        }
-    }
-
-    #[test]
-    fn gacd_aft_fine_tunes_the_gacd_model_of_the_same_student_and_seed() {
-        let methods = vec![MethodName::GacdAft, MethodName::Gacd];
-        let plan = ExperimentSpec { methods, ..ExperimentSpec::demo() }.expand();
-        let gacd = plan.iter().position(|r| r.method == MethodName::Gacd).unwrap();
-        let aft = plan.iter().find(|r| r.method == MethodName::GacdAft).unwrap();
-        let RunSpec::Train(spec) = &aft.spec else { panic!("a training stands before its evaluation") };
-        assert_eq!(spec.start_from, Some(ModelRef::Planned(gacd)));
-        assert!(aft.needs.contains(&gacd));
+    fn fields(spec: &ExperimentSpec) -> Vec<String> {
+        let Invalid(problems) = spec.validate().unwrap_err();
+        problems.into_iter().map(|p| p.field).collect()
     }
 
     #[test]
     fn a_question_without_students_or_with_a_seed_twice_is_refused_by_field() {
         let spec = ExperimentSpec { students: vec![], seeds: vec![2, 2], ..ExperimentSpec::demo() };
-        let Invalid(problems) = spec.validate().unwrap_err();
-        let fields: Vec<_> = problems.iter().map(|p| p.field.as_str()).collect();
-        assert_eq!(fields, ["students", "seeds"]);
+        assert_eq!(fields(&spec), ["students", "seeds"]);
+    }
+
+    #[test]
+    fn a_sweep_is_refused_by_its_parameter_when_a_value_cannot_be_had() {
+        let sweep = |method, path: &str, values: &[&str]| Sweep {
+            method,
+            path: path.into(),
+            values: values.iter().map(|v| (*v).to_owned()).collect(),
+        };
+        let sweeps = vec![
+            sweep(MethodName::Kd, "method.temperature", &["30", "0"]),
+            sweep(MethodName::Ard, "method.anchor", &["symmetric"]),
+            sweep(MethodName::Trades, "method.beta", &["1"]),
+            sweep(MethodName::Gacd, "method.negatives", &["16", "64", "16"]),
+            sweep(MethodName::GacdAft, "preset", &["trades", "none"]),
+        ];
+        let found = fields(&ExperimentSpec { sweeps, ..ExperimentSpec::demo() });
+        let expected = [
+            "sweeps.kd.method.temperature",
+            "sweeps.ard.method.anchor",
+            "sweeps.trades.method.beta",
+            "sweeps.gacd.method.negatives",
+            "sweeps.gacd+aft.preset",
+        ];
+        assert_eq!(found, expected);
+    }
+
+    #[test]
+    fn a_surrogate_that_needs_a_teacher_is_refused() {
+        let surrogates = vec![Surrogate { method: MethodName::Kd, architecture: Architecture::ResNet8 }];
+        assert_eq!(fields(&ExperimentSpec { surrogates, ..ExperimentSpec::demo() }), ["surrogates"]);
+    }
+
+    #[test]
+    fn an_experiment_of_earlier_versions_reads_back() {
+        let mut json = serde_json::to_value(ExperimentSpec::demo()).unwrap();
+        assert!(json.get("sweeps").is_none() && json.get("probes").is_none() && json.get("surrogates").is_none());
+        json["title"] = "old".into();
+        assert_eq!(serde_json::from_value::<ExperimentSpec>(json).unwrap().title, "old");
     }
 }

@@ -10,12 +10,17 @@ mod dataset;
 mod device;
 mod event;
 mod experiment;
+mod gacd;
 mod method;
 mod model;
+mod parameter;
 mod pixel;
+mod plan;
+mod preset;
 mod problem;
 mod run;
 mod schedule;
+mod setting;
 mod state;
 mod work;
 
@@ -23,12 +28,20 @@ pub use attack::{Attack, BatchNormMode, InnerAttack};
 pub use dataset::{BUNDLED_DATASET, DatasetChoice};
 pub use device::DeviceName;
 pub use event::{Accuracy, Event, LogLevel, Record, Stage};
-pub use experiment::{Budget, ExperimentSpec, PlannedRun, TeacherChoice};
-pub use method::{Method, MethodName, Reduction};
+pub use experiment::{Budget, ExperimentSpec, Surrogate, TeacherChoice};
+pub use gacd::{
+    Anchor, AttackedFeatures, AttackedNetwork, Coupling, Gacd, NormalisingConstant, PlanGradient, Positive,
+    SampleWeighting, StudentInput, TeacherInput,
+};
+pub use method::{Method, MethodName, Reduction, TRADES_BETA};
 pub use model::{Architecture, ModelRef};
+pub use parameter::Parameter;
 pub use pixel::PixelDistance;
+pub use plan::PlannedRun;
+pub use preset::Preset;
 pub use problem::{Invalid, Problem};
-pub use run::{EvaluateSpec, FineTune, RunSpec, TrainSpec};
+pub use run::{EvaluateSpec, FineTune, FineTuneLoss, ProbeSpec, RunKind, RunSpec, TrainSpec};
 pub use schedule::Schedule;
+pub use setting::{Setting, Sweep};
 pub use state::RunState;
-pub use work::StageWork;
+pub use work::{StageWork, VALIDATION_STEPS};

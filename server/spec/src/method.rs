@@ -4,7 +4,9 @@ use std::{fmt, str::FromStr};
 
 use serde::{Deserialize, Serialize};
 
-use crate::{InnerAttack, Problem, Schedule};
+use crate::{
+    Architecture, BatchNormMode, Gacd, InnerAttack, PixelDistance, Problem, SampleWeighting, Schedule, StudentInput,
+};
 
 /// How a KL divergence is averaged.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -27,6 +29,13 @@ pub enum Method {
         /// The inner maximisation.
         attack: InnerAttack,
     },
+    /// Cross-entropy on natural images and β·KL between the answers to natural and attacked ones (methods.md §3.2).
+    Trades {
+        /// The inner maximisation, on that KL.
+        attack: InnerAttack,
+        /// Weight of the KL.
+        beta: f64,
+    },
     /// Hinton's distillation on natural images: γ·CE + α·T²·KL(teacher ‖ student) (methods.md §1.1).
     Kd {
         /// T.
@@ -42,40 +51,64 @@ pub enum Method {
         attack: InnerAttack,
         /// T.
         temperature: f64,
+        /// Weight α of the teacher's soft labels; the cross-entropy on natural images weighs 1 − α.
+        #[serde(default = "one")]
+        alpha: f64,
         /// How the KL is averaged; the authors' code averages over classes too.
         reduction: Reduction,
+        /// Whether images count by the teacher's confidence in them: the paper's ablation “ARD + `w_t`”.
+        #[serde(default = "SampleWeighting::none")]
+        sample_weighting: SampleWeighting,
     },
     /// Guided adversarial contrastive distillation, then a linear classifier on the frozen student (methods.md §2.2).
-    Gacd {
-        /// Negatives k for each anchor at 50,000 training images; fewer images use proportionally fewer.
-        negatives: usize,
-        /// T of the contrast.
-        temperature: f64,
-        /// Dimension of the embedding heads.
-        embedding: usize,
-        /// How much of a memory row stays at an update.
-        bank_momentum: f64,
-        /// The optimal-transport attack on the student's features.
-        attack: InnerAttack,
-        /// Strength of the entropy term in Sinkhorn's iteration.
-        sinkhorn_epsilon: f64,
-        /// The linear classifier, trained on natural images with the backbone frozen.
-        classifier: Schedule,
-    },
+    Gacd(Gacd),
+}
+
+const fn one() -> f64 {
+    1.0
 }
 
 impl Method {
     /// Whether it learns from a teacher.
     pub const fn needs_teacher(&self) -> bool {
-        matches!(self, Self::Kd { .. } | Self::Ard { .. } | Self::Gacd { .. })
+        matches!(self, Self::Kd { .. } | Self::Ard { .. } | Self::Gacd(_))
     }
 
     /// The attack inside the training, if there is one.
     pub const fn inner_attack(&self) -> Option<&InnerAttack> {
         match self {
             Self::Natural {} | Self::Kd { .. } => None,
-            Self::PgdAt { attack } | Self::Ard { attack, .. } | Self::Gacd { attack, .. } => Some(attack),
+            Self::PgdAt { attack } | Self::Trades { attack, .. } | Self::Ard { attack, .. } => Some(attack),
+            Self::Gacd(gacd) => Some(&gacd.attack),
         }
+    }
+
+    /// The attack inside the training, to change it.
+    pub const fn inner_attack_mut(&mut self) -> Option<&mut InnerAttack> {
+        match self {
+            Self::Natural {} | Self::Kd { .. } => None,
+            Self::PgdAt { attack } | Self::Trades { attack, .. } | Self::Ard { attack, .. } => Some(attack),
+            Self::Gacd(gacd) => Some(&mut gacd.attack),
+        }
+    }
+
+    /// The linear classifier that is trained after the method's own stage, if there is one.
+    pub fn classifier(&self) -> Option<&Schedule> {
+        match self {
+            Self::Gacd(gacd) => gacd.linear_classifier(),
+            _ => None,
+        }
+    }
+
+    /// Forward passes of the student over the batch that its parameters are trained by.
+    pub(crate) fn student_passes(&self) -> usize {
+        let two = match self {
+            Self::Natural {} | Self::PgdAt { .. } | Self::Kd { .. } => false,
+            Self::Trades { .. } => true,
+            Self::Ard { alpha, attack, .. } => *alpha < 1.0 || attack.batch_norm == BatchNormMode::Train,
+            Self::Gacd(gacd) => gacd.student_input == StudentInput::Both,
+        };
+        1 + usize::from(two)
     }
 
     pub(crate) fn check(&self, problems: &mut Vec<Problem>) {
@@ -87,27 +120,29 @@ impl Method {
                 problems.push(Problem::new(format!("method.{field}"), message));
             }
         };
-        let temperature_holds = |t: f64| (0.001..=1_000.0).contains(&t);
-        let range = "must be from 0.001 to 1,000";
+        let weight = "must be from 0 to 1,000,000";
         match self {
             Self::Natural {} | Self::PgdAt { .. } => {}
+            Self::Trades { beta, .. } => expect((0.0..=1e6).contains(beta), "beta", weight),
             Self::Kd { temperature, alpha, gamma } => {
-                expect(temperature_holds(*temperature), "temperature", range);
-                expect((0.0..=1e6).contains(alpha), "alpha", "must not be negative");
-                expect((0.0..=1e6).contains(gamma), "gamma", "must not be negative");
+                expect(temperature_holds(*temperature), "temperature", TEMPERATURE_RANGE);
+                expect((0.0..=1e6).contains(alpha), "alpha", weight);
+                expect((0.0..=1e6).contains(gamma), "gamma", weight);
                 expect(alpha + gamma > 0.0, "alpha", "alpha and gamma must not both be 0");
             }
-            Self::Ard { temperature, .. } => expect(temperature_holds(*temperature), "temperature", range),
-            Self::Gacd { negatives, temperature, embedding, bank_momentum, sinkhorn_epsilon, classifier, .. } => {
-                expect((1..=1_000_000).contains(negatives), "negatives", "must be from 1 to 1,000,000");
-                expect(temperature_holds(*temperature), "temperature", range);
-                expect((2..=4_096).contains(embedding), "embedding", "must be from 2 to 4,096");
-                expect((0.0..=1.0).contains(bank_momentum), "bank_momentum", "must be from 0 to 1");
-                expect((1e-4..=100.0).contains(sinkhorn_epsilon), "sinkhorn_epsilon", "must be from 0.0001 to 100");
-                classifier.check("method.classifier", problems);
+            Self::Ard { temperature, alpha, .. } => {
+                expect(temperature_holds(*temperature), "temperature", TEMPERATURE_RANGE);
+                expect((0.0..=1.0).contains(alpha), "alpha", "must be from 0 to 1");
             }
+            Self::Gacd(gacd) => gacd.check(problems),
         }
     }
+}
+
+pub(crate) const TEMPERATURE_RANGE: &str = "must be from 0.001 to 1,000";
+
+pub(crate) fn temperature_holds(temperature: f64) -> bool {
+    (0.001..=1_000.0).contains(&temperature)
 }
 
 /// A method as it is chosen and compared: the name of a row of the table.
@@ -119,12 +154,21 @@ pub enum MethodName {
     /// Adversarial training.
     #[serde(rename = "pgd-at")]
     PgdAt,
+    /// TRADES.
+    #[serde(rename = "trades")]
+    Trades,
     /// Knowledge distillation.
     #[serde(rename = "kd")]
     Kd,
+    /// Knowledge distillation, then adversarial fine-tuning.
+    #[serde(rename = "kd+aft")]
+    KdAft,
     /// Adversarially robust distillation.
     #[serde(rename = "ard")]
     Ard,
+    /// Adversarially robust distillation, then adversarial fine-tuning.
+    #[serde(rename = "ard+aft")]
+    ArdAft,
     /// Guided adversarial contrastive distillation with a linear classifier.
     #[serde(rename = "gacd")]
     Gacd,
@@ -135,15 +179,28 @@ pub enum MethodName {
 
 impl MethodName {
     /// All of them, in the order of the tables.
-    pub const ALL: [Self; 6] = [Self::Natural, Self::PgdAt, Self::Kd, Self::Ard, Self::Gacd, Self::GacdAft];
+    pub const ALL: [Self; 9] = [
+        Self::Natural,
+        Self::PgdAt,
+        Self::Trades,
+        Self::Kd,
+        Self::KdAft,
+        Self::Ard,
+        Self::ArdAft,
+        Self::Gacd,
+        Self::GacdAft,
+    ];
 
     /// The name in specs and on the command line.
     pub const fn id(self) -> &'static str {
         match self {
             Self::Natural => "natural",
             Self::PgdAt => "pgd-at",
+            Self::Trades => "trades",
             Self::Kd => "kd",
+            Self::KdAft => "kd+aft",
             Self::Ard => "ard",
+            Self::ArdAft => "ard+aft",
             Self::Gacd => "gacd",
             Self::GacdAft => "gacd+aft",
         }
@@ -154,8 +211,11 @@ impl MethodName {
         match self {
             Self::Natural => "Natural",
             Self::PgdAt => "PGD-AT",
+            Self::Trades => "TRADES",
             Self::Kd => "KD",
+            Self::KdAft => "KD+AFT",
             Self::Ard => "ARD",
+            Self::ArdAft => "ARD+AFT",
             Self::Gacd => "GACD",
             Self::GacdAft => "GACD+AFT",
         }
@@ -166,8 +226,11 @@ impl MethodName {
         match self {
             Self::Natural => "Cross-entropy on natural images; no teacher.",
             Self::PgdAt => "Adversarial training: cross-entropy on PGD images; no teacher.",
+            Self::Trades => "Cross-entropy on natural images, and stable answers around them; no teacher.",
             Self::Kd => "The student matches the teacher's soft labels on natural images.",
+            Self::KdAft => "KD, then the whole network is fine-tuned adversarially.",
             Self::Ard => "On PGD images the student matches the teacher's soft labels of the natural ones.",
+            Self::ArdAft => "ARD, then the whole network is fine-tuned adversarially: GACD+AFT's control.",
             Self::Gacd => "Adversarial features are pulled to the teacher's by a guided contrast; linear classifier.",
             Self::GacdAft => "GACD, then the whole network is fine-tuned adversarially.",
         }
@@ -175,39 +238,57 @@ impl MethodName {
 
     /// Whether it learns from a teacher.
     pub const fn needs_teacher(self) -> bool {
-        matches!(self, Self::Kd | Self::Ard | Self::Gacd | Self::GacdAft)
+        !matches!(self, Self::Natural | Self::PgdAt | Self::Trades)
     }
 
-    /// The method with the defaults of methods.md §1–3, an inner attack of `steps` steps where it has one, and a
-    /// classifier trained for `classifier_epochs`.
-    pub fn defaults(self, steps: usize, classifier_epochs: usize) -> Method {
-        let attack = InnerAttack::with_steps(steps);
+    /// The method that is fine-tuned, for those that end with AFT.
+    pub const fn fine_tunes(self) -> Option<Self> {
+        match self {
+            Self::KdAft => Some(Self::Kd),
+            Self::ArdAft => Some(Self::Ard),
+            Self::GacdAft => Some(Self::Gacd),
+            _ => None,
+        }
+    }
+
+    /// The method with the defaults of methods.md §1–3.
+    pub fn defaults(self) -> Method {
+        let attack = InnerAttack::default();
         match self {
             Self::Natural => Method::Natural {},
             Self::PgdAt => Method::PgdAt { attack },
-            Self::Kd => Method::Kd { temperature: 30.0, alpha: 1.0, gamma: 0.0 },
-            Self::Ard => Method::Ard { attack, temperature: 30.0, reduction: Reduction::ElementMean },
-            Self::Gacd | Self::GacdAft => Method::Gacd {
-                negatives: 16_384,
-                temperature: 0.1,
-                embedding: 128,
-                bank_momentum: 0.5,
+            Self::Trades => {
+                let (eps, step_size) = (PixelDistance::new(0.031), PixelDistance::new(0.007));
+                Method::Trades { attack: InnerAttack { eps, step_size, ..attack }, beta: TRADES_BETA }
+            }
+            Self::Kd | Self::KdAft => Method::Kd { temperature: 30.0, alpha: 1.0, gamma: 0.0 },
+            Self::Ard | Self::ArdAft => Method::Ard {
                 attack,
-                sinkhorn_epsilon: 0.01,
-                classifier: Schedule::new(120, 64, 0.05, 5e-4, &[0.25, 0.5, 0.75]).stretched_to(classifier_epochs),
+                temperature: 30.0,
+                alpha: 1.0,
+                reduction: Reduction::ElementMean,
+                sample_weighting: SampleWeighting::None,
             },
+            Self::Gacd | Self::GacdAft => Method::Gacd(Gacd::default()),
         }
     }
 
-    /// Its default schedule at the paper's budget (methods.md §1.2, §2.2, §3.1).
-    pub fn schedule(self) -> Schedule {
+    /// Its published schedule for an architecture (methods.md §1.2, §2.2, §3.1, §3.2).
+    pub fn schedule(self, architecture: Architecture) -> Schedule {
         match self {
             Self::Gacd | Self::GacdAft => Schedule::new(240, 64, 0.05, 5e-4, &[0.625, 0.75, 0.875]),
-            Self::PgdAt | Self::Natural => Schedule::new(200, 128, 0.1, 5e-4, &[0.5, 0.75]),
-            Self::Kd | Self::Ard => Schedule::new(200, 128, 0.1, 2e-4, &[0.5, 0.75]),
+            Self::PgdAt | Self::Natural => {
+                let weight_decay = if architecture.is_wide() { 2e-4 } else { 5e-4 };
+                Schedule::new(200, 128, 0.1, weight_decay, &[0.5, 0.75])
+            }
+            Self::Trades => Schedule { milestones: vec![75], ..Schedule::new(76, 128, 0.1, 2e-4, &[]) },
+            Self::Kd | Self::KdAft | Self::Ard | Self::ArdAft => Schedule::new(200, 128, 0.1, 2e-4, &[0.5, 0.75]),
         }
     }
 }
+
+/// The published weight of TRADES' KL.
+pub const TRADES_BETA: f64 = 6.0;
 
 impl fmt::Display for MethodName {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -50,6 +50,11 @@ impl Architecture {
         }
     }
 
+    /// Whether it is a wide residual network.
+    pub fn is_wide(self) -> bool {
+        self.id().starts_with("wrn")
+    }
+
     /// Multiply-accumulates of one forward pass over one 32×32 image, in millions (methods.md §6).
     pub const fn mega_macs(self) -> f64 {
         match self {
@@ -100,4 +105,16 @@ pub enum ModelRef {
     Run(i64),
     /// The model of another run of the same plan, by its index; the store turns it into that run's id.
     Planned(usize),
+    /// The model of a run's best epoch instead of that of its last: a run, or a planned one.
+    Best(Box<Self>),
+}
+
+impl ModelRef {
+    /// The run or file that it is about, whichever of its models is meant.
+    pub fn innermost_mut(&mut self) -> &mut Self {
+        match self {
+            Self::Best(model) => model.innermost_mut(),
+            other => other,
+        }
+    }
 }

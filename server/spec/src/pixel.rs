@@ -16,6 +16,11 @@ impl PixelDistance {
         Self(levels / 255.0)
     }
 
+    /// A distance given as a number, where 1 is the whole range of a pixel.
+    pub const fn new(value: f64) -> Self {
+        Self(value)
+    }
+
     /// The distance as a number, where 1 is the whole range of a pixel.
     pub const fn value(self) -> f64 {
         self.0

@@ -1,5 +1,7 @@
 //! The spec of one run: everything that its numbers depend on.
 
+use std::str::FromStr;
+
 use serde::{Deserialize, Serialize};
 
 use crate::{
@@ -14,8 +16,41 @@ use crate::{
 pub enum RunSpec {
     /// Train a model.
     Train(TrainSpec),
+    /// Train a linear classifier on a model's frozen features.
+    Probe(ProbeSpec),
     /// Evaluate a model.
     Evaluate(EvaluateSpec),
+}
+
+/// What a run does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum RunKind {
+    /// It trains a model.
+    Train,
+    /// It trains a linear classifier on a model's frozen features.
+    Probe,
+    /// It evaluates a model.
+    Evaluate,
+}
+
+impl RunKind {
+    /// The name in specs and in the database.
+    pub const fn id(self) -> &'static str {
+        match self {
+            Self::Train => "train",
+            Self::Probe => "probe",
+            Self::Evaluate => "evaluate",
+        }
+    }
+}
+
+impl FromStr for RunKind {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let all = [Self::Train, Self::Probe, Self::Evaluate];
+        all.into_iter().find(|kind| kind.id() == text).ok_or_else(|| format!("there is no kind of run “{text}”"))
+    }
 }
 
 /// The training of one model.
@@ -52,17 +87,52 @@ pub struct TrainSpec {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct FineTune {
+    /// What is minimised.
+    #[serde(default)]
+    pub loss: FineTuneLoss,
     /// The inner maximisation.
     pub attack: InnerAttack,
     /// How long, with which steps.
     pub schedule: Schedule,
 }
 
-impl FineTune {
-    /// The default: 25 epochs, learning rate 0.01, a tenth at epochs 15 and 20 (methods.md §3.3).
-    pub fn with_steps(steps: usize) -> Self {
-        Self { attack: InnerAttack::with_steps(steps), schedule: Schedule::new(25, 128, 0.01, 2e-4, &[0.6, 0.8]) }
+/// The loss of adversarial fine-tuning.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum FineTuneLoss {
+    /// Cross-entropy on PGD images.
+    #[default]
+    PgdAt,
+    /// TRADES with its published β.
+    Trades,
+}
+
+impl Default for FineTune {
+    /// 25 epochs, learning rate 0.01, a tenth at epochs 15 and 20 (methods.md §3.3).
+    fn default() -> Self {
+        Self {
+            loss: FineTuneLoss::default(),
+            attack: InnerAttack::default(),
+            schedule: Schedule::new(25, 128, 0.01, 2e-4, &[0.6, 0.8]),
+        }
     }
+}
+
+/// A linear probe: a linear classifier of another dataset's classes on the frozen features of a model (methods.md §7). It
+/// leaves a model that is evaluated like any other.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ProbeSpec {
+    /// The model whose features are used.
+    pub model: ModelRef,
+    /// The dataset, whose natural training images the classifier learns from.
+    pub dataset: DatasetChoice,
+    /// How long, with which steps.
+    pub schedule: Schedule,
+    /// The seed of the classifier's weights and of the images' order.
+    pub seed: u64,
+    /// Where it computes.
+    pub device: DeviceName,
 }
 
 /// The evaluation of one model: its natural accuracy, and its accuracy under each attack.
@@ -86,14 +156,25 @@ pub struct EvaluateSpec {
 impl TrainSpec {
     /// The row of the comparison table that this training belongs to.
     pub const fn method_name(&self) -> MethodName {
-        match (&self.method, &self.finetune) {
-            (Method::Natural {}, _) => MethodName::Natural,
-            (Method::PgdAt { .. }, _) => MethodName::PgdAt,
-            (Method::Kd { .. }, _) => MethodName::Kd,
-            (Method::Ard { .. }, _) => MethodName::Ard,
-            (Method::Gacd { .. }, None) => MethodName::Gacd,
-            (Method::Gacd { .. }, Some(_)) => MethodName::GacdAft,
+        let tuned = self.finetune.is_some();
+        match &self.method {
+            Method::Natural {} => MethodName::Natural,
+            Method::PgdAt { .. } => MethodName::PgdAt,
+            Method::Trades { .. } => MethodName::Trades,
+            Method::Kd { .. } if tuned => MethodName::KdAft,
+            Method::Kd { .. } => MethodName::Kd,
+            Method::Ard { .. } if tuned => MethodName::ArdAft,
+            Method::Ard { .. } => MethodName::Ard,
+            Method::Gacd(_) if tuned => MethodName::GacdAft,
+            Method::Gacd(_) => MethodName::Gacd,
         }
+    }
+
+    /// Whether it keeps the model of its best epoch beside that of its last: the best under PGD-10 on validation images, by
+    /// its last stage that trains the whole network together with its classifier.
+    pub fn keeps_best(&self) -> bool {
+        let trains_classifier = self.finetune.is_some() || self.method.classifier().is_none();
+        self.dataset.validation_images.is_some() && trains_classifier
     }
 
     /// The same training with each stage of trained epochs stretched or shortened to `epochs`, and a classifier of at
@@ -104,18 +185,29 @@ impl TrainSpec {
         if let Some(finetune) = &mut self.finetune {
             finetune.schedule = finetune.schedule.clone().stretched_to(epochs);
         }
-        if let Method::Gacd { classifier, .. } = &mut self.method {
-            *classifier = classifier.clone().stretched_to(classifier.epochs.min(10 * epochs));
+        if let Method::Gacd(gacd) = &mut self.method {
+            let most = gacd.classifier.epochs.min(10 * epochs);
+            gacd.classifier = gacd.classifier.clone().stretched_to(most);
         }
         self
     }
 }
 
 impl RunSpec {
+    /// What it does.
+    pub const fn kind(&self) -> RunKind {
+        match self {
+            Self::Train(_) => RunKind::Train,
+            Self::Probe(_) => RunKind::Probe,
+            Self::Evaluate(_) => RunKind::Evaluate,
+        }
+    }
+
     /// The dataset that it uses.
     pub const fn dataset(&self) -> &DatasetChoice {
         match self {
             Self::Train(spec) => &spec.dataset,
+            Self::Probe(spec) => &spec.dataset,
             Self::Evaluate(spec) => &spec.dataset,
         }
     }
@@ -124,6 +216,7 @@ impl RunSpec {
     pub const fn dataset_mut(&mut self) -> &mut DatasetChoice {
         match self {
             Self::Train(spec) => &mut spec.dataset,
+            Self::Probe(spec) => &mut spec.dataset,
             Self::Evaluate(spec) => &mut spec.dataset,
         }
     }
@@ -132,6 +225,7 @@ impl RunSpec {
     pub const fn device(&self) -> DeviceName {
         match self {
             Self::Train(spec) => spec.device,
+            Self::Probe(spec) => spec.device,
             Self::Evaluate(spec) => spec.device,
         }
     }
@@ -140,17 +234,19 @@ impl RunSpec {
     pub const fn seed(&self) -> u64 {
         match self {
             Self::Train(spec) => spec.seed,
+            Self::Probe(spec) => spec.seed,
             Self::Evaluate(spec) => spec.seed,
         }
     }
 
     /// Every model that it reads.
     pub fn models_mut(&mut self) -> impl Iterator<Item = &mut ModelRef> {
-        let (one, two) = match self {
-            Self::Train(spec) => (spec.teacher.as_mut(), spec.start_from.as_mut()),
-            Self::Evaluate(spec) => (Some(&mut spec.model), None),
+        let (one, two, attacks) = match self {
+            Self::Train(spec) => (spec.teacher.as_mut(), spec.start_from.as_mut(), &mut [][..]),
+            Self::Probe(spec) => (Some(&mut spec.model), None, &mut [][..]),
+            Self::Evaluate(spec) => (Some(&mut spec.model), None, &mut spec.attacks[..]),
         };
-        one.into_iter().chain(two)
+        one.into_iter().chain(two).chain(attacks.iter_mut().filter_map(Attack::surrogate_mut))
     }
 
     /// Reads a spec from JSON and checks every value of it.
@@ -178,9 +274,10 @@ impl RunSpec {
     /// With all problems at once.
     pub fn validate(&self) -> Result<(), Invalid> {
         let mut problems = Vec::new();
-        self.dataset().check(&mut problems);
+        self.dataset().check("dataset", &mut problems);
         match self {
             Self::Train(spec) => spec.check(&mut problems),
+            Self::Probe(spec) => spec.schedule.check("schedule", &mut problems),
             Self::Evaluate(spec) => spec.check(&mut problems),
         }
         Invalid::unless_empty(problems)
@@ -201,8 +298,8 @@ impl TrainSpec {
         if let Some(finetune) = &self.finetune {
             finetune.attack.check("finetune.attack", problems);
             finetune.schedule.check("finetune.schedule", problems);
-            if !matches!(self.method, Method::Gacd { .. }) {
-                problems.push(Problem::new("finetune", format!("fine-tuning follows GACD only, not {name}")));
+            if !self.method.needs_teacher() {
+                problems.push(Problem::new("finetune", format!("fine-tuning follows a distillation, not {name}")));
             }
         }
         if self.start_from.is_some() && self.finetune.is_none() {

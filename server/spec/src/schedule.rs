@@ -33,6 +33,11 @@ impl Schedule {
         schedule
     }
 
+    /// That of a linear classifier on frozen features: 120 epochs, a tenth at 30, 60 and 90 (methods.md §7).
+    pub fn linear_classifier() -> Self {
+        Self::new(120, 64, 0.05, 5e-4, &[0.25, 0.5, 0.75])
+    }
+
     /// The same schedule over another number of epochs, its milestones moved in proportion.
     #[must_use]
     pub fn stretched_to(mut self, epochs: usize) -> Self {

@@ -1,6 +1,6 @@
 //! How much a run computes, for estimates and progress.
 
-use crate::{Architecture, Method, RunSpec, Stage, TrainSpec};
+use crate::{Architecture, Attack, FineTuneLoss, RunSpec, Stage, TrainSpec};
 
 /// The work of one stage of a run.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -19,6 +19,9 @@ impl StageWork {
         self.epochs as f64 * self.macs_per_epoch
     }
 }
+
+/// Steps of the PGD attack on validation images by which the best epoch is chosen (methods.md §0).
+pub const VALIDATION_STEPS: usize = 10;
 
 /// A forward and a backward pass that also yields weight gradients, in units of a forward pass.
 const UPDATE: f64 = 3.0;
@@ -42,6 +45,14 @@ impl RunSpec {
                 let passes = 1.0 + spec.attacks.iter().map(crate::Attack::passes).sum::<f64>();
                 vec![StageWork { stage: Stage::Evaluate, epochs: 1, macs_per_epoch: test * macs * passes }]
             }
+            Self::Probe(spec) => {
+                let epochs = spec.schedule.epochs;
+                vec![StageWork {
+                    stage: Stage::Classifier,
+                    epochs,
+                    macs_per_epoch: (train + test) * macs / epochs as f64,
+                }]
+            }
             Self::Train(spec) => train_stages(spec, train, test, macs, teacher),
         }
     }
@@ -50,15 +61,19 @@ impl RunSpec {
 fn train_stages(spec: &TrainSpec, train: f64, test: f64, macs: f64, teacher: Option<Architecture>) -> Vec<StageWork> {
     let attack = |steps: Option<usize>| 2.0 * steps.unwrap_or(0) as f64;
     let teacher_macs = teacher.map_or(0.0, |t| 1e6 * t.mega_macs());
+    // After each epoch: the test images as they are, and the validation images under PGD-10.
+    let validation = spec.dataset.validation_images.unwrap_or(0) as f64;
+    let evaluated = macs * (test + validation * (1.0 + Attack::pgd(VALIDATION_STEPS).passes()));
     let mut stages = Vec::new();
     if spec.start_from.is_none() {
-        let passes = attack(spec.method.inner_attack().map(|a| a.steps)) + UPDATE;
+        let updates = UPDATE * spec.method.student_passes() as f64;
+        let passes = attack(spec.method.inner_attack().map(|a| a.steps)) + updates;
         stages.push(StageWork {
             stage: Stage::Train,
             epochs: spec.schedule.epochs,
-            macs_per_epoch: train * (passes * macs + teacher_macs) + test * macs,
+            macs_per_epoch: train * (passes * macs + teacher_macs) + evaluated,
         });
-        if let Method::Gacd { classifier, .. } = &spec.method {
+        if let Some(classifier) = spec.method.classifier() {
             // The features are computed once, by a single forward pass; what follows is a linear layer.
             stages.push(StageWork {
                 stage: Stage::Classifier,
@@ -68,10 +83,11 @@ fn train_stages(spec: &TrainSpec, train: f64, test: f64, macs: f64, teacher: Opt
         }
     }
     if let Some(finetune) = &spec.finetune {
+        let updates = UPDATE * if finetune.loss == FineTuneLoss::Trades { 2.0 } else { 1.0 };
         stages.push(StageWork {
             stage: Stage::Finetune,
             epochs: finetune.schedule.epochs,
-            macs_per_epoch: train * macs * (attack(Some(finetune.attack.steps)) + UPDATE) + test * macs,
+            macs_per_epoch: train * macs * (attack(Some(finetune.attack.steps)) + updates) + evaluated,
         });
     }
     stages

@@ -7,7 +7,7 @@ use retort_spec::{ExperimentSpec, ModelRef, PlannedRun, RunState};
 use sqlx::{FromRow, Row, SqliteConnection, sqlite::SqliteRow};
 
 use crate::{
-    Cursor, Page, Result, RunKind, Store, StoreError,
+    Cursor, Page, Result, Store, StoreError,
     row::{count, from_json, json, parsed, time_text},
 };
 
@@ -171,19 +171,21 @@ async fn insert_run(
         })
     };
     for model in run.spec.models_mut() {
+        let model = model.innermost_mut();
         if let ModelRef::Planned(index) = *model {
             *model = ModelRef::Run(id_of(index)?);
         }
     }
     let insert = sqlx::query(
-        "INSERT INTO runs (experiment, kind, method, architecture, teacher, is_teacher, dataset, seed, device, spec,
-                           state, state_cause, state_since, created_at)
-         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 'queued', 'launched', ?, ?)",
+        "INSERT INTO runs (experiment, kind, method, variant, architecture, teacher, is_teacher, dataset, seed, device,
+                           spec, state, state_cause, state_since, created_at)
+         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 'queued', 'launched', ?, ?)",
     );
     let id = insert
         .bind(experiment)
-        .bind(RunKind::of(&run.spec).id())
+        .bind(run.spec.kind().id())
         .bind(run.method.id())
+        .bind(run.variant)
         .bind(run.architecture.id())
         .bind(run.teacher.map(retort_spec::Architecture::id))
         .bind(run.is_teacher)

@@ -36,7 +36,7 @@ pub use metrics::Metric;
 pub use open::Store;
 pub use queue::DoomedRun;
 pub use run_list::{Cursor, RunFilter};
-pub use runs::{Progress, Run, RunKind};
+pub use runs::{Progress, Run};
 pub use throughput::FinishedWork;
 
 /// A page of rows, and whether more follow.

@@ -104,6 +104,8 @@ async fn refuse_newer(path: &Path) -> Result<()> {
 
 #[cfg(test)]
 mod tests {
+    use retort_spec::ExperimentSpec;
+
     use super::*;
     use crate::testing::TestStore;
 
@@ -125,6 +127,35 @@ mod tests {
         assert!(matches!(error, StoreError::Newer { found: 9999, .. }), "{error}");
         assert!(error.to_string().contains("--data"));
         assert_eq!(std::fs::read(&path).unwrap(), before);
+    }
+
+    #[tokio::test]
+    async fn a_database_of_the_first_version_keeps_its_runs_and_their_figures() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("retort.db");
+        let options = SqliteConnectOptions::new().filename(&path).create_if_missing(true).foreign_keys(true);
+        let old = SqlitePoolOptions::new().max_connections(1).connect_with(options).await.unwrap();
+        let first = SCHEMA.iter().filter(|step| step.version == 1).cloned().collect::<Vec<_>>();
+        Migrator::with_migrations(first).run(&old).await.unwrap();
+        for statement in [
+            "INSERT INTO experiments (title, spec, created_at) VALUES ('old', '{}', '2026-01-01T00:00:00.000Z')",
+            "INSERT INTO runs (experiment, kind, method, architecture, is_teacher, dataset, seed, device, spec, state,
+                               state_cause, state_since, created_at)
+             VALUES (1, 'evaluate', 'ard', 'resnet8', 0, 'd', 7, 'cpu', '{}', 'finished', 'done',
+                     '2026-01-01T00:00:00.000Z', '2026-01-01T00:00:00.000Z')",
+            "INSERT INTO metrics (run, key, epoch, stage, value) VALUES (1, 'train_loss', 1, 'train', 0.5)",
+        ] {
+            sqlx::query(statement).execute(&old).await.unwrap();
+        }
+        old.close().await;
+        let store = Store::open(&path).await.unwrap();
+        let run = store.run(1).await.unwrap();
+        assert_eq!((run.title().as_str(), run.variant.as_str()), ("evaluation of ARD ResNet-8, seed 7", ""));
+        assert_eq!(store.last_metrics(&[1], "train_loss").await.unwrap()[&1], 0.5);
+        let orphan = "INSERT INTO metrics (run, key, epoch, stage, value) VALUES (99, 'train_loss', 1, 'train', 0.5)";
+        assert!(sqlx::query(orphan).execute(&store.writer).await.is_err(), "foreign keys are off");
+        let id = store.create_experiment(&ExperimentSpec::demo(), ExperimentSpec::demo().expand()).await.unwrap();
+        assert_eq!((id, store.runs_of_experiment(id).await.unwrap()[0].id), (2, 2));
     }
 
     #[tokio::test]

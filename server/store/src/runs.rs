@@ -1,40 +1,13 @@
 //! Runs.
 
 use jiff::Timestamp;
-use retort_spec::{Architecture, DeviceName, MethodName, RunSpec, RunState, Stage};
+use retort_spec::{Architecture, DeviceName, MethodName, RunKind, RunSpec, RunState, Stage};
 use sqlx::{FromRow, QueryBuilder, Row, Sqlite, sqlite::SqliteRow};
 
 use crate::{
     Result, Store, StoreError,
     row::{count, from_json, parsed, parsed_option, stored, word},
 };
-
-/// Whether a run trains or evaluates.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum RunKind {
-    /// It trains a model.
-    Train,
-    /// It evaluates one.
-    Evaluate,
-}
-
-impl RunKind {
-    /// The kind of this spec.
-    pub const fn of(spec: &RunSpec) -> Self {
-        match spec {
-            RunSpec::Train(_) => Self::Train,
-            RunSpec::Evaluate(_) => Self::Evaluate,
-        }
-    }
-
-    /// The name in the database.
-    pub const fn id(self) -> &'static str {
-        match self {
-            Self::Train => "train",
-            Self::Evaluate => "evaluate",
-        }
-    }
-}
 
 /// How far a run is, as its worker last said.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -60,10 +33,12 @@ pub struct Run {
     pub experiment: i64,
     /// That experiment's title.
     pub experiment_title: String,
-    /// Whether it trains or evaluates.
+    /// What it does.
     pub kind: RunKind,
     /// The method that trains, or trained, the model.
     pub method: MethodName,
+    /// What sets its row apart from the method as published; mostly empty.
+    pub variant: String,
     /// The model's architecture.
     pub architecture: Architecture,
     /// The teacher's architecture, for a student's training.
@@ -118,18 +93,16 @@ impl Run {
     pub fn title(&self) -> String {
         let of = match self.kind {
             RunKind::Train => "",
+            RunKind::Probe => "linear probe of ",
             RunKind::Evaluate => "evaluation of ",
         };
-        format!("{of}{} {}, seed {}", self.method, self.architecture, self.seed)
+        let variant = if self.variant.is_empty() { String::new() } else { format!(" ({})", self.variant) };
+        format!("{of}{}{variant} {}, seed {}", self.method, self.architecture, self.seed)
     }
 }
 
 impl FromRow<'_, SqliteRow> for Run {
     fn from_row(row: &SqliteRow) -> sqlx::Result<Self> {
-        let kind = match row.try_get::<&str, _>("kind")? {
-            "train" => RunKind::Train,
-            _ => RunKind::Evaluate,
-        };
         let progress = match row.try_get::<Option<&str>, _>("stage")? {
             None => None,
             Some(_) => Some(Progress {
@@ -144,8 +117,9 @@ impl FromRow<'_, SqliteRow> for Run {
             id: row.try_get("id")?,
             experiment: row.try_get("experiment")?,
             experiment_title: row.try_get("experiment_title")?,
-            kind,
+            kind: parsed(row, "kind")?,
             method: parsed(row, "method")?,
+            variant: row.try_get("variant")?,
             architecture: parsed(row, "architecture")?,
             teacher: parsed_option(row, "teacher")?,
             is_teacher: row.try_get("is_teacher")?,

@@ -222,7 +222,8 @@ mod tests {
         RunCurves {
             label: RunLabel {
                 id: 1,
-                is_evaluation: false,
+                kind: retort_spec::RunKind::Train,
+                variant: String::new(),
                 method,
                 architecture: Architecture::ResNet8,
                 is_teacher: false,

@@ -12,8 +12,11 @@ pub fn dash(label: &RunLabel) -> &'static str {
     match label.method {
         MethodName::Natural => "2 3",
         MethodName::PgdAt => "9 3 2 3",
+        MethodName::Trades => "9 3 2 3 2 3",
         MethodName::Kd => "",
+        MethodName::KdAft => "14 3",
         MethodName::Ard => "8 4",
+        MethodName::ArdAft => "8 4 3 4",
         MethodName::Gacd => "5 2",
         MethodName::GacdAft => "12 3 3 3",
     }
@@ -28,8 +31,13 @@ fn outline(method: MethodName, is_teacher: bool) -> &'static str {
     match method {
         MethodName::Natural => "M-4,-1.3h2.7v-2.7h2.6v2.7h2.7v2.6h-2.7v2.7h-2.6v-2.7h-2.7z",
         MethodName::PgdAt => "M-4.2,-3.4h8.4l-4.2,7.4z",
+        // A triangle that lies on its side.
+        MethodName::Trades => "M-3.4,-4.2v8.4l7.4,-4.2z",
         MethodName::Kd => "M-4,0a4,4 0 1,0 8,0a4,4 0 1,0 -8,0z",
+        // What is fine-tuned has the outline of what it was, cut in half.
+        MethodName::KdAft => "M-4.5,1.5a4.5,4.5 0 0,1 9,0z",
         MethodName::Ard => "M-3.5,-3.5h7v7h-7z",
+        MethodName::ArdAft => "M-4.5,-2h9v4h-9z",
         MethodName::Gacd => "M0,-4.6l4.6,4.6l-4.6,4.6l-4.6,-4.6z",
         MethodName::GacdAft => "M0,-4.4l4.4,7.8h-8.8z",
     }

@@ -52,6 +52,12 @@ impl ComparisonPage {
         ComparisonTable::new(&self.spec, &self.runs)
     }
 
+    /// A table for each dataset that the features are probed on.
+    fn probes(&self) -> Vec<(&str, ComparisonTable)> {
+        let table = |name: &'_ String| ComparisonTable::probes(&self.spec, name, &self.runs);
+        self.spec.probes.iter().map(|probe| (probe.name.as_str(), table(&probe.name))).collect()
+    }
+
     fn figures(&self) -> Vec<Figure> {
         figures::comparison_figures(&self.curves)
     }

@@ -1,9 +1,9 @@
 //! `GET /experiments/new`, and what `POST /experiments` answers when the form has faults.
 
 use askama::Template;
-use retort_spec::{Architecture, Attack, DeviceName, ExperimentSpec, MethodName, Problem, RunSpec};
+use retort_spec::{Architecture, Attack, DeviceName, ExperimentSpec, MethodName, Problem, RunKind, RunSpec};
 
-use super::parameters::{self, Parameter};
+use super::parameters::{self, MethodParameters};
 use crate::{
     ExperimentForm, Frame, Section,
     format::{self, upper_first},
@@ -53,8 +53,10 @@ pub struct DeviceOption {
 pub struct Plan {
     /// Teachers to train.
     pub teachers: usize,
-    /// Students to train.
+    /// Students, and surrogates, to train.
     pub students: usize,
+    /// Linear probes.
+    pub probes: usize,
     /// Evaluations.
     pub evaluations: usize,
     /// Seconds that all of it takes on its device, roughly; none when the device's speed is unknown.
@@ -88,7 +90,7 @@ impl NewExperimentPage {
 
     /// The attacks to choose from: the usual ones, and those of a cloned experiment.
     fn attacks(&self) -> Vec<Attack> {
-        let usual = ["fgsm", "pgd-7", "pgd-20", "pgd-100"].into_iter();
+        let usual = ["fgsm", "pgd-7", "pgd-20", "pgd-100", "pgd-100x5", "cw-30", "mim-10"].into_iter();
         let mut attacks: Vec<Attack> = Vec::new();
         for attack in usual.chain(self.form.attacks.iter().map(String::as_str)).filter_map(|id| id.parse().ok()) {
             if !attacks.contains(&attack) {
@@ -98,8 +100,19 @@ impl NewExperimentPage {
         attacks
     }
 
-    fn parameters(&self) -> Vec<(MethodName, Vec<Parameter>)> {
-        parameters::of(self.form.budget.parse().unwrap_or_default(), self.form.epochs.trim().parse().ok())
+    fn parameters(&self) -> Vec<MethodParameters> {
+        let epochs = self.form.epochs.trim().parse().ok();
+        parameters::of(self.form.budget.parse().unwrap_or_default(), epochs, &self.form.settings)
+    }
+
+    /// Whether something is typed among the parameters.
+    fn has_settings(&self) -> bool {
+        !self.form.settings.is_empty()
+    }
+
+    /// Whether a surrogate is chosen: `natural:resnet18`.
+    fn has_surrogate(&self, id: &str) -> bool {
+        Self::has(&self.form.surrogates, id)
     }
 
     fn has(chosen: &[String], id: impl AsRef<str>) -> bool {
@@ -126,6 +139,9 @@ impl NewExperimentPage {
 
     /// The name of a field as it stands beside it; none for one that the form does not have.
     fn field_name(field: &str) -> Option<&'static str> {
+        if field.starts_with(crate::settings::PREFIX) {
+            return Some("Parameters");
+        }
         FIELDS.iter().find(|(id, _)| *id == field).map(|(_, name)| *name)
     }
 
@@ -147,10 +163,11 @@ impl NewExperimentPage {
 }
 
 /// The fields of the form with their names.
-const FIELDS: [(&str, &str); 13] = [
+const FIELDS: [(&str, &str); 16] = [
     ("title", "Title"),
     ("dataset", "Dataset"),
     ("train_images", "Train images"),
+    ("validation_images", "Validation images"),
     ("test_images", "Test images"),
     ("teacher", "Teacher"),
     ("students", "Students"),
@@ -158,6 +175,8 @@ const FIELDS: [(&str, &str); 13] = [
     ("seeds", "Seeds"),
     ("attacks", "Evaluated under"),
     ("eps", "Radius ε"),
+    ("surrogates", "Attacked through"),
+    ("probes", "Linear probes"),
     ("budget", "Budget"),
     ("epochs", "Epochs"),
     ("device", "Device"),
@@ -170,13 +189,20 @@ impl Plan {
         let trainings = |teacher: bool| {
             runs.iter().filter(|r| matches!(r.spec, RunSpec::Train(_)) && r.is_teacher == teacher).count()
         };
-        let (teachers, students) = (trainings(true), trainings(false));
-        Self { teachers, students, evaluations: runs.len() - teachers - students, seconds, device: spec.device }
+        let count = |kind: RunKind| runs.iter().filter(|run| run.spec.kind() == kind).count();
+        Self {
+            teachers: trainings(true),
+            students: trainings(false),
+            probes: count(RunKind::Probe),
+            evaluations: count(RunKind::Evaluate),
+            seconds,
+            device: spec.device,
+        }
     }
 
     /// Runs in all.
     pub const fn runs(&self) -> usize {
-        self.teachers + self.students + self.evaluations
+        self.teachers + self.students + self.probes + self.evaluations
     }
 }
 
@@ -190,6 +216,7 @@ impl Plan {
         let kinds = [
             (self.teachers, "teacher", "teachers"),
             (self.students, "student", "students"),
+            (self.probes, "linear probe", "linear probes"),
             (self.evaluations, "evaluation", "evaluations"),
         ];
         let parts = kinds.into_iter().filter(|k| k.0 > 0).map(|(n, one, many)| format::plural(n, one, many));

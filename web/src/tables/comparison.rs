@@ -1,8 +1,8 @@
 //! The table of a comparison: a row for each student and method, averaged over seeds.
 
-use retort_spec::{Accuracy, Architecture, Attack, ExperimentSpec, MethodName, RunState, TeacherChoice};
+use retort_spec::{Accuracy, Architecture, Attack, ExperimentSpec, MethodName, ModelRef, RunState, TeacherChoice};
 
-use crate::{RunRow, format};
+use crate::{RunRow, Score, format};
 
 /// The table: the teacher first, then a group for each student.
 #[derive(Clone, Debug, PartialEq)]
@@ -31,6 +31,8 @@ pub struct Group {
 pub struct Row {
     /// The method.
     pub method: MethodName,
+    /// What sets it apart from the method as published; mostly empty.
+    pub variant: String,
     /// The architecture.
     pub architecture: Architecture,
     /// Its seeds in ascending order.
@@ -86,6 +88,8 @@ pub struct Best {
     pub percent: f64,
     /// The method that has it.
     pub method: MethodName,
+    /// The same with its variant.
+    pub row: String,
     /// The student that has it, where there are several.
     pub architecture: Option<Architecture>,
 }
@@ -93,7 +97,27 @@ pub struct Best {
 impl ComparisonTable {
     /// Puts the runs of the experiment `spec` together.
     pub fn new(spec: &ExperimentSpec, runs: &[RunRow]) -> Self {
-        let columns: Vec<_> = std::iter::once(None).chain(spec.attacks.iter().cloned().map(Some)).collect();
+        // A surrogate differs from seed to seed; its column does not.
+        let transfers = spec.surrogates.iter().map(|s| Attack::transfer(s.to_string(), ModelRef::Planned(0)));
+        let eps = spec.attacks.first().map(Attack::eps);
+        let transfers = transfers.map(|attack| eps.map_or(attack.clone(), |eps| attack.with_eps(eps)));
+        let columns = std::iter::once(None).chain(spec.attacks.iter().cloned().chain(transfers).map(Some)).collect();
+        Self::on(spec, &spec.dataset.name, columns, runs)
+    }
+
+    /// Puts the linear probes on the dataset `name` together.
+    pub fn probes(spec: &ExperimentSpec, name: &str, runs: &[RunRow]) -> Self {
+        let attacked = runs.iter().filter(|r| r.dataset == name).flat_map(|r| &r.scores);
+        let mut columns = vec![None];
+        for score in attacked {
+            if !columns.contains(&score.attack) {
+                columns.push(score.attack.clone());
+            }
+        }
+        Self::on(spec, name, columns, runs)
+    }
+
+    fn on(spec: &ExperimentSpec, dataset: &str, columns: Vec<Option<Attack>>, runs: &[RunRow]) -> Self {
         let mut groups = Vec::new();
         let teacher = spec.teacher.architecture();
         let mut students = spec.students.clone();
@@ -106,7 +130,16 @@ impl ComparisonTable {
                 .iter()
                 .filter(|r| r.label.is_teacher == is_teacher && r.label.architecture == architecture)
                 .collect();
-            let rows = MethodName::ALL.into_iter().filter_map(|m| Row::new(spec, &columns, &members, m));
+            // In the order of the methods, and of the plan among the variants of one.
+            let mut names: Vec<(MethodName, &str)> = Vec::new();
+            for run in members.iter().filter(|r| r.label.is_evaluation() && r.dataset == dataset) {
+                let name = (run.label.method, run.label.variant.as_str());
+                if !names.contains(&name) {
+                    names.push(name);
+                }
+            }
+            names.sort_by_key(|(method, _)| *method);
+            let rows = names.into_iter().filter_map(|name| Row::new(spec, dataset, &columns, &members, name));
             let title = format!("{} {architecture}", if is_teacher { "Teacher" } else { "Student" });
             let mut group = Group { title, is_teacher, rows: rows.collect() };
             group.mark_best(columns.len());
@@ -124,9 +157,10 @@ impl ComparisonTable {
     /// The best student by the natural accuracy, and by the strongest attack (the one with the most steps).
     pub fn best(&self) -> [Option<Best>; 2] {
         let steps = |attack: &Option<Attack>| match attack {
-            None => 0,
+            None | Some(Attack::Noise { .. } | Attack::Transfer { .. }) => 0,
             Some(Attack::Fgsm { .. }) => 1,
-            Some(Attack::Pgd { steps, .. }) => *steps,
+            Some(Attack::Pgd { steps, restarts, .. }) => steps * restarts,
+            Some(Attack::Cw { steps, .. } | Attack::Mim { steps, .. }) => *steps,
         };
         let strongest = (1..self.columns.len()).max_by_key(|i| steps(&self.columns[*i]));
         [self.best_of(0), strongest.and_then(|column| self.best_of(column))]
@@ -141,6 +175,7 @@ impl ComparisonTable {
             attack: self.columns[column].clone(),
             percent: cell.mean,
             method: row.method,
+            row: row.name(),
             architecture: many.then_some(row.architecture),
         })
     }
@@ -168,10 +203,17 @@ impl Group {
 }
 
 impl Row {
-    fn new(spec: &ExperimentSpec, columns: &[Option<Attack>], members: &[&RunRow], method: MethodName) -> Option<Self> {
-        let members: Vec<_> = members.iter().filter(|r| r.label.method == method).collect();
+    fn new(
+        spec: &ExperimentSpec,
+        dataset: &str,
+        columns: &[Option<Attack>],
+        members: &[&RunRow],
+        (method, variant): (MethodName, &str),
+    ) -> Option<Self> {
+        let is_member = |r: &&&RunRow| r.label.method == method && r.label.variant == variant && r.dataset == dataset;
+        let members: Vec<_> = members.iter().filter(is_member).collect();
         let first = members.first()?;
-        let mut evaluations: Vec<_> = members.iter().filter(|r| r.label.is_evaluation).collect();
+        let mut evaluations: Vec<_> = members.iter().filter(|r| r.label.is_evaluation()).collect();
         evaluations.sort_by_key(|r| r.label.seed);
         if first.label.is_teacher && matches!(spec.teacher, TeacherChoice::Run { .. }) {
             // One stored model, evaluated with each seed's random starts: its spread is not that of training.
@@ -179,7 +221,7 @@ impl Row {
         }
         let training = |seed: u64| match spec.teacher {
             TeacherChoice::Run { id, .. } if first.label.is_teacher => Some(id),
-            _ => members.iter().find(|r| !r.label.is_evaluation && r.label.seed == seed).map(|r| r.label.id),
+            _ => members.iter().find(|r| !r.label.is_evaluation() && r.label.seed == seed).map(|r| r.label.id),
         };
         let seeds = evaluations.iter().map(|r| Seed {
             value: r.label.seed,
@@ -187,7 +229,9 @@ impl Row {
             is_done: r.state == RunState::Finished,
         });
         let cells = columns.iter().map(|column| {
-            let scores = evaluations.iter().flat_map(|r| &r.scores).filter(|s| s.attack == *column);
+            let is_column =
+                |s: &&Score| s.attack.as_ref().map(Attack::describe) == column.as_ref().map(Attack::describe);
+            let scores = evaluations.iter().flat_map(|r| &r.scores).filter(is_column);
             Cell::over_seeds(&scores.map(|s| s.accuracy).collect::<Vec<_>>())
         });
         let rank = |state: RunState| match state {
@@ -200,11 +244,17 @@ impl Row {
         let open = members.iter().filter(|r| r.state != RunState::Finished).min_by_key(|r| rank(r.state));
         Some(Self {
             method,
+            variant: variant.to_owned(),
             architecture: first.label.architecture,
             seeds: seeds.collect(),
             cells: cells.collect(),
             open: open.map(|r| (**r).clone()),
         })
+    }
+
+    /// The method, with its variant if it is one: `ARD`, `ARD, sample weighting teacher`.
+    pub fn name(&self) -> String {
+        if self.variant.is_empty() { self.method.to_string() } else { format!("{}, {}", self.method, self.variant) }
     }
 
     /// Whether it has any number to show.
@@ -258,7 +308,7 @@ impl Cell {
 impl Best {
     /// Who has it: `GACD+AFT`, or `GACD+AFT, ResNet-8` where there are several students.
     pub fn who(&self) -> String {
-        self.architecture.map_or_else(|| self.method.to_string(), |a| format!("{}, {a}", self.method))
+        self.architecture.map_or_else(|| self.row.clone(), |a| format!("{}, {a}", self.row))
     }
 
     /// What was measured: `natural`, `PGD-20`.

@@ -39,6 +39,7 @@ pub fn large() -> ExperimentSpec {
         budget: Budget::Paper,
         epochs: None,
         device: DeviceName::Cuda(0),
+        ..ExperimentSpec::demo()
     }
 }
 
@@ -58,14 +59,15 @@ pub fn runs(spec: &ExperimentSpec, experiment: i64, finished: usize) -> Vec<RunR
             RunRow {
                 label: RunLabel {
                     id: 100 * experiment + i as i64 + 1,
-                    is_evaluation,
+                    kind: run.spec.kind(),
+                    variant: run.variant.clone(),
                     method: run.method,
                     architecture: run.architecture,
                     is_teacher: run.is_teacher,
                     seed: run.spec.seed(),
                 },
                 experiment: Some((experiment, spec.title.clone())),
-                dataset: spec.dataset.name.clone(),
+                dataset: run.spec.dataset().name.clone(),
                 device: spec.device.to_string(),
                 state,
                 cause: (state == RunState::Queued)
@@ -95,9 +97,9 @@ pub fn runs(spec: &ExperimentSpec, experiment: i64, finished: usize) -> Vec<RunR
 fn natural(method: MethodName, architecture: Architecture) -> f64 {
     let base = match method {
         MethodName::Natural => 93.1,
-        MethodName::PgdAt => 82.1,
-        MethodName::Kd => 81.9,
-        MethodName::Ard => 80.0,
+        MethodName::PgdAt | MethodName::Trades => 82.1,
+        MethodName::Kd | MethodName::KdAft => 81.9,
+        MethodName::Ard | MethodName::ArdAft => 80.0,
         MethodName::Gacd => 84.9,
         MethodName::GacdAft => 83.3,
     };
@@ -109,11 +111,11 @@ fn scores(spec: &ExperimentSpec, method: MethodName, architecture: Architecture,
     let shift = [0.0, 0.21, -0.17, 0.4][seed as usize % 4];
     let robust = match method {
         MethodName::Natural => 0.3,
-        MethodName::Kd => 40.8,
-        MethodName::Ard => 51.6,
+        MethodName::Kd | MethodName::KdAft => 40.8,
+        MethodName::Ard | MethodName::ArdAft => 51.6,
         MethodName::Gacd => 42.6,
         MethodName::GacdAft => 52.9,
-        MethodName::PgdAt => 51.1,
+        MethodName::PgdAt | MethodName::Trades => 51.1,
     };
     let score = |attack: Option<Attack>, percent: f64| Score {
         attack,
@@ -122,8 +124,8 @@ fn scores(spec: &ExperimentSpec, method: MethodName, architecture: Architecture,
     let mut list = vec![score(None, natural(method, architecture) + shift)];
     for attack in &spec.attacks {
         let ease = match attack {
-            Attack::Fgsm { .. } => 5.3,
             Attack::Pgd { steps, .. } => 2.0 / *steps as f64,
+            _ => 5.3,
         };
         list.push(score(Some(attack.clone()), robust + ease - shift));
     }
@@ -132,7 +134,7 @@ fn scores(spec: &ExperimentSpec, method: MethodName, architecture: Architecture,
 
 /// Curves of the trainings among `runs`.
 pub fn curves(runs: &[RunRow]) -> Vec<RunCurves> {
-    let trainings = runs.iter().filter(|r| !r.label.is_evaluation && r.last_natural.is_some());
+    let trainings = runs.iter().filter(|r| !r.label.is_evaluation() && r.last_natural.is_some());
     trainings.map(|run| curve(run, 200)).collect()
 }
 

@@ -1,11 +1,11 @@
 //! `retort evaluate`: a model's natural accuracy, and its accuracy under an attack.
 
-use std::path::PathBuf;
+use std::{fs, path::PathBuf};
 
 use anyhow::{Context, Result, bail};
 use clap::Args;
 use retort_engine::{Outcome, RunFolder, data::Library, run_folder};
-use retort_spec::{Accuracy, Attack, DatasetChoice, DeviceName, EvaluateSpec, Event, ModelRef, RunSpec};
+use retort_spec::{Accuracy, Attack, DatasetChoice, DeviceName, EvaluateSpec, Event, ModelRef, PixelDistance, RunSpec};
 
 use super::{data::DataDir, progress::RunProgress, run::stop_flag};
 
@@ -20,9 +20,22 @@ pub struct EvaluateArgs {
     #[arg(long, value_name = "D")]
     dataset: String,
 
-    /// fgsm, or pgd-20 for PGD with 20 steps; ε is 8/255, PGD's step 2/255
-    #[arg(long, default_value = "pgd-20", value_parser = attack)]
-    attack: Attack,
+    /// fgsm, pgd-20 for PGD with 20 steps, pgd-100x5 for 5 restarts of 100, cw-30, mim-10 or noise-1000; may be given several
+    /// times, or with commas between
+    #[arg(long, default_value = "pgd-20", value_parser = attack, value_delimiter = ',')]
+    attack: Vec<Attack>,
+
+    /// Radius ε of the attacks in pixel units; their steps are in proportion
+    #[arg(long, default_value = "8/255", value_parser = distance)]
+    eps: PixelDistance,
+
+    /// Show it images made by PGD-20 on this model too; may be given several times
+    #[arg(long, value_name = "FILE")]
+    surrogate: Vec<PathBuf>,
+
+    /// Keep what was answered to each image in this file (safetensors: labels, and predictions by attack)
+    #[arg(long, value_name = "FILE")]
+    outcomes: Option<PathBuf>,
 
     /// Use this many test images, equally many of each class [default: all]
     #[arg(long, value_name = "N")]
@@ -48,20 +61,26 @@ fn attack(text: &str) -> Result<Attack, String> {
     text.parse()
 }
 
+fn distance(text: &str) -> Result<PixelDistance, String> {
+    text.parse()
+}
+
 fn device(text: &str) -> Result<DeviceName, String> {
     text.parse()
 }
 
-/// Evaluates and prints both accuracies with their 95 % intervals.
+/// Evaluates and prints the accuracies with their 95 % intervals.
 ///
 /// # Errors
 /// When the model or the dataset cannot be used, or Ctrl-C ends it.
 pub fn evaluate(args: &EvaluateArgs) -> Result<()> {
     let dataset = DatasetChoice { test_images: args.limit, ..DatasetChoice::all_of(&args.dataset) };
+    let of = |file: &PathBuf| Attack::transfer(file.display().to_string(), ModelRef::File(file.clone()));
+    let attacks = args.attack.iter().cloned().chain(args.surrogate.iter().map(of));
     let spec = RunSpec::Evaluate(EvaluateSpec {
         model: ModelRef::File(args.model.clone()),
         dataset,
-        attacks: vec![args.attack.clone()],
+        attacks: attacks.map(|attack| attack.with_eps(args.eps)).collect(),
         batch_size: 100,
         seed: args.seed,
         device: args.device,
@@ -70,40 +89,56 @@ pub fn evaluate(args: &EvaluateArgs) -> Result<()> {
     let dir = tempfile::tempdir().context("making a temporary folder")?;
     let folder = RunFolder::create(dir.path(), &spec)?;
     let bar = RunProgress::new();
-    let (mut natural, mut adversarial) = (None, None);
+    let (mut natural, mut attacked) = (None, Vec::new());
     let outcome =
         run_folder(&folder, &Library::new(args.data.datasets()), 1, stop_flag()?.as_ref(), &mut |record| match &record
             .event
         {
             Event::Evaluation { attack: None, accuracy } => natural = Some(*accuracy),
-            Event::Evaluation { attack: Some(_), accuracy } => adversarial = Some(*accuracy),
+            Event::Evaluation { attack: Some(attack), accuracy } => attacked.push((attack.clone(), *accuracy)),
             _ => bar.show(record),
         });
     bar.finish();
-    let (Outcome::Finished, Some(natural), Some(adversarial)) = (outcome?, natural, adversarial) else {
+    let (Outcome::Finished, Some(natural)) = (outcome?, natural) else {
         bail!("stopped before the end: there is no result")
     };
+    if let Some(file) = &args.outcomes {
+        fs::copy(folder.outcomes(), file).with_context(|| format!("writing {}", file.display()))?;
+    }
     if args.json {
-        let interval = |accuracy: Accuracy| accuracy.interval().map(|v| (v * 100.0).round() / 100.0);
-        let result = serde_json::json!({
-            "natural": natural.percent(),
-            "natural_interval": interval(natural),
-            "adversarial": adversarial.percent(),
-            "adversarial_interval": interval(adversarial),
-            "n": natural.n,
-            "attack": args.attack.id(),
-            "eps": args.attack.eps(),
-        });
-        println!("{result}");
+        println!("{}", json(natural, &attacked));
         return Ok(());
     }
     println!("{} images of {}", natural.n, args.dataset);
+    let name = |attack: &Attack| attack.describe();
+    let width = attacked.iter().map(|(attack, _)| name(attack).chars().count()).chain(["natural".len()]).max();
+    let width = width.unwrap_or_default();
     let line = |name: &str, accuracy: Accuracy| {
         let [low, high] = accuracy.interval();
-        println!("{name:<12} {:6.2} %   95 % interval {low:.2} to {high:.2}", accuracy.percent());
+        println!("{name:<width$} {:6.2} %   95 % interval {low:.2} to {high:.2}", accuracy.percent());
     };
     line("natural", natural);
-    line("adversarial", adversarial);
-    println!("attack: {}", args.attack.describe());
+    for (attack, accuracy) in &attacked {
+        line(&name(attack), *accuracy);
+    }
     Ok(())
+}
+
+fn json(natural: Accuracy, attacked: &[(Attack, Accuracy)]) -> serde_json::Value {
+    let interval = |accuracy: Accuracy| accuracy.interval().map(|v| (v * 100.0).round() / 100.0);
+    let result = |(attack, accuracy): &(Attack, Accuracy)| {
+        serde_json::json!({
+            "attack": attack.id(),
+            "description": attack.describe(),
+            "eps": attack.eps(),
+            "adversarial": accuracy.percent(),
+            "adversarial_interval": interval(*accuracy),
+        })
+    };
+    serde_json::json!({
+        "natural": natural.percent(),
+        "natural_interval": interval(natural),
+        "n": natural.n,
+        "attacks": attacked.iter().map(result).collect::<Vec<_>>(),
+    })
 }

@@ -106,7 +106,7 @@ fn last_words(folder: &RunFolder, spec: &RunSpec) -> Result<String> {
         _ => None,
     });
     let what = match spec {
-        RunSpec::Train(_) => shown(&folder.model()),
+        RunSpec::Train(_) | RunSpec::Probe(_) => shown(&folder.model()),
         RunSpec::Evaluate(_) => shown(&folder.journal()),
     };
     Ok(format!("Finished in {}: {what}", seconds.unwrap_or_default()))

@@ -2,27 +2,47 @@
 
 use std::path::PathBuf;
 
-use anyhow::Result;
+use anyhow::{Result, bail};
 use clap::Args;
-use retort_spec::{Architecture, BUNDLED_DATASET, Budget, DatasetChoice, MethodName, ModelRef, RunSpec};
+use retort_spec::{
+    Architecture, BUNDLED_DATASET, DatasetChoice, DeviceName, MethodName, ModelRef, ProbeSpec, RunSpec, Schedule,
+    Setting, TrainSpec,
+};
 
 /// What the spec is to say.
 #[derive(Args, Debug)]
 pub struct SpecArgs {
-    /// natural, pgd-at, kd, ard, gacd or gacd+aft
-    method: MethodName,
+    /// natural, pgd-at, trades, kd, ard or gacd; kd+aft, ard+aft or gacd+aft to fine-tune adversarially after it; or probe for
+    /// a linear classifier on the frozen features of --model
+    method: String,
 
     /// Name of a dataset (see `retort data list`), or the path of a folder of images
     #[arg(long, default_value = BUNDLED_DATASET)]
     dataset: String,
 
-    /// Architecture to train: resnet8, resnet20 or resnet18
+    /// Architecture to train, such as resnet8, resnet18, wrn-16-2 or mobilenetv2
     #[arg(long, value_name = "ARCH", default_value = "resnet8", value_parser = architecture)]
     student: Architecture,
 
     /// The teacher's model.safetensors, for methods that have a teacher
     #[arg(long, value_name = "FILE")]
     teacher: Option<PathBuf>,
+
+    /// The model whose features are probed
+    #[arg(long, value_name = "FILE")]
+    model: Option<PathBuf>,
+
+    /// A published variant of the method, such as repdistiller for kd
+    #[arg(long, value_name = "NAME")]
+    preset: Option<String>,
+
+    /// A parameter, such as method.temperature=4; may be given several times. The spec itself shows all of them
+    #[arg(long, value_name = "PATH=VALUE", value_parser = setting)]
+    set: Vec<Setting>,
+
+    /// Hold this many training images out, and keep the epoch that is best on them under PGD-10 beside the last
+    #[arg(long, value_name = "N")]
+    validation_images: Option<usize>,
 
     /// Epochs of training; learning-rate milestones move in proportion [default: the published schedule]
     #[arg(long, value_name = "N")]
@@ -37,22 +57,53 @@ fn architecture(text: &str) -> Result<Architecture, String> {
     text.parse()
 }
 
+fn setting(text: &str) -> Result<Setting, String> {
+    let (path, value) = text.split_once('=').ok_or("write PATH=VALUE, such as method.temperature=4")?;
+    Ok(Setting::new(path.trim(), value.trim()))
+}
+
 /// Prints the spec as JSON.
 ///
 /// # Errors
-/// When a value is out of its range.
+/// When a value is out of its range, or the method has no such parameter or preset.
 pub fn spec(args: SpecArgs) -> Result<()> {
-    let mut spec = Budget::Paper.train(args.method, args.student, DatasetChoice::all_of(args.dataset), args.seed);
-    if let Some(epochs) = args.epochs {
-        spec = spec.with_epochs(epochs);
-    }
-    spec.teacher = args.teacher.map(ModelRef::File);
-    if args.method.needs_teacher() && spec.teacher.is_none() {
-        spec.teacher = Some(ModelRef::File("teacher.safetensors".into()));
-        eprintln!("note: {} needs a teacher; put its file in place of “teacher.safetensors”.", args.method);
-    }
-    let spec = RunSpec::Train(spec);
+    let dataset = DatasetChoice { validation_images: args.validation_images, ..DatasetChoice::all_of(&args.dataset) };
+    let spec = if args.method == "probe" { probe(&args, dataset)? } else { train(args, dataset)? };
     spec.validate()?;
     print!("{}", spec.to_json());
     Ok(())
+}
+
+fn train(args: SpecArgs, dataset: DatasetChoice) -> Result<RunSpec> {
+    let method: MethodName = args.method.parse().map_err(|fault| anyhow::anyhow!("{fault}, or probe"))?;
+    let mut spec = TrainSpec::published(method, args.student, dataset, args.seed);
+    if let Some(name) = &args.preset {
+        let before = method.fine_tunes().and_then(|before| before.preset(name).ok());
+        spec = spec.with_preset(before.map_or_else(|| method.preset(name), Ok).map_err(anyhow::Error::msg)?);
+    }
+    if let Some(epochs) = args.epochs {
+        spec = spec.with_epochs(epochs);
+    }
+    for setting in &args.set {
+        spec.set(setting).map_err(|problem| anyhow::anyhow!("{}: {}", problem.field, problem.message))?;
+    }
+    spec.teacher = args.teacher.map(ModelRef::File);
+    if method.needs_teacher() && spec.teacher.is_none() {
+        spec.teacher = Some(ModelRef::File("teacher.safetensors".into()));
+        eprintln!("note: {method} needs a teacher; put its file in place of “teacher.safetensors”.");
+    }
+    Ok(RunSpec::Train(spec))
+}
+
+fn probe(args: &SpecArgs, dataset: DatasetChoice) -> Result<RunSpec> {
+    if args.teacher.is_some() || args.preset.is_some() || !args.set.is_empty() {
+        bail!("a probe has no teacher, preset or parameters of a method: leave --teacher, --preset and --set out");
+    }
+    let Some(model) = args.model.clone() else { bail!("name the model whose features are probed with --model FILE") };
+    let mut schedule = Schedule::linear_classifier();
+    if let Some(epochs) = args.epochs {
+        schedule = schedule.stretched_to(epochs);
+    }
+    let (seed, device) = (args.seed, DeviceName::Cpu);
+    Ok(RunSpec::Probe(ProbeSpec { model: ModelRef::File(model), dataset, schedule, seed, device }))
 }

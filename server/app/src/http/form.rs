@@ -9,11 +9,12 @@ use axum::{
     response::{IntoResponse, Redirect, Response},
 };
 use retort_engine::data::DatasetInfo;
-use retort_spec::{ExperimentSpec, MethodName, PlannedRun, Problem, RunState, TeacherChoice};
-use retort_store::{Run, RunKind, StoreError};
+use retort_spec::{ExperimentSpec, MethodName, PlannedRun, Problem, RunKind, RunState, TeacherChoice};
+use retort_store::{Run, StoreError};
 use retort_web::{
     ExperimentForm,
     pages::{DatasetOption, DeviceOption, NewExperimentPage, Plan, TeacherOption},
+    settings,
 };
 
 use super::{
@@ -44,7 +45,7 @@ pub async fn show(State(app): Shared, RawQuery(query): RawQuery) -> Result<Respo
 
 /// Launches the experiment, or shows the form with what is wrong beside each field.
 pub async fn launch(State(app): Shared, body: Bytes) -> Result<Response> {
-    let form = serde_html_form::from_bytes(&body).map_err(|e| unreadable(&e))?;
+    let form = read(serde_html_form::from_bytes(&body).map_err(|e| unreadable(&e))?)?;
     let datasets = app.machine.datasets().await?;
     let reading = app.read(form, &datasets).await?;
     match reading.outcome {
@@ -72,14 +73,25 @@ fn prefilled(query: &str) -> Result<ExperimentForm> {
     let names: HashSet<&str> = sent.iter().map(|(name, _)| name.as_str()).collect();
     // A text field is always sent, if only empty.
     if names.contains("seeds") {
-        return serde_html_form::from_str(query).map_err(|e| unreadable(&e));
+        return read(sent);
     }
     let initial = serde_html_form::to_string(ExperimentForm::initial()).map_err(|e| PageError::internal(&e))?;
     let mut fields: Vec<(String, String)> = serde_html_form::from_str(&initial).map_err(|e| PageError::internal(&e))?;
     fields.retain(|(name, _)| !names.contains(name.as_str()));
     fields.extend(sent.iter().cloned());
-    let merged = serde_html_form::to_string(&fields).map_err(|e| PageError::internal(&e))?;
-    serde_html_form::from_str(&merged).map_err(|e| unreadable(&e))
+    read(fields)
+}
+
+/// The form of these fields. Those of parameters are gathered into its settings.
+fn read(fields: Vec<(String, String)>) -> Result<ExperimentForm> {
+    let gather = |(name, value): (String, String)| match name.strip_prefix(settings::PREFIX) {
+        Some(_) if value.trim().is_empty() => None,
+        Some(parameter) => Some(("settings".to_owned(), format!("{parameter}={value}"))),
+        None => Some((name, value)),
+    };
+    let fields: Vec<_> = fields.into_iter().filter_map(gather).collect();
+    let text = serde_html_form::to_string(&fields).map_err(|e| PageError::internal(&e))?;
+    serde_html_form::from_str(&text).map_err(|e| unreadable(&e))
 }
 
 fn unreadable(fault: &dyn std::fmt::Display) -> PageError {
@@ -182,8 +194,12 @@ fn check_dataset(spec: &ExperimentSpec, datasets: &[DatasetInfo], problems: &mut
         problems.push(Problem::new("dataset", message));
         return;
     };
+    for probe in spec.probes.iter().filter(|probe| !datasets.iter().any(|d| d.name == probe.name)) {
+        problems.push(Problem::new("probes", format!("“{}” is not among the datasets here", probe.name)));
+    }
     let counts = [
         ("train_images", spec.dataset.train_images, dataset.train, "training"),
+        ("validation_images", spec.dataset.validation_images, dataset.train, "training"),
         ("test_images", spec.dataset.test_images, dataset.test, "test"),
     ];
     for (field, wanted, there, split) in counts {

@@ -3,8 +3,8 @@
 use std::collections::HashMap;
 
 use jiff::Timestamp;
-use retort_spec::RunState;
-use retort_store::{Experiment, Run, RunKind};
+use retort_spec::{RunKind, RunState};
+use retort_store::{Experiment, Run};
 use retort_web::{Progress, RunLabel, RunRow, Score, figures, format::Moment, pages::ComparisonSummary};
 
 use super::{App, errors::Result};
@@ -76,7 +76,7 @@ impl App {
 
     /// The curves of the trainings among these runs, in their order.
     pub async fn curves(&self, runs: &[RunRow]) -> Result<Vec<figures::RunCurves>> {
-        let trainings: Vec<_> = runs.iter().filter(|run| !run.label.is_evaluation).take(MOST_CURVES).collect();
+        let trainings: Vec<_> = runs.iter().filter(|run| run.label.kind == RunKind::Train).take(MOST_CURVES).collect();
         let ids: Vec<_> = trainings.iter().map(|run| run.label.id).collect();
         let mut metrics = self.store.metrics_of_runs(&ids, &[LOSS, NATURAL]).await?;
         let curves = trainings.into_iter().map(|run| {
@@ -104,8 +104,9 @@ pub fn moment(time: Timestamp) -> Moment {
 fn label(run: &Run) -> RunLabel {
     RunLabel {
         id: run.id,
-        is_evaluation: run.kind == RunKind::Evaluate,
+        kind: run.kind,
         method: run.method,
+        variant: run.variant.clone(),
         architecture: run.architecture,
         is_teacher: run.is_teacher,
         seed: run.seed,

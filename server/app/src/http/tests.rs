@@ -7,7 +7,7 @@ use axum::{
     body::{Body, to_bytes},
     http::{HeaderName, Request, StatusCode, header},
 };
-use retort_spec::{Event, ExperimentSpec, MethodName, Record, RunState};
+use retort_spec::{Event, ExperimentSpec, MethodName, Record, RunKind, RunState};
 use retort_store::Store;
 use retort_web::ExperimentForm;
 use tokio::sync::watch;
@@ -164,12 +164,41 @@ async fn a_finished_teacher_serves_another_comparison_and_its_evaluation_bears_i
 #[tokio::test]
 async fn a_link_fills_in_the_fields_that_it_names_and_leaves_the_others_as_they_are_at_first() {
     let site = Site::new().await;
-    let answer = site.get("/experiments/new?methods=trades").await;
+    let answer = site.get("/experiments/new?methods=mystery").await;
     assert_eq!(answer.status, StatusCode::OK);
     assert!(answer.text.contains("there is no method"), "{}", answer.text);
     assert!(!answer.text.contains("choose at least one student"));
     let empty = href("/experiments/new", &ExperimentForm { students: vec![], ..ExperimentForm::initial() });
     assert!(site.get(&empty).await.text.contains("choose at least one student"));
+}
+
+#[tokio::test]
+async fn what_is_typed_for_a_parameter_becomes_a_sweep_and_comes_back_with_its_fault() {
+    let site = Site::new().await;
+    let form =
+        serde_html_form::to_string(ExperimentForm { validation_images: "100".into(), ..ExperimentForm::initial() });
+    let body = |fields: &str| format!("{}&{fields}", form.clone().unwrap());
+    let fields = "set.ard.method.temperature=5%2C+30&set.gacd%2Baft.finetune.loss=trades&set.kd.method.alpha=";
+    let answer = site.post("/experiments", body(fields)).await;
+    assert_eq!(answer.status, StatusCode::SEE_OTHER, "{}", answer.text);
+    let runs = site.store.runs_of_experiment(1).await.unwrap();
+    let trained: Vec<_> = runs.iter().filter(|run| run.kind == RunKind::Train).map(retort_store::Run::title).collect();
+    assert_eq!(
+        trained,
+        [
+            "PGD-AT ResNet-8, seed 1",
+            "KD ResNet-8, seed 1",
+            "ARD (temperature T 5) ResNet-8, seed 1",
+            "ARD (temperature T 30) ResNet-8, seed 1",
+            "GACD+AFT (loss trades) ResNet-8, seed 1",
+        ]
+    );
+    assert!(runs.iter().any(|run| run.variant == "temperature T 5, best epoch" && run.kind == RunKind::Evaluate));
+    let page = site.get("/experiments/1").await.text;
+    assert!(page.contains("temperature T 5") && page.contains("settings=ard.method.temperature"), "{page}");
+    let answer = site.post("/experiments", body("set.ard.method.temperature=warm")).await;
+    assert_eq!(answer.status, StatusCode::UNPROCESSABLE_ENTITY);
+    assert!(answer.text.contains(r#"value="warm""#) && answer.text.contains("“warm” is not like"), "{}", answer.text);
 }
 
 #[tokio::test]

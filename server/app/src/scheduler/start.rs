@@ -89,8 +89,10 @@ impl Scheduler {
     async fn prepare(&self, run: &Run) -> Result<RunFolder> {
         let mut spec: RunSpec = run.spec()?;
         for model in spec.models_mut() {
-            if let ModelRef::Run(id) = *model {
-                let file = self.control.folder(id).model();
+            let best = matches!(model, ModelRef::Best(_));
+            if let ModelRef::Run(id) = *model.innermost_mut() {
+                let folder = self.control.folder(id);
+                let file = if best { folder.best_model() } else { folder.model() };
                 if !file.is_file() {
                     return Err(anyhow!(
                         "it needs the model of run {id} ({}), and {} is missing",

@@ -4,7 +4,7 @@ use candle_core::{Result, Tensor};
 use retort_spec::InnerAttack;
 
 use crate::{
-    loss::cross_entropy_gradient,
+    loss::{cross_entropy_gradient, margin_gradient},
     nn::{Network, Statistics, Want},
     ops::pgd_step,
     rng::Stream,
@@ -66,13 +66,59 @@ pub fn cross_entropy_pgd(
     })
 }
 
-/// One step of size ε from the natural images.
+/// PGD that lowers the cross-entropy of `targets` instead: it makes the network see those classes.
 ///
 /// # Errors
 /// When the shapes do not fit.
-pub fn fgsm(network: &mut Network, natural: &Tensor, labels: &[u8], eps: f32) -> Result<Tensor> {
-    let pgd = Pgd { eps, step_size: eps, steps: 1 };
-    cross_entropy_pgd(network, natural, labels, pgd, natural.clone(), Statistics::Running)
+pub fn targeted_pgd(
+    network: &mut Network,
+    natural: &Tensor,
+    targets: &[u8],
+    pgd: Pgd,
+    start: Tensor,
+) -> Result<Tensor> {
+    pgd.climb(natural, start, |images| {
+        let pass = network.forward(images, Statistics::Running, Want::Input)?;
+        let slope = cross_entropy_gradient(&pass.logits, targets)?.neg()?;
+        pass.input_gradient(Some(slope), None)
+    })
+}
+
+/// PGD on the margin of Carlini and Wagner (2017), pushed until another class leads by `confidence` (methods.md §5.1).
+///
+/// # Errors
+/// When the shapes do not fit.
+pub fn margin_pgd(
+    network: &mut Network,
+    natural: &Tensor,
+    labels: &[u8],
+    pgd: Pgd,
+    confidence: f32,
+    start: Tensor,
+) -> Result<Tensor> {
+    pgd.climb(natural, start, |images| {
+        let pass = network.forward(images, Statistics::Running, Want::Input)?;
+        let slope = margin_gradient(&pass.logits, labels, confidence)?;
+        pass.input_gradient(Some(slope), None)
+    })
+}
+
+/// The momentum iterative method (Dong et al. 2018): steps along the sign of `g ← decay·g + ∇/‖∇‖₁`, from the natural
+/// images.
+///
+/// # Errors
+/// When the shapes do not fit.
+pub fn momentum_pgd(network: &mut Network, natural: &Tensor, labels: &[u8], pgd: Pgd, decay: f64) -> Result<Tensor> {
+    let mut momentum = natural.zeros_like()?;
+    pgd.climb(natural, natural.clone(), |images| {
+        let pass = network.forward(images, Statistics::Running, Want::Input)?;
+        let slope = cross_entropy_gradient(&pass.logits, labels)?;
+        let gradient = pass.input_gradient(Some(slope), None)?;
+        // An image without a gradient keeps the direction that it had.
+        let norm = (gradient.abs()?.sum_keepdim((1, 2, 3))? + f64::from(f32::MIN_POSITIVE))?;
+        momentum = ((&momentum * decay)? + gradient.broadcast_div(&norm)?)?;
+        Ok(momentum.clone())
+    })
 }
 
 /// The natural images plus noise uniform in ±eps; `clip` keeps them in [0, 1].
@@ -83,6 +129,15 @@ pub fn uniform_start(natural: &Tensor, eps: f32, stream: &mut Stream, clip: bool
     let noise: Vec<f32> = (0..natural.elem_count()).map(|_| stream.uniform(-eps, eps)).collect();
     let moved = (natural + Tensor::from_vec(noise, natural.shape(), natural.device())?)?;
     if clip { moved.clamp(0f32, 1f32) } else { Ok(moved) }
+}
+
+/// The natural images plus normal noise of this standard deviation.
+///
+/// # Errors
+/// When the device has no memory left.
+pub fn normal_start(natural: &Tensor, deviation: f32, stream: &mut Stream) -> Result<Tensor> {
+    let noise: Vec<f32> = (0..natural.elem_count()).map(|_| deviation * stream.normal()).collect();
+    natural + Tensor::from_vec(noise, natural.shape(), natural.device())?
 }
 
 #[cfg(test)]

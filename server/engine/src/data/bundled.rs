@@ -45,6 +45,7 @@ pub(super) fn load() -> Result<Dataset> {
         title: TITLE.into(),
         classes: classes(),
         origin: ORIGIN.into(),
+        validation: Split::default(),
         train: split(0, TRAIN_PER_CLASS),
         test: split(TRAIN, TEST_PER_CLASS),
     })

@@ -108,6 +108,7 @@ fn assemble(files: &BTreeMap<String, Vec<u8>>, table: &[BinFile]) -> Result<Data
         classes,
         origin: "the official binary files (Krizhevsky 2009), checksums verified".into(),
         train,
+        validation: Split::default(),
         test,
     })
 }

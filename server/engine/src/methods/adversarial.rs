@@ -7,23 +7,22 @@ use super::{Answer, Batch, Objective, attack_student};
 use crate::{loss::cross_entropy, nn::Network};
 
 /// Cross-entropy on images attacked by PGD from a start clipped to [0, 1].
-pub struct Adversarial {
+pub(super) struct Adversarial {
     attack: InnerAttack,
 }
 
 impl Adversarial {
-    /// With this inner maximisation.
-    pub fn new(attack: &InnerAttack) -> Self {
+    pub(super) fn new(attack: &InnerAttack) -> Self {
         Self { attack: attack.clone() }
     }
 }
 
 impl Objective for Adversarial {
-    fn inputs(&mut self, student: &mut Network, batch: &Batch) -> Result<Tensor> {
-        attack_student(student, batch, &self.attack, true)
+    fn inputs(&mut self, student: &mut Network, batch: &Batch) -> Result<Vec<Tensor>> {
+        Ok(vec![attack_student(student, batch, &self.attack, true)?])
     }
 
-    fn loss(&mut self, answer: &Answer, _inputs: &Tensor, batch: &Batch) -> Result<Tensor> {
-        cross_entropy(answer.logits, batch.labels)
+    fn loss(&mut self, answers: &[Answer], _inputs: &[Tensor], batch: &Batch) -> Result<Tensor> {
+        cross_entropy(answers[0].logits, batch.labels)
     }
 }

@@ -1,35 +1,56 @@
 //! Adversarially robust distillation (Goldblum et al. 2020; methods.md §1.2).
 
 use candle_core::{Result, Tensor};
-use retort_spec::{InnerAttack, Reduction};
+use retort_spec::{BatchNormMode, InnerAttack, Method, Reduction, SampleWeighting};
 
-use super::{Answer, Batch, Objective, attack_student};
-use crate::{loss::kl_divergence, nn::Network};
+use super::{Answer, Batch, Objective, attack_student, sample_weights, weighted_mean};
+use crate::{
+    loss::{classes_averaged, cross_entropy, kl_divergences},
+    nn::Network,
+};
 
-/// T²·KL(t(x) ‖ s(x̃)): the teacher sees the natural x, the student x̃, attacked by PGD on its cross-entropy. This is the
-/// published α = 1, at which the authors' second term, on true labels, has no weight.
+/// α·T²·KL(t(x) ‖ s(x̃)) + (1 − α)·CE(s(x), y): the teacher sees the natural x, the student x̃, attacked by PGD on its
+/// cross-entropy. With sample weighting each image's KL counts by the teacher's confidence.
 pub(super) struct Ard {
     teacher: Network,
     attack: InnerAttack,
     temperature: f64,
+    alpha: f64,
     reduction: Reduction,
+    sample_weighting: SampleWeighting,
 }
 
 impl Ard {
-    pub(super) fn new(teacher: Network, attack: &InnerAttack, temperature: f64, reduction: Reduction) -> Self {
-        Self { teacher, attack: attack.clone(), temperature, reduction }
+    pub(super) fn new(teacher: Network, method: &Method) -> Result<Self> {
+        let Method::Ard { attack, temperature, alpha, reduction, sample_weighting } = method else {
+            candle_core::bail!("these are not ARD's parameters");
+        };
+        let (attack, temperature, alpha) = (attack.clone(), *temperature, *alpha);
+        Ok(Self { teacher, attack, temperature, alpha, reduction: *reduction, sample_weighting: *sample_weighting })
     }
 }
 
 impl Objective for Ard {
-    fn inputs(&mut self, student: &mut Network, batch: &Batch) -> Result<Tensor> {
+    fn inputs(&mut self, student: &mut Network, batch: &Batch) -> Result<Vec<Tensor>> {
         // As in the authors' code, the start is not clipped to [0, 1]; the first step does it.
-        attack_student(student, batch, &self.attack, false)
+        let attacked = attack_student(student, batch, &self.attack, false)?;
+        // Their code passes the natural images too, at α = 1 for the running statistics alone.
+        let natural = self.alpha < 1.0 || self.attack.batch_norm == BatchNormMode::Train;
+        Ok(if natural { vec![attacked, batch.images.clone()] } else { vec![attacked] })
     }
 
-    fn loss(&mut self, answer: &Answer, _inputs: &Tensor, batch: &Batch) -> Result<Tensor> {
+    fn loss(&mut self, answers: &[Answer], _inputs: &[Tensor], batch: &Batch) -> Result<Tensor> {
         let (teacher, _) = self.teacher.infer(&batch.images)?;
-        let soft = kl_divergence(&teacher, answer.logits, self.temperature, self.reduction)?;
-        soft * (self.temperature * self.temperature)
+        let student = answers[0].logits;
+        let weights = sample_weights(self.sample_weighting, &teacher, batch.labels)?;
+        let divergences = kl_divergences(&teacher, student, self.temperature)?;
+        let soft = (weighted_mean(&divergences, weights.as_ref())? / classes_averaged(student, self.reduction)?)?;
+        let loss = (soft * (self.alpha * self.temperature * self.temperature))?;
+        match answers.get(1) {
+            Some(natural) if self.alpha < 1.0 => {
+                loss + (cross_entropy(natural.logits, batch.labels)? * (1.0 - self.alpha))?
+            }
+            _ => Ok(loss),
+        }
     }
 }

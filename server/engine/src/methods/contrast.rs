@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use candle_core::{Device, Result, Tensor};
 
-use crate::ops::{Chosen, NoiseContrast, noise_contrast};
+use crate::ops::{Chosen, NoiseContrast, noise_contrast, softplus};
 
 /// The constants of the contrast.
 #[derive(Clone, Copy, Debug)]
@@ -42,8 +42,18 @@ impl Contrast {
         chosen: &Arc<Chosen>,
         log_normaliser: f64,
     ) -> Result<Tensor> {
-        let offset = log_normaliser + self.noise_ratio.ln();
+        let offset = self.offset(log_normaliser);
         noise_contrast(anchors, bank, chosen, NoiseContrast { temperature: self.temperature, offset })
+    }
+
+    /// −log h of positives whose similarities `[B]` to their anchors are in the graph.
+    pub(crate) fn positive_losses(self, similarities: &Tensor, log_normaliser: f64) -> Result<Tensor> {
+        softplus(&similarities.affine(-1.0 / self.temperature, self.offset(log_normaliser))?)
+    }
+
+    /// ln(Z·k/M).
+    fn offset(self, log_normaliser: f64) -> f64 {
+        log_normaliser + self.noise_ratio.ln()
     }
 }
 

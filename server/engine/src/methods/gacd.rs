@@ -2,40 +2,42 @@
 //!
 //! The student's features of an attacked image are pulled to the teacher's of the same image and pushed from those of
 //! other classes; the teacher's confidence in the true class weighs every anchor. The paper's Eq. 9 has the teacher as
-//! its only anchor, but through a memory bank that sends the student no gradient, so both anchors are used, as in CRD.
+//! its only anchor, but through a memory bank that sends the student no gradient, so by default both anchors are used, as in
+//! CRD.
 
-use candle_core::{Device, Result, Tensor, Var, backprop::GradStore};
-use candle_nn::ops::softmax;
-use retort_spec::Method;
+use std::{collections::HashMap, sync::Arc};
+
+use candle_core::{Device, Result, Tensor, backprop::GradStore};
+use retort_spec::{Anchor, AttackedFeatures, AttackedNetwork, Gacd, NormalisingConstant, StudentInput, TeacherInput};
 
 use super::{
     Answer, Batch, Objective, Setting,
     contrast::Contrast,
-    memory_bank::{MemoryBank, Negatives},
+    heads::{Heads, named},
+    memory_bank::{MemoryBank, Sampler},
+    sample_weights, weighted_mean,
 };
 use crate::{
-    attacks::{OptimalTransport, Pgd, uniform_start},
-    loss::label_column,
-    nn::{Named, Network, Sgd, initial_uniform},
-    ops::SgdStep,
-    rng::{Purpose, Stream},
+    attacks::{OptimalTransport, Pgd, Scattered, uniform_start},
+    loss::cross_entropy,
+    nn::{Named, Network},
+    ops::{Chosen, SgdStep},
+    rng::Purpose,
 };
 
 /// Training images of the paper's datasets, at which its number of negatives holds.
 const PAPER_IMAGES: f64 = 50_000.0;
 
-/// Which side of the contrast: the order of heads, banks and normalisers.
+/// Which side of the contrast: the order of heads, banks and normalising constants.
 const TEACHER: usize = 0;
 const STUDENT: usize = 1;
 
-pub(super) struct Gacd {
+pub(super) struct Guided {
+    parameters: Gacd,
     teacher: Network,
-    attack: OptimalTransport,
     contrast: Contrast,
-    negatives: Negatives,
-    /// Embedding heads, weight and bias: the teacher's, then the student's.
-    heads: Vec<Var>,
-    sgd: Sgd,
+    sampler: Sampler,
+    heads: Heads,
     /// The teacher's embeddings, then the student's.
     banks: [MemoryBank; 2],
     /// ln Z of the teacher's and the student's anchors, fixed on the first batch.
@@ -44,93 +46,111 @@ pub(super) struct Gacd {
     fresh: Option<[Tensor; 2]>,
 }
 
-impl Gacd {
-    pub(super) fn new(method: &Method, setting: Setting) -> Result<Self> {
-        let (
-            Method::Gacd { negatives, temperature, embedding, bank_momentum, attack, sinkhorn_epsilon, .. },
-            Some(teacher),
-        ) = (method, setting.teacher)
-        else {
-            candle_core::bail!("GACD needs its own parameters and a teacher");
-        };
+impl Guided {
+    pub(super) fn new(parameters: &Gacd, setting: Setting) -> Result<Self> {
+        let Some(teacher) = setting.teacher else { candle_core::bail!("GACD needs a teacher") };
+        let Gacd { negatives, temperature, embedding, bank_momentum, positive, .. } = *parameters;
         let rows = setting.labels.len();
         // Fewer images keep the paper's ratio k/M.
-        let k = ((*negatives as f64 * rows as f64 / PAPER_IMAGES).round() as usize).max(1);
+        let k = ((negatives as f64 * rows as f64 / PAPER_IMAGES).round() as usize).max(1);
         let bank =
-            |which| MemoryBank::new(setting.seed, which as u64, (rows, *embedding), *bank_momentum, setting.device);
-        let mut heads = Vec::new();
-        for (which, inputs) in [(TEACHER, teacher.features()?), (STUDENT, setting.student_features)] {
-            heads.extend(head(setting.seed, which, inputs, *embedding, setting.device)?);
-        }
-        let named: Vec<Named> = heads.iter().map(|h| named("head", h)).collect();
+            |which| MemoryBank::new(setting.seed, which as u64, (rows, embedding), bank_momentum, setting.device);
+        let lengths = [teacher.features()?, setting.student_features];
+        let log_normalisers = (parameters.normalising_constant == NormalisingConstant::One).then_some([0.0; 2]);
         Ok(Self {
+            parameters: parameters.clone(),
             teacher,
-            attack: OptimalTransport { pgd: Pgd::from(attack), sinkhorn_epsilon: *sinkhorn_epsilon },
-            contrast: Contrast { temperature: *temperature, noise_ratio: k as f64 / rows as f64 },
-            negatives: Negatives::new(setting.labels, setting.classes, k),
-            sgd: Sgd::new(&named)?,
-            heads,
+            contrast: Contrast { temperature, noise_ratio: k as f64 / rows as f64 },
+            sampler: Sampler::new(setting.labels, setting.classes, positive, k),
+            heads: Heads::new(setting.seed, lengths, embedding, setting.device)?,
             banks: [bank(TEACHER)?, bank(STUDENT)?],
-            log_normalisers: None,
+            log_normalisers,
             fresh: None,
         })
     }
 
-    /// The embedding of features by a head: linear, then scaled to length 1.
-    fn embed(&self, which: usize, features: &Tensor) -> Result<Tensor> {
-        let [weight, bias] = [&self.heads[2 * which], &self.heads[2 * which + 1]];
-        let v = features.matmul(&weight.t()?)?.broadcast_add(bias)?;
-        v.broadcast_div(&(v.sqr()?.sum_keepdim(1)? + 1e-12)?.sqrt()?)
-    }
-}
-
-/// A linear layer in PyTorch's default initialisation.
-fn head(seed: u64, which: usize, inputs: usize, outputs: usize, device: &Device) -> Result<[Var; 2]> {
-    let mut stream = Stream::new(seed, Purpose::Heads, which as u64, 0);
-    let weight = Tensor::from_vec(initial_uniform(&mut stream, inputs * outputs, inputs), (outputs, inputs), device)?;
-    let bias = Tensor::from_vec(initial_uniform(&mut stream, outputs, inputs), outputs, device)?;
-    Ok([Var::from_tensor(&weight)?, Var::from_tensor(&bias)?])
-}
-
-fn named(name: &str, tensor: &Tensor) -> Named {
-    Named { name: name.to_owned(), tensor: tensor.detach() }
-}
-
-impl Objective for Gacd {
-    fn inputs(&mut self, student: &mut Network, batch: &Batch) -> Result<Tensor> {
-        let mut stream = batch.stream(Purpose::InnerAttack);
-        let start = uniform_start(&batch.images, self.attack.pgd.eps, &mut stream, false)?;
-        self.attack.attack(student, &batch.images, start)
-    }
-
-    fn loss(&mut self, answer: &Answer, inputs: &Tensor, batch: &Batch) -> Result<Tensor> {
-        let (teacher_logits, teacher_features) = self.teacher.infer(inputs)?;
-        let labels = label_column(batch.labels, &teacher_logits)?;
-        let weights = softmax(&teacher_logits, 1)?.gather(&labels, 1)?.squeeze(1)?;
-
-        let chosen = self.negatives.draw(batch.indices, batch.labels, &batch.stream(Purpose::Negatives))?;
-        let anchors = [self.embed(TEACHER, &teacher_features)?, self.embed(STUDENT, answer.features)?];
+    /// The losses of the anchors, `[N]`, given the embeddings of teacher and student.
+    fn anchor_losses(&mut self, embeddings: &[Tensor; 2], chosen: &Arc<Chosen>) -> Result<Tensor> {
         // Each anchor is held against the memory of the other network.
         let banks = [self.banks[STUDENT].rows(), self.banks[TEACHER].rows()];
         let z = if let Some(z) = self.log_normalisers {
             z
         } else {
-            let of = |side: usize| self.contrast.log_normaliser(&anchors[side], banks[side], &chosen);
+            let of = |side: usize| self.contrast.log_normaliser(&embeddings[side], banks[side], chosen);
             *self.log_normalisers.insert([of(TEACHER)?, of(STUDENT)?])
         };
-        let of = |side: usize| self.contrast.losses(&anchors[side], banks[side], &chosen, z[side]);
-        let losses = (of(TEACHER)? + of(STUDENT)?)?;
-        self.fresh = Some(anchors.map(|a| a.detach()));
-        (losses * weights)?.mean_all()
+        let of = |side: usize| self.contrast.losses(&embeddings[side], banks[side], chosen, z[side]);
+        match self.parameters.anchor {
+            Anchor::Symmetric => of(TEACHER)? + of(STUDENT)?,
+            Anchor::StudentOnly => of(STUDENT),
+            Anchor::TeacherLive => {
+                let [teacher, student] = embeddings;
+                let similarities = (teacher * student)?.sum(1)?;
+                let positives = self.contrast.positive_losses(&similarities, z[TEACHER])?;
+                let negatives = Arc::new(Chosen { positives: Vec::new(), negatives: chosen.negatives.clone() });
+                positives + self.contrast.losses(teacher, banks[TEACHER], &negatives, z[TEACHER])?
+            }
+        }
+    }
+}
+
+impl Objective for Guided {
+    fn inputs(&mut self, student: &mut Network, batch: &Batch) -> Result<Vec<Tensor>> {
+        let Gacd { attack, attacked_network, attacked_features, coupling, plan_gradient, sinkhorn_epsilon, .. } =
+            &self.parameters;
+        let pgd = Pgd::from(attack);
+        let start = uniform_start(&batch.images, pgd.eps, &mut batch.stream(Purpose::InnerAttack), false)?;
+        let (network, which) = match attacked_network {
+            AttackedNetwork::Student => (student, STUDENT),
+            AttackedNetwork::Teacher => (&mut self.teacher, TEACHER),
+        };
+        let embed = |features: &Tensor| self.heads.embed(which, features);
+        let scattered = match attacked_features {
+            AttackedFeatures::Penultimate => Scattered::Features,
+            AttackedFeatures::Logits => Scattered::Logits,
+            AttackedFeatures::Embedding => Scattered::Embedding(&embed),
+        };
+        let attack = OptimalTransport {
+            pgd,
+            scattered,
+            coupling: *coupling,
+            plan_gradient: *plan_gradient,
+            sinkhorn_epsilon: *sinkhorn_epsilon,
+        };
+        let attacked = attack.attack(network, &batch.images, start)?;
+        Ok(match self.parameters.student_input {
+            StudentInput::Adversarial => vec![attacked],
+            StudentInput::Both => vec![attacked, batch.images.clone()],
+        })
+    }
+
+    fn loss(&mut self, answers: &[Answer], inputs: &[Tensor], batch: &Batch) -> Result<Tensor> {
+        let chosen = self.sampler.draw(batch.indices, batch.labels, &batch.stream(Purpose::Negatives))?;
+        self.fresh = None;
+        let mut losses = Vec::new();
+        for (answer, input) in answers.iter().zip(inputs) {
+            let seen = match self.parameters.teacher_input {
+                TeacherInput::Same => input,
+                TeacherInput::Natural => &batch.images,
+            };
+            let (logits, features) = self.teacher.infer(seen)?;
+            let weights = sample_weights(self.parameters.sample_weighting, &logits, batch.labels)?;
+            let embeddings = [self.heads.embed(TEACHER, &features)?, self.heads.embed(STUDENT, answer.features)?];
+            let contrast = weighted_mean(&self.anchor_losses(&embeddings, &chosen)?, weights.as_ref())?;
+            let mut loss = (contrast * self.parameters.contrast_weight)?;
+            if self.parameters.cross_entropy_weight > 0.0 {
+                let own = cross_entropy(answer.logits, batch.labels)?;
+                loss = (loss + (own * self.parameters.cross_entropy_weight)?)?;
+            }
+            losses.push(loss);
+            // The memory holds the embeddings of the attacked images, which come first.
+            self.fresh.get_or_insert_with(|| embeddings.map(|e| e.detach()));
+        }
+        Tensor::stack(&losses, 0)?.mean_all()
     }
 
     fn after_step(&mut self, gradients: &GradStore, batch: &Batch, step: SgdStep) -> Result<()> {
-        let mut parameters: Vec<Named> = self.heads.iter().map(|h| named("head", h)).collect();
-        let gradients: Vec<_> = self.heads.iter().map(|h| gradients.get(h).cloned()).collect();
-        self.sgd.step(&mut parameters, &gradients, step)?;
-        for (head, parameter) in self.heads.iter_mut().zip(parameters) {
-            *head = Var::from_tensor(&parameter.tensor)?;
-        }
+        self.heads.step(gradients, step)?;
         if let Some(fresh) = self.fresh.take() {
             for (bank, embeddings) in self.banks.iter_mut().zip(fresh) {
                 bank.update(batch.indices, &embeddings)?;
@@ -140,11 +160,7 @@ impl Objective for Gacd {
     }
 
     fn state(&self) -> Vec<Named> {
-        let mut state = Vec::new();
-        for (i, (head, velocity)) in self.heads.iter().zip(self.sgd.velocities()).enumerate() {
-            state.push(named(&format!("head.{i}"), head));
-            state.push(named(&format!("head_velocity.{i}"), velocity));
-        }
+        let mut state = self.heads.state();
         for (i, bank) in self.banks.iter().enumerate() {
             state.push(named(&format!("memory_bank.{i}"), bank.rows()));
         }
@@ -157,17 +173,12 @@ impl Objective for Gacd {
     }
 
     fn restore(&mut self, state: Vec<Named>) -> Result<()> {
-        let mut state: std::collections::HashMap<_, _> = state.into_iter().map(|n| (n.name, n.tensor)).collect();
+        let mut state: HashMap<_, _> = state.into_iter().map(|n| (n.name, n.tensor)).collect();
         let mut take = |name: String| match state.remove(&name) {
             Some(tensor) => Ok(tensor),
             None => candle_core::bail!("the checkpoint lacks {name}"),
         };
-        let mut velocities = Vec::new();
-        for (i, head) in self.heads.iter_mut().enumerate() {
-            *head = Var::from_tensor(&take(format!("head.{i}"))?)?;
-            velocities.push(take(format!("head_velocity.{i}"))?);
-        }
-        self.sgd.restore(velocities);
+        self.heads.restore(&mut take)?;
         for (i, bank) in self.banks.iter_mut().enumerate() {
             bank.restore(take(format!("memory_bank.{i}"))?);
         }
@@ -185,10 +196,17 @@ impl Objective for Gacd {
 
 #[cfg(test)]
 mod tests {
-    use retort_spec::{Architecture, MethodName};
+    use candle_core::Var;
+    use retort_spec::{Architecture, Positive, SampleWeighting};
 
     use super::*;
-    use crate::ops::testing;
+    use crate::{loss::true_class_probabilities, ops::testing};
+
+    fn parameters(steps: usize) -> Gacd {
+        let mut parameters = Gacd::default();
+        parameters.attack.steps = steps;
+        parameters
+    }
 
     fn setting<'a>(labels: &'a [u8], device: &'a Device) -> Setting<'a> {
         let teacher = Network::new(Architecture::ResNet8, 4, 9, device).unwrap();
@@ -201,38 +219,109 @@ mod tests {
         // does not depend on M for large k; ln(k+1) of it is the positive, so k = 131 shifts it by ln(131/16384).
         let labels: Vec<u8> = (0..400).map(|i| (i % 4) as u8).collect();
         let device = Device::Cpu;
-        let mut gacd = Gacd::new(&MethodName::Gacd.defaults(2, 5), setting(&labels, &device)).unwrap();
+        let mut gacd = Guided::new(&parameters(2), setting(&labels, &device)).unwrap();
         let mut student = Network::new(Architecture::ResNet8, 4, 3, &device).unwrap();
         let indices: Vec<u32> = (0..32).collect();
         let images = testing::tensor(1, (32, 3, 32, 32)).abs().unwrap();
         let batch = Batch { images, labels: &labels[..32], indices: &indices, seed: 1, epoch: 0, step: 0 };
         let inputs = gacd.inputs(&mut student, &batch).unwrap();
-        let (logits, features) = student.infer(&inputs).unwrap();
-        let loss = gacd.loss(&Answer { logits: &logits, features: &features }, &inputs, &batch).unwrap();
-        let (teacher_logits, _) = gacd.teacher.infer(&inputs).unwrap();
-        let weight = softmax(&teacher_logits, 1).unwrap().gather(&label_column(batch.labels, &logits).unwrap(), 1);
-        let weight = weight.unwrap().mean_all().unwrap().to_scalar::<f32>().unwrap();
+        let (logits, features) = student.infer(&inputs[0]).unwrap();
+        let loss = gacd.loss(&[Answer { logits: &logits, features: &features }], &inputs, &batch).unwrap();
+        let (teacher_logits, _) = gacd.teacher.infer(&inputs[0]).unwrap();
+        let weight = true_class_probabilities(&teacher_logits, batch.labels).unwrap();
+        let weight = weight.mean_all().unwrap().to_scalar::<f32>().unwrap();
         let loss = loss.to_scalar::<f32>().unwrap() / weight / 2.0;
         let expected = 11.1 + (131.0f32 / 16_384.0).ln();
         assert!((loss - expected).abs() < 1.0, "{loss} against {expected}");
+    }
+
+    /// The loss of eight fixed answers under some parameters, and its gradients with respect to the features and the heads.
+    fn loss_and_gradients(parameters: &Gacd) -> (f32, Option<Tensor>, Vec<Option<Tensor>>) {
+        let labels: Vec<u8> = (0..40).map(|i| (i % 4) as u8).collect();
+        let device = Device::Cpu;
+        let mut gacd = Guided::new(parameters, setting(&labels, &device)).unwrap();
+        let indices: Vec<u32> = (0..8).collect();
+        let images = testing::tensor(1, (8, 3, 32, 32)).abs().unwrap();
+        let batch =
+            Batch { images: images.clone(), labels: &labels[..8], indices: &indices, seed: 1, epoch: 0, step: 0 };
+        let features = Var::from_tensor(&testing::tensor(2, (8, 64))).unwrap();
+        let logits = Var::from_tensor(&testing::tensor(3, (8, 4))).unwrap();
+        let answers = [(); 2].map(|()| Answer { logits: &logits, features: &features });
+        let inputs = [(&images * 0.9).unwrap(), images];
+        let count = if parameters.student_input == StudentInput::Both { 2 } else { 1 };
+        let loss = gacd.loss(&answers[..count], &inputs[..count], &batch).unwrap();
+        let gradients = loss.backward().unwrap();
+        let of_heads = gacd.heads.layers().iter().map(|layer| gradients.get(layer).cloned()).collect();
+        (loss.to_scalar().unwrap(), gradients.get(&features).cloned(), of_heads)
+    }
+
+    #[test]
+    fn which_heads_learn_tells_the_anchors_apart() {
+        let learns = |anchor| {
+            let (_, features, heads) = loss_and_gradients(&Gacd { anchor, ..parameters(1) });
+            let learns = |leaf: &Option<Tensor>| leaf.as_ref().is_some_and(|g| testing::dot(g, g) > 0.0);
+            assert!(learns(&features), "the student learns nothing from {anchor:?}");
+            [learns(&heads[2 * TEACHER]), learns(&heads[2 * STUDENT])]
+        };
+        assert_eq!(learns(Anchor::Symmetric), [true, true]);
+        assert_eq!(learns(Anchor::StudentOnly), [false, true]);
+        assert_eq!(learns(Anchor::TeacherLive), [true, true]);
+    }
+
+    #[test]
+    fn symmetric_anchors_sum_the_two_one_sided_losses_and_normalised_weights_average_to_one() {
+        let base = parameters(1);
+        let loss = |parameters: Gacd| loss_and_gradients(&parameters).0;
+        let unweighted = Gacd { sample_weighting: SampleWeighting::None, ..base.clone() };
+        let student = loss(Gacd { anchor: Anchor::StudentOnly, ..unweighted.clone() });
+        let both = loss(unweighted);
+        assert!(student > 0.0 && both > student);
+        let weighted = loss(base.clone());
+        let normalised = loss(Gacd { sample_weighting: SampleWeighting::TeacherNormalised, ..base });
+        // A teacher that has learnt nothing gives each of four classes about a quarter.
+        assert!(weighted < 0.6 * both && (normalised / both - 1.0).abs() < 0.2, "{weighted} {normalised} {both}");
+    }
+
+    #[test]
+    fn every_other_option_changes_the_loss() {
+        let base = parameters(1);
+        let default = loss_and_gradients(&base).0;
+        let others = [
+            Gacd { normalising_constant: NormalisingConstant::One, ..base.clone() },
+            Gacd { positive: Positive::Relaxed, ..base.clone() },
+            Gacd { teacher_input: TeacherInput::Natural, ..base.clone() },
+            Gacd { student_input: StudentInput::Both, ..base.clone() },
+            Gacd { contrast_weight: 0.8, ..base.clone() },
+            Gacd { cross_entropy_weight: 1.0, ..base.clone() },
+        ];
+        for other in others {
+            let (found, _, _) = loss_and_gradients(&other);
+            assert!(found.is_finite() && (found - default).abs() > 1e-4 * default, "{other:?}: {found} {default}");
+        }
+        let both = Gacd { contrast_weight: 0.0, cross_entropy_weight: 1.0, ..base };
+        let labels: Vec<u8> = (0..8).map(|i| i % 4).collect();
+        let expected = cross_entropy(&testing::tensor(3, (8, 4)), &labels).unwrap().to_scalar::<f32>().unwrap();
+        assert!((loss_and_gradients(&both).0 - expected).abs() < 1e-6);
     }
 
     #[test]
     fn the_gradient_reaches_the_students_features_and_both_heads() {
         let labels: Vec<u8> = (0..40).map(|i| (i % 4) as u8).collect();
         let device = Device::Cpu;
-        let mut gacd = Gacd::new(&MethodName::Gacd.defaults(1, 5), setting(&labels, &device)).unwrap();
+        let mut gacd = Guided::new(&parameters(1), setting(&labels, &device)).unwrap();
         let indices: Vec<u32> = (0..8).collect();
         let images = testing::tensor(1, (8, 3, 32, 32)).abs().unwrap();
         let batch =
             Batch { images: images.clone(), labels: &labels[..8], indices: &indices, seed: 1, epoch: 0, step: 0 };
         let features = Var::from_tensor(&testing::tensor(2, (8, 64))).unwrap();
         let logits = testing::tensor(3, (8, 4));
-        let loss = gacd.loss(&Answer { logits: &logits, features: &features }, &images, &batch).unwrap();
+        let loss = gacd
+            .loss(&[Answer { logits: &logits, features: &features }], std::slice::from_ref(&images), &batch)
+            .unwrap();
         let gradients = loss.backward().unwrap();
         let norm = |t: &Tensor| testing::dot(t, t);
         assert!(norm(gradients.get(&features).unwrap()) > 0.0);
-        assert!(gacd.heads.iter().all(|h| norm(gradients.get(h).unwrap()) > 0.0));
+        assert!(gacd.heads.layers().iter().all(|h| norm(gradients.get(h).unwrap()) > 0.0));
     }
 
     #[test]
@@ -242,7 +331,7 @@ mod tests {
         let indices: Vec<u32> = (0..8).collect();
         let images = testing::tensor(1, (8, 3, 32, 32)).abs().unwrap();
         let step = SgdStep { learning_rate: 0.05, momentum: 0.9, weight_decay: 5e-4 };
-        let run = |gacd: &mut Gacd, steps: std::ops::Range<u64>| {
+        let run = |gacd: &mut Guided, steps: std::ops::Range<u64>| {
             let mut last = 0.0;
             for step_index in steps {
                 let batch = Batch {
@@ -255,18 +344,20 @@ mod tests {
                 };
                 let features = Var::from_tensor(&testing::tensor(2, (8, 64))).unwrap();
                 let logits = testing::tensor(3, (8, 4));
-                let loss = gacd.loss(&Answer { logits: &logits, features: &features }, &images, &batch).unwrap();
+                let loss = gacd
+                    .loss(&[Answer { logits: &logits, features: &features }], std::slice::from_ref(&images), &batch)
+                    .unwrap();
                 last = loss.to_scalar::<f32>().unwrap();
                 gacd.after_step(&loss.backward().unwrap(), &batch, step).unwrap();
             }
             last
         };
-        let method = MethodName::Gacd.defaults(1, 5);
-        let mut whole = Gacd::new(&method, setting(&labels, &device)).unwrap();
+        let method = parameters(1);
+        let mut whole = Guided::new(&method, setting(&labels, &device)).unwrap();
         let expected = run(&mut whole, 0..4);
-        let mut first = Gacd::new(&method, setting(&labels, &device)).unwrap();
+        let mut first = Guided::new(&method, setting(&labels, &device)).unwrap();
         run(&mut first, 0..2);
-        let mut second = Gacd::new(&method, setting(&labels, &device)).unwrap();
+        let mut second = Guided::new(&method, setting(&labels, &device)).unwrap();
         second.restore(first.state()).unwrap();
         assert_eq!(run(&mut second, 2..4), expected);
     }

@@ -24,17 +24,17 @@ impl Kd {
 }
 
 impl Objective for Kd {
-    fn inputs(&mut self, _student: &mut Network, batch: &Batch) -> Result<Tensor> {
-        Ok(batch.images.clone())
+    fn inputs(&mut self, _student: &mut Network, batch: &Batch) -> Result<Vec<Tensor>> {
+        Ok(vec![batch.images.clone()])
     }
 
-    fn loss(&mut self, answer: &Answer, inputs: &Tensor, batch: &Batch) -> Result<Tensor> {
-        let (teacher, _) = self.teacher.infer(inputs)?;
-        let soft = kl_divergence(&teacher, answer.logits, self.temperature, Reduction::BatchMean)?;
+    fn loss(&mut self, answers: &[Answer], inputs: &[Tensor], batch: &Batch) -> Result<Tensor> {
+        let (teacher, _) = self.teacher.infer(&inputs[0])?;
+        let soft = kl_divergence(&teacher, answers[0].logits, self.temperature, Reduction::BatchMean)?;
         let loss = (soft * (self.alpha * self.temperature * self.temperature))?;
         if self.gamma == 0.0 {
             return Ok(loss);
         }
-        loss + (cross_entropy(answer.logits, batch.labels)? * self.gamma)?
+        loss + (cross_entropy(answers[0].logits, batch.labels)? * self.gamma)?
     }
 }

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use candle_core::{Device, Result, Tensor};
 use rayon::prelude::*;
+use retort_spec::Positive;
 
 use crate::{
     ops::Chosen,
@@ -46,9 +47,12 @@ impl MemoryBank {
     }
 }
 
-/// For every anchor the row of its own image, and `k` rows of other classes drawn without replacement (with, where there are
-/// fewer than k) (methods.md §2.1, `exact`).
-pub(crate) struct Negatives {
+/// For every anchor a positive row, and `k` rows of other classes drawn without replacement (with, where there are fewer
+/// than k) (methods.md §2.1).
+pub(crate) struct Sampler {
+    positive: Positive,
+    /// By class: its training images.
+    own: Vec<Vec<u32>>,
     /// By class: the training images of all other classes.
     others: Vec<Vec<u32>>,
     k: usize,
@@ -59,12 +63,14 @@ pub(crate) struct Negatives {
 /// Rows whose counts are turned from anchor by anchor to row by row at a time.
 const ROWS: usize = 64;
 
-impl Negatives {
-    pub(crate) fn new(labels: &[u8], classes: usize, k: usize) -> Self {
-        let others = (0..classes)
-            .map(|class| (0..labels.len() as u32).filter(|i| usize::from(labels[*i as usize]) != class).collect())
-            .collect();
-        Self { others, k, rows: labels.len() }
+impl Sampler {
+    pub(crate) fn new(labels: &[u8], classes: usize, positive: Positive, k: usize) -> Self {
+        let images = |of: &dyn Fn(usize) -> bool| -> Vec<u32> {
+            (0..labels.len() as u32).filter(|i| of(usize::from(labels[*i as usize]))).collect()
+        };
+        let own = (0..classes).map(|class| images(&|label| label == class)).collect();
+        let others = (0..classes).map(|class| images(&|label| label != class)).collect();
+        Self { positive, own, others, k, rows: labels.len() }
     }
 
     /// Draws for a batch. Every anchor has a stream of its own, split off from `stream`.
@@ -82,7 +88,17 @@ impl Negatives {
                 }
             }
         });
-        Ok(Arc::new(Chosen { positives: indices.to_vec(), negatives }))
+        let positives = match self.positive {
+            Positive::Exact => indices.to_vec(),
+            Positive::Relaxed => {
+                let any = |(i, label): (usize, &u8)| {
+                    let own = &self.own[usize::from(*label)];
+                    own[stream.split((indices.len() + i) as u64).below(own.len() as u32) as usize]
+                };
+                labels.iter().enumerate().map(any).collect()
+            }
+        };
+        Ok(Arc::new(Chosen { positives, negatives }))
     }
 
     fn draw_one(&self, label: u8, stream: &mut Stream, counts: &mut [u8]) -> Result<()> {
@@ -152,7 +168,7 @@ mod tests {
         let stream = Stream::new(1, Purpose::Test, 0, 0);
         // Fewer and more than half of the 40 images of other classes, and all of them.
         for k in [3, 25, 40] {
-            let chosen = Negatives::new(&labels, 3, k).draw(&[4, 9], &[1, 0], &stream).unwrap();
+            let chosen = Sampler::new(&labels, 3, Positive::Exact, k).draw(&[4, 9], &[1, 0], &stream).unwrap();
             assert_eq!(chosen.positives, [4, 9]);
             for (anchor, label) in [1, 0].into_iter().enumerate() {
                 let counts = || chosen.negatives.iter().skip(anchor).step_by(2);
@@ -163,9 +179,22 @@ mod tests {
     }
 
     #[test]
+    fn a_relaxed_positive_is_any_image_of_the_same_class() {
+        let labels: Vec<u8> = (0..30).map(|i| i % 3).collect();
+        let sampler = Sampler::new(&labels, 3, Positive::Relaxed, 5);
+        let mut seen = [false; 30];
+        for i in 0..200 {
+            let chosen = sampler.draw(&[4, 9], &[1, 0], &Stream::new(1, Purpose::Test, i, 0)).unwrap();
+            assert_eq!(chosen.positives.iter().map(|p| labels[*p as usize]).collect::<Vec<_>>(), [1, 0]);
+            seen[chosen.positives[0] as usize] = true;
+        }
+        assert_eq!(seen.iter().filter(|seen| **seen).count(), 10);
+    }
+
+    #[test]
     fn every_row_of_another_class_is_drawn_equally_often() {
         let labels: Vec<u8> = (0..30).map(|i| i % 3).collect();
-        let negatives = Negatives::new(&labels, 3, 7);
+        let negatives = Sampler::new(&labels, 3, Positive::Exact, 7);
         let mut sums = vec![0u32; 30];
         for i in 0..3_000 {
             let stream = Stream::new(1, Purpose::Test, i, 0);
@@ -185,9 +214,9 @@ mod tests {
     fn more_negatives_than_there_are_rows_are_drawn_with_replacement() {
         let labels = [0, 0, 1, 1, 1];
         let stream = Stream::new(1, Purpose::Test, 0, 0);
-        let chosen = Negatives::new(&labels, 2, 100).draw(&[0], &[0], &stream).unwrap();
+        let chosen = Sampler::new(&labels, 2, Positive::Exact, 100).draw(&[0], &[0], &stream).unwrap();
         assert_eq!(chosen.negatives[..2], [0, 0]);
         assert_eq!(chosen.negatives.iter().map(|c| u32::from(*c)).sum::<u32>(), 100);
-        assert!(Negatives::new(&labels, 2, 10_000).draw(&[0], &[0], &stream).is_err());
+        assert!(Sampler::new(&labels, 2, Positive::Exact, 10_000).draw(&[0], &[0], &stream).is_err());
     }
 }

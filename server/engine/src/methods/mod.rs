@@ -5,21 +5,25 @@ mod adversarial;
 mod ard;
 pub(crate) mod contrast;
 mod gacd;
+mod heads;
 mod kd;
 pub(crate) mod memory_bank;
 mod natural;
+mod trades;
 
 use candle_core::{Device, Result, Tensor, backprop::GradStore};
-use retort_spec::{InnerAttack, Method};
+use retort_spec::{BatchNormMode, FineTune, FineTuneLoss, InnerAttack, Method, SampleWeighting, TRADES_BETA};
 
 use crate::{
     attacks::{Pgd, cross_entropy_pgd, uniform_start},
+    loss::true_class_probabilities,
     nn::{Named, Network, Statistics},
     ops::SgdStep,
     rng::{Purpose, Stream},
 };
 
-pub use adversarial::Adversarial;
+use adversarial::Adversarial;
+use trades::Trades;
 
 /// Some training images, with where in the run they stand.
 pub struct Batch<'a> {
@@ -54,17 +58,17 @@ pub struct Answer<'a> {
 
 /// How a batch becomes a loss.
 pub trait Objective: Send {
-    /// The images that the student learns from: the natural ones, or attacked ones.
+    /// The images that the student learns from, natural or attacked: a forward pass for each element, in their order.
     ///
     /// # Errors
     /// When the device has no memory left.
-    fn inputs(&mut self, student: &mut Network, batch: &Batch) -> Result<Tensor>;
+    fn inputs(&mut self, student: &mut Network, batch: &Batch) -> Result<Vec<Tensor>>;
 
-    /// The loss, a scalar of Candle's graph, of the student's answer to `inputs`.
+    /// The loss, a scalar of Candle's graph, of the student's answers to `inputs`.
     ///
     /// # Errors
     /// When the device has no memory left.
-    fn loss(&mut self, answer: &Answer, inputs: &Tensor, batch: &Batch) -> Result<Tensor>;
+    fn loss(&mut self, answers: &[Answer], inputs: &[Tensor], batch: &Batch) -> Result<Tensor>;
 
     /// Called after the student's step with the loss's gradients: trains what the objective owns.
     ///
@@ -116,24 +120,56 @@ pub fn objective(method: &Method, setting: Setting) -> Result<Box<dyn Objective>
     Ok(match method {
         Method::Natural {} => Box::new(natural::Natural),
         Method::PgdAt { attack } => Box::new(Adversarial::new(attack)),
+        Method::Trades { attack, beta } => Box::new(Trades::new(attack, *beta)),
         Method::Kd { temperature, alpha, gamma } => {
             Box::new(kd::Kd::new(teacher(setting.teacher)?, *temperature, *alpha, *gamma))
         }
-        Method::Ard { attack, temperature, reduction } => {
-            Box::new(ard::Ard::new(teacher(setting.teacher)?, attack, *temperature, *reduction))
-        }
-        Method::Gacd { .. } => Box::new(gacd::Gacd::new(method, setting)?),
+        Method::Ard { .. } => Box::new(ard::Ard::new(teacher(setting.teacher)?, method)?),
+        Method::Gacd(gacd) => Box::new(gacd::Guided::new(gacd, setting)?),
     })
+}
+
+/// The objective of adversarial fine-tuning.
+pub fn fine_tuning(finetune: &FineTune) -> Box<dyn Objective> {
+    match finetune.loss {
+        FineTuneLoss::PgdAt => Box::new(Adversarial::new(&finetune.attack)),
+        FineTuneLoss::Trades => Box::new(Trades::new(&finetune.attack, TRADES_BETA)),
+    }
+}
+
+/// How much each image counts, `[N]`, by the teacher's answer to it; none if all count the same.
+fn sample_weights(weighting: SampleWeighting, teacher: &Tensor, labels: &[u8]) -> Result<Option<Tensor>> {
+    let weights = || true_class_probabilities(teacher, labels);
+    Ok(match weighting {
+        SampleWeighting::None => None,
+        SampleWeighting::Teacher => Some(weights()?),
+        SampleWeighting::TeacherNormalised => {
+            let weights = weights()?;
+            Some(weights.broadcast_div(&weights.mean_keepdim(0)?)?)
+        }
+    })
+}
+
+/// The mean of losses `[N]`, each counted by its weight.
+fn weighted_mean(losses: &Tensor, weights: Option<&Tensor>) -> Result<Tensor> {
+    match weights {
+        Some(weights) => (losses * weights)?.mean_all(),
+        None => losses.mean_all(),
+    }
+}
+
+/// Which statistics the student's batch norm uses while an attack differentiates through it.
+const fn statistics(attack: &InnerAttack) -> Statistics {
+    match attack.batch_norm {
+        BatchNormMode::Eval => Statistics::Running,
+        BatchNormMode::Train => Statistics::Batch,
+    }
 }
 
 /// PGD on the student's cross-entropy from a random start, as adversarial training uses it; `clip_start` keeps the start
 /// in [0, 1].
 fn attack_student(student: &mut Network, batch: &Batch, attack: &InnerAttack, clip_start: bool) -> Result<Tensor> {
-    let statistics = match attack.batch_norm {
-        retort_spec::BatchNormMode::Eval => Statistics::Running,
-        retort_spec::BatchNormMode::Train => Statistics::Batch,
-    };
     let pgd = Pgd::from(attack);
     let start = uniform_start(&batch.images, pgd.eps, &mut batch.stream(Purpose::InnerAttack), clip_start)?;
-    cross_entropy_pgd(student, &batch.images, batch.labels, pgd, start, statistics)
+    cross_entropy_pgd(student, &batch.images, batch.labels, pgd, start, statistics(attack))
 }

@@ -9,11 +9,11 @@ use crate::{loss::cross_entropy, nn::Network};
 pub(super) struct Natural;
 
 impl Objective for Natural {
-    fn inputs(&mut self, _student: &mut Network, batch: &Batch) -> Result<Tensor> {
-        Ok(batch.images.clone())
+    fn inputs(&mut self, _student: &mut Network, batch: &Batch) -> Result<Vec<Tensor>> {
+        Ok(vec![batch.images.clone()])
     }
 
-    fn loss(&mut self, answer: &Answer, _inputs: &Tensor, batch: &Batch) -> Result<Tensor> {
-        cross_entropy(answer.logits, batch.labels)
+    fn loss(&mut self, answers: &[Answer], _inputs: &[Tensor], batch: &Batch) -> Result<Tensor> {
+        cross_entropy(answers[0].logits, batch.labels)
     }
 }

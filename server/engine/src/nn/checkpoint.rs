@@ -28,6 +28,9 @@ pub struct ModelHeader {
     pub method: String,
     /// The seed of its training.
     pub seed: u64,
+    /// The epoch that it was chosen from, counted from 1, if it is not that of the last.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub epoch: Option<usize>,
 }
 
 /// Tensors and a JSON text, as one file.
@@ -152,6 +155,7 @@ mod tests {
             dataset: "d".into(),
             method: "pgd-at".into(),
             seed: 3,
+            epoch: None,
         }
     }
 

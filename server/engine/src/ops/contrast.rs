@@ -21,7 +21,7 @@ use super::{
 /// The rows of a bank that the anchors of a batch are held against.
 #[derive(Debug)]
 pub struct Chosen {
-    /// By anchor: the row of its positive.
+    /// By anchor: the row of its positive; empty where no positive is a row of the bank.
     pub positives: Vec<u32>,
     /// By row of the bank and anchor: how often the row was drawn as a negative.
     pub negatives: Vec<u8>,
@@ -38,7 +38,7 @@ pub struct NoiseContrast {
 
 /// `−log h(positive) − Σ log(1 − h(negative))` of every anchor, `[B]`, recorded in Candle's graph. With s the similarity of
 /// anchor and row, `h = eˢ/ᵀ / (eˢ/ᵀ + Z·k/M)`, so that the terms are softplus(offset − s/T) and softplus(s/T − offset),
-/// which never overflow. Anchors are unit vectors `[B, d]`, the bank is `[M, d]` and gets no gradient.
+/// which never overflow. Without positives the first term is left out. Anchors are unit vectors `[B, d]`, the bank is `[M, d]` and gets no gradient.
 ///
 /// # Errors
 /// When the shapes do not fit.
@@ -50,7 +50,8 @@ pub fn noise_contrast(
 ) -> Result<Tensor> {
     let ((b, d), (m, bank_d)) = (anchors.dims2()?, bank.dims2()?);
     let inside = chosen.positives.iter().all(|p| (*p as usize) < m);
-    if d == 0 || d != bank_d || chosen.positives.len() != b || chosen.negatives.len() != b * m || !inside {
+    let counted = chosen.positives.is_empty() || chosen.positives.len() == b;
+    if d == 0 || d != bank_d || !counted || chosen.negatives.len() != b * m || !inside {
         bail!("anchors {:?} and a bank {:?} do not fit the rows chosen", anchors.dims(), bank.dims());
     }
     if !anchors.device().is_cpu() {
@@ -72,13 +73,19 @@ fn plain(anchors: &Tensor, bank: &Tensor, chosen: &Chosen, constants: NoiseContr
     let logits = anchors.matmul(&bank.t()?)?.affine(1.0 / constants.temperature, -constants.offset)?;
     let weights = chosen.negatives.iter().map(|n| f32::from(*n)).collect();
     let weights = Tensor::from_vec(weights, (m, b), anchors.device())?.t()?;
+    let negative = (softplus(&logits)? * weights)?.sum(1)?;
+    if chosen.positives.is_empty() {
+        return Ok(negative);
+    }
     let positives = Tensor::from_slice(&chosen.positives, (b, 1), anchors.device())?;
-    let positive = softplus(&logits.gather(&positives, 1)?.neg()?)?.squeeze(1)?;
-    positive + (softplus(&logits)? * weights)?.sum(1)?
+    softplus(&logits.gather(&positives, 1)?.neg()?)?.squeeze(1)? + negative
 }
 
-/// ln(1 + eˣ) = max(x, 0) + ln(1 + e^−|x|).
-fn softplus(x: &Tensor) -> Result<Tensor> {
+/// ln(1 + eˣ) = max(x, 0) + ln(1 + e^−|x|), in Candle's own operations.
+///
+/// # Errors
+/// When the device has no memory left.
+pub fn softplus(x: &Tensor) -> Result<Tensor> {
     x.relu()? + (x.abs()?.neg()?.exp()? + 1.0)?.log()?
 }
 
@@ -320,6 +327,16 @@ mod tests {
             testing::assert_close(&found, &expected, 2e-6);
             testing::assert_close(&gradient(found), &gradient(expected), 1e-5);
         }
+    }
+
+    #[test]
+    fn without_positives_their_term_is_left_out() {
+        let (anchors, bank, chosen) = inputs(5, 16);
+        let none = Arc::new(Chosen { positives: Vec::new(), negatives: chosen.negatives.clone() });
+        let with = noise_contrast(&anchors, &bank, &chosen, CONSTANTS).unwrap();
+        let without = noise_contrast(&anchors, &bank, &none, CONSTANTS).unwrap();
+        testing::assert_close(&without, &plain(&anchors, &bank, &none, CONSTANTS).unwrap(), 2e-6);
+        assert!(testing::values(&(with - without).unwrap()).iter().all(|positive| *positive > 0.0));
     }
 
     #[test]

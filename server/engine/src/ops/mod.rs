@@ -23,7 +23,7 @@ mod simd;
 pub(crate) mod testing;
 
 pub use batch_norm::{BatchNormGradients, batch_norm_affine, batch_norm_gradient, batch_norm_statistics};
-pub use contrast::{Chosen, NoiseContrast, noise_contrast};
+pub use contrast::{Chosen, NoiseContrast, noise_contrast, softplus};
 pub use conv2d::{Conv2d, ConvWeights, Direction, conv2d, conv2d_input_gradient, conv2d_weight_gradient};
 pub use finish::{Finish, finish};
 pub use layout::{nchw, nhwc};

@@ -58,9 +58,9 @@ pub(super) fn train(
             let natural = natural_accuracy(&mut training.network, &training.dataset.test, &training.context.device)?;
             values.insert("natural_accuracy".to_owned(), natural.percent());
         }
-        training.context.journal.write(Event::Metrics { stage: part.stage, epoch: at + 1, values })?;
+        training.context.journal.write(Event::Metrics { stage: part.stage(), epoch: at + 1, values })?;
         let done = share_done(&training.work, index, epoch as f64 / part.schedule.epochs as f64);
-        training.context.progress(part.stage, (at + 1, training.epochs), done)?;
+        training.context.progress(part.stage(), (at + 1, training.epochs), done)?;
         if training.context.checkpoint_is_due() {
             keep(training, &layer, &sgd, index, epoch)?;
         }
@@ -87,7 +87,7 @@ fn layer(training: &Training) -> Result<Vec<Named>> {
 }
 
 fn reset(training: &Training, layer: &mut [Named]) -> Result<()> {
-    let mut stream = Stream::new(training.spec.seed, Purpose::Classifier, 0, 0);
+    let mut stream = Stream::new(training.seed, Purpose::Classifier, 0, 0);
     let shape = layer[0].tensor.shape().clone();
     let values = (0..shape.elem_count()).map(|_| INITIAL_DEVIATION * stream.normal()).collect();
     layer[0].tensor = Tensor::from_vec(values, shape, &training.context.device)?;
@@ -111,7 +111,7 @@ fn train_epoch(
     step: SgdStep,
 ) -> Result<BTreeMap<String, f64>> {
     let labels = &training.dataset.train.labels;
-    let order = loader::order(labels.len(), training.spec.seed, epoch as u64);
+    let order = loader::order(labels.len(), training.seed, epoch as u64);
     let (mut loss, mut correct) = (0.0, 0usize);
     for indices in order.chunks(part.schedule.batch_size) {
         let at = Tensor::new(indices, features.device())?;

@@ -25,6 +25,9 @@ pub(super) struct Position {
     pub correct: usize,
     /// Images of the epoch so far.
     pub seen: usize,
+    /// The best epoch's correct answers to the attacked validation images, once the last stage has finished one.
+    #[serde(default)]
+    pub best: Option<usize>,
     /// Training passes that the running statistics have seen.
     pub batches_tracked: u64,
     /// Seconds of computing so far.

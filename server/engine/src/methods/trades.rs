@@ -1,0 +1,51 @@
+//! TRADES (Zhang et al. 2019; methods.md §3.2).
+
+use candle_core::{Result, Tensor};
+use retort_spec::{InnerAttack, Reduction};
+
+use super::{Answer, Batch, Objective, statistics};
+use crate::{
+    attacks::{Pgd, normal_start},
+    loss::{cross_entropy, kl_divergence, kl_gradient},
+    nn::{Network, Want},
+    rng::Purpose,
+};
+
+/// Standard deviation of the noise that the attack starts from.
+const START: f32 = 0.001;
+
+/// CE(s(x), y) + β·KL(s(x) ‖ s(x̃)), batch mean; the gradient flows through both answers. x̃ climbs that KL.
+///
+/// The natural and the attacked images are a pass each, so each has batch statistics of its own. The authors' code passes the
+/// natural images twice, which counts them twice in the running statistics and changes nothing else.
+pub(super) struct Trades {
+    attack: InnerAttack,
+    beta: f64,
+}
+
+impl Trades {
+    pub(super) fn new(attack: &InnerAttack, beta: f64) -> Self {
+        Self { attack: attack.clone(), beta }
+    }
+}
+
+impl Objective for Trades {
+    fn inputs(&mut self, student: &mut Network, batch: &Batch) -> Result<Vec<Tensor>> {
+        let natural = &batch.images;
+        let statistics = statistics(&self.attack);
+        let target = student.forward(natural, statistics, Want::Nothing)?.logits;
+        let start = normal_start(natural, START, &mut batch.stream(Purpose::InnerAttack))?;
+        let attacked = Pgd::from(&self.attack).climb(natural, start, |images| {
+            let pass = student.forward(images, statistics, Want::Input)?;
+            let slope = kl_gradient(&target, &pass.logits)?;
+            pass.input_gradient(Some(slope), None)
+        })?;
+        Ok(vec![natural.clone(), attacked])
+    }
+
+    fn loss(&mut self, answers: &[Answer], _inputs: &[Tensor], batch: &Batch) -> Result<Tensor> {
+        let [natural, attacked] = answers else { candle_core::bail!("TRADES learns from two answers") };
+        let divergence = kl_divergence(natural.logits, attacked.logits, 1.0, Reduction::BatchMean)?;
+        cross_entropy(natural.logits, batch.labels)? + (divergence * self.beta)?
+    }
+}

@@ -1,0 +1,209 @@
+//! What a model answered to every test image, without an attack and under each: so that any two models or attacks can be
+//! compared image by image.
+
+use std::path::Path;
+
+use candle_core::{Device, Tensor};
+use retort_spec::{Accuracy, Attack, DatasetChoice};
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    EngineError, Result,
+    nn::{Named, StateFile},
+};
+
+/// The answers of one evaluation.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Outcomes {
+    /// The names of the classes; labels and answers are indices into them.
+    pub classes: Vec<String>,
+    /// The dataset whose test images were shown, in their order.
+    pub dataset: DatasetChoice,
+    /// By image: its class.
+    pub labels: Vec<u8>,
+    /// By attack, the first without one: what was answered to each image.
+    pub predictions: Vec<(Option<Attack>, Vec<u8>)>,
+}
+
+/// How two sets of answers to the same images agree.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Paired {
+    /// Images that both get right.
+    pub both: usize,
+    /// Images that only the first gets right.
+    pub only_first: usize,
+    /// Images that only the second gets right.
+    pub only_second: usize,
+    /// Images that neither gets right.
+    pub neither: usize,
+}
+
+/// What stands beside the tensors.
+#[derive(Serialize, Deserialize)]
+struct Header {
+    classes: Vec<String>,
+    dataset: DatasetChoice,
+    attacks: Vec<Option<Attack>>,
+}
+
+const LABELS: &str = "labels";
+const PREDICTIONS: &str = "predictions";
+
+impl Outcomes {
+    /// Writes the file, replacing an older one as a whole: `labels` `[N]` and `predictions` `[attacks, N]`, bytes.
+    ///
+    /// # Errors
+    /// When the disk refuses.
+    pub fn save(&self, path: &Path) -> Result<()> {
+        let (n, attacks) = (self.labels.len(), self.predictions.len());
+        let header = Header {
+            classes: self.classes.clone(),
+            dataset: self.dataset.clone(),
+            attacks: self.predictions.iter().map(|(attack, _)| attack.clone()).collect(),
+        };
+        let predictions: Vec<u8> = self.predictions.iter().flat_map(|(_, answers)| answers.iter().copied()).collect();
+        let tensors = [(LABELS, self.labels.clone(), vec![n]), (PREDICTIONS, predictions, vec![attacks, n])];
+        let named = |(name, values, shape): (&str, Vec<u8>, Vec<usize>)| {
+            Ok(Named { name: name.to_owned(), tensor: Tensor::from_vec(values, shape, &Device::Cpu)? })
+        };
+        let tensors = tensors.into_iter().map(named).collect::<Result<_>>()?;
+        let state = serde_json::to_string(&header).map_err(|e| EngineError::io(path, e.into()))?;
+        StateFile { tensors, state }.save(path)
+    }
+
+    /// Reads the file.
+    ///
+    /// # Errors
+    /// When it is missing, damaged, or its parts do not fit together.
+    pub fn load(path: &Path) -> Result<Self> {
+        let fault = |fault: String| EngineError::Model { path: path.to_owned(), fault };
+        let file = StateFile::load(path, &Device::Cpu)?;
+        let Header { classes, dataset, attacks } =
+            serde_json::from_str(&file.state).map_err(|e| fault(format!("these are no outcomes ({e})")))?;
+        let bytes = |name: &str| -> Result<Vec<u8>> {
+            let named = file.tensors.iter().find(|named| named.name == name);
+            let tensor = &named.ok_or_else(|| fault(format!("the tensor {name} is missing")))?.tensor;
+            Ok(tensor.flatten_all()?.to_vec1::<u8>()?)
+        };
+        let (labels, answers) = (bytes(LABELS)?, bytes(PREDICTIONS)?);
+        let known = |class: &u8| usize::from(*class) < classes.len();
+        if answers.len() != labels.len() * attacks.len() || !labels.iter().chain(&answers).all(known) {
+            return Err(fault("its labels, predictions and classes do not fit together".into()));
+        }
+        let rows = answers.chunks(labels.len().max(1)).map(<[u8]>::to_vec);
+        let predictions = attacks.into_iter().zip(rows).collect();
+        Ok(Self { classes, dataset, labels, predictions })
+    }
+
+    /// By class and answer: how many images of the class were answered so under an attack, given by its place.
+    pub fn confusion(&self, attack: usize) -> Vec<Vec<usize>> {
+        let mut counts = vec![vec![0; self.classes.len()]; self.classes.len()];
+        for (label, answer) in self.labels.iter().zip(&self.predictions[attack].1) {
+            counts[usize::from(*label)][usize::from(*answer)] += 1;
+        }
+        counts
+    }
+
+    /// By class: the accuracy under an attack, given by its place.
+    pub fn by_class(&self, attack: usize) -> Vec<Accuracy> {
+        let row = |(class, row): (usize, &Vec<usize>)| Accuracy { correct: row[class], n: row.iter().sum() };
+        self.confusion(attack).iter().enumerate().map(row).collect()
+    }
+
+    /// Compares two sets of answers image by image, each given by the place of its attack.
+    ///
+    /// # Errors
+    /// When they are not to the same images.
+    pub fn paired(&self, attack: usize, other: &Self, other_attack: usize) -> Result<Paired> {
+        if (&self.dataset, &self.labels) != (&other.dataset, &other.labels) {
+            let fault =
+                "the two evaluations are not of the same images: choose two on the same dataset and test images";
+            return Err(EngineError::Data(fault.into()));
+        }
+        let mut paired = Paired { both: 0, only_first: 0, only_second: 0, neither: 0 };
+        let answers = self.predictions[attack].1.iter().zip(&other.predictions[other_attack].1);
+        for ((first, second), label) in answers.zip(&self.labels) {
+            *match (first == label, second == label) {
+                (true, true) => &mut paired.both,
+                (true, false) => &mut paired.only_first,
+                (false, true) => &mut paired.only_second,
+                (false, false) => &mut paired.neither,
+            } += 1;
+        }
+        Ok(paired)
+    }
+}
+
+impl Paired {
+    /// The first's accuracy less the second's, in percentage points.
+    pub fn difference(self) -> f64 {
+        let n = self.both + self.only_first + self.only_second + self.neither;
+        100.0 * (self.only_first as f64 - self.only_second as f64) / n.max(1) as f64
+    }
+
+    /// The probability of a split of the images that only one gets right at least as uneven as this, if both were equally
+    /// good: the exact test of `McNemar` (1947), two-sided.
+    pub fn p_value(self) -> f64 {
+        let n = self.only_first + self.only_second;
+        let least = self.only_first.min(self.only_second);
+        // ln of the binomial coefficients, one after the other.
+        let mut log_term = -(n as f64) * std::f64::consts::LN_2;
+        let mut tail = 0.0;
+        for i in 0..=least {
+            tail += log_term.exp();
+            log_term += ((n - i) as f64 / (i + 1) as f64).ln();
+        }
+        (2.0 * tail).min(1.0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn outcomes(answers: &[[u8; 4]]) -> Outcomes {
+        let attacks = std::iter::once(None).chain([1, 20].map(|steps| Some(Attack::pgd(steps))));
+        Outcomes {
+            classes: vec!["cat".into(), "dog".into()],
+            dataset: DatasetChoice::all_of("pets"),
+            labels: vec![0, 0, 1, 1],
+            predictions: attacks.zip(answers.iter().map(|a| a.to_vec())).collect(),
+        }
+    }
+
+    #[test]
+    fn outcomes_read_back_as_they_were_written() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("outcomes.safetensors");
+        let written = outcomes(&[[0, 0, 1, 0], [1, 0, 0, 0]]);
+        written.save(&path).unwrap();
+        assert_eq!(Outcomes::load(&path).unwrap(), written);
+    }
+
+    #[test]
+    fn the_confusion_matrix_counts_by_class_and_answer() {
+        let outcomes = outcomes(&[[0, 0, 1, 0], [1, 0, 0, 0]]);
+        assert_eq!(outcomes.confusion(0), [[2, 0], [1, 1]]);
+        assert_eq!(outcomes.confusion(1), [[1, 1], [2, 0]]);
+        assert_eq!(outcomes.by_class(1), [Accuracy { correct: 1, n: 2 }, Accuracy { correct: 0, n: 2 }]);
+    }
+
+    #[test]
+    fn two_evaluations_are_compared_image_by_image_if_they_are_of_the_same_images() {
+        let (first, second) = (outcomes(&[[0, 0, 1, 0]]), outcomes(&[[0, 1, 0, 1], [0, 0, 0, 0]]));
+        let paired = first.paired(0, &second, 0).unwrap();
+        assert_eq!(paired, Paired { both: 1, only_first: 2, only_second: 1, neither: 0 });
+        assert!((paired.difference() - 25.0).abs() < 1e-12);
+        let other = Outcomes { labels: vec![1, 0, 1, 1], ..outcomes(&[[0; 4]]) };
+        assert!(first.paired(0, &other, 0).is_err());
+    }
+
+    #[test]
+    fn the_p_value_is_that_of_mcnemars_exact_test() {
+        let p = |only_first, only_second| Paired { both: 9, only_first, only_second, neither: 1 }.p_value();
+        // 2 · (1 + 10 + 45) / 2¹⁰ for 2 of 10.
+        assert!((p(2, 8) - 112.0 / 1024.0).abs() < 1e-12 && (p(8, 2) - p(2, 8)).abs() < 1e-15);
+        assert!((p(5, 5) - 1.0).abs() < 1e-12 && (p(0, 0) - 1.0).abs() < 1e-12);
+        assert!(p(400, 600) < 1e-9 && p(400, 600) > 0.0);
+    }
+}
