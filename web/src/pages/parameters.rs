@@ -34,6 +34,13 @@ pub struct MethodParameters {
     pub parameters: Vec<Parameter>,
 }
 
+impl MethodParameters {
+    /// Whether anything is typed for it.
+    pub fn is_set(&self) -> bool {
+        !self.preset.is_empty() || self.parameters.iter().any(|parameter| !parameter.typed.is_empty())
+    }
+}
+
 /// The parameters of every method at a budget, with `epochs` instead of its own where given. The defaults are read off the
 /// runs that would be launched, so that the form cannot say anything else.
 pub fn of(budget: Budget, epochs: Option<usize>, typed: &[String]) -> Vec<MethodParameters> {
