@@ -13,12 +13,36 @@ pub enum Architecture {
     /// CIFAR ResNet of depth 20, widths 16, 32, 64.
     #[serde(rename = "resnet20")]
     ResNet20,
+    /// CIFAR ResNet of depth 32, widths 16, 32, 64.
+    #[serde(rename = "resnet32")]
+    ResNet32,
+    /// CIFAR ResNet of depth 56, widths 16, 32, 64.
+    #[serde(rename = "resnet56")]
+    ResNet56,
     /// ResNet-18 with a 3×3 stem, widths 64 to 512.
     #[serde(rename = "resnet18")]
     ResNet18,
     /// Wide ResNet of depth 16, two times as wide.
     #[serde(rename = "wrn-16-2")]
     Wrn16x2,
+    /// Wide ResNet of depth 34, two times as wide.
+    #[serde(rename = "wrn-34-2")]
+    Wrn34x2,
+    /// Wide ResNet of depth 40, two times as wide.
+    #[serde(rename = "wrn-40-2")]
+    Wrn40x2,
+    /// Wide ResNet of depth 28, ten times as wide.
+    #[serde(rename = "wrn-28-10")]
+    Wrn28x10,
+    /// Wide ResNet of depth 34, ten times as wide.
+    #[serde(rename = "wrn-34-10")]
+    Wrn34x10,
+    /// ResNet-18 with batch norm and ReLU in front of the convolutions, and none in front of the pooling.
+    #[serde(rename = "preactresnet18")]
+    PreActResNet18,
+    /// The same with batch norm and ReLU in front of the pooling too.
+    #[serde(rename = "preactresnet18-bn")]
+    PreActResNet18Bn,
     /// MobileNetV2 in its CIFAR form: stride 1 in the first stages.
     #[serde(rename = "mobilenetv2")]
     MobileNetV2,
@@ -26,15 +50,37 @@ pub enum Architecture {
 
 impl Architecture {
     /// All of them, fewest multiply-accumulates first.
-    pub const ALL: [Self; 5] = [Self::ResNet8, Self::ResNet20, Self::MobileNetV2, Self::Wrn16x2, Self::ResNet18];
+    pub const ALL: [Self; 13] = [
+        Self::ResNet8,
+        Self::ResNet20,
+        Self::ResNet32,
+        Self::MobileNetV2,
+        Self::Wrn16x2,
+        Self::ResNet56,
+        Self::Wrn34x2,
+        Self::Wrn40x2,
+        Self::ResNet18,
+        Self::PreActResNet18,
+        Self::PreActResNet18Bn,
+        Self::Wrn28x10,
+        Self::Wrn34x10,
+    ];
 
     /// The name in specs and on the command line.
     pub const fn id(self) -> &'static str {
         match self {
             Self::ResNet8 => "resnet8",
             Self::ResNet20 => "resnet20",
+            Self::ResNet32 => "resnet32",
+            Self::ResNet56 => "resnet56",
             Self::ResNet18 => "resnet18",
+            Self::PreActResNet18 => "preactresnet18",
+            Self::PreActResNet18Bn => "preactresnet18-bn",
             Self::Wrn16x2 => "wrn-16-2",
+            Self::Wrn34x2 => "wrn-34-2",
+            Self::Wrn40x2 => "wrn-40-2",
+            Self::Wrn28x10 => "wrn-28-10",
+            Self::Wrn34x10 => "wrn-34-10",
             Self::MobileNetV2 => "mobilenetv2",
         }
     }
@@ -44,8 +90,16 @@ impl Architecture {
         match self {
             Self::ResNet8 => "ResNet-8",
             Self::ResNet20 => "ResNet-20",
+            Self::ResNet32 => "ResNet-32",
+            Self::ResNet56 => "ResNet-56",
             Self::ResNet18 => "ResNet-18",
+            Self::PreActResNet18 => "PreActResNet-18",
+            Self::PreActResNet18Bn => "PreActResNet-18 (BN)",
             Self::Wrn16x2 => "WRN-16-2",
+            Self::Wrn34x2 => "WRN-34-2",
+            Self::Wrn40x2 => "WRN-40-2",
+            Self::Wrn28x10 => "WRN-28-10",
+            Self::Wrn34x10 => "WRN-34-10",
             Self::MobileNetV2 => "MobileNetV2",
         }
     }
@@ -60,8 +114,14 @@ impl Architecture {
         match self {
             Self::ResNet8 => 12.5,
             Self::ResNet20 => 40.8,
-            Self::ResNet18 => 555.0,
+            Self::ResNet32 => 69.1,
+            Self::ResNet56 => 125.7,
+            Self::ResNet18 | Self::PreActResNet18 | Self::PreActResNet18Bn => 555.0,
             Self::Wrn16x2 => 101.0,
+            Self::Wrn34x2 => 271.0,
+            Self::Wrn40x2 => 328.0,
+            Self::Wrn28x10 => 5_243.0,
+            Self::Wrn34x10 => 6_659.0,
             Self::MobileNetV2 => 91.1,
         }
     }
@@ -71,8 +131,16 @@ impl Architecture {
         match self {
             Self::ResNet8 => 78_042,
             Self::ResNet20 => 272_474,
+            Self::ResNet32 => 466_906,
+            Self::ResNet56 => 855_770,
             Self::ResNet18 => 11_173_962,
+            Self::PreActResNet18 => 11_171_146,
+            Self::PreActResNet18Bn => 11_172_170,
             Self::Wrn16x2 => 691_674,
+            Self::Wrn34x2 => 1_855_578,
+            Self::Wrn40x2 => 2_243_546,
+            Self::Wrn28x10 => 36_479_194,
+            Self::Wrn34x10 => 46_160_474,
             Self::MobileNetV2 => 2_296_922,
         }
     }

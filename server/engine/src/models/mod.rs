@@ -1,8 +1,8 @@
 //! Architectures. Each is one file; adding one is that file and a line in [`build`].
 
 mod mobilenet_v2;
+mod pre_activation;
 mod resnet;
-mod wide_resnet;
 
 use candle_core::Result;
 use retort_spec::Architecture;
@@ -39,12 +39,21 @@ pub trait Model: Send + Sync {
 /// # Errors
 /// When the device has no memory left.
 pub fn build(architecture: Architecture, classes: usize, builder: &mut Builder) -> Result<Box<dyn Model>> {
+    let b = builder;
     Ok(match architecture {
-        Architecture::ResNet8 => Box::new(resnet::cifar(builder, 8, classes)?),
-        Architecture::ResNet20 => Box::new(resnet::cifar(builder, 20, classes)?),
-        Architecture::ResNet18 => Box::new(resnet::resnet18(builder, classes)?),
-        Architecture::Wrn16x2 => Box::new(wide_resnet::build(builder, (16, 2), classes)?),
-        Architecture::MobileNetV2 => Box::new(mobilenet_v2::build(builder, classes)?),
+        Architecture::ResNet8 => Box::new(resnet::cifar(b, 8, classes)?),
+        Architecture::ResNet20 => Box::new(resnet::cifar(b, 20, classes)?),
+        Architecture::ResNet32 => Box::new(resnet::cifar(b, 32, classes)?),
+        Architecture::ResNet56 => Box::new(resnet::cifar(b, 56, classes)?),
+        Architecture::ResNet18 => Box::new(resnet::resnet18(b, classes)?),
+        Architecture::PreActResNet18 => Box::new(pre_activation::resnet18(b, false, classes)?),
+        Architecture::PreActResNet18Bn => Box::new(pre_activation::resnet18(b, true, classes)?),
+        Architecture::Wrn16x2 => Box::new(pre_activation::wide(b, (16, 2), classes)?),
+        Architecture::Wrn34x2 => Box::new(pre_activation::wide(b, (34, 2), classes)?),
+        Architecture::Wrn40x2 => Box::new(pre_activation::wide(b, (40, 2), classes)?),
+        Architecture::Wrn28x10 => Box::new(pre_activation::wide(b, (28, 10), classes)?),
+        Architecture::Wrn34x10 => Box::new(pre_activation::wide(b, (34, 10), classes)?),
+        Architecture::MobileNetV2 => Box::new(mobilenet_v2::build(b, classes)?),
     })
 }
 
@@ -66,11 +75,21 @@ mod tests {
             (Architecture::ResNet18, 11_173_962, 11_220_132, 9_600),
             (Architecture::Wrn16x2, 691_674, 703_284, 1_824),
             (Architecture::MobileNetV2, 2_296_922, 2_412_212, 35_088),
+            (Architecture::ResNet32, 466_906, 472_756, 2_464),
+            (Architecture::ResNet56, 855_770, 861_620, 4_256),
+            (Architecture::PreActResNet18, 11_171_146, 11_217_316, 6_784),
+            (Architecture::PreActResNet18Bn, 11_172_170, 11_218_340, 7_808),
+            (Architecture::Wrn34x2, 1_855_578, 1_867_188, 4_512),
+            (Architecture::Wrn40x2, 2_243_546, 2_255_156, 5_408),
+            (Architecture::Wrn28x10, 36_479_194, 36_536_884, 17_952),
+            (Architecture::Wrn34x10, 46_160_474, 46_218_164, 22_432),
         ] {
-            let network = |classes| Network::new(architecture, classes, 1, &Device::Cpu).unwrap().weights;
-            assert_eq!((network(10).count(), network(100).count()), (ten, hundred), "{architecture}");
-            assert_eq!(ten, architecture.parameters());
-            let statistics: usize = network(10).buffers.iter().map(|b| b.tensor.elem_count()).sum();
+            let weights = Network::new(architecture, 10, 1, &Device::Cpu).unwrap().weights;
+            assert_eq!((weights.count(), architecture.parameters()), (ten, ten), "{architecture}");
+            // The classifier alone knows how many classes there are.
+            let features = weights.parameters[weights.parameters.len() - 2].tensor.dim(1).unwrap();
+            assert_eq!(ten + 90 * (features + 1), hundred, "{architecture}");
+            let statistics: usize = weights.buffers.iter().map(|b| b.tensor.elem_count()).sum();
             assert_eq!(statistics, buffers, "{architecture}");
         }
     }
@@ -93,13 +112,17 @@ mod tests {
         some(Architecture::ResNet8, &keys, &["layer1.0.downsample"]);
         let keys = ["block1.layer.0.convShortcut.weight", "block3.layer.1.bn2.running_mean", "bn1.weight", "fc.bias"];
         some(Architecture::Wrn16x2, &keys, &["block1.layer.1.convShortcut"]);
+        let keys = ["layer2.0.shortcut.0.weight", "layer1.0.bn1.weight", "layer4.1.conv2.weight", "linear.bias"];
+        some(Architecture::PreActResNet18, &keys, &["bn.", "bn1.", "layer2.0.shortcut.1", "layer1.0.shortcut"]);
+        some(Architecture::PreActResNet18Bn, &["bn.weight", "bn.running_var"], &["bn1."]);
         let keys = ["layers.0.shortcut.1.bias", "layers.16.conv2.weight", "conv2.weight", "linear.weight"];
         some(Architecture::MobileNetV2, &keys, &["layers.2.shortcut", "layers.17"]);
     }
 
     #[test]
     fn gradients_of_the_input_are_the_slopes_of_the_output_in_both_modes() {
-        for architecture in Architecture::ALL {
+        // The largest ones are made of the same blocks as smaller ones of their family.
+        for architecture in Architecture::ALL.into_iter().filter(|a| a.mega_macs() < 1_000.0) {
             let mut network = Network::new(architecture, 10, 3, &Device::Cpu).unwrap();
             let images = testing::tensor(1, (2, 3, 32, 32)).abs().unwrap();
             // Passes in batch mode first, so that the running statistics are those of these images.
