@@ -11,6 +11,8 @@ pub mod device;
 mod error;
 mod evaluate;
 mod folder;
+#[cfg(test)]
+mod golden;
 mod journal;
 mod loader;
 mod loss;

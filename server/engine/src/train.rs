@@ -2,22 +2,23 @@
 
 mod classifier;
 mod state;
+mod update;
 
 use std::collections::BTreeMap;
 
-use candle_core::{Tensor, Var};
 use retort_spec::{
     Event, FineTune, Method, ProbeSpec, RunSpec, Schedule, Stage, StageWork, TrainSpec, VALIDATION_STEPS,
 };
 
 use self::state::Position;
+pub(crate) use self::update::update;
 use crate::{
     EngineError, Result,
     data::Dataset,
     evaluate::{natural_accuracy, validate},
     loader,
-    methods::{Answer, Batch, Objective, Setting, fine_tuning, objective},
-    nn::{ModelHeader, Named, Network, Sgd, Statistics, Want, load_model, save_model},
+    methods::{Batch, Objective, Setting, fine_tuning, objective},
+    nn::{ModelHeader, Named, Network, Sgd, load_model, save_model},
     ops::SgdStep,
     rng::{Purpose, Stream},
     run::{Context, Outcome, model_path, share_done},
@@ -59,13 +60,6 @@ impl Part<'_> {
             Lesson::Classifier | Lesson::FineTune(_) => true,
         }
     }
-}
-
-fn sum(a: Option<Tensor>, b: Option<Tensor>) -> Result<Option<Tensor>> {
-    Ok(match (a, b) {
-        (Some(a), Some(b)) => Some((a + b)?),
-        (a, b) => a.or(b),
-    })
 }
 
 /// A training in the making.
@@ -282,45 +276,14 @@ impl Training<'_, '_, '_, '_> {
         let mut stream = self.augment.then(|| Stream::new(seed, Purpose::Augment, epoch, step));
         let images = loader::batch(&self.dataset.train, indices, stream.as_mut(), &self.context.device)?;
         let batch = Batch { images, labels: &labels, indices, seed, epoch, step };
-        let inputs = objective.inputs(&mut self.network, &batch)?;
-        let mut passes = Vec::new();
-        for images in &inputs {
-            passes.push(self.network.forward(images, Statistics::Batch, Want::Parameters)?);
-        }
-        let leaves: Vec<(Var, Var)> = passes
-            .iter()
-            .map(|pass| Ok((Var::from_tensor(&pass.logits)?, Var::from_tensor(&pass.features)?)))
-            .collect::<Result<_>>()?;
-        let answers: Vec<Answer> = leaves.iter().map(|(logits, features)| Answer { logits, features }).collect();
-        let loss = objective.loss(&answers, &inputs, &batch)?;
-        let value = f64::from(loss.to_scalar::<f32>()?);
-        if !value.is_finite() {
-            return Err(EngineError::Diverged(format!(
-                "the loss became {value} in epoch {}, step {}: lower the learning rate, or raise the temperature",
-                epoch + 1,
-                step + 1
-            )));
-        }
-        at.loss_sum += value * indices.len() as f64;
-        at.seen += indices.len();
-        let rows: Vec<Vec<f32>> = leaves[0].0.to_vec2()?;
-        let right = |(row, label): (&Vec<f32>, &u8)| row.iter().all(|v| *v <= row[usize::from(*label)]);
-        at.correct += rows.iter().zip(&labels).filter(|pair| right(*pair)).count();
-        let gradients = loss.backward()?;
-        let of = |var: &Var| gradients.get(var).cloned();
-        let mut parameters: Vec<Option<Tensor>> = Vec::new();
-        for (pass, (logits, features)) in passes.into_iter().zip(&leaves) {
-            let found = pass.backward(of(logits), of(features))?;
-            parameters = if parameters.is_empty() {
-                found
-            } else {
-                parameters.into_iter().zip(found).map(|(a, b)| sum(a, b)).collect::<Result<_>>()?
-            };
-        }
         let (momentum, weight_decay) = (part.schedule.momentum, part.schedule.weight_decay);
         let sgd_step = SgdStep { learning_rate, momentum, weight_decay };
-        sgd.step(&mut self.network.weights.parameters, &parameters, sgd_step)?;
-        objective.after_step(&gradients, &batch, sgd_step)?;
+        let (loss, logits) = update(&mut self.network, objective, &batch, sgd, sgd_step)?;
+        at.loss_sum += loss * indices.len() as f64;
+        at.seen += indices.len();
+        let rows: Vec<Vec<f32>> = logits.to_vec2()?;
+        let right = |(row, label): (&Vec<f32>, &u8)| row.iter().all(|v| *v <= row[usize::from(*label)]);
+        at.correct += rows.iter().zip(&labels).filter(|pair| right(*pair)).count();
         Ok(())
     }
 

@@ -11,7 +11,7 @@ use crate::{
 
 /// α·T²·KL(t(x) ‖ s(x̃)) + (1 − α)·CE(s(x), y): the teacher sees the natural x, the student x̃, attacked by PGD on its
 /// cross-entropy. With sample weighting each image's KL counts by the teacher's confidence.
-pub(super) struct Ard {
+pub(crate) struct Ard {
     teacher: Network,
     attack: InnerAttack,
     temperature: f64,
@@ -21,7 +21,7 @@ pub(super) struct Ard {
 }
 
 impl Ard {
-    pub(super) fn new(teacher: Network, method: &Method) -> Result<Self> {
+    pub(crate) fn new(teacher: Network, method: &Method) -> Result<Self> {
         let Method::Ard { attack, temperature, alpha, reduction, sample_weighting } = method else {
             candle_core::bail!("these are not ARD's parameters");
         };
@@ -41,15 +41,20 @@ impl Objective for Ard {
 
     fn loss(&mut self, answers: &[Answer], _inputs: &[Tensor], batch: &Batch) -> Result<Tensor> {
         let (teacher, _) = self.teacher.infer(&batch.images)?;
+        self.loss_of(&teacher, answers, batch.labels)
+    }
+}
+
+impl Ard {
+    /// The loss, given the teacher's logits.
+    pub(crate) fn loss_of(&self, teacher: &Tensor, answers: &[Answer], labels: &[u8]) -> Result<Tensor> {
         let student = answers[0].logits;
-        let weights = sample_weights(self.sample_weighting, &teacher, batch.labels)?;
-        let divergences = kl_divergences(&teacher, student, self.temperature)?;
+        let weights = sample_weights(self.sample_weighting, teacher, labels)?;
+        let divergences = kl_divergences(teacher, student, self.temperature)?;
         let soft = (weighted_mean(&divergences, weights.as_ref())? / classes_averaged(student, self.reduction)?)?;
         let loss = (soft * (self.alpha * self.temperature * self.temperature))?;
         match answers.get(1) {
-            Some(natural) if self.alpha < 1.0 => {
-                loss + (cross_entropy(natural.logits, batch.labels)? * (1.0 - self.alpha))?
-            }
+            Some(natural) if self.alpha < 1.0 => loss + (cross_entropy(natural.logits, labels)? * (1.0 - self.alpha))?,
             _ => Ok(loss),
         }
     }

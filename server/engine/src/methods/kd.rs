@@ -10,7 +10,7 @@ use crate::{
 };
 
 /// γ·CE(s(x), y) + α·T²·KL(t(x) ‖ s(x)) on natural images, batch mean.
-pub(super) struct Kd {
+pub(crate) struct Kd {
     teacher: Network,
     temperature: f64,
     alpha: f64,
@@ -18,7 +18,7 @@ pub(super) struct Kd {
 }
 
 impl Kd {
-    pub(super) const fn new(teacher: Network, temperature: f64, alpha: f64, gamma: f64) -> Self {
+    pub(crate) const fn new(teacher: Network, temperature: f64, alpha: f64, gamma: f64) -> Self {
         Self { teacher, temperature, alpha, gamma }
     }
 }
@@ -30,11 +30,19 @@ impl Objective for Kd {
 
     fn loss(&mut self, answers: &[Answer], inputs: &[Tensor], batch: &Batch) -> Result<Tensor> {
         let (teacher, _) = self.teacher.infer(&inputs[0])?;
-        let soft = kl_divergence(&teacher, answers[0].logits, self.temperature, Reduction::BatchMean)?;
+        self.loss_of(&teacher, answers, batch.labels)
+    }
+}
+
+impl Kd {
+    /// The loss, given the teacher's logits.
+    pub(crate) fn loss_of(&self, teacher: &Tensor, answers: &[Answer], labels: &[u8]) -> Result<Tensor> {
+        let student = answers[0].logits;
+        let soft = kl_divergence(teacher, student, self.temperature, Reduction::BatchMean)?;
         let loss = (soft * (self.alpha * self.temperature * self.temperature))?;
         if self.gamma == 0.0 {
             return Ok(loss);
         }
-        loss + (cross_entropy(answers[0].logits, batch.labels)? * self.gamma)?
+        loss + (cross_entropy(student, labels)? * self.gamma)?
     }
 }

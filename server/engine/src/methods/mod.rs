@@ -2,14 +2,14 @@
 //! [`objective`].
 
 mod adversarial;
-mod ard;
+pub(crate) mod ard;
 pub(crate) mod contrast;
 mod gacd;
 mod heads;
-mod kd;
+pub(crate) mod kd;
 pub(crate) mod memory_bank;
 mod natural;
-mod trades;
+pub(crate) mod trades;
 
 use candle_core::{Device, Result, Tensor, backprop::GradStore};
 use retort_spec::{BatchNormMode, FineTune, FineTuneLoss, InnerAttack, Method, SampleWeighting, TRADES_BETA};

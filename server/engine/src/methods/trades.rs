@@ -18,13 +18,13 @@ const START: f32 = 0.001;
 ///
 /// The natural and the attacked images are a pass each, so each has batch statistics of its own. The authors' code passes the
 /// natural images twice, which counts them twice in the running statistics and changes nothing else.
-pub(super) struct Trades {
+pub(crate) struct Trades {
     attack: InnerAttack,
     beta: f64,
 }
 
 impl Trades {
-    pub(super) fn new(attack: &InnerAttack, beta: f64) -> Self {
+    pub(crate) fn new(attack: &InnerAttack, beta: f64) -> Self {
         Self { attack: attack.clone(), beta }
     }
 }
@@ -44,8 +44,15 @@ impl Objective for Trades {
     }
 
     fn loss(&mut self, answers: &[Answer], _inputs: &[Tensor], batch: &Batch) -> Result<Tensor> {
+        self.loss_of(answers, batch.labels)
+    }
+}
+
+impl Trades {
+    /// The loss of the natural and the attacked answers.
+    pub(crate) fn loss_of(&self, answers: &[Answer], labels: &[u8]) -> Result<Tensor> {
         let [natural, attacked] = answers else { candle_core::bail!("TRADES learns from two answers") };
         let divergence = kl_divergence(natural.logits, attacked.logits, 1.0, Reduction::BatchMean)?;
-        cross_entropy(natural.logits, batch.labels)? + (divergence * self.beta)?
+        cross_entropy(natural.logits, labels)? + (divergence * self.beta)?
     }
 }

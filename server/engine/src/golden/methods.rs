@@ -1,0 +1,211 @@
+//! Losses, the optimiser, attacks, and whole training steps (tools/golden/methods.py).
+
+use candle_core::{Device, Tensor, Var};
+use retort_spec::{Architecture, Attack, Gacd, Method, MethodName, Setting};
+
+use super::{Golden, images, labels, network, tensor};
+use crate::{
+    attacks::{Attacker, Starts, predicted, sinkhorn},
+    loss::cross_entropy_gradient,
+    methods::{self, Answer, Batch, Objective, ard::Ard, kd::Kd, trades::Trades},
+    nn::{Named, Network, Sgd},
+    ops::{self, SgdStep, testing},
+    rng::Purpose,
+    train::update,
+};
+
+/// Relative to the largest number. A divergence between softened answers is a small difference of larger numbers.
+const TOLERANCE: f32 = 1e-4;
+
+/// A method with parameters that differ from its defaults.
+fn method(name: MethodName, settings: &[(&str, &str)]) -> Method {
+    let dataset = retort_spec::DatasetChoice::all_of("golden");
+    let mut spec = retort_spec::TrainSpec::published(name, Architecture::ResNet8, dataset, 0);
+    for (path, value) in settings {
+        spec.set(&Setting::new(*path, *value)).unwrap();
+    }
+    spec.method
+}
+
+#[test]
+fn losses_and_their_gradients_are_pytorchs() {
+    let golden = Golden::read("methods");
+    let (n, classes) = (16, 10);
+    let y = labels("loss labels", n, classes);
+    let logits = |name: &str| (tensor(name, &[n, classes]) * 4.0).unwrap();
+    let teacher = logits("teacher logits");
+    let natural = Var::from_tensor(&logits("natural logits")).unwrap();
+    let attacked = Var::from_tensor(&logits("attacked logits")).unwrap();
+    let answer = |logits| Answer { logits, features: &teacher };
+    let kd = |temperature, alpha, gamma| {
+        let kd = Kd::new(network(Architecture::ResNet8), temperature, alpha, gamma);
+        kd.loss_of(&teacher, &[answer(&natural)], &y).unwrap()
+    };
+    let ard = |settings: &[(&str, &str)]| {
+        let ard = Ard::new(network(Architecture::ResNet8), &method(MethodName::Ard, settings)).unwrap();
+        ard.loss_of(&teacher, &[answer(&attacked), answer(&natural)], &y).unwrap()
+    };
+    let Method::Trades { attack, beta } = method(MethodName::Trades, &[]) else { panic!("it is TRADES") };
+    let trades = Trades::new(&attack, beta).loss_of(&[answer(&natural), answer(&attacked)], &y).unwrap();
+    for (name, loss) in [
+        ("kd", kd(30.0, 1.0, 0.0)),
+        ("kd_repdistiller", kd(4.0, 0.9, 0.1)),
+        ("ard", ard(&[])),
+        ("ard_alpha", ard(&[("method.alpha", "0.5")])),
+        ("ard_weighted", ard(&[("method.sample_weighting", "teacher")])),
+        ("trades", trades),
+    ] {
+        golden.hold(&format!("{name}.loss"), &[loss.to_scalar().unwrap()], TOLERANCE);
+        let gradients = loss.backward().unwrap();
+        for (side, leaf) in [("natural", &natural), ("attacked", &attacked)] {
+            let key = format!("{name}.{side}");
+            match gradients.get(leaf) {
+                Some(gradient) => golden.hold(&key, &testing::values(gradient), TOLERANCE),
+                None => assert!(!golden.0.contains_key(&key), "{key}"),
+            }
+        }
+    }
+}
+
+#[test]
+fn twenty_steps_of_sgd_are_pytorchs() {
+    let golden = Golden::read("methods");
+    let (x, y) = (tensor("sgd images", &[32, 12]), labels("sgd labels", 32, 5));
+    let named = |name: &str, shape: &[usize]| Named { name: name.into(), tensor: tensor(name, shape) };
+    let mut layer = vec![named("sgd weight", &[5, 12]), named("sgd bias", &[5])];
+    let mut sgd = Sgd::new(&layer).unwrap();
+    let mut trajectory = Vec::new();
+    for step in 0..20 {
+        let logits = ops::linear(&x, &layer[0].tensor, &layer[1].tensor).unwrap();
+        let slope = (cross_entropy_gradient(&logits, &y).unwrap() / 32.0).unwrap();
+        let (_, dw, db) = ops::linear_gradients(&x, &layer[0].tensor, &slope).unwrap();
+        let learning_rate = if step < 10 { 0.1 } else { 0.01 };
+        let step = SgdStep { learning_rate, momentum: 0.9, weight_decay: 5e-4 };
+        sgd.step(&mut layer, &[Some(dw), Some(db)], step).unwrap();
+        trajectory.extend(layer.iter().flat_map(|named| testing::values(&named.tensor)));
+    }
+    golden.hold("sgd.trajectory", &trajectory, TOLERANCE);
+}
+
+#[test]
+fn pgd_from_the_same_starts_fools_the_network_into_the_same_answers() {
+    let golden = Golden::read("methods");
+    let (mut network, x) = (network(Architecture::ResNet8), images("attacked images", 24));
+    let [_, bias] = network.classifier();
+    network.weights.parameters[bias].tensor = golden.0["pgd.bias"].clone();
+    let bytes = |name: &str| -> Vec<u8> { golden.numbers(name).iter().map(|v| *v as u8).collect() };
+    let y = bytes("pgd.labels");
+    assert_eq!(predicted(&network.infer(&x).unwrap().0).unwrap(), y);
+    for steps in [1, 20] {
+        let starts = Starts { seed: 7, purpose: Purpose::Attack };
+        let mut attacker = Attacker { attack: &Attack::pgd(steps), surrogate: None, starts };
+        let found = attacker.predictions(&mut network, &x, &y, &(0..24).collect::<Vec<_>>()).unwrap();
+        assert_eq!(found, bytes(&format!("pgd.{steps}.answers")), "PGD-{steps}");
+        assert_ne!(found, y, "PGD-{steps}");
+    }
+}
+
+#[test]
+fn the_transport_plan_and_its_value_are_pytorchs() {
+    let golden = Golden::read("methods");
+    let unit = |name: &str| {
+        let t = tensor(name, &[12, 32]);
+        t.broadcast_div(&t.sqr().unwrap().sum_keepdim(1).unwrap().sqrt().unwrap()).unwrap()
+    };
+    let cost = unit("plan a").matmul(&unit("plan b").t().unwrap()).unwrap().affine(-1.0, 1.0).unwrap().relu().unwrap();
+    for epsilon in [0.01, 0.1] {
+        let plan = sinkhorn(&cost.to_vec2().unwrap(), epsilon).concat();
+        let value: f64 = plan.iter().zip(testing::values(&cost)).map(|(p, c)| f64::from(p * c)).sum();
+        // At little entropy a difference of 1e-7 in the cost is one of 1e-5 in the logarithm of the plan.
+        golden.hold(&format!("sinkhorn.{epsilon}.plan"), &plan, 1e-4);
+        golden.hold(&format!("sinkhorn.{epsilon}.value"), &[value as f32], 1e-4);
+    }
+}
+
+const BATCH: usize = 12;
+const STEPS: u64 = 3;
+const SEED: u64 = 11;
+
+/// Three steps from the golden weights. The steps of an attack are signs: where a slope is almost 0, rounding decides, so that
+/// the numbers agree less closely than a single pass does.
+fn hold_steps(
+    name: &str,
+    objective: &mut dyn Objective,
+    step: SgdStep,
+    batch: impl Fn(u64) -> (Vec<u8>, Vec<u32>),
+    tolerance: f32,
+) {
+    let golden = Golden::read("methods");
+    let mut student = network(Architecture::ResNet8);
+    let mut sgd = Sgd::new(&student.weights.parameters).unwrap();
+    let mut losses = Vec::new();
+    for i in 0..STEPS {
+        let (labels, indices) = batch(i);
+        let images = images(&format!("step {i}"), BATCH);
+        let batch = Batch { images, labels: &labels, indices: &indices, seed: SEED, epoch: 0, step: i };
+        losses.push(update(&mut student, objective, &batch, &mut sgd, step).unwrap().0 as f32);
+    }
+    golden.hold(&format!("{name}.losses"), &losses, tolerance);
+    let (logits, _) = student.infer(&images("shown", 4)).unwrap();
+    golden.hold(&format!("{name}.logits"), &testing::values(&logits), 10.0 * tolerance);
+    let mut parameters = student.weights.parameters;
+    parameters.sort_unstable_by(|a, b| a.name.cmp(&b.name));
+    let size = |named: &Named| testing::values(&named.tensor).iter().map(|v| f64::from(v.abs())).sum::<f64>() as f32;
+    golden.hold(&format!("{name}.sizes"), &parameters.iter().map(size).collect::<Vec<_>>(), tolerance);
+}
+
+fn setting<'a>(teacher: Network, labels: &'a [u8], device: &'a Device) -> methods::Setting<'a> {
+    methods::Setting { teacher: Some(teacher), student_features: 64, labels, classes: 10, seed: SEED, device }
+}
+
+#[test]
+fn three_steps_of_ard_are_pytorchs() {
+    let teacher = network(Architecture::ResNet20);
+    let mut ard = methods::objective(&method(MethodName::Ard, &[]), setting(teacher, &[], &Device::Cpu)).unwrap();
+    let step = SgdStep { learning_rate: 0.1, momentum: 0.9, weight_decay: 2e-4 };
+    let batch = |i| (labels(&format!("labels {i}"), BATCH, 10), (0..BATCH as u32).collect());
+    hold_steps("ard_steps", ard.as_mut(), step, batch, 1e-3);
+}
+
+#[test]
+fn three_steps_of_gacd_are_pytorchs() {
+    let (rows, dim) = (60, 128);
+    let all: Vec<u8> = (0..rows as u8).map(|i| i % 10).collect();
+    // So many negatives that all images of other classes are.
+    let parameters = Method::Gacd(Gacd { negatives: 45_000, ..Gacd::default() });
+    let teacher = network(Architecture::ResNet20);
+    let mut gacd = methods::objective(&parameters, setting(teacher, &all, &Device::Cpu)).unwrap();
+    let mut state = Vec::new();
+    let mut keep = |name: String, tensor: Tensor| state.push(Named { name, tensor });
+    for which in 0..2 {
+        let head = [(format!("head {which} weight"), vec![dim, 64]), (format!("head {which} bias"), vec![dim])];
+        for (i, (name, shape)) in head.into_iter().enumerate() {
+            let values = (tensor(&name, &shape) / 8.0).unwrap();
+            keep(format!("head_velocity.{}", 2 * which + i), values.zeros_like().unwrap());
+            keep(format!("head.{}", 2 * which + i), values);
+        }
+        let bank = tensor(&format!("bank {which}"), &[rows, dim]);
+        keep(format!("memory_bank.{which}"), (bank / (dim as f64 / 3.0).sqrt()).unwrap());
+    }
+    gacd.restore(state).unwrap();
+    let step = SgdStep { learning_rate: 0.05, momentum: 0.9, weight_decay: 5e-4 };
+    let batch = |i: u64| {
+        let indices: Vec<u32> = (0..BATCH as u32).map(|k| k + BATCH as u32 * i as u32).collect();
+        (indices.iter().map(|k| all[*k as usize]).collect(), indices)
+    };
+    hold_steps("gacd_steps", gacd.as_mut(), step, batch, 1e-3);
+    let golden = Golden::read("methods");
+    for named in gacd.state() {
+        match named.name.as_str() {
+            "log_normalisers" => {
+                let found: Vec<f32> = named.tensor.to_vec1::<f64>().unwrap().iter().map(|v| *v as f32).collect();
+                golden.hold("gacd_steps.normalisers", &found, 1e-4);
+            }
+            "memory_bank.1" => {
+                let rows: Vec<f32> = named.tensor.to_vec2::<f32>().unwrap().into_iter().step_by(7).flatten().collect();
+                golden.hold("gacd_steps.bank", &rows, 1e-2);
+            }
+            _ => {}
+        }
+    }
+}

@@ -1,0 +1,63 @@
+//! One step of a training.
+
+use candle_core::{Tensor, Var};
+
+use crate::{
+    EngineError, Result,
+    methods::{Answer, Batch, Objective},
+    nn::{Network, Sgd, Statistics, Want},
+    ops::SgdStep,
+};
+
+/// One batch: attack, forward passes, loss, backward passes, step. Returns the loss, and the logits of the first pass.
+///
+/// # Errors
+/// [`EngineError::Diverged`] when the loss is not finite; nothing has been changed then but the running statistics.
+pub(crate) fn update(
+    network: &mut Network,
+    objective: &mut dyn Objective,
+    batch: &Batch,
+    sgd: &mut Sgd,
+    step: SgdStep,
+) -> Result<(f64, Tensor)> {
+    let inputs = objective.inputs(network, batch)?;
+    let mut passes = Vec::new();
+    for images in &inputs {
+        passes.push(network.forward(images, Statistics::Batch, Want::Parameters)?);
+    }
+    let leaves: Vec<(Var, Var)> = passes
+        .iter()
+        .map(|pass| Ok((Var::from_tensor(&pass.logits)?, Var::from_tensor(&pass.features)?)))
+        .collect::<Result<_>>()?;
+    let answers: Vec<Answer> = leaves.iter().map(|(logits, features)| Answer { logits, features }).collect();
+    let loss = objective.loss(&answers, &inputs, batch)?;
+    let value = f64::from(loss.to_scalar::<f32>()?);
+    if !value.is_finite() {
+        return Err(EngineError::Diverged(format!(
+            "the loss became {value} in epoch {}, step {}: lower the learning rate, or raise the temperature",
+            batch.epoch + 1,
+            batch.step + 1
+        )));
+    }
+    let gradients = loss.backward()?;
+    let of = |var: &Var| gradients.get(var).cloned();
+    let mut parameters: Vec<Option<Tensor>> = Vec::new();
+    for (pass, (logits, features)) in passes.into_iter().zip(&leaves) {
+        let found = pass.backward(of(logits), of(features))?;
+        parameters = if parameters.is_empty() {
+            found
+        } else {
+            parameters.into_iter().zip(found).map(|(a, b)| sum(a, b)).collect::<Result<_>>()?
+        };
+    }
+    sgd.step(&mut network.weights.parameters, &parameters, step)?;
+    objective.after_step(&gradients, batch, step)?;
+    Ok((value, leaves[0].0.as_tensor().clone()))
+}
+
+fn sum(a: Option<Tensor>, b: Option<Tensor>) -> Result<Option<Tensor>> {
+    Ok(match (a, b) {
+        (Some(a), Some(b)) => Some((a + b)?),
+        (a, b) => a.or(b),
+    })
+}
