@@ -11,6 +11,7 @@ pub mod device;
 mod error;
 mod evaluate;
 mod folder;
+pub mod import;
 mod journal;
 mod loader;
 mod loss;
