@@ -126,13 +126,22 @@ pub enum TeacherChoice {
         /// Its model's architecture.
         architecture: Architecture,
     },
+    /// A model that was imported.
+    Imported {
+        /// The model.
+        id: i64,
+        /// Its architecture.
+        architecture: Architecture,
+    },
 }
 
 impl TeacherChoice {
     /// The teacher's architecture.
     pub const fn architecture(&self) -> Architecture {
         match self {
-            Self::Train(architecture) | Self::Run { architecture, .. } => *architecture,
+            Self::Train(architecture) | Self::Run { architecture, .. } | Self::Imported { architecture, .. } => {
+                *architecture
+            }
         }
     }
 }
@@ -269,6 +278,7 @@ impl ExperimentSpec {
         let architecture = self.teacher.architecture();
         let (model, needs) = match self.teacher {
             TeacherChoice::Run { id, .. } => (ModelRef::Run(id), Vec::new()),
+            TeacherChoice::Imported { id, .. } => (ModelRef::Imported(id), Vec::new()),
             TeacherChoice::Train(_) => {
                 let spec = RunSpec::Train(self.train(MethodName::PgdAt, architecture, seed));
                 let method = MethodName::PgdAt;
@@ -362,6 +372,17 @@ mod tests {
         let RunSpec::Train(spec) = &aft.spec else { panic!("a training stands before its evaluation") };
         assert_eq!(spec.start_from, Some(ModelRef::Planned(gacd)));
         assert!(aft.needs.contains(&gacd));
+    }
+
+    #[test]
+    fn students_of_an_imported_teacher_wait_for_nothing() {
+        let teacher = TeacherChoice::Imported { id: 7, architecture: Architecture::ResNet18 };
+        let plan = ExperimentSpec { teacher, ..ExperimentSpec::demo() }.expand();
+        let RunSpec::Evaluate(evaluation) = &plan[0].spec else { panic!("the teacher is evaluated first") };
+        assert_eq!((&evaluation.model, plan[0].is_teacher), (&ModelRef::Imported(7), true));
+        let students: Vec<_> = plan.iter().filter(|r| matches!(r.spec, RunSpec::Train(_))).collect();
+        assert!(students.len() == 3 && students.iter().all(|r| r.needs.is_empty()));
+        assert!(students.iter().all(|r| r.teacher == Some(Architecture::ResNet18)));
     }
 
     #[test]

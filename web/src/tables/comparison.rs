@@ -31,6 +31,8 @@ pub struct Group {
 pub struct Row {
     /// The method.
     pub method: MethodName,
+    /// The method in the words of the page, or `imported`.
+    pub name: &'static str,
     /// The architecture.
     pub architecture: Architecture,
     /// Its seeds in ascending order.
@@ -173,7 +175,7 @@ impl Row {
         let first = members.first()?;
         let mut evaluations: Vec<_> = members.iter().filter(|r| r.label.is_evaluation).collect();
         evaluations.sort_by_key(|r| r.label.seed);
-        if first.label.is_teacher && matches!(spec.teacher, TeacherChoice::Run { .. }) {
+        if first.label.is_teacher && !matches!(spec.teacher, TeacherChoice::Train(_)) {
             // One stored model, evaluated with each seed's random starts: its spread is not that of training.
             evaluations.truncate(1);
         }
@@ -200,6 +202,7 @@ impl Row {
         let open = members.iter().filter(|r| r.state != RunState::Finished).min_by_key(|r| rank(r.state));
         Some(Self {
             method,
+            name: first.label.method_name(),
             architecture: first.label.architecture,
             seeds: seeds.collect(),
             cells: cells.collect(),
