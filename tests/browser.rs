@@ -145,7 +145,7 @@ async fn faulty_form(server: Server, browser: Browser) {
 async fn phone(server: Server, browser: Browser) {
     let form = [support::TINY.as_slice(), &[("methods", "kd"), ("budget", "smoke"), ("epochs", "1")]].concat();
     server.post("/experiments", &form);
-    for path in ["/", "/experiments", "/experiments/new", "/experiments/1", "/runs", "/runs/1", "/nowhere"] {
+    for path in ["/", "/experiments", "/experiments/new", "/experiments/1", "/runs", "/runs/1", "/models", "/nowhere"] {
         browser.tab.goto(&format!("{}{path}", server.link)).await.unwrap();
         browser.assert_fits_a_phone().await;
         browser.assert_console_is_quiet().await;

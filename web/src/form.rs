@@ -3,8 +3,8 @@
 use std::str::FromStr;
 
 use retort_spec::{
-    Architecture, Attack, DatasetChoice, DeviceName, ExperimentSpec, Invalid, MethodName, PixelDistance, Problem,
-    Surrogate, TeacherChoice,
+    Architecture, Attack, DatasetChoice, DeviceName, ExperimentSpec, Invalid, MethodName, ModelRef, PixelDistance,
+    Problem, Surrogate, TeacherChoice,
 };
 use serde::{Deserialize, Serialize};
 
@@ -27,7 +27,7 @@ pub struct ExperimentForm {
     pub validation_images: String,
     /// How many test images; empty for all.
     pub test_images: String,
-    /// `train:ARCHITECTURE`, or `run:ID` for the model of a finished run.
+    /// `train:ARCHITECTURE`, `run:ID` for the model of a finished run, or `model:ID` for an imported one.
     pub teacher: String,
     /// Ids of architectures.
     pub students: Vec<String>,
@@ -71,6 +71,7 @@ impl ExperimentForm {
             teacher: match spec.teacher {
                 TeacherChoice::Train(architecture) => format!("train:{}", architecture.id()),
                 TeacherChoice::Run { id, .. } => format!("run:{id}"),
+                TeacherChoice::Imported { id, .. } => format!("model:{id}"),
             },
             students: spec.students.iter().map(|s| s.id().into()).collect(),
             methods: spec.methods.iter().map(|m| m.id().into()).collect(),
@@ -86,15 +87,12 @@ impl ExperimentForm {
         }
     }
 
-    /// The experiment that the form asks for, already validated. `run_architecture` tells the architecture of the model
-    /// that a finished training run left, and none where there is no such run.
+    /// The experiment that the form asks for, already validated. `known` tells the architecture of a model that a finished
+    /// training run left or that was imported, and none where there is no such model.
     ///
     /// # Errors
     /// With all problems at once; each names the form's field.
-    pub fn to_spec(
-        &self,
-        run_architecture: impl Fn(i64) -> Option<Architecture>,
-    ) -> Result<ExperimentSpec, Vec<Problem>> {
+    pub fn to_spec(&self, known: impl Fn(&ModelRef) -> Option<Architecture>) -> Result<ExperimentSpec, Vec<Problem>> {
         let mut problems = Vec::new();
         let mut spec = ExperimentSpec {
             title: self.title.trim().into(),
@@ -104,7 +102,7 @@ impl ExperimentForm {
                 validation_images: read_count("validation_images", &self.validation_images, &mut problems),
                 test_images: read_count("test_images", &self.test_images, &mut problems),
             },
-            teacher: self.read_teacher(run_architecture, &mut problems),
+            teacher: self.read_teacher(known, &mut problems),
             students: read_list("students", &self.students, &mut problems),
             methods: read_list("methods", &self.methods, &mut problems),
             seeds: self.read_seeds(&mut problems),
@@ -131,21 +129,33 @@ impl ExperimentForm {
         if problems.is_empty() { Ok(spec) } else { Err(problems) }
     }
 
+    /// The stored model that the form names as its teacher, whether there is one or not.
+    pub fn stored_teacher(&self) -> Option<ModelRef> {
+        let (kind, id) = self.teacher.trim().split_once(':')?;
+        match kind {
+            "run" => id.parse().ok().map(ModelRef::Run),
+            "model" => id.parse().ok().map(ModelRef::Imported),
+            _ => None,
+        }
+    }
+
     fn read_teacher(
         &self,
-        run_architecture: impl Fn(i64) -> Option<Architecture>,
+        known: impl Fn(&ModelRef) -> Option<Architecture>,
         problems: &mut Vec<Problem>,
     ) -> TeacherChoice {
-        let text = self.teacher.trim();
-        let choice = match text.split_once(':') {
-            Some(("train", architecture)) => architecture.parse().map(TeacherChoice::Train),
-            Some(("run", id)) => {
-                let known = id.parse().ok().and_then(|id| Some((id, run_architecture(id)?)));
-                known
-                    .map(|(id, architecture)| TeacherChoice::Run { id, architecture })
-                    .ok_or_else(|| format!("run {id} has no finished model: choose another teacher"))
-            }
-            _ => Err("choose a teacher".into()),
+        let choice = match self.stored_teacher() {
+            Some(model) => match (known(&model), model) {
+                (Some(architecture), ModelRef::Run(id)) => Ok(TeacherChoice::Run { id, architecture }),
+                (Some(architecture), ModelRef::Imported(id)) => Ok(TeacherChoice::Imported { id, architecture }),
+                (_, ModelRef::Run(id)) => Err(format!("run {id} has no finished model: choose another teacher")),
+                (_, ModelRef::Imported(id)) => Err(format!("there is no imported model {id}: choose another teacher")),
+                _ => Err("choose a teacher".into()),
+            },
+            None => match self.teacher.trim().split_once(':') {
+                Some(("train", architecture)) => architecture.parse().map(TeacherChoice::Train),
+                _ => Err("choose a teacher".into()),
+            },
         };
         choice.unwrap_or_else(|message| {
             problems.push(Problem::new("teacher", message));
@@ -282,7 +292,13 @@ mod tests {
             ..ExperimentSpec::demo()
         };
         let form = ExperimentForm::from_spec(&spec);
-        assert_eq!(form.to_spec(|id| (id == 7).then_some(Architecture::ResNet20)).unwrap(), spec);
+        let known = |model: &ModelRef| (*model == ModelRef::Run(7)).then_some(Architecture::ResNet20);
+        assert_eq!(form.to_spec(known).unwrap(), spec);
+        let spec =
+            ExperimentSpec { teacher: TeacherChoice::Imported { id: 7, architecture: Architecture::ResNet18 }, ..spec };
+        let form = ExperimentForm::from_spec(&spec);
+        let known = |model: &ModelRef| (*model == ModelRef::Imported(7)).then_some(Architecture::ResNet18);
+        assert_eq!(form.to_spec(known).unwrap(), spec);
     }
 
     #[test]

@@ -18,6 +18,8 @@ pub enum Section {
     Comparisons,
     /// `/runs` and each run.
     Runs,
+    /// `/models` and each imported model.
+    Models,
     /// `/experiments/new`
     New,
     /// None of them: an error page.

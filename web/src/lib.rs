@@ -18,4 +18,4 @@ mod tables;
 pub use askama::Template;
 pub use form::ExperimentForm;
 pub use frame::{Frame, Section};
-pub use run_row::{Progress, RunLabel, RunRow, Score};
+pub use run_row::{Progress, RunLabel, RunRow, Score, Scores};

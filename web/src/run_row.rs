@@ -1,5 +1,7 @@
 //! A run as the pages name and list it.
 
+use std::fmt;
+
 use retort_spec::{Accuracy, Architecture, Attack, MethodName, RunKind, RunState, Stage};
 
 use crate::format::{self, Moment};
@@ -19,6 +21,8 @@ pub struct RunLabel {
     pub architecture: Architecture,
     /// Whether the model is its experiment's teacher.
     pub is_teacher: bool,
+    /// Whether the model was imported, so that nobody here knows the method that trained it.
+    pub is_imported: bool,
     /// The seed.
     pub seed: u64,
 }
@@ -45,6 +49,15 @@ pub struct Score {
     pub attack: Option<Attack>,
     /// The accuracy over the test images.
     pub accuracy: Accuracy,
+}
+
+/// The accuracies of a model, in percent.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Scores {
+    /// The natural one, where it was measured.
+    pub natural: Option<f64>,
+    /// The lowest under an attack, and that attack's name: `PGD-20`.
+    pub adversarial: Option<(String, f64)>,
 }
 
 /// One run with what a list says about it.
@@ -81,9 +94,15 @@ impl RunLabel {
         format!("{} · {} · seed {}", self.row(), self.architecture, self.seed)
     }
 
+    /// The method that trained the model, or `imported`.
+    pub const fn method_name(&self) -> &'static str {
+        if self.is_imported { "imported" } else { self.method.title() }
+    }
+
     /// The method with what sets it apart: `KD`, `KD, temperature T 4`.
     pub fn row(&self) -> String {
-        if self.variant.is_empty() { self.method.to_string() } else { format!("{}, {}", self.method, self.variant) }
+        let name = self.method_name();
+        if self.variant.is_empty() { name.to_owned() } else { format!("{name}, {}", self.variant) }
     }
 
     /// Whether it evaluates a model.
@@ -162,6 +181,19 @@ impl Score {
     pub fn interval(&self) -> String {
         let [low, high] = self.accuracy.interval();
         format!("{low:.1}–{high:.1}")
+    }
+}
+
+impl fmt::Display for Scores {
+    /// `natural 82.10, PGD-20 51.08`, or `not evaluated`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let natural = self.natural.map(|p| format!("natural {}", format::percent(p)));
+        let adversarial = self.adversarial.as_ref().map(|(attack, p)| format!("{attack} {}", format::percent(*p)));
+        let numbers: Vec<_> = natural.into_iter().chain(adversarial).collect();
+        if numbers.is_empty() {
+            return f.write_str("not evaluated");
+        }
+        f.write_str(&numbers.join(", "))
     }
 }
 

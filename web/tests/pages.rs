@@ -84,6 +84,7 @@ fn a_hostile_title_is_text_on_every_page_that_shows_it() {
         runs.render(),
         error.render(),
         sample::form_with_faults().render(),
+        sample::import_with_faults().render(),
     ];
     for page in pages {
         let html = page.unwrap();
@@ -153,6 +154,33 @@ fn a_stored_teacher_is_one_model_whatever_the_seeds() {
     let teacher = rows(&html).into_iter().find(|r| r.starts_with("PGD-AT")).unwrap();
     assert!(teacher.contains('–') && !teacher.contains('±'), "{teacher}");
     assert!(html.contains(r#"<a href="/runs/77">PGD-AT</a>"#));
+}
+
+#[test]
+fn an_imported_teacher_bears_no_method_of_ours() {
+    let teacher = retort_spec::TeacherChoice::Imported { id: 3, architecture: retort_spec::Architecture::ResNet18 };
+    let html = sample::comparison(ExperimentSpec { teacher, ..sample::large() }, 51).render().unwrap();
+    let teacher = rows(&html).into_iter().find(|r| r.starts_with("imported")).unwrap();
+    assert!(teacher.contains('–') && !teacher.contains('±'), "{teacher}");
+    assert!(html.contains("teacher ResNet-18, imported as model 3") && html.contains("imported · ResNet-18 · seed 1"));
+    assert!(!rows(&html).iter().any(|r| r.starts_with("PGD-AT")));
+}
+
+#[test]
+fn a_model_can_be_downloaded_as_long_as_its_file_is_there() {
+    let html = sample::models().render().unwrap();
+    assert_eq!(html.matches(r#"href="/runs/12/model.safetensors""#).count(), 1, "the second one is gone");
+    assert!(html.contains("the file is gone") && html.contains(r#"href="/models/3/model.safetensors""#));
+    assert!(html.contains(r#"method="post" action="/models" enctype="multipart/form-data""#));
+    let html = sample::model().render().unwrap();
+    assert!(html.contains("11,173,962") && html.contains("?teacher=model%3A3") && html.contains("taken from net"));
+}
+
+#[test]
+fn an_import_that_failed_says_why_and_keeps_what_was_typed() {
+    let html = sample::import_with_faults().render().unwrap();
+    assert!(html.contains(r##"<a href="#file">File</a>: "##) && html.contains("Nothing was imported"));
+    assert!(html.contains(r#"<option value="wrn-16-2" selected>"#));
 }
 
 #[test]

@@ -2,7 +2,7 @@
 
 use std::{
     fs::{self, File, OpenOptions, TryLockError},
-    io::{Read, Seek, Write},
+    io::{self, Read, Seek, Write},
     path::{Path, PathBuf},
 };
 
@@ -26,11 +26,18 @@ impl DataFolder {
         // Specs name models by absolute paths, which stay right whatever folder a worker runs in.
         let root = root.canonicalize().with_context(cannot)?;
         let lock = lock(&root)?;
-        for part in ["runs", "datasets"] {
-            let dir = root.join(part);
+        let folder = Self { root, _lock: lock };
+        // What a killed server left of an upload is of no use to anybody.
+        match fs::remove_dir_all(folder.uploads()) {
+            Err(e) if e.kind() != io::ErrorKind::NotFound => {
+                return Err(e).with_context(|| format!("cannot clear {}", folder.uploads().display()));
+            }
+            _ => {}
+        }
+        for dir in [folder.runs(), folder.datasets(), folder.models(), folder.uploads()] {
             fs::create_dir_all(&dir).with_context(|| format!("cannot create {}", dir.display()))?;
         }
-        Ok(Self { root, _lock: lock })
+        Ok(folder)
     }
 
     /// Where it is, absolutely.
@@ -51,6 +58,16 @@ impl DataFolder {
     /// The folder of imported and fetched datasets.
     pub fn datasets(&self) -> PathBuf {
         self.root.join("datasets")
+    }
+
+    /// The folder of imported models.
+    pub fn models(&self) -> PathBuf {
+        self.root.join("models")
+    }
+
+    /// The folder of what is being uploaded, on the same disk as the models.
+    pub fn uploads(&self) -> PathBuf {
+        self.root.join("uploads")
     }
 }
 
@@ -92,6 +109,18 @@ mod tests {
         assert!(error.contains(&std::process::id().to_string()) && error.contains("--data"), "{error}");
         drop(first);
         assert!(DataFolder::open(dir.path()).is_ok());
+    }
+
+    #[test]
+    fn what_was_left_of_an_upload_is_swept_and_what_was_imported_stays() {
+        let dir = tempfile::tempdir().unwrap();
+        let folder = DataFolder::open(dir.path()).unwrap();
+        let (half, model) = (folder.uploads().join("half"), folder.models().join("1.safetensors"));
+        fs::write(&half, "half").unwrap();
+        fs::write(&model, "weights").unwrap();
+        drop(folder);
+        DataFolder::open(dir.path()).unwrap();
+        assert!(!half.exists() && model.exists());
     }
 
     #[test]

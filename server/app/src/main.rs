@@ -1,5 +1,6 @@
 //! The program `retort`: the server with its pages, the workers that it starts, and the command line.
 
+mod classes;
 mod cli;
 mod config;
 mod data_folder;
@@ -8,6 +9,7 @@ mod estimate;
 mod http;
 mod live;
 mod machine;
+mod reader;
 mod scheduler;
 
 use std::process::ExitCode;

@@ -13,6 +13,7 @@ mod evaluate;
 mod folder;
 #[cfg(test)]
 mod golden;
+pub mod import;
 mod journal;
 mod loader;
 mod loss;

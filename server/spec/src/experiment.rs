@@ -139,13 +139,22 @@ pub enum TeacherChoice {
         /// Its model's architecture.
         architecture: Architecture,
     },
+    /// A model that was imported.
+    Imported {
+        /// The model.
+        id: i64,
+        /// Its architecture.
+        architecture: Architecture,
+    },
 }
 
 impl TeacherChoice {
     /// The teacher's architecture.
     pub const fn architecture(&self) -> Architecture {
         match self {
-            Self::Train(architecture) | Self::Run { architecture, .. } => *architecture,
+            Self::Train(architecture) | Self::Run { architecture, .. } | Self::Imported { architecture, .. } => {
+                *architecture
+            }
         }
     }
 }

@@ -171,6 +171,8 @@ pub enum ModelRef {
     File(PathBuf),
     /// The model that a run leaves; the scheduler turns it into the file when that run has finished.
     Run(i64),
+    /// A model that was imported; the scheduler turns it into the file.
+    Imported(i64),
     /// The model of another run of the same plan, by its index; the store turns it into that run's id.
     Planned(usize),
     /// The model of a run's best epoch instead of that of its last: a run, or a planned one.

@@ -42,6 +42,12 @@ struct PlannedModel {
 }
 
 impl PlannedModel {
+    /// A teacher that is there already.
+    fn stored(model: ModelRef, architecture: Architecture, seed: u64) -> Self {
+        let (method, variant) = (MethodName::PgdAt, String::new());
+        Self { model, method, variant, architecture, is_teacher: true, seed, training: None, has_best: false }
+    }
+
     /// The model of the best epoch where there is one.
     fn best(&self) -> Option<Self> {
         let variant = join([self.variant.as_str(), "best epoch"]);
@@ -97,16 +103,10 @@ impl Plan<'_> {
             TeacherChoice::Train(architecture) => {
                 self.train((MethodName::PgdAt, architecture, seed), &Variant::new(), None, None)
             }
-            TeacherChoice::Run { id, architecture } => PlannedModel {
-                model: ModelRef::Run(id),
-                method: MethodName::PgdAt,
-                variant: String::new(),
-                architecture,
-                is_teacher: true,
-                seed,
-                training: None,
-                has_best: false,
-            },
+            TeacherChoice::Run { id, architecture } => PlannedModel::stored(ModelRef::Run(id), architecture, seed),
+            TeacherChoice::Imported { id, architecture } => {
+                PlannedModel::stored(ModelRef::Imported(id), architecture, seed)
+            }
         };
         if let Some(run) = teacher.training.and_then(|index| self.runs.get_mut(index)) {
             run.is_teacher = true;
@@ -350,6 +350,17 @@ mod tests {
         assert_eq!(names, ["pgd-at ", "pgd-at best epoch", "ard ", "ard best epoch", "gacd "]);
         let (_, ard) = trained(&plan)[1];
         assert_eq!(ard.teacher, Some(ModelRef::Best(Box::new(ModelRef::Planned(0)))));
+    }
+
+    #[test]
+    fn students_of_an_imported_teacher_wait_for_nothing() {
+        let teacher = TeacherChoice::Imported { id: 7, architecture: Architecture::ResNet18 };
+        let plan = ExperimentSpec { teacher, ..ExperimentSpec::demo() }.expand();
+        let RunSpec::Evaluate(evaluation) = &plan[0].spec else { panic!("the teacher is evaluated first") };
+        assert_eq!((&evaluation.model, plan[0].is_teacher), (&ModelRef::Imported(7), true));
+        let students: Vec<_> = plan.iter().filter(|r| matches!(r.spec, RunSpec::Train(_))).collect();
+        assert!(students.len() == 3 && students.iter().all(|r| r.needs.is_empty()));
+        assert!(students.iter().all(|r| r.teacher == Some(Architecture::ResNet18)));
     }
 
     #[test]

@@ -10,7 +10,7 @@ pub enum StoreError {
     /// There is no such row.
     #[error("there is no {what} {id}")]
     NotFound {
-        /// `run` or `experiment`.
+        /// `run`, `experiment` or `model`.
         what: &'static str,
         /// The id that was asked for.
         id: i64,

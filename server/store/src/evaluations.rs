@@ -64,6 +64,16 @@ impl Store {
         query.push_bind(training).push(")").push(ORDER);
         query.build().fetch_all(self.readers()).await?.iter().map(read).collect()
     }
+
+    /// The accuracies of an imported model, over all evaluations of it.
+    ///
+    /// # Errors
+    /// When the database refuses.
+    pub async fn evaluations_of_imported(&self, model: i64) -> Result<Vec<Evaluation>> {
+        let mut query = QueryBuilder::<Sqlite>::new(SELECT);
+        query.push("runs.model = ").push_bind(model).push(ORDER);
+        query.build().fetch_all(self.readers()).await?.iter().map(read).collect()
+    }
 }
 
 fn read(row: &SqliteRow) -> Result<Evaluation> {

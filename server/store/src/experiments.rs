@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use jiff::Timestamp;
-use retort_spec::{ExperimentSpec, ModelRef, PlannedRun, RunState};
+use retort_spec::{EvaluateSpec, ExperimentSpec, ModelRef, PlannedRun, RunSpec, RunState};
 use sqlx::{FromRow, Row, SqliteConnection, sqlite::SqliteRow};
 
 use crate::{
@@ -176,10 +176,14 @@ async fn insert_run(
             *model = ModelRef::Run(id_of(index)?);
         }
     }
+    let imported = match &run.spec {
+        RunSpec::Evaluate(EvaluateSpec { model: ModelRef::Imported(id), .. }) => Some(*id),
+        _ => None,
+    };
     let insert = sqlx::query(
-        "INSERT INTO runs (experiment, kind, method, variant, architecture, teacher, is_teacher, dataset, seed, device,
+        "INSERT INTO runs (experiment, kind, method, variant, architecture, teacher, is_teacher, dataset, seed, device, model,
                            spec, state, state_cause, state_since, created_at)
-         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 'queued', 'launched', ?, ?)",
+         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 'queued', 'launched', ?, ?)",
     );
     let id = insert
         .bind(experiment)
@@ -192,6 +196,7 @@ async fn insert_run(
         .bind(&run.spec.dataset().name)
         .bind(run.spec.seed().cast_signed())
         .bind(run.spec.device().to_string())
+        .bind(imported)
         .bind(json(&run.spec))
         .bind(now)
         .bind(now)
@@ -207,7 +212,7 @@ async fn insert_run(
 
 #[cfg(test)]
 mod tests {
-    use retort_spec::{RunSpec, TeacherChoice};
+    use retort_spec::TeacherChoice;
 
     use super::*;
     use crate::testing::TestStore;

@@ -36,6 +36,12 @@ pub(crate) fn word<T: DeserializeOwned>(row: &SqliteRow, column: &'static str) -
     from_word(&text).map_err(|fault| decode_error(column, fault))
 }
 
+/// A column that holds JSON.
+pub(crate) fn decoded<T: DeserializeOwned>(row: &SqliteRow, column: &'static str) -> sqlx::Result<T> {
+    let text: String = row.try_get(column)?;
+    serde_json::from_str(&text).map_err(|e| decode_error(column, e.to_string()))
+}
+
 /// The enum that a bare JSON word names.
 pub(crate) fn from_word<T: DeserializeOwned>(text: &str) -> std::result::Result<T, String> {
     serde_json::from_value(serde_json::Value::String(text.to_owned())).map_err(|e| e.to_string())

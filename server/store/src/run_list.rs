@@ -1,6 +1,6 @@
 //! Runs as a page lists them: filtered, in pages.
 
-use retort_spec::{Architecture, MethodName, RunState};
+use retort_spec::{Architecture, MethodName, RunKind, RunState};
 use sqlx::{QueryBuilder, Sqlite};
 
 use crate::{Page, Result, Run, Store, row::count, runs::SELECT};
@@ -20,6 +20,8 @@ pub enum Cursor {
 /// Which runs a page shows. Every field that is set narrows the choice.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct RunFilter {
+    /// Trainings or evaluations.
+    pub kind: Option<RunKind>,
     /// In this state.
     pub state: Option<RunState>,
     /// Whose model is trained by this method.
@@ -38,6 +40,7 @@ impl RunFilter {
     /// Adds its conditions to a query that already has one.
     fn narrow(&self, query: &mut QueryBuilder<Sqlite>) {
         let words = [
+            ("kind", self.kind.map(RunKind::id)),
             ("state", self.state.map(RunState::id)),
             ("method", self.method.map(MethodName::id)),
             ("architecture", self.architecture.map(Architecture::id)),
@@ -142,6 +145,7 @@ mod tests {
         let filter = RunFilter::default;
         assert_eq!(ids(&test, filter()).await, [8, 7, 6, 5, 4, 3, 2, 1]);
         assert_eq!(ids(&test, RunFilter { method: Some(MethodName::Ard), ..filter() }).await, [6, 5]);
+        assert_eq!(ids(&test, RunFilter { kind: Some(RunKind::Train), ..filter() }).await, [7, 5, 3, 1]);
         test.walk(1, &[RunState::Cancelled]).await;
         assert_eq!(ids(&test, RunFilter { state: Some(RunState::Cancelled), ..filter() }).await, [1]);
         assert!(ids(&test, RunFilter { architecture: Some(Architecture::ResNet18), ..filter() }).await.is_empty());

@@ -227,6 +227,7 @@ mod tests {
                 method,
                 architecture: Architecture::ResNet8,
                 is_teacher: false,
+                is_imported: false,
                 seed,
             },
             epochs: Some(epochs),

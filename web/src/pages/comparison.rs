@@ -68,6 +68,7 @@ impl ComparisonPage {
         let teacher = match &self.spec.teacher {
             TeacherChoice::Train(architecture) => format!("teacher {architecture}, trained here with PGD-AT"),
             TeacherChoice::Run { id, architecture } => format!("teacher {architecture} of run {id}"),
+            TeacherChoice::Imported { id, architecture } => format!("teacher {architecture}, imported as model {id}"),
         };
         let epochs = self.spec.epochs.map(|n| format!(" with {}", format::plural(n, "epoch", "epochs")));
         format!(

@@ -3,6 +3,7 @@
 mod comparison;
 mod comparisons;
 mod error;
+mod models;
 mod new_experiment;
 mod overview;
 mod parameters;
@@ -12,7 +13,8 @@ mod runs;
 pub use comparison::ComparisonPage;
 pub use comparisons::{ComparisonSummary, ComparisonsPage};
 pub use error::{ErrorPage, Link};
-pub use new_experiment::{DatasetOption, DeviceOption, NewExperimentPage, Plan, TeacherOption};
+pub use models::{ImportForm, ModelPage, ModelRow, ModelsPage};
+pub use new_experiment::{DatasetOption, DeviceOption, ImportedOption, NewExperimentPage, Plan, TeacherOption};
 pub use overview::OverviewPage;
 pub use run::{Attempt, LogLine, RunPage};
 pub use runs::{RunFilter, RunsPage};

@@ -7,6 +7,7 @@ use super::parameters::{self, MethodParameters};
 use crate::{
     ExperimentForm, Frame, Section,
     format::{self, upper_first},
+    run_row::Scores,
 };
 
 /// A dataset to choose.
@@ -33,10 +34,23 @@ pub struct TeacherOption {
     pub seed: u64,
     /// The dataset that it was trained on.
     pub dataset: String,
-    /// Its natural accuracy in percent, where it was evaluated.
-    pub natural: Option<f64>,
-    /// The strongest attack that it was evaluated under, such as `PGD-20`, with its accuracy in percent.
-    pub adversarial: Option<(String, f64)>,
+    /// Its accuracies, where it was evaluated.
+    pub scores: Scores,
+}
+
+/// An imported model that can be the teacher.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ImportedOption {
+    /// The model.
+    pub id: i64,
+    /// What people call it.
+    pub title: String,
+    /// Its architecture.
+    pub architecture: Architecture,
+    /// The dataset whose classes it tells apart.
+    pub dataset: String,
+    /// Its accuracies, where it was evaluated.
+    pub scores: Scores,
 }
 
 /// A device to choose.
@@ -81,6 +95,8 @@ pub struct NewExperimentPage {
     pub datasets: Vec<DatasetOption>,
     /// Models of finished runs to choose from as teachers, newest first.
     pub teachers: Vec<TeacherOption>,
+    /// Imported models to choose from, newest first.
+    pub imported: Vec<ImportedOption>,
     /// Devices to choose from, the CPU first.
     pub devices: Vec<DeviceOption>,
 }
@@ -125,6 +141,10 @@ impl NewExperimentPage {
 
     fn has_teacher(&self, teacher: &TeacherOption) -> bool {
         self.form.teacher == format!("run:{}", teacher.run)
+    }
+
+    fn has_imported(&self, model: &ImportedOption) -> bool {
+        self.form.teacher == format!("model:{}", model.id)
     }
 
     fn is_device(&self, device: &DeviceOption) -> bool {
@@ -227,11 +247,15 @@ impl Plan {
 impl TeacherOption {
     /// `Run 12 · PGD-AT · ResNet-18 · seed 1 · fashion-mnist-5k · natural 82.10, PGD-20 51.08`.
     fn text(&self) -> String {
-        let Self { run, method, architecture, seed, dataset, natural, adversarial } = self;
-        let natural = natural.map(|p| format!("natural {}", format::percent(p)));
-        let adversarial = adversarial.as_ref().map(|(attack, p)| format!("{attack} {}", format::percent(*p)));
-        let numbers: Vec<_> = natural.into_iter().chain(adversarial).collect();
-        let numbers = if numbers.is_empty() { "not evaluated".into() } else { numbers.join(", ") };
-        format!("Run {run} · {method} · {architecture} · seed {seed} · {dataset} · {numbers}")
+        let Self { run, method, architecture, seed, dataset, scores } = self;
+        format!("Run {run} · {method} · {architecture} · seed {seed} · {dataset} · {scores}")
+    }
+}
+
+impl ImportedOption {
+    /// `Model 3 · epoch=199.t7 · ResNet-18 · cifar10 · not evaluated`.
+    fn text(&self) -> String {
+        let Self { id, title, architecture, dataset, scores } = self;
+        format!("Model {id} · {title} · {architecture} · {dataset} · {scores}")
     }
 }

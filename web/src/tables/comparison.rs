@@ -31,6 +31,8 @@ pub struct Group {
 pub struct Row {
     /// The method.
     pub method: MethodName,
+    /// The method in the words of the page, or `imported`.
+    pub name: &'static str,
     /// What sets it apart from the method as published; mostly empty.
     pub variant: String,
     /// The architecture.
@@ -175,7 +177,7 @@ impl ComparisonTable {
             attack: self.columns[column].clone(),
             percent: cell.mean,
             method: row.method,
-            row: row.name(),
+            row: row.title(),
             architecture: many.then_some(row.architecture),
         })
     }
@@ -215,7 +217,7 @@ impl Row {
         let first = members.first()?;
         let mut evaluations: Vec<_> = members.iter().filter(|r| r.label.is_evaluation()).collect();
         evaluations.sort_by_key(|r| r.label.seed);
-        if first.label.is_teacher && matches!(spec.teacher, TeacherChoice::Run { .. }) {
+        if first.label.is_teacher && !matches!(spec.teacher, TeacherChoice::Train(_)) {
             // One stored model, evaluated with each seed's random starts: its spread is not that of training.
             evaluations.truncate(1);
         }
@@ -244,6 +246,7 @@ impl Row {
         let open = members.iter().filter(|r| r.state != RunState::Finished).min_by_key(|r| rank(r.state));
         Some(Self {
             method,
+            name: first.label.method_name(),
             variant: variant.to_owned(),
             architecture: first.label.architecture,
             seeds: seeds.collect(),
@@ -253,8 +256,8 @@ impl Row {
     }
 
     /// The method, with its variant if it is one: `ARD`, `ARD, sample weighting teacher`.
-    pub fn name(&self) -> String {
-        if self.variant.is_empty() { self.method.to_string() } else { format!("{}, {}", self.method, self.variant) }
+    pub fn title(&self) -> String {
+        if self.variant.is_empty() { self.name.to_owned() } else { format!("{}, {}", self.name, self.variant) }
     }
 
     /// Whether it has any number to show.

@@ -3,16 +3,17 @@
 #![allow(dead_code, missing_docs, clippy::unwrap_used, clippy::cast_possible_wrap)]
 
 use retort_spec::{
-    Accuracy, Architecture, Attack, Budget, DatasetChoice, DeviceName, ExperimentSpec, LogLevel, MethodName, Problem,
-    RunSpec, RunState, Stage, TeacherChoice,
+    Accuracy, Architecture, Attack, Budget, DatasetChoice, DeviceName, EvaluateSpec, ExperimentSpec, LogLevel,
+    MethodName, ModelRef, Problem, RunSpec, RunState, Stage, TeacherChoice,
 };
 use retort_web::{
-    ExperimentForm, Frame, Progress, RunLabel, RunRow, Score, Template,
+    ExperimentForm, Frame, Progress, RunLabel, RunRow, Score, Scores, Template,
     figures::{CurvePoint, RunCurves},
     format::Moment,
     pages::{
-        Attempt, ComparisonPage, ComparisonSummary, ComparisonsPage, DatasetOption, DeviceOption, ErrorPage, Link,
-        LogLine, NewExperimentPage, OverviewPage, Plan, RunFilter, RunPage, RunsPage, TeacherOption,
+        Attempt, ComparisonPage, ComparisonSummary, ComparisonsPage, DatasetOption, DeviceOption, ErrorPage,
+        ImportForm, ImportedOption, Link, LogLine, ModelPage, ModelRow, ModelsPage, NewExperimentPage, OverviewPage,
+        Plan, RunFilter, RunPage, RunsPage, TeacherOption,
     },
 };
 
@@ -64,6 +65,10 @@ pub fn runs(spec: &ExperimentSpec, experiment: i64, finished: usize) -> Vec<RunR
                     method: run.method,
                     architecture: run.architecture,
                     is_teacher: run.is_teacher,
+                    is_imported: matches!(
+                        run.spec,
+                        RunSpec::Evaluate(EvaluateSpec { model: ModelRef::Imported(_), .. })
+                    ),
                     seed: run.spec.seed(),
                 },
                 experiment: Some((experiment, spec.title.clone())),
@@ -238,6 +243,66 @@ pub fn comparisons() -> ComparisonsPage {
     }
 }
 
+pub fn measured() -> Scores {
+    Scores { natural: Some(82.1), adversarial: Some(("PGD-20".into(), 51.08)) }
+}
+
+pub fn models() -> ModelsPage {
+    let trained = ModelRow {
+        name: "PGD-AT · ResNet-18 · seed 1".into(),
+        href: "/runs/12".into(),
+        architecture: Architecture::ResNet18,
+        dataset: "cifar10".into(),
+        method: "PGD-AT".into(),
+        scores: measured(),
+        bytes: Some(44_700_000),
+        origin: "run 12".into(),
+        since: at(3),
+        download: "/runs/12/model.safetensors".into(),
+    };
+    let gone = ModelRow { name: "KD · ResNet-8 · seed 1".into(), bytes: None, ..trained.clone() };
+    ModelsPage {
+        frame: frame(),
+        form: ImportForm { architecture: "resnet18".into(), ..ImportForm::default() },
+        problems: vec![],
+        datasets: vec!["fashion-mnist-5k".into(), "cifar10".into()],
+        imported: vec![model().model],
+        total_imported: 1,
+        trained: vec![trained, gone],
+        total_trained: 84,
+        older: Some("/models?before=12".into()),
+        newer: None,
+    }
+}
+
+pub fn import_with_faults() -> ModelsPage {
+    let form = ImportForm { title: HOSTILE.into(), architecture: "wrn-16-2".into(), classes: HOSTILE.into() };
+    ModelsPage { form, problems: vec![Problem::new("file", HOSTILE)], ..models() }
+}
+
+pub fn model() -> ModelPage {
+    ModelPage {
+        frame: frame(),
+        id: 3,
+        model: ModelRow {
+            name: "ARD teacher of another lab".into(),
+            href: "/models/3".into(),
+            architecture: Architecture::ResNet18,
+            dataset: "cifar10".into(),
+            method: "imported".into(),
+            scores: Scores::default(),
+            bytes: Some(44_700_000),
+            origin: "epoch=199.t7".into(),
+            since: at(9),
+            download: "/models/3/model.safetensors".into(),
+        },
+        parameters: 11_173_962,
+        classes: vec!["airplane".into(), "automobile".into(), "bird".into()],
+        notes: vec!["The weights were taken from net.".into()],
+        teach: Some("/experiments/new?teacher=model%3A3".into()),
+    }
+}
+
 pub fn form() -> NewExperimentPage {
     let form = ExperimentForm::initial();
     let spec = form.to_spec(|_| None).unwrap();
@@ -256,8 +321,14 @@ pub fn form() -> NewExperimentPage {
             architecture: Architecture::ResNet18,
             seed: 1,
             dataset: "cifar10".into(),
-            natural: Some(82.1),
-            adversarial: Some(("PGD-20".into(), 51.08)),
+            scores: measured(),
+        }],
+        imported: vec![ImportedOption {
+            id: 3,
+            title: "epoch=199.t7".into(),
+            architecture: Architecture::ResNet18,
+            dataset: "cifar10".into(),
+            scores: Scores::default(),
         }],
         devices: vec![DeviceOption { name: DeviceName::Cpu, description: "2 cores".into() }],
     }
@@ -378,6 +449,9 @@ pub fn all() -> Vec<(&'static str, String)> {
         ("run", run(RunState::Running).render().unwrap()),
         ("run-failed", run(RunState::Failed).render().unwrap()),
         ("run-evaluation", evaluation().render().unwrap()),
+        ("models", models().render().unwrap()),
+        ("models-faults", import_with_faults().render().unwrap()),
+        ("model", model().render().unwrap()),
         ("error", error().render().unwrap()),
     ]
 }

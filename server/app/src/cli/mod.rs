@@ -5,7 +5,9 @@ mod data;
 mod demo;
 mod doctor;
 mod evaluate;
+mod model;
 mod progress;
+mod read_weights;
 mod run;
 mod serve;
 mod spec;
@@ -47,6 +49,11 @@ enum Command {
     ///
     /// Example: retort evaluate --model teacher/model.safetensors --dataset fashion-mnist-5k --attack pgd-20
     Evaluate(evaluate::EvaluateArgs),
+    /// Import weights from PyTorch, or look into a weights file
+    ///
+    /// Example: retort model import teacher.pt --architecture resnet18 --classes cifar10 --out teacher.safetensors
+    #[command(subcommand)]
+    Model(model::ModelCommand),
     /// List, fetch and import datasets
     Data(data::DataArgs),
     /// Check this machine: devices, data folder, disk, datasets
@@ -61,6 +68,9 @@ enum Command {
     /// Compute one run in its folder; started by the server
     #[command(hide = true)]
     Worker(worker::WorkerArgs),
+    /// Read a weights file in a process of its own; the task comes as JSON
+    #[command(hide = true)]
+    ReadWeights,
 }
 
 impl Arguments {
@@ -76,11 +86,13 @@ impl Arguments {
             Some(Command::Spec(args)) => spec::spec(args),
             Some(Command::Run(args)) => run::run(&args),
             Some(Command::Evaluate(args)) => evaluate::evaluate(&args),
+            Some(Command::Model(command)) => model::model(command),
             Some(Command::Data(args)) => data::data(args),
             Some(Command::Doctor(args)) => doctor::doctor(&args),
             Some(Command::Bench(command)) => bench::bench(command),
             Some(Command::Health(args)) => doctor::health(&args),
             Some(Command::Worker(args)) => worker::work(&args),
+            Some(Command::ReadWeights) => read_weights::read_weights(),
         }
     }
 }

@@ -25,6 +25,7 @@ use crate::{
     http::{self, App, Hosts},
     live::Live,
     machine::Machine,
+    reader::Reader,
     scheduler::{Control, LocalExecutor, Scheduler},
 };
 
@@ -88,7 +89,7 @@ impl Server {
         let data = DataFolder::open(&args.data)?;
         let store = Store::open(&data.database()).await?;
         let live = Live::new();
-        let control = Control::new(store.clone(), live.clone(), &data.runs());
+        let control = Control::new(store.clone(), live.clone(), &data.runs(), &data.models());
         let executor = LocalExecutor::new(&data.datasets()).context("finding the program to start workers with")?;
         let (stop, stopping) = watch::channel(false);
         let scheduler = Scheduler::new(control.clone(), Box::new(executor));
@@ -98,6 +99,8 @@ impl Server {
             live,
             machine: Machine::explore(data.datasets()),
             data: data.root().to_owned(),
+            uploads: data.uploads(),
+            reader: Reader::new().context("finding the program to read weights with")?,
             hosts: Hosts::of(address),
             stopping: stopping.clone(),
         });

@@ -54,6 +54,7 @@ impl PageError {
     pub fn missing(what: &'static str, id: impl Display) -> Self {
         let (list, text) = match what {
             "experiment" => ("/experiments", "All comparisons"),
+            "model" => ("/models", "All models"),
             _ => ("/runs", "All runs"),
         };
         let message = "It may belong to another data folder, or the address may be mistyped.";
@@ -63,6 +64,21 @@ impl PageError {
     /// The request cannot be understood.
     pub fn bad_request(message: impl Into<String>) -> Self {
         Self::new(StatusCode::BAD_REQUEST, "This request cannot be understood", message)
+    }
+
+    /// What was there is there no more.
+    pub fn gone(message: impl Into<String>) -> Self {
+        Self::new(StatusCode::GONE, "It is gone", message)
+    }
+
+    /// The request carries more than is taken.
+    pub fn too_large(message: impl Into<String>) -> Self {
+        Self::new(StatusCode::PAYLOAD_TOO_LARGE, "This is too large", message)
+    }
+
+    /// There is no room for what the request brings.
+    pub fn no_room(message: impl Into<String>) -> Self {
+        Self::new(StatusCode::INSUFFICIENT_STORAGE, "There is no room for it", message)
     }
 
     /// The request is not let through.

@@ -9,11 +9,11 @@ use axum::{
     response::{IntoResponse, Redirect, Response},
 };
 use retort_engine::data::DatasetInfo;
-use retort_spec::{ExperimentSpec, MethodName, PlannedRun, Problem, RunKind, RunState, TeacherChoice};
-use retort_store::{Run, StoreError};
+use retort_spec::{ExperimentSpec, MethodName, ModelRef, PlannedRun, Problem, RunKind, RunState};
+use retort_store::{Model, Run, StoreError};
 use retort_web::{
     ExperimentForm,
-    pages::{DatasetOption, DeviceOption, NewExperimentPage, Plan, TeacherOption},
+    pages::{DatasetOption, DeviceOption, ImportedOption, NewExperimentPage, Plan, TeacherOption},
     settings,
 };
 
@@ -21,6 +21,7 @@ use super::{
     App, Shared,
     errors::{PageError, Result},
     page,
+    rows::measured,
 };
 
 /// Models that are offered as teachers.
@@ -31,8 +32,16 @@ const TEACHER_METHODS: [MethodName; 2] = [MethodName::PgdAt, MethodName::Natural
 /// A form that was looked at.
 struct Reading {
     form: ExperimentForm,
-    /// The experiment that it asks for and the run whose model is its teacher, or what is wrong.
-    outcome: std::result::Result<(ExperimentSpec, Option<Run>), Vec<Problem>>,
+    /// The experiment that it asks for and the stored model that is its teacher, or what is wrong.
+    outcome: std::result::Result<(ExperimentSpec, Option<Teacher>), Vec<Problem>>,
+}
+
+/// A stored model that is to teach.
+enum Teacher {
+    /// That of a finished training.
+    Run(Box<Run>),
+    /// One that was imported.
+    Imported(Model),
 }
 
 /// The form with the values that the address names, and what launching it would do.
@@ -58,10 +67,12 @@ pub async fn launch(State(app): Shared, body: Bytes) -> Result<Response> {
 }
 
 /// The runs of an experiment. A teacher that a run left is named by the method that trained it.
-fn plan(spec: &ExperimentSpec, teacher: Option<&Run>) -> Vec<PlannedRun> {
+fn plan(spec: &ExperimentSpec, teacher: Option<&Teacher>) -> Vec<PlannedRun> {
     let mut plan = spec.expand();
-    for run in plan.iter_mut().filter(|run| run.is_teacher) {
-        run.method = teacher.map_or(run.method, |teacher| teacher.method);
+    if let Some(Teacher::Run(teacher)) = teacher {
+        for run in plan.iter_mut().filter(|run| run.is_teacher) {
+            run.method = teacher.method;
+        }
     }
     plan
 }
@@ -101,37 +112,67 @@ fn unreadable(fault: &dyn std::fmt::Display) -> PageError {
 impl App {
     /// Reads the form and checks it against what is on this machine.
     async fn read(&self, form: ExperimentForm, datasets: &[DatasetInfo]) -> Result<Reading> {
-        let teacher = self.teacher_run(&form).await?;
-        let architecture = |id| teacher.as_ref().filter(|run| run.id == id).map(|run| run.architecture);
+        let teacher = self.stored_teacher(&form).await?;
+        let architecture = |_: &ModelRef| teacher.as_ref().map(Teacher::architecture);
         let outcome = form.to_spec(architecture).and_then(|spec| {
             let mut problems = Vec::new();
             check_dataset(&spec, datasets, &mut problems);
-            self.check_teacher(&spec, teacher.as_ref(), &mut problems);
+            self.check_teacher(&spec, teacher.as_ref(), datasets, &mut problems);
             self.check_device(&spec, &mut problems);
             if problems.is_empty() { Ok((spec, teacher)) } else { Err(problems) }
         });
         Ok(Reading { form, outcome })
     }
 
-    /// The finished training that the form names as its teacher.
-    async fn teacher_run(&self, form: &ExperimentForm) -> Result<Option<Run>> {
-        let id = form.teacher.trim().strip_prefix("run:").and_then(|id| id.parse().ok());
-        let Some(id) = id else { return Ok(None) };
-        match self.store.run(id).await {
-            Ok(run) if run.kind == RunKind::Train && run.state == RunState::Finished => Ok(Some(run)),
-            Ok(_) | Err(StoreError::NotFound { .. }) => Ok(None),
-            Err(e) => Err(e.into()),
+    /// The model that the form names as its teacher, if there is such a one.
+    async fn stored_teacher(&self, form: &ExperimentForm) -> Result<Option<Teacher>> {
+        let found = match form.stored_teacher() {
+            Some(ModelRef::Run(id)) => self.store.run(id).await.map(|run| {
+                let has_model = run.kind == RunKind::Train && run.state == RunState::Finished;
+                has_model.then(|| Teacher::Run(run.into()))
+            }),
+            Some(ModelRef::Imported(id)) => self.store.model(id).await.map(|model| Some(Teacher::Imported(model))),
+            _ => return Ok(None),
+        };
+        match found {
+            Err(StoreError::NotFound { .. }) => Ok(None),
+            found => Ok(found?),
         }
     }
 
-    fn check_teacher(&self, spec: &ExperimentSpec, teacher: Option<&Run>, problems: &mut Vec<Problem>) {
-        let TeacherChoice::Run { id, .. } = spec.teacher else { return };
-        if let Some(run) = teacher.filter(|run| run.dataset != spec.dataset.name) {
-            let message = format!("run {id} was trained on {}: choose that dataset, or another teacher", run.dataset);
-            problems.push(Problem::new("teacher", message));
-        }
-        if !self.control.folder(id).model().is_file() {
-            problems.push(Problem::new("teacher", format!("the model of run {id} is no longer in its folder")));
+    fn check_teacher(
+        &self,
+        spec: &ExperimentSpec,
+        teacher: Option<&Teacher>,
+        datasets: &[DatasetInfo],
+        problems: &mut Vec<Problem>,
+    ) {
+        let mut expect = |holds: bool, message: String| {
+            if !holds {
+                problems.push(Problem::new("teacher", message));
+            }
+        };
+        match teacher {
+            None => {}
+            Some(Teacher::Run(run)) => {
+                let (id, on) = (run.id, &run.dataset);
+                let elsewhere = format!("run {id} was trained on {on}: choose that dataset, or another teacher");
+                expect(*on == spec.dataset.name, elsewhere);
+                let is_there = self.control.folder(id).model().is_file();
+                expect(is_there, format!("the model of run {id} is no longer in its folder"));
+            }
+            Some(Teacher::Imported(model)) => {
+                let (id, name) = (model.id, &spec.dataset.name);
+                if let Some(dataset) = datasets.iter().find(|dataset| dataset.name == *name) {
+                    let others = format!(
+                        "model {id} was not imported with the classes of {name}: import it with these, or choose \
+                         another teacher"
+                    );
+                    expect(model.about.classes == dataset.classes, others);
+                }
+                let is_there = self.control.model_file(id).is_file();
+                expect(is_there, format!("the file of model {id} is gone: import it again"));
+            }
         }
     }
 
@@ -160,6 +201,7 @@ impl App {
                 .map(|d| DatasetOption { name: d.name, train_images: d.train, test_images: d.test })
                 .collect(),
             teachers: self.teachers().await?,
+            imported: self.imported_teachers().await?,
             devices: devices.map(|d| DeviceOption { name: d.name, description: d.description.clone() }).collect(),
         };
         page(status, &filled)
@@ -169,21 +211,43 @@ impl App {
     async fn teachers(&self) -> Result<Vec<TeacherOption>> {
         let mut teachers = Vec::new();
         for run in self.store.trained_models(&TEACHER_METHODS, TEACHERS).await? {
-            let evaluations = self.store.evaluations_of_model(run.id).await?;
-            let natural = evaluations.iter().find(|e| e.attack.is_none()).map(|e| e.accuracy.percent());
-            let attacked = evaluations.iter().filter_map(|e| Some((e.attack.as_ref()?, e.accuracy.percent())));
-            let adversarial = attacked.min_by(|a, b| a.1.total_cmp(&b.1)).map(|(attack, p)| (attack.to_string(), p));
+            let scores = measured(&self.store.evaluations_of_model(run.id).await?);
             teachers.push(TeacherOption {
                 run: run.id,
                 method: run.method,
                 architecture: run.architecture,
                 seed: run.seed,
                 dataset: run.dataset,
-                natural,
-                adversarial,
+                scores,
             });
         }
         Ok(teachers)
+    }
+
+    /// The imported models that may be chosen: those that were imported with the classes of a dataset.
+    async fn imported_teachers(&self) -> Result<Vec<ImportedOption>> {
+        let mut teachers = Vec::new();
+        for model in self.store.models(TEACHERS).await? {
+            if !model.about.dataset.is_empty() {
+                teachers.push(ImportedOption {
+                    id: model.id,
+                    scores: measured(&self.store.evaluations_of_imported(model.id).await?),
+                    title: model.about.title,
+                    architecture: model.about.architecture,
+                    dataset: model.about.dataset,
+                });
+            }
+        }
+        Ok(teachers)
+    }
+}
+
+impl Teacher {
+    fn architecture(&self) -> retort_spec::Architecture {
+        match self {
+            Self::Run(run) => run.architecture,
+            Self::Imported(model) => model.about.architecture,
+        }
     }
 }
 

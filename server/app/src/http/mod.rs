@@ -9,6 +9,7 @@ mod form;
 mod guard;
 mod health;
 mod live;
+mod models;
 mod overview;
 mod paging;
 mod rows;
@@ -32,7 +33,7 @@ use retort_store::Store;
 use retort_web::{Frame, Template};
 use tokio::sync::watch;
 
-use crate::{live::Live, machine::Machine, scheduler::Control};
+use crate::{live::Live, machine::Machine, reader::Reader, scheduler::Control};
 use errors::{PageError, Result};
 
 pub use demo::launch_demo;
@@ -51,6 +52,10 @@ pub struct App {
     pub machine: Machine,
     /// The data folder.
     pub data: PathBuf,
+    /// The folder of what is being uploaded.
+    pub uploads: PathBuf,
+    /// Reads weights of unknown origin.
+    pub reader: Reader,
     /// The names under which the server may be addressed.
     pub hosts: Hosts,
     /// Becomes true when the server stops.
@@ -72,6 +77,10 @@ pub fn router(app: Arc<App>) -> Router {
         .route("/runs/{id}", get(run::show))
         .route("/runs/{id}/cancel", post(run::cancel))
         .route("/runs/{id}/resume", post(run::resume))
+        .route("/runs/{id}/model.safetensors", get(models::download_of_run))
+        .route("/models", get(models::list).post(models::import).layer(models::body_limit()))
+        .route("/models/{id}", get(models::show))
+        .route("/models/{id}/model.safetensors", get(models::download))
         .route("/live", get(live::stream))
         .route("/static/{file}", get(assets::serve))
         .route("/health", get(health::check))

@@ -3,9 +3,9 @@
 use std::collections::HashMap;
 
 use jiff::Timestamp;
-use retort_spec::{RunKind, RunState};
-use retort_store::{Experiment, Run};
-use retort_web::{Progress, RunLabel, RunRow, Score, figures, format::Moment, pages::ComparisonSummary};
+use retort_spec::{EvaluateSpec, ModelRef, RunKind, RunSpec, RunState};
+use retort_store::{Evaluation, Experiment, Run};
+use retort_web::{Progress, RunLabel, RunRow, Score, Scores, figures, format::Moment, pages::ComparisonSummary};
 
 use super::{App, errors::Result};
 
@@ -101,7 +101,18 @@ pub fn moment(time: Timestamp) -> Moment {
     Moment(format!("{time:.0}"))
 }
 
-fn label(run: &Run) -> RunLabel {
+/// The natural and the lowest adversarial accuracy among these.
+pub fn measured(evaluations: &[Evaluation]) -> Scores {
+    let natural = evaluations.iter().find(|e| e.attack.is_none()).map(|e| e.accuracy.percent());
+    let attacked = evaluations.iter().filter_map(|e| Some((e.attack.as_ref()?, e.accuracy.percent())));
+    let adversarial = attacked.min_by(|a, b| a.1.total_cmp(&b.1)).map(|(attack, p)| (attack.to_string(), p));
+    Scores { natural, adversarial }
+}
+
+/// What a run is.
+pub fn label(run: &Run) -> RunLabel {
+    let is_imported =
+        |run: &Run| matches!(run.spec(), Ok(RunSpec::Evaluate(EvaluateSpec { model: ModelRef::Imported(_), .. })));
     RunLabel {
         id: run.id,
         kind: run.kind,
@@ -109,6 +120,8 @@ fn label(run: &Run) -> RunLabel {
         variant: run.variant.clone(),
         architecture: run.architecture,
         is_teacher: run.is_teacher,
+        // Only such an evaluation can be of an imported model; the others' specs need not be read.
+        is_imported: run.is_teacher && run.kind == RunKind::Evaluate && is_imported(run),
         seed: run.seed,
     }
 }

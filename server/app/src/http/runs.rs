@@ -69,6 +69,7 @@ pub async fn list(State(app): Shared, RawQuery(query): RawQuery) -> Result<Respo
 impl Query {
     fn filter(&self) -> Result<retort_store::RunFilter> {
         Ok(retort_store::RunFilter {
+            kind: None,
             state: word(&self.state)?,
             method: word(&self.method)?,
             architecture: word(&self.architecture)?,

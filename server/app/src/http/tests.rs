@@ -14,34 +14,38 @@ use tokio::sync::watch;
 use tower::ServiceExt;
 
 use super::{App, Hosts, launch_demo, paging::href, router};
-use crate::{live::Live, machine::Machine, scheduler::Control};
+use crate::{live::Live, machine::Machine, reader::Reader, scheduler::Control};
 
-struct Site {
-    dir: tempfile::TempDir,
-    store: Store,
-    control: Control,
+pub(super) struct Site {
+    pub(super) dir: tempfile::TempDir,
+    pub(super) store: Store,
+    pub(super) control: Control,
     router: Router,
     stop: watch::Sender<bool>,
 }
 
-struct Answer {
-    status: StatusCode,
+pub(super) struct Answer {
+    pub(super) status: StatusCode,
     headers: header::HeaderMap,
-    text: String,
+    pub(super) text: String,
 }
 
 impl Answer {
-    fn header(&self, name: HeaderName) -> &str {
+    pub(super) fn header(&self, name: HeaderName) -> &str {
         self.headers.get(name).map_or("", |value| value.to_str().unwrap())
     }
 }
 
 impl Site {
-    async fn new() -> Self {
+    pub(super) async fn new() -> Self {
         let dir = tempfile::tempdir().unwrap();
         let store = Store::open(&dir.path().join("retort.db")).await.unwrap();
         let live = Live::new();
-        let control = Control::new(store.clone(), live.clone(), &dir.path().join("runs"));
+        let [models, uploads] = ["models", "uploads"].map(|part| dir.path().join(part));
+        for part in [&models, &uploads] {
+            std::fs::create_dir(part).unwrap();
+        }
+        let control = Control::new(store.clone(), live.clone(), &dir.path().join("runs"), &models);
         let (stop, stopping) = watch::channel(false);
         let router = router(Arc::new(App {
             store: store.clone(),
@@ -49,20 +53,22 @@ impl Site {
             live,
             machine: Machine::explore(dir.path().join("datasets")),
             data: dir.path().to_owned(),
+            uploads,
+            reader: Reader::new().unwrap(),
             hosts: Hosts::of("127.0.0.1:7878".parse().unwrap()),
             stopping,
         }));
         Self { dir, store, control, router, stop }
     }
 
-    async fn ask(&self, request: Request<Body>) -> Answer {
+    pub(super) async fn ask(&self, request: Request<Body>) -> Answer {
         let response = self.router.clone().oneshot(request).await.unwrap();
         let (parts, body) = response.into_parts();
         let bytes = to_bytes(body, 10 << 20).await.unwrap();
         Answer { status: parts.status, headers: parts.headers, text: String::from_utf8(bytes.into()).unwrap() }
     }
 
-    async fn get(&self, address: &str) -> Answer {
+    pub(super) async fn get(&self, address: &str) -> Answer {
         self.ask(Request::get(address).header("host", "localhost:7878").body(Body::empty()).unwrap()).await
     }
 
@@ -71,12 +77,12 @@ impl Site {
         self.ask(request.body(Body::from(body)).unwrap()).await
     }
 
-    async fn send(&self, form: &ExperimentForm) -> Answer {
+    pub(super) async fn send(&self, form: &ExperimentForm) -> Answer {
         self.post("/experiments", serde_html_form::to_string(form).unwrap()).await
     }
 
     /// Finishes run 1 of the demo, with a model on disk.
-    async fn finish_teacher(&self) {
+    pub(super) async fn finish_teacher(&self) {
         self.store.change_state(1, RunState::Starting, "test").await.unwrap();
         let events = [
             Event::Started { device: "cpu".into(), threads: 1, version: "0".into(), resumed_epochs: 0 },
@@ -92,7 +98,7 @@ impl Site {
 #[tokio::test]
 async fn every_page_of_a_fresh_and_of_a_used_server_is_served() {
     let site = Site::new().await;
-    for address in ["/", "/experiments", "/experiments/new", "/runs"] {
+    for address in ["/", "/experiments", "/experiments/new", "/runs", "/models"] {
         assert_eq!(site.get(address).await.status, StatusCode::OK, "{address}");
     }
     launch_demo(&site.control).await.unwrap();
@@ -217,6 +223,8 @@ async fn what_is_not_there_is_told_by_a_page_with_a_way_back() {
         ("/runs/42", "There is no run 42"),
         ("/runs/forty-two", "There is no run forty-two"),
         ("/experiments/7", "There is no experiment 7"),
+        ("/models/7", "There is no model 7"),
+        ("/models/7/model.safetensors", "There is no model 7"),
         ("/nowhere", "There is no such page"),
         ("/static/../Cargo.toml", "There is no such page"),
     ] {

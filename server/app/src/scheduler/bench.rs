@@ -69,7 +69,7 @@ impl Bench {
     pub(super) async fn new() -> Self {
         let dir = tempfile::tempdir().unwrap();
         let store = Store::open(&dir.path().join("retort.db")).await.unwrap();
-        let control = Control::new(store.clone(), Live::new(), &dir.path().join("runs"));
+        let control = Control::new(store.clone(), Live::new(), &dir.path().join("runs"), &dir.path().join("models"));
         std::fs::create_dir(dir.path().join("runs")).unwrap();
         let double = Double::default();
         let scheduler = Scheduler::new(control.clone(), Box::new(double.clone()));

@@ -19,14 +19,17 @@ pub struct Control {
     pub(super) store: Store,
     pub(super) live: Live,
     pub(super) runs: Arc<PathBuf>,
+    models: Arc<PathBuf>,
     pub(super) wake: Arc<Notify>,
     pub(super) pause: Arc<Mutex<Option<String>>>,
 }
 
 impl Control {
-    /// A way to a scheduler of the runs in this database, whose folders are in `runs`.
-    pub fn new(store: Store, live: Live, runs: &Path) -> Self {
-        Self { store, live, runs: Arc::new(runs.to_owned()), wake: Arc::default(), pause: Arc::default() }
+    /// A way to a scheduler of the runs in this database, whose folders are in `runs` and whose imported models are in
+    /// `models`.
+    pub fn new(store: Store, live: Live, runs: &Path, models: &Path) -> Self {
+        let (runs, models) = (Arc::new(runs.to_owned()), Arc::new(models.to_owned()));
+        Self { store, live, runs, models, wake: Arc::default(), pause: Arc::default() }
     }
 
     /// Keeps an experiment with its plan and queues its runs; returns its id.
@@ -96,5 +99,10 @@ impl Control {
     /// The folder of a run.
     pub fn folder(&self, run: i64) -> RunFolder {
         RunFolder::at(self.runs.join(run.to_string()))
+    }
+
+    /// The file of an imported model.
+    pub fn model_file(&self, model: i64) -> PathBuf {
+        self.models.join(format!("{model}.safetensors"))
     }
 }

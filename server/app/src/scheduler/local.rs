@@ -61,7 +61,7 @@ impl Entry {
             // A child's own end is certain. Its lock is not looked at, so that a look never keeps it from taking it.
             Handle::Child(child) => match child.try_wait() {
                 Ok(None) => return,
-                Ok(Some(status)) => Some(words(status)),
+                Ok(Some(status)) => Some(how_it_ended(status)),
                 Err(e) => Some(format!("the system does not tell about it: {e}")),
             },
             Handle::Adopted { starting_until } => match self.folder.worker() {
@@ -144,7 +144,8 @@ fn kill_holder(folder: &RunFolder) -> io::Result<()> {
     Ok(rustix::process::kill_process(process, rustix::process::Signal::KILL)?)
 }
 
-fn words(status: ExitStatus) -> String {
+/// How a process ended.
+pub fn how_it_ended(status: ExitStatus) -> String {
     match (status.code(), status.signal()) {
         (Some(code), _) => format!("it ended with exit code {code}"),
         (None, Some(9)) => "it was killed by signal 9, as the system does when memory runs out".into(),

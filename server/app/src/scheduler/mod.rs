@@ -19,7 +19,7 @@ use tokio::sync::watch::Receiver;
 
 pub use control::Control;
 pub use executor::{Executor, Job, Worker};
-pub use local::LocalExecutor;
+pub use local::{LocalExecutor, how_it_ended};
 
 /// How long the scheduler sleeps when nobody wakes it: as late as that, a page may show what a worker wrote.
 const REST: Duration = Duration::from_millis(300);

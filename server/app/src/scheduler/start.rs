@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use anyhow::{Result, anyhow};
+use anyhow::{Result, bail};
 use retort_engine::RunFolder;
 use retort_spec::{DeviceName, ModelRef, RunSpec, RunState};
 use retort_store::Run;
@@ -85,23 +85,24 @@ impl Scheduler {
         Ok(())
     }
 
-    /// Writes the folder that a worker needs, with the models that the spec names by their runs as files.
+    /// Writes the folder that a worker needs, with the models that the spec names by their numbers as files.
     async fn prepare(&self, run: &Run) -> Result<RunFolder> {
         let mut spec: RunSpec = run.spec()?;
         for model in spec.models_mut() {
             let best = matches!(model, ModelRef::Best(_));
-            if let ModelRef::Run(id) = *model.innermost_mut() {
-                let folder = self.control.folder(id);
-                let file = if best { folder.best_model() } else { folder.model() };
-                if !file.is_file() {
-                    return Err(anyhow!(
-                        "it needs the model of run {id} ({}), and {} is missing",
-                        self.control.store.run(id).await?.title(),
-                        file.display()
-                    ));
+            let (file, whose) = match *model.innermost_mut() {
+                ModelRef::Run(id) => {
+                    let (folder, title) = (self.control.folder(id), self.control.store.run(id).await?.title());
+                    let file = if best { folder.best_model() } else { folder.model() };
+                    (file, format!("the model of run {id} ({title})"))
                 }
-                *model = ModelRef::File(file);
+                ModelRef::Imported(id) => (self.control.model_file(id), format!("the imported model {id}")),
+                ModelRef::File(_) | ModelRef::Planned(_) | ModelRef::Best(_) => continue,
+            };
+            if !file.is_file() {
+                bail!("it needs {whose}, and {} is missing", file.display());
             }
+            *model = ModelRef::File(file);
         }
         let folder = RunFolder::create(self.control.folder(run.id).dir(), &spec)?;
         folder.withdraw_cancel()?;

@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use retort_spec::{Event, ModelRef, RunSpec, RunState};
+use retort_spec::{Architecture, Event, ExperimentSpec, ModelRef, RunSpec, RunState, TeacherChoice};
+use retort_store::NewModel;
 
 use super::{
     Scheduler,
@@ -39,6 +40,39 @@ async fn a_student_s_folder_names_its_teacher_s_weights_by_their_absolute_path()
     let RunSpec::Train(spec) = RunSpec::from_json(&text).unwrap() else { panic!("run 3 trains") };
     let Some(ModelRef::File(path)) = spec.teacher else { panic!("{text}") };
     assert!(path.is_absolute() && path.ends_with("runs/1/model.safetensors"), "{}", path.display());
+}
+
+#[tokio::test]
+async fn an_imported_teacher_is_named_by_its_file_and_missed_by_it() {
+    let mut bench = Bench::new().await;
+    bench.control.cancel_experiment(1).await.unwrap();
+    let about = NewModel {
+        title: "teacher".into(),
+        file_name: "teacher.pt".into(),
+        architecture: Architecture::ResNet18,
+        classes: vec![],
+        dataset: String::new(),
+        method: "imported".into(),
+        parameters: 1,
+        bytes: 1,
+        notes: vec![],
+    };
+    bench.store.add_model(&about).await.unwrap().keep().await.unwrap();
+    let teacher = TeacherChoice::Imported { id: 1, architecture: Architecture::ResNet18 };
+    let spec = ExperimentSpec { teacher, ..ExperimentSpec::demo() };
+    bench.control.launch(&spec, spec.expand()).await.unwrap();
+    let file = bench.dir.path().join("models/1.safetensors");
+    std::fs::create_dir(bench.dir.path().join("models")).unwrap();
+    std::fs::write(&file, "weights").unwrap();
+    bench.turn().await;
+    let text = std::fs::read_to_string(bench.control.folder(9).spec()).unwrap();
+    let RunSpec::Evaluate(spec) = RunSpec::from_json(&text).unwrap() else { panic!("run 9 evaluates the teacher") };
+    assert_eq!(spec.model, ModelRef::File(file.clone()));
+    bench.finish(9);
+    std::fs::remove_file(file).unwrap();
+    bench.turn().await;
+    let cause = bench.cause(10).await;
+    assert!(cause.contains("the imported model 1") && cause.contains("1.safetensors is missing"), "{cause}");
 }
 
 #[tokio::test]

@@ -13,7 +13,7 @@ use crate::{EngineError, Result, write_atomically};
 
 /// The key of the file's metadata under which our header stands, as JSON. There is only one key, so that equal models
 /// are equal files: safetensors writes several keys in random order.
-const HEADER: &str = "retort";
+pub(crate) const HEADER: &str = "retort";
 
 /// What a model file says about itself.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -60,11 +60,14 @@ impl StateFile {
     pub fn load(path: &Path, device: &Device) -> Result<Self> {
         let bytes = fs::read(path).map_err(|e| EngineError::io(path, e))?;
         let fault = |e: safetensors::SafeTensorError| {
-            model_error(path, &format!("not a whole safetensors file ({e}): copy or train it again"))
+            let way_out = "copy or train it again, or make a model of another format by `retort model import`";
+            model_error(path, &format!("not a whole safetensors file ({e}): {way_out}"))
         };
         let (_, metadata) = SafeTensors::read_metadata(&bytes).map_err(fault)?;
         let state = metadata.metadata().as_ref().and_then(|m| m.get(HEADER).cloned());
-        let state = state.ok_or_else(|| model_error(path, "it was not written by Retort: it has no Retort header"))?;
+        let foreign =
+            "it was not written by Retort, as it has no Retort header: `retort model import` makes a model of it";
+        let state = state.ok_or_else(|| model_error(path, foreign))?;
         let file = SafeTensors::deserialize(&bytes).map_err(fault)?;
         let mut tensors = Vec::new();
         for (name, view) in file.iter() {
@@ -83,13 +86,18 @@ impl StateFile {
             let (found, expected) = (tensor.shape(), like.shape());
             return Err(format!("{name} is {:?} {found:?}, expected {:?} {expected:?}", tensor.dtype(), like.dtype()));
         }
-        let sum = tensor.to_dtype(DType::F64).and_then(|t| t.abs()?.sum_all()?.to_scalar::<f64>());
-        match sum {
-            Ok(sum) if sum.is_finite() => Ok(tensor),
-            Ok(_) => Err(format!("{name} holds numbers that are not finite")),
+        match is_finite(&tensor) {
+            Ok(true) => Ok(tensor),
+            Ok(false) => Err(format!("{name} holds numbers that are not finite")),
             Err(e) => Err(e.to_string()),
         }
     }
+}
+
+/// Whether all numbers of a tensor are finite.
+pub(crate) fn is_finite(tensor: &Tensor) -> candle_core::Result<bool> {
+    let sum = tensor.to_dtype(DType::F64)?.abs()?.sum_all()?.to_scalar::<f64>()?;
+    Ok(sum.is_finite())
 }
 
 fn model_error(path: &Path, fault: &str) -> EngineError {

@@ -1,0 +1,140 @@
+//! `/models`: the list with its form, one imported model, and downloads.
+
+mod download;
+#[cfg(test)]
+mod tests;
+mod upload;
+
+use axum::{
+    extract::{Path, RawQuery, State},
+    http::StatusCode,
+    response::Response,
+};
+use retort_spec::{Problem, RunKind, RunState};
+use retort_store::{Model, Run};
+use retort_web::pages::{ImportForm, ModelPage, ModelRow, ModelsPage};
+use serde::Serialize;
+
+use super::{
+    App, Shared,
+    errors::{PageError, Result},
+    id, page,
+    paging::{Place, href},
+    rows::{label, measured, moment},
+};
+
+pub use download::{download, download_of_run};
+pub use upload::{body_limit, import};
+
+/// Models of finished runs a page, and imported ones in all.
+const ROWS: u32 = 50;
+const IMPORTED: u32 = 100;
+
+/// The architecture that the form starts with: that of most robust teachers.
+const USUAL: &str = "resnet18";
+
+/// All models, newest first.
+pub async fn list(State(app): Shared, RawQuery(query): RawQuery) -> Result<Response> {
+    let place: Place = serde_html_form::from_str(&query.unwrap_or_default())
+        .map_err(|e| PageError::bad_request(format!("The address names no page of the list: {e}.")))?;
+    let form = ImportForm { architecture: USUAL.into(), ..ImportForm::default() };
+    app.models_page(StatusCode::OK, place, form, Vec::new()).await
+}
+
+/// One imported model.
+pub async fn show(State(app): Shared, Path(model): Path<String>) -> Result<Response> {
+    let model = app.store.model(id("model", &model)?).await?;
+    let datasets = app.machine.datasets().await?;
+    let teach = datasets.iter().find(|dataset| dataset.classes == model.about.classes).map(|dataset| {
+        let teacher = format!("model:{}", model.id);
+        href("/experiments/new", &Teach { dataset: &dataset.name, teacher })
+    });
+    let shown = ModelPage {
+        frame: app.frame().await?,
+        id: model.id,
+        parameters: model.about.parameters,
+        classes: model.about.classes.clone(),
+        notes: model.about.notes.clone(),
+        model: app.imported_row(model).await?,
+        teach,
+    };
+    page(StatusCode::OK, &shown)
+}
+
+/// The part of the new-experiment form that a link from a model fills in.
+#[derive(Serialize)]
+struct Teach<'a> {
+    dataset: &'a str,
+    teacher: String,
+}
+
+impl App {
+    async fn models_page(
+        &self,
+        status: StatusCode,
+        place: Place,
+        form: ImportForm,
+        problems: Vec<Problem>,
+    ) -> Result<Response> {
+        let filter = retort_store::RunFilter {
+            kind: Some(RunKind::Train),
+            state: Some(RunState::Finished),
+            ..Default::default()
+        };
+        let found = self.store.runs(&filter, place.cursor(), ROWS).await?;
+        let (newer, older) = place.neighbours(&found, |run| run.id);
+        let mut trained = Vec::new();
+        for run in found.rows {
+            trained.push(self.trained_row(run).await?);
+        }
+        let mut imported = Vec::new();
+        for model in self.store.models(IMPORTED).await? {
+            imported.push(self.imported_row(model).await?);
+        }
+        let list = ModelsPage {
+            frame: self.frame().await?,
+            form,
+            problems,
+            datasets: self.machine.datasets().await?.into_iter().map(|dataset| dataset.name).collect(),
+            imported,
+            total_imported: self.store.count_models().await?,
+            trained,
+            total_trained: self.store.count_runs(&filter).await?,
+            older: older.map(|place| href("/models", &place)),
+            newer: newer.map(|place| href("/models", &place)),
+        };
+        page(status, &list)
+    }
+
+    async fn trained_row(&self, run: Run) -> Result<ModelRow> {
+        let file = self.control.folder(run.id).model();
+        Ok(ModelRow {
+            name: label(&run).model(),
+            href: format!("/runs/{}", run.id),
+            architecture: run.architecture,
+            method: run.method.title().into(),
+            scores: measured(&self.store.evaluations_of_model(run.id).await?),
+            bytes: file.metadata().ok().map(|about| about.len()),
+            origin: format!("run {}", run.id),
+            since: moment(run.since),
+            download: format!("/runs/{}/model.safetensors", run.id),
+            dataset: run.dataset,
+        })
+    }
+
+    async fn imported_row(&self, model: Model) -> Result<ModelRow> {
+        let file = self.control.model_file(model.id);
+        Ok(ModelRow {
+            name: model.about.title,
+            href: format!("/models/{}", model.id),
+            architecture: model.about.architecture,
+            dataset: model.about.dataset,
+            method: model.about.method,
+            scores: measured(&self.store.evaluations_of_imported(model.id).await?),
+            bytes: file.metadata().ok().map(|about| about.len()),
+            origin: model.about.file_name,
+            since: moment(model.created_at),
+            download: format!("/models/{}/model.safetensors", model.id),
+        })
+    }
+}

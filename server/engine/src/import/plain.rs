@@ -1,0 +1,77 @@
+//! Safetensors files.
+
+use std::{
+    fs::File,
+    io::{Read, Seek},
+};
+
+use candle_core::DType;
+use safetensors::tensor::Metadata;
+
+use super::file::{Contents, Declared, Format, Source, Where};
+use crate::nn::HEADER;
+
+/// Bytes of the largest header that is read. That of a ResNet-18 takes 12 kB.
+const LARGEST_HEADER: u64 = 1 << 20;
+
+/// Reads what a file of `bytes` bytes declares; no numbers yet.
+///
+/// # Errors
+/// In words that follow the file's name.
+pub fn open(mut file: File, bytes: u64) -> Result<(Contents, Source), String> {
+    let cut_off = |e: std::io::Error| format!("it is cut off ({e}): copy or download it again");
+    let mut length = [0; 8];
+    file.rewind().and_then(|()| file.read_exact(&mut length)).map_err(cut_off)?;
+    let length = u64::from_le_bytes(length);
+    if length > LARGEST_HEADER {
+        return Err(format!("its safetensors header would take {length} bytes: more than 1 MiB is not read"));
+    }
+    let mut header = vec![0; length as usize];
+    file.read_exact(&mut header).map_err(cut_off)?;
+    let metadata: Metadata = serde_json::from_slice(&header)
+        .map_err(|e| format!("its safetensors header cannot be read ({e}): copy or write it again"))?;
+    let start = 8 + length;
+    if start.checked_add(metadata.data_len() as u64) != Some(bytes) {
+        return Err("it is not as long as its safetensors header says: copy or download it again".into());
+    }
+    let mut contents = Contents { format: Format::Safetensors, ..Contents::default() };
+    contents.header = metadata.metadata().as_ref().and_then(|m| m.get(HEADER).cloned());
+    for (name, tensor) in metadata.tensors() {
+        match DType::try_from(tensor.dtype) {
+            Ok(dtype) => {
+                let place = Where::Byte(start + tensor.data_offsets.0 as u64);
+                let (shape, strides) = (tensor.shape.clone(), contiguous(&tensor.shape));
+                contents.tensors.insert(name, Declared { dtype, shape, strides, offset: 0, place });
+            }
+            Err(_) => {
+                contents.others.insert(name, format!("numbers of the type {:?}", tensor.dtype));
+            }
+        }
+    }
+    if contents.tensors.is_empty() {
+        return Err("it holds no tensors".into());
+    }
+    Ok((contents, Source::Safetensors(file)))
+}
+
+/// The strides of numbers that lie side by side in the order of the shape. Where there are none, the dimensions beside
+/// the empty one may be of any size.
+fn contiguous(shape: &[usize]) -> Vec<usize> {
+    let mut strides = vec![1_usize; shape.len()];
+    for i in (1..shape.len()).rev() {
+        strides[i - 1] = strides[i].saturating_mul(shape[i]);
+    }
+    strides
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn strides_are_those_of_rows_and_never_overflow() {
+        assert_eq!(contiguous(&[4, 3, 2]), [6, 2, 1]);
+        assert_eq!(contiguous(&[]), [0; 0]);
+        assert_eq!(contiguous(&[0, usize::MAX, usize::MAX])[0], usize::MAX);
+    }
+}

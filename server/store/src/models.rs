@@ -1,0 +1,200 @@
+//! Models that were imported.
+
+use jiff::Timestamp;
+use retort_spec::Architecture;
+use sqlx::{FromRow, Row, Sqlite, Transaction, sqlite::SqliteRow};
+
+use crate::{
+    Result, Store, StoreError,
+    row::{count, decoded, json, parsed, stored, time_text},
+};
+
+/// A model to keep.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NewModel {
+    /// What people call it.
+    pub title: String,
+    /// What the imported file was called.
+    pub file_name: String,
+    /// Its architecture.
+    pub architecture: Architecture,
+    /// The names of its classes, in label order.
+    pub classes: Vec<String>,
+    /// The dataset whose classes they are; empty where they are only numbered.
+    pub dataset: String,
+    /// How it was trained, or `imported` where nobody here knows.
+    pub method: String,
+    /// Its trainable parameters.
+    pub parameters: usize,
+    /// Bytes of its file.
+    pub bytes: u64,
+    /// What was done at the import, in sentences.
+    pub notes: Vec<String>,
+}
+
+/// A model that was imported.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Model {
+    /// Its id, which names its file.
+    pub id: i64,
+    /// When it was imported.
+    pub created_at: Timestamp,
+    /// What it is.
+    pub about: NewModel,
+}
+
+/// A model that has its id and is not kept yet, so that its file can be put in place first.
+#[derive(Debug)]
+pub struct PendingModel {
+    /// The id that it will have.
+    pub id: i64,
+    transaction: Transaction<'static, Sqlite>,
+}
+
+impl PendingModel {
+    /// Keeps it. Without this call there is no such model.
+    ///
+    /// # Errors
+    /// When the database refuses.
+    pub async fn keep(self) -> Result<()> {
+        Ok(self.transaction.commit().await?)
+    }
+}
+
+impl FromRow<'_, SqliteRow> for Model {
+    fn from_row(row: &SqliteRow) -> sqlx::Result<Self> {
+        Ok(Self {
+            id: row.try_get("id")?,
+            created_at: parsed(row, "created_at")?,
+            about: NewModel {
+                title: row.try_get("title")?,
+                file_name: row.try_get("file_name")?,
+                architecture: parsed(row, "architecture")?,
+                classes: decoded(row, "classes")?,
+                dataset: row.try_get("dataset")?,
+                method: row.try_get("method")?,
+                parameters: count(row, "parameters")?,
+                bytes: count(row, "bytes")?,
+                notes: decoded(row, "notes")?,
+            },
+        })
+    }
+}
+
+impl Store {
+    /// Gives a model its id. Other writes wait until it is kept or dropped.
+    ///
+    /// # Errors
+    /// When the database refuses.
+    pub async fn add_model(&self, model: &NewModel) -> Result<PendingModel> {
+        let mut transaction = self.write().await?;
+        let insert = sqlx::query(
+            "INSERT INTO models (title, file_name, architecture, classes, dataset, method, parameters, bytes, notes,
+                                 created_at)
+             VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        );
+        let id = insert
+            .bind(&model.title)
+            .bind(&model.file_name)
+            .bind(model.architecture.id())
+            .bind(json(&model.classes))
+            .bind(&model.dataset)
+            .bind(&model.method)
+            .bind(stored(model.parameters))
+            .bind(stored(model.bytes))
+            .bind(json(&model.notes))
+            .bind(time_text(Timestamp::now()))
+            .execute(&mut *transaction)
+            .await?
+            .last_insert_rowid();
+        Ok(PendingModel { id, transaction })
+    }
+
+    /// One imported model.
+    ///
+    /// # Errors
+    /// [`StoreError::NotFound`] when there is none with this id.
+    pub async fn model(&self, id: i64) -> Result<Model> {
+        let find = sqlx::query_as("SELECT * FROM models WHERE id = ?").bind(id);
+        find.fetch_optional(self.readers()).await?.ok_or(StoreError::NotFound { what: "model", id })
+    }
+
+    /// The `limit` models that were imported last, newest first.
+    ///
+    /// # Errors
+    /// When the database refuses.
+    pub async fn models(&self, limit: u32) -> Result<Vec<Model>> {
+        let find = sqlx::query_as("SELECT * FROM models ORDER BY id DESC LIMIT ?").bind(limit);
+        Ok(find.fetch_all(self.readers()).await?)
+    }
+
+    /// How many models were imported.
+    ///
+    /// # Errors
+    /// When the database refuses.
+    pub async fn count_models(&self) -> Result<usize> {
+        let row = sqlx::query("SELECT count(*) AS models FROM models").fetch_one(self.readers()).await?;
+        Ok(count(&row, "models")?)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use retort_spec::{Accuracy, Event, ExperimentSpec, RunState, TeacherChoice};
+
+    use super::*;
+    use crate::testing::TestStore;
+
+    fn teacher() -> NewModel {
+        NewModel {
+            title: "ResNet-18 of another lab".into(),
+            file_name: "epoch=199.t7".into(),
+            architecture: Architecture::ResNet18,
+            classes: (0..10).map(|c| c.to_string()).collect(),
+            dataset: String::new(),
+            method: "imported".into(),
+            parameters: 11_173_962,
+            bytes: 44_000_000,
+            notes: vec!["The weights were taken from net.".into()],
+        }
+    }
+
+    #[tokio::test]
+    async fn a_model_is_kept_as_it_was_given_and_only_once_it_is_meant_to_be() {
+        let test = TestStore::new().await;
+        drop(test.store.add_model(&teacher()).await.unwrap());
+        assert_eq!(test.store.count_models().await.unwrap(), 0);
+        let pending = test.store.add_model(&teacher()).await.unwrap();
+        let id = pending.id;
+        pending.keep().await.unwrap();
+        assert_eq!(test.store.model(id).await.unwrap().about, teacher());
+        assert_eq!(test.store.models(10).await.unwrap().len(), 1);
+        assert_eq!(test.store.model(9).await.unwrap_err().to_string(), "there is no model 9");
+    }
+
+    #[tokio::test]
+    async fn accuracies_of_an_imported_teacher_are_found_by_the_model() {
+        let test = TestStore::new().await;
+        let pending = test.store.add_model(&teacher()).await.unwrap();
+        let id = pending.id;
+        pending.keep().await.unwrap();
+        let choice = TeacherChoice::Imported { id, architecture: Architecture::ResNet18 };
+        let spec = ExperimentSpec { teacher: choice, ..ExperimentSpec::demo() };
+        test.store.create_experiment(&spec, spec.expand()).await.unwrap();
+        test.walk(1, &[RunState::Starting, RunState::Running]).await;
+        let accuracy = Accuracy { correct: 90, n: 100 };
+        test.record(1, [Event::Evaluation { attack: None, accuracy }]).await;
+        let found = test.store.evaluations_of_imported(id).await.unwrap();
+        assert_eq!(found.iter().map(|e| (e.run, e.accuracy)).collect::<Vec<_>>(), [(1, accuracy)]);
+        assert!(test.store.evaluations_of_imported(id + 1).await.unwrap().is_empty());
+    }
+
+    #[tokio::test]
+    async fn no_run_can_be_kept_that_names_a_model_which_is_not_there() {
+        let test = TestStore::new().await;
+        let choice = TeacherChoice::Imported { id: 7, architecture: Architecture::ResNet18 };
+        let spec = ExperimentSpec { teacher: choice, ..ExperimentSpec::demo() };
+        assert!(test.store.create_experiment(&spec, spec.expand()).await.is_err());
+        assert_eq!(test.store.state_counts().await.unwrap().total(), 0);
+    }
+}

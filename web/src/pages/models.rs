@@ -1,0 +1,105 @@
+//! `GET /models`, `GET /models/{id}`, and what `POST /models` answers when nothing could be imported.
+
+use askama::Template;
+use retort_spec::{Architecture, Problem};
+
+use crate::{
+    Frame, Scores, Section,
+    format::{self, Moment},
+};
+
+/// The fields of the form that imports a model, as they were typed, but for the file.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ImportForm {
+    /// What to call the model; empty for the file's name.
+    pub title: String,
+    /// An architecture's id.
+    pub architecture: String,
+    /// A dataset's name, or a number of classes.
+    pub classes: String,
+}
+
+/// One model with what a list says about it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ModelRow {
+    /// What it is called.
+    pub name: String,
+    /// The page that tells more: that of its run, or its own.
+    pub href: String,
+    /// Its architecture.
+    pub architecture: Architecture,
+    /// The dataset that it was trained on, or whose classes it tells apart.
+    pub dataset: String,
+    /// The method that trained it, or `imported`.
+    pub method: String,
+    /// Its accuracies, where it was evaluated.
+    pub scores: Scores,
+    /// Bytes of its file; none where the file is gone.
+    pub bytes: Option<u64>,
+    /// Where it is from: `run 3`, or the name of the imported file.
+    pub origin: String,
+    /// When it was finished or imported.
+    pub since: Moment,
+    /// Where to download it.
+    pub download: String,
+}
+
+/// All models: those that were imported, and those that finished trainings left.
+#[derive(Clone, Debug, Template)]
+#[template(path = "models.html")]
+pub struct ModelsPage {
+    /// The header.
+    pub frame: Frame,
+    /// The values in the form.
+    pub form: ImportForm,
+    /// Why nothing was imported; empty before anything was sent.
+    pub problems: Vec<Problem>,
+    /// The datasets whose classes a model may have.
+    pub datasets: Vec<String>,
+    /// Imported models, newest first.
+    pub imported: Vec<ModelRow>,
+    /// How many there are in all.
+    pub total_imported: usize,
+    /// This page's models of finished trainings, newest first.
+    pub trained: Vec<ModelRow>,
+    /// How many there are on all pages.
+    pub total_trained: usize,
+    /// Address of the page with older ones.
+    pub older: Option<String>,
+    /// Address of the page with newer ones.
+    pub newer: Option<String>,
+}
+
+impl ModelsPage {
+    const SECTION: Section = Section::Models;
+}
+
+impl ModelRow {
+    fn size(&self) -> String {
+        self.bytes.map_or_else(|| "the file is gone".into(), format::bytes)
+    }
+}
+
+/// One imported model.
+#[derive(Clone, Debug, Template)]
+#[template(path = "model.html")]
+pub struct ModelPage {
+    /// The header.
+    pub frame: Frame,
+    /// Its id.
+    pub id: i64,
+    /// The model.
+    pub model: ModelRow,
+    /// Its trainable parameters.
+    pub parameters: usize,
+    /// The names of its classes, in label order.
+    pub classes: Vec<String>,
+    /// What was done at the import, in sentences.
+    pub notes: Vec<String>,
+    /// The form of a new experiment with this teacher; none where no dataset here has its classes.
+    pub teach: Option<String>,
+}
+
+impl ModelPage {
+    const SECTION: Section = Section::Models;
+}
