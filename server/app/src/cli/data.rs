@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use anyhow::Result;
 use clap::{Args, Subcommand};
-use retort_engine::data::{DatasetInfo, FETCHABLE, Library};
+use retort_engine::data::{DatasetInfo, Library};
 use retort_web::format;
 
 use super::progress::DataProgress;
@@ -45,14 +45,14 @@ enum DataCommand {
     List,
     /// Download a dataset from its official address; an interrupted download goes on
     Fetch {
-        /// cifar10
+        /// cifar10, cifar100 or stl10
         name: String,
         /// Download from this mirror instead; the checksum stays that of the official file
         #[arg(long, value_name = "URL")]
         from: Option<String>,
     },
     /// Import images: a folder or a .tar, .tar.gz or .tgz with train/CLASS/*.png (or .jpg) and test/CLASS/*,
-    /// or CIFAR-10's binary files
+    /// or the binary files of CIFAR-10, CIFAR-100 or STL-10
     Import {
         /// The folder or archive
         path: PathBuf,
@@ -77,7 +77,8 @@ pub fn data(args: DataArgs) -> Result<()> {
                     None => println!("{:<20} {}", dataset.name, summary(&dataset)),
                 }
             }
-            println!("`retort data fetch` knows: {}", FETCHABLE.join(", "));
+            let known: Vec<_> = Library::fetchable().map(|dataset| dataset.name).collect();
+            println!("`retort data fetch` knows: {}", known.join(", "));
         }
         DataCommand::Fetch { name, from } => {
             let stored = library.fetch(&name, from.as_deref(), &mut |progress| bar.show(&progress));

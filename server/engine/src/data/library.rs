@@ -10,16 +10,13 @@ use serde::Serialize;
 
 use super::{
     bundled,
-    cifar::{self, BinFile},
     dataset::Dataset,
     download::download,
+    official::{self, Official},
     progress::Progress,
     source, stored,
 };
 use crate::{EngineError, Result};
-
-/// The names that [`Library::fetch`] knows an official address for.
-pub const FETCHABLE: [&str; 1] = ["cifar10"];
 
 const FILE: &str = "dataset.safetensors";
 const MAX_NAME: usize = 64;
@@ -51,20 +48,16 @@ pub struct DatasetInfo {
     pub fault: Option<String>,
 }
 
-/// A file on the network that holds CIFAR-10's binary files.
-struct Remote<'a> {
-    url: &'a str,
-    bytes: u64,
-    sha256: &'a str,
-    files: &'a [BinFile],
+/// A dataset that [`Library::fetch`] knows an official address for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Fetchable {
+    /// The name under which it is fetched and kept.
+    pub name: &'static str,
+    /// The name that people read.
+    pub title: &'static str,
+    /// What is downloaded, in bytes.
+    pub bytes: u64,
 }
-
-const CIFAR10: Remote<'static> = Remote {
-    url: "https://www.cs.toronto.edu/~kriz/cifar-10-binary.tar.gz",
-    bytes: 170_052_171,
-    sha256: "c4a38c50a1bc5f3a1c5537f2155ab9d68f9f25eb1ed8d9ddda3db29a59bca1dd",
-    files: &cifar::OFFICIAL,
-};
 
 impl Library {
     /// The library in the folder `dir`, which need not exist yet.
@@ -112,7 +105,8 @@ impl Library {
         let names = [vec![BUNDLED_DATASET.to_owned()], self.imported()?].concat().join(", ");
         Err(EngineError::Data(format!(
             "there is no dataset “{name_or_path}”: there are {names}; `retort data import PATH --name NAME` adds a \
-             folder or archive, `retort data fetch cifar10` downloads CIFAR-10"
+             folder or archive, `retort data fetch NAME` downloads {}",
+            fetchable_names()
         )))
     }
 
@@ -126,7 +120,12 @@ impl Library {
         self.store(&dataset)
     }
 
-    /// Downloads a dataset of [`FETCHABLE`] from its official address or from `url`, and keeps it.
+    /// The datasets that [`Library::fetch`] downloads.
+    pub fn fetchable() -> impl Iterator<Item = Fetchable> {
+        official::ALL.into_iter().map(|o| Fetchable { name: o.name, title: o.title, bytes: o.archive.bytes })
+    }
+
+    /// Downloads a dataset of [`Library::fetchable`] from its official address or from `url`, and keeps it.
     ///
     /// An interrupted download is continued by the next call. Wherever the file comes from, its checksum is that of the
     /// official one.
@@ -134,23 +133,22 @@ impl Library {
     /// # Errors
     /// When the name is not known or taken, the download stops, or the file is not the official one.
     pub fn fetch(&self, name: &str, url: Option<&str>, progress: &mut dyn FnMut(Progress)) -> Result<DatasetInfo> {
-        if !FETCHABLE.contains(&name) {
-            let known = FETCHABLE.join(", ");
+        let Some(official) = official::ALL.into_iter().find(|official| official.name == name) else {
+            let known = fetchable_names();
             return Err(EngineError::Data(format!(
                 "there is no address for a dataset “{name}”: {known} can be fetched; import others with `retort data \
                  import PATH --name NAME`"
             )));
-        }
-        self.fetch_from(&Remote { url: url.unwrap_or(CIFAR10.url), ..CIFAR10 }, name, progress)
+        };
+        self.fetch_from(url.unwrap_or(official.archive.url), official, progress)
     }
 
-    fn fetch_from(&self, remote: &Remote<'_>, name: &str, progress: &mut dyn FnMut(Progress)) -> Result<DatasetInfo> {
-        self.check_free(name)?;
+    fn fetch_from(&self, url: &str, official: &Official, progress: &mut dyn FnMut(Progress)) -> Result<DatasetInfo> {
+        self.check_free(official.name)?;
         fs::create_dir_all(&self.dir).map_err(|e| EngineError::io(&self.dir, e))?;
-        let part = self.dir.join(format!("{name}.tar.gz.part"));
-        download(remote.url, &part, remote.bytes, remote.sha256, progress)?;
-        let dataset = cifar::read_archive(&part, remote.files, progress)?;
-        let info = self.store(&Dataset { name: name.to_owned(), ..dataset })?;
+        let part = self.dir.join(format!("{}.tar.gz.part", official.name));
+        download(url, &part, official.archive.bytes, &official.archive.checksum, progress)?;
+        let info = self.store(&official.read_archive(&part, progress)?)?;
         fs::remove_file(&part).map_err(|e| EngineError::io(&part, e))?;
         Ok(info)
     }
@@ -206,6 +204,10 @@ impl Library {
     fn file(&self, name: &str) -> PathBuf {
         self.dir.join(name).join(FILE)
     }
+}
+
+fn fetchable_names() -> String {
+    Library::fetchable().map(|dataset| dataset.name).collect::<Vec<_>>().join(", ")
 }
 
 fn bundled_info() -> DatasetInfo {
