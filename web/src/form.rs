@@ -88,6 +88,7 @@ impl ExperimentForm {
                 name: self.dataset.trim().into(),
                 train_images: read_count("train_images", &self.train_images, &mut problems),
                 test_images: read_count("test_images", &self.test_images, &mut problems),
+                validation_images: None,
             },
             teacher: self.read_teacher(run_architecture, &mut problems),
             students: read_list("students", &self.students, &mut problems),
@@ -227,7 +228,7 @@ mod tests {
     fn every_experiment_that_the_form_can_ask_for_comes_back_from_its_form() {
         let spec = ExperimentSpec {
             title: "ε 4, <b>three</b> seeds".into(),
-            dataset: DatasetChoice { name: "cifar10".into(), train_images: Some(5_000), test_images: None },
+            dataset: DatasetChoice { train_images: Some(5_000), ..DatasetChoice::all_of("cifar10") },
             teacher: TeacherChoice::Run { id: 7, architecture: Architecture::ResNet20 },
             seeds: vec![1, 2, 30],
             attacks: vec![

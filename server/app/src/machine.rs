@@ -43,5 +43,5 @@ impl Machine {
 /// How many training and test images a run uses of a dataset; what is not known counts as nothing.
 pub fn images(datasets: &[DatasetInfo], choice: &DatasetChoice) -> (usize, usize) {
     let (train, test) = datasets.iter().find(|d| d.name == choice.name).map_or((0, 0), |d| (d.train, d.test));
-    (choice.train_images.unwrap_or(train), choice.test_images.unwrap_or(test))
+    (choice.trained_on(train), choice.test_images.unwrap_or(test))
 }

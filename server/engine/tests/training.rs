@@ -15,7 +15,7 @@ use retort_spec::{
 };
 
 fn dataset() -> DatasetChoice {
-    DatasetChoice { name: BUNDLED_DATASET.into(), train_images: Some(64), test_images: Some(20) }
+    DatasetChoice { train_images: Some(64), test_images: Some(20), ..DatasetChoice::all_of(BUNDLED_DATASET) }
 }
 
 /// A spec of two short epochs a stage.

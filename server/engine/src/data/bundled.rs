@@ -46,6 +46,7 @@ pub(super) fn load() -> Result<Dataset> {
         classes: classes(),
         origin: ORIGIN.into(),
         train: split(0, TRAIN_PER_CLASS),
+        validation: Split::default(),
         test: split(TRAIN, TEST_PER_CLASS),
     })
 }

@@ -39,6 +39,8 @@ pub struct Dataset {
     pub origin: String,
     /// The images to train on.
     pub train: Split,
+    /// Training images that were held out of training, to choose among epochs; none unless they were asked for.
+    pub validation: Split,
     /// The images to test on.
     pub test: Split,
 }
@@ -66,64 +68,137 @@ impl Split {
         self.images.extend_from_slice(image);
         self.labels.push(label);
     }
+
+    /// The images of these numbers, in this order.
+    fn pick(&self, chosen: &[usize]) -> Self {
+        let mut picked = Self::default();
+        for i in chosen {
+            picked.push(self.labels[*i], self.image(*i));
+        }
+        picked
+    }
+
+    /// Keeps the images of these numbers, which are all or in their order.
+    fn keep(&mut self, chosen: &[usize]) {
+        if chosen.len() < self.len() {
+            *self = self.pick(chosen);
+        }
+    }
 }
 
 impl Dataset {
     /// The part of this dataset that `choice` asks for: all of a split, or a balanced subset of it.
     ///
     /// A subset holds equally many images of each class; where the number is not a multiple of the classes, the first
-    /// classes get one more. Which images is drawn by a fixed seed, so the same number always means the same images,
-    /// and a smaller subset lies within a larger one. The images keep their order.
+    /// classes get one more. A fixed seed puts the images of each class in an order of their own, and training and test
+    /// subsets take them from its beginning, the validation images from its end. So the same number always means the same
+    /// images, whatever else is asked for, and a smaller subset lies within a larger one. The images of a subset keep the
+    /// order that they have in the dataset.
     ///
     /// # Errors
-    /// When a split or one of its classes has fewer images than asked for.
+    /// When a split or one of its classes has fewer images than asked for, or when none would be left of
+    /// a class to train on.
     pub fn choose(mut self, choice: &DatasetChoice) -> Result<Self> {
-        for (i, (split, count)) in
-            [(&mut self.train, choice.train_images), (&mut self.test, choice.test_images)].into_iter().enumerate()
-        {
-            let Some(count) = count.filter(|count| *count != split.len()) else { continue };
-            let kind = ["training", "test"][i];
-            let chosen = balanced_subset(split, &self.classes, count, i as u64)
-                .map_err(|fault| EngineError::Data(format!("{count} {kind} images of {} {fault}", self.name)))?;
-            let mut subset = Split::default();
-            for i in chosen {
-                subset.push(split.labels[i], split.image(i));
+        let refuse = |count: usize, kind: &str, fault: &str| {
+            EngineError::Data(format!("{count} {kind} images of {} {fault}", self.name))
+        };
+        let draw = |pool: &mut Pool<'_>, count: Option<usize>, kind: &str| match count {
+            Some(count) => pool.take(count, End::First).map_err(|fault| refuse(count, kind, &fault)),
+            None => Ok(pool.rest()),
+        };
+        let (mut train, mut test) = (Pool::new(&self.train, &self.classes, 0), Pool::new(&self.test, &self.classes, 1));
+        let mut validation = Vec::new();
+        if let Some(count) = choice.validation_images {
+            validation = train.take(count, End::Last).map_err(|fault| refuse(count, "validation", &fault))?;
+            if let Some(class) = train.exhausted() {
+                let fault = format!("leave none of the class “{class}” to train on: ask for fewer");
+                return Err(refuse(count, "validation", &fault));
             }
-            *split = subset;
         }
+        let train = draw(&mut train, choice.train_images, "training")?;
+        let test = draw(&mut test, choice.test_images, "test")?;
+        self.validation = self.train.pick(&validation);
+        self.train.keep(&train);
+        self.test.keep(&test);
         Ok(self)
     }
 }
 
-/// The indices of `count` images in their order, equally many of each class.
-fn balanced_subset(
-    split: &Split,
-    classes: &[String],
-    count: usize,
-    stream: u64,
-) -> std::result::Result<Vec<usize>, String> {
-    if count > split.len() {
-        return Err(format!(
-            "are asked for, but there are {}: ask for fewer, or leave the number out for all",
-            split.len()
-        ));
+/// The images of a split that are still to be had: their numbers by class, each class in the order of its seed.
+struct Pool<'a> {
+    classes: &'a [String],
+    order: Vec<Vec<usize>>,
+    /// Said of what is left once something was taken.
+    beside: &'static str,
+}
+
+/// Where a subset is taken from the order of a class.
+#[derive(Clone, Copy)]
+enum End {
+    First,
+    Last,
+}
+
+impl<'a> Pool<'a> {
+    fn new(split: &Split, classes: &'a [String], stream: u64) -> Self {
+        let mut order = vec![Vec::new(); classes.len()];
+        for (i, label) in split.labels.iter().enumerate() {
+            order[usize::from(*label)].push(i);
+        }
+        for (label, members) in order.iter_mut().enumerate() {
+            Stream::new(SUBSET_SEED, Purpose::Subset, stream, label as u64).shuffle(members);
+        }
+        Self { classes, order, beside: "" }
     }
-    let mut chosen = Vec::with_capacity(count);
-    for (label, class) in classes.iter().enumerate() {
-        let wanted = count / classes.len() + usize::from(label < count % classes.len());
-        let mut members: Vec<usize> = (0..split.len()).filter(|i| usize::from(split.labels[*i]) == label).collect();
-        if members.len() < wanted {
+
+    fn len(&self) -> usize {
+        self.order.iter().map(Vec::len).sum()
+    }
+
+    /// Takes `count` images, equally many of each class, and returns their numbers in order; or says why it cannot.
+    fn take(&mut self, count: usize, end: End) -> std::result::Result<Vec<usize>, String> {
+        let (there, beside, classes) = (self.len(), self.beside, self.classes.len());
+        if count > there {
             return Err(format!(
-                "take {wanted} of the class “{class}”, which has {}: ask for at most {}",
-                members.len(),
-                members.len() * classes.len()
+                "are asked for, but there are {there}{beside}: ask for fewer, or leave the number out"
             ));
         }
-        Stream::new(SUBSET_SEED, Purpose::Subset, stream, label as u64).shuffle_first(wanted, &mut members);
-        chosen.extend_from_slice(&members[..wanted]);
+        if count == there {
+            let all = self.rest();
+            self.order.iter_mut().for_each(Vec::clear);
+            return Ok(all);
+        }
+        let mut taken = Vec::with_capacity(count);
+        for (label, (class, members)) in self.classes.iter().zip(&mut self.order).enumerate() {
+            let wanted = count / classes + usize::from(label < count % classes);
+            let Some(left) = members.len().checked_sub(wanted) else {
+                let has = members.len();
+                return Err(format!(
+                    "take {wanted} of the class “{class}”, which has {has}{beside}: ask for at most {}",
+                    has * classes
+                ));
+            };
+            taken.extend(match end {
+                End::First => members.drain(..wanted),
+                End::Last => members.drain(left..),
+            });
+        }
+        self.beside = " beside the validation images";
+        taken.sort_unstable();
+        Ok(taken)
     }
-    chosen.sort_unstable();
-    Ok(chosen)
+
+    /// A class of which nothing is left.
+    fn exhausted(&self) -> Option<&'a String> {
+        self.classes.iter().zip(&self.order).find(|(_, members)| members.is_empty()).map(|(class, _)| class)
+    }
+
+    /// The numbers of all images that are left, in order.
+    fn rest(&self) -> Vec<usize> {
+        let mut rest = self.order.concat();
+        rest.sort_unstable();
+        rest
+    }
 }
 
 #[cfg(test)]
@@ -132,7 +207,11 @@ mod tests {
     use crate::data::testing::{class_counts, dataset};
 
     fn choice(train: Option<usize>, test: Option<usize>) -> DatasetChoice {
-        DatasetChoice { name: "d".into(), train_images: train, test_images: test }
+        DatasetChoice { train_images: train, test_images: test, ..DatasetChoice::all_of("d") }
+    }
+
+    fn held_out(validation: usize, train: Option<usize>) -> DatasetChoice {
+        DatasetChoice { validation_images: Some(validation), ..choice(train, None) }
     }
 
     fn ids(split: &Split) -> Vec<&[u8]> {
@@ -179,5 +258,54 @@ mod tests {
         uneven.train.labels[0] = 0;
         let message = uneven.choose(&choice(Some(4), None)).unwrap_err().to_string();
         assert!(message.contains("take 2 of the class “class 0”, which has 1: ask for at most 2"), "{message}");
+    }
+    #[test]
+    fn validation_images_are_balanced_and_all_others_are_trained_on() {
+        let all = dataset(3, 20, 5);
+        let split = all.clone().choose(&held_out(11, None)).unwrap();
+        assert_eq!((class_counts(&split.validation), class_counts(&split.train)), (vec![4, 4, 3], vec![16, 16, 17]));
+        let (train, validation) = (ids(&split.train), ids(&split.validation));
+        assert!(validation.iter().all(|id| !train.contains(id)));
+        assert!(ids(&all.train).iter().all(|id| train.contains(id) || validation.contains(id)));
+        assert_eq!(split.test, all.test);
+        assert!(all.clone().choose(&choice(Some(30), None)).unwrap().validation.is_empty());
+    }
+
+    #[test]
+    fn neither_do_validation_images_depend_on_the_subset_nor_the_subset_on_them() {
+        let all = dataset(3, 20, 5);
+        let whole = all.clone().choose(&held_out(12, None)).unwrap();
+        for train in [12, 30, 48] {
+            let split = all.clone().choose(&held_out(12, Some(train))).unwrap();
+            assert_eq!((split.train.len(), &split.validation), (train, &whole.validation));
+            assert!(ids(&split.train).iter().all(|id| !ids(&split.validation).contains(id)));
+            assert_eq!(split.train, all.clone().choose(&choice(Some(train), None)).unwrap().train);
+        }
+        let more = all.choose(&held_out(24, None)).unwrap();
+        assert!(ids(&whole.validation).iter().all(|id| ids(&more.validation).contains(id)));
+    }
+
+    #[test]
+    fn validation_images_are_always_the_same_ones() {
+        let split = dataset(2, 8, 4).choose(&held_out(4, Some(4))).unwrap();
+        let of = |split: &Split| ids(split).iter().map(|image| (image[0], image[1])).collect::<Vec<_>>();
+        assert_eq!(of(&split.validation), [(1, 2), (0, 6), (1, 6), (0, 7)]);
+    }
+
+    #[test]
+    fn more_than_can_be_held_out_is_refused() {
+        let refusal = |choice| dataset(3, 20, 5).choose(&choice).unwrap_err().to_string();
+        for (choice, words) in [
+            (held_out(61, None), "61 validation images of toy are asked for, but there are 60: ask for fewer"),
+            (held_out(60, None), "60 validation images of toy leave none of the class “class 0” to train on"),
+            (
+                held_out(12, Some(49)),
+                "49 training images of toy are asked for, but there are 48 beside the validation images",
+            ),
+            (held_out(13, Some(46)), "take 16 of the class “class 0”, which has 15 beside the validation images"),
+        ] {
+            let message = refusal(choice);
+            assert!(message.contains(words), "{message}");
+        }
     }
 }

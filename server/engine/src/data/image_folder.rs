@@ -194,7 +194,7 @@ impl Listing {
             Ok(split)
         });
         let (name, title, origin) = (String::new(), String::new(), String::new());
-        Ok(Dataset { name, title, classes, origin, train: train?, test: test? })
+        Ok(Dataset { name, title, classes, origin, train: train?, validation: Split::default(), test: test? })
     }
 }
 

@@ -173,7 +173,7 @@ impl Official {
         let classes = parts.classes.ok_or_else(|| missing(self.names))?;
         let [train, test] = splits;
         let (name, title, origin) = (self.name.into(), self.title.into(), self.origin.into());
-        Ok(Dataset { name, title, classes, origin, train, test })
+        Ok(Dataset { name, title, classes, origin, train, validation: Split::default(), test })
     }
 
     fn refuse(&self, fault: &str) -> EngineError {

@@ -115,7 +115,8 @@ fn parse(bytes: &[u8], name: &str) -> std::result::Result<Dataset, String> {
     }
     let split = |i: usize| Split { images: data[i].to_vec(), labels: data[i + 1].to_vec() };
     let Description { name, title, classes, origin, .. } = description;
-    Ok(Dataset { name, title, classes, origin, train: split(0), test: split(2) })
+    let (train, validation, test) = (split(0), Split::default(), split(2));
+    Ok(Dataset { name, title, classes, origin, train, validation, test })
 }
 
 fn description(metadata: &Metadata, name: &str) -> std::result::Result<Description, String> {

@@ -32,6 +32,7 @@ pub fn dataset(classes: usize, train: usize, test: usize) -> Dataset {
         classes: (0..classes).map(|c| format!("class {c}")).collect(),
         origin: "made by a test".into(),
         train: split(classes, train, 100),
+        validation: Split::default(),
         test: split(classes, test, 200),
     }
 }
