@@ -18,6 +18,8 @@ pub enum Section {
     Comparisons,
     /// `/runs` and each run.
     Runs,
+    /// `/datasets`
+    Datasets,
     /// `/experiments/new`
     New,
     /// None of them: an error page.

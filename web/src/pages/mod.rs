@@ -2,6 +2,7 @@
 
 mod comparison;
 mod comparisons;
+mod datasets;
 mod error;
 mod new_experiment;
 mod overview;
@@ -11,6 +12,7 @@ mod runs;
 
 pub use comparison::ComparisonPage;
 pub use comparisons::{ComparisonSummary, ComparisonsPage};
+pub use datasets::{DatasetCard, DatasetsPage, Download, SampleSheet};
 pub use error::{ErrorPage, Link};
 pub use new_experiment::{DatasetOption, DeviceOption, NewExperimentPage, Plan, TeacherOption};
 pub use overview::OverviewPage;

@@ -1,8 +1,8 @@
 //! `retort data`: the datasets.
 
-use std::path::PathBuf;
+use std::{fs, path::PathBuf};
 
-use anyhow::Result;
+use anyhow::{Context, Result};
 use clap::{Args, Subcommand};
 use retort_engine::data::{DatasetInfo, Library};
 use retort_web::format;
@@ -60,6 +60,14 @@ enum DataCommand {
         #[arg(long)]
         name: String,
     },
+    /// Draw the first training images of each class as a PNG, a row for each class
+    Samples {
+        /// The dataset's name
+        name: String,
+        /// The file to write
+        #[arg(long, value_name = "FILE")]
+        out: PathBuf,
+    },
 }
 
 /// Does it.
@@ -89,6 +97,12 @@ pub fn data(args: DataArgs) -> Result<()> {
             let stored = library.import(&path, &name, &mut |progress| bar.show(&progress));
             bar.finish();
             println!("Stored {name}: {}", summary(&stored?));
+        }
+        DataCommand::Samples { name, out } => {
+            fs::write(&out, library.samples(&name)?).with_context(|| format!("writing {}", out.display()))?;
+            let list = library.list()?;
+            let classes = list.iter().find(|dataset| dataset.name == name).map_or(&[][..], |d| &d.classes);
+            println!("Wrote {}. Its rows are: {}", out.display(), classes.join(", "));
         }
     }
     Ok(())

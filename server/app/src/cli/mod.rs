@@ -47,7 +47,7 @@ enum Command {
     ///
     /// Example: retort evaluate --model teacher/model.safetensors --dataset fashion-mnist-5k --attack pgd-20
     Evaluate(evaluate::EvaluateArgs),
-    /// List, fetch and import datasets
+    /// List, fetch and import datasets, and look at their images
     Data(data::DataArgs),
     /// Check this machine: devices, data folder, disk, datasets
     Doctor(doctor::DoctorArgs),

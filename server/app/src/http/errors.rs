@@ -54,6 +54,7 @@ impl PageError {
     pub fn missing(what: &'static str, id: impl Display) -> Self {
         let (list, text) = match what {
             "experiment" => ("/experiments", "All comparisons"),
+            "dataset" => ("/datasets", "All datasets"),
             _ => ("/runs", "All runs"),
         };
         let message = "It may belong to another data folder, or the address may be mistyped.";

@@ -2,6 +2,7 @@
 
 mod assets;
 mod comparison;
+mod datasets;
 mod demo;
 mod errors;
 mod experiments;
@@ -72,6 +73,8 @@ pub fn router(app: Arc<App>) -> Router {
         .route("/runs/{id}", get(run::show))
         .route("/runs/{id}/cancel", post(run::cancel))
         .route("/runs/{id}/resume", post(run::resume))
+        .route("/datasets", get(datasets::list))
+        .route("/datasets/{name}/samples.png", get(datasets::samples))
         .route("/live", get(live::stream))
         .route("/static/{file}", get(assets::serve))
         .route("/health", get(health::check))

@@ -14,7 +14,7 @@ use super::{
     download::download,
     official::{self, Official},
     progress::Progress,
-    source, stored,
+    samples, source, stored,
 };
 use crate::{EngineError, Result};
 
@@ -42,9 +42,11 @@ pub struct DatasetInfo {
     pub test: usize,
     /// Where the images come from.
     pub origin: String,
+    /// SHA-256 of its images and labels.
+    pub sha256: String,
     /// Whether the program carries it inside itself.
     pub bundled: bool,
-    /// Why it cannot be used, and what to do; the counts are then 0.
+    /// Why it cannot be used, and what to do; all that is not known then is empty or 0.
     pub fault: Option<String>,
 }
 
@@ -81,6 +83,7 @@ impl Library {
                 train: 0,
                 test: 0,
                 origin: String::new(),
+                sha256: String::new(),
                 bundled: false,
                 fault: Some(fault.to_string()),
             }));
@@ -102,10 +105,33 @@ impl Library {
         if Path::new(name_or_path).exists() {
             return source::read(Path::new(name_or_path), name_or_path, &mut |_| {});
         }
+        Err(self.unknown(name_or_path)?)
+    }
+
+    /// The first [`SAMPLES`](super::SAMPLES) training images of each class of the dataset `name` on one sheet, as a PNG.
+    ///
+    /// It has a row for each class in the order of the labels; from one image to the next there are
+    /// [`SAMPLE_PITCH`](super::SAMPLE_PITCH) pixels, and what lies between them is transparent. Of a stored dataset no
+    /// other images are read.
+    ///
+    /// # Errors
+    /// When there is no such dataset, with a list of those that there are; or when it is damaged.
+    pub fn samples(&self, name: &str) -> Result<Vec<u8>> {
+        if name == BUNDLED_DATASET {
+            let dataset = bundled::load()?;
+            return samples::sheet(&samples::of_split(&dataset.train, dataset.classes.len()));
+        }
+        if is_name(name) && self.file(name).is_file() {
+            return samples::sheet(&stored::samples(&self.file(name), name)?);
+        }
+        Err(self.unknown(name)?)
+    }
+
+    fn unknown(&self, name: &str) -> Result<EngineError> {
         let names = [vec![BUNDLED_DATASET.to_owned()], self.imported()?].concat().join(", ");
-        Err(EngineError::Data(format!(
-            "there is no dataset “{name_or_path}”: there are {names}; `retort data import PATH --name NAME` adds a \
-             folder or archive, `retort data fetch NAME` downloads {}",
+        Ok(EngineError::Data(format!(
+            "there is no dataset “{name}”: there are {names}; `retort data import PATH --name NAME` adds a folder or \
+             archive, `retort data fetch NAME` downloads {}",
             fetchable_names()
         )))
     }
@@ -197,8 +223,8 @@ impl Library {
 
     fn info(&self, name: &str) -> Result<DatasetInfo> {
         let (description, [train, test]) = stored::describe(&self.file(name), name)?;
-        let stored::Description { name, title, classes, origin, .. } = description;
-        Ok(DatasetInfo { name, title, classes, train, test, origin, bundled: false, fault: None })
+        let stored::Description { name, title, classes, origin, sha256 } = description;
+        Ok(DatasetInfo { name, title, classes, train, test, origin, sha256, bundled: false, fault: None })
     }
 
     fn file(&self, name: &str) -> PathBuf {
@@ -218,6 +244,7 @@ fn bundled_info() -> DatasetInfo {
         train: bundled::TRAIN,
         test: bundled::TEST,
         origin: bundled::ORIGIN.into(),
+        sha256: bundled::SHA256.into(),
         bundled: true,
         fault: None,
     }

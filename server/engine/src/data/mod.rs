@@ -9,6 +9,7 @@ mod image_folder;
 mod library;
 mod official;
 mod progress;
+mod samples;
 mod source;
 mod stored;
 #[cfg(test)]
@@ -17,3 +18,4 @@ mod testing;
 pub use dataset::{CHANNELS, Dataset, IMAGE_BYTES, SIDE, Split};
 pub use library::{DatasetInfo, Fetchable, Library};
 pub use progress::{Progress, ProgressUnit};
+pub use samples::{SAMPLE_PITCH, SAMPLES};

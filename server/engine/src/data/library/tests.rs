@@ -41,8 +41,26 @@ fn the_bundled_dataset_is_listed_as_it_loads() {
     let info = library.list().unwrap().remove(0);
     let dataset = library.load(BUNDLED_DATASET).unwrap();
     assert_eq!((info.train, info.test), (dataset.train.len(), dataset.test.len()));
+    assert_eq!(info.sha256, stored::sha256(&dataset));
     assert_eq!((info.name, info.title), (dataset.name, dataset.title));
     assert_eq!((info.classes, info.origin), (dataset.classes, dataset.origin));
+}
+
+#[test]
+fn samples_are_shown_of_every_dataset_by_its_name_alone() {
+    let f = fixture();
+    f.import("pets").unwrap();
+    for (name, size) in [(BUNDLED_DATASET, (338, 338)), ("pets", (338, 66))] {
+        let sheet = image::load_from_memory(&f.library.samples(name).unwrap()).unwrap().into_rgba8();
+        assert_eq!(sheet.dimensions(), size, "{name}");
+    }
+    let pets = image::load_from_memory(&f.library.samples("pets").unwrap()).unwrap().into_rgba8();
+    let pixels = [(0, 0), (34, 0), (68, 0), (0, 34), (34, 34)].map(|(x, y)| pets.get_pixel(x, y).0);
+    assert_eq!(pixels, [[1, 0, 7, 255], [1, 1, 7, 255], [0; 4], [0, 0, 7, 255], [0, 1, 7, 255]]);
+    let path = f.images();
+    for no_name in ["zoo", "../library/pets", path.to_str().unwrap()] {
+        assert!(f.library.samples(no_name).unwrap_err().to_string().contains("there is no dataset"), "{no_name}");
+    }
 }
 
 #[test]
