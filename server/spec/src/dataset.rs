@@ -13,12 +13,12 @@ pub const BUNDLED_DATASET: &str = "fashion-mnist-5k";
 pub struct DatasetChoice {
     /// The dataset's name, as `retort data list` prints it, or the path of a folder of images.
     pub name: String,
-    /// Use this many training images, equally many of each class, drawn by the dataset's own fixed seed; all that are not
-    /// held out if absent.
+    /// Use this many training images, equally many of each class, drawn by the dataset's own fixed seed; all that are
+    /// not held out if absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub train_images: Option<usize>,
-    /// Hold this many training images out of training, equally many of each class, drawn likewise: to choose among epochs
-    /// without looking at the test images (methods.md §0, “Reported checkpoint”). None if absent.
+    /// Hold this many training images out of training, equally many of each class, drawn likewise: to choose among
+    /// epochs without looking at the test images (methods.md §0, “Reported checkpoint”). None if absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub validation_images: Option<usize>,
     /// Use this many test images, drawn likewise; all if absent.

@@ -17,7 +17,7 @@ const TEST_PER_CLASS: usize = 100;
 const CLASSES: [&str; 10] =
     ["T-shirt/top", "Trouser", "Pullover", "Dress", "Coat", "Sandal", "Shirt", "Sneaker", "Bag", "Ankle boot"];
 
-/// What is known of the bundled dataset without decoding it: title, origin, checksum, training and test images, classes.
+/// What is known of the bundled dataset without decoding it: title, origin, checksum, numbers of images, classes.
 pub(super) const TITLE: &str = "Fashion-MNIST, 5k subset";
 pub(super) const ORIGIN: &str = "4,000 training and 1,000 test images of Fashion-MNIST (Zalando Research, MIT licence), \
                                  split by Retort, padded to 32×32, grey as three equal channels";

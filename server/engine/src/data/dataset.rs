@@ -91,9 +91,9 @@ impl Dataset {
     ///
     /// A subset holds equally many images of each class; where the number is not a multiple of the classes, the first
     /// classes get one more. A fixed seed puts the images of each class in an order of their own, and training and test
-    /// subsets take them from its beginning, the validation images from its end. So the same number always means the same
-    /// images, whatever else is asked for, and a smaller subset lies within a larger one. The images of a subset keep the
-    /// order that they have in the dataset.
+    /// subsets take them from its beginning, the validation images from its end. So the same number always means the
+    /// same images, whatever else is asked for, and a smaller subset lies within a larger one. The images of a subset
+    /// keep the order that they have in the dataset.
     ///
     /// # Errors
     /// When a split or one of its classes has fewer images than asked for, or when none would be left of

@@ -108,7 +108,7 @@ impl Library {
         Err(self.unknown(name_or_path)?)
     }
 
-    /// The first [`SAMPLES`](super::SAMPLES) training images of each class of the dataset `name` on one sheet, as a PNG.
+    /// A sheet with the first [`SAMPLES`](super::SAMPLES) training images of each class of the dataset `name`, a PNG.
     ///
     /// It has a row for each class in the order of the labels; from one image to the next there are
     /// [`SAMPLE_PITCH`](super::SAMPLE_PITCH) pixels, and what lies between them is transparent. Of a stored dataset no

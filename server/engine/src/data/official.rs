@@ -110,8 +110,8 @@ impl Official {
         self.assemble(parts)
     }
 
-    /// Reads the binary files out of the official archive, without unpacking it to disk. What else lies in the archive is
-    /// passed over and not kept.
+    /// Reads the binary files out of the official archive, without unpacking it to disk. What else lies in the archive
+    /// is passed over and not kept.
     ///
     /// # Errors
     /// When the archive is damaged, or when a file is missing or not the official one.

@@ -122,7 +122,7 @@ fn pixels(file: usize, i: usize) -> Vec<u8> {
     (0..IMAGE_BYTES).map(|p| (file * 31 + i * 7 + p) as u8).collect()
 }
 
-/// STL-10's files that are read: three images to train on and two to test on, each of one colour, 10 to 12 and 20 to 21.
+/// STL-10's files that are read: three images to train on, of the values 10, 11 and 12, and two to test on, of 20 and 21.
 pub fn stl10_files() -> Vec<(String, Vec<u8>)> {
     let images = |values: &[u8]| values.iter().flat_map(|value| vec![*value; 3 * 96 * 96]).collect();
     let classes = "airplane\nbird\ncar\ncat\ndeer\ndog\nhorse\nmonkey\nship\ntruck\n";

@@ -59,7 +59,7 @@ fn decode(file: &BinFile, bytes: &[u8]) -> Result<Split> {
     Ok(Split { images: planes.flat_map(reduce).collect(), labels: Vec::new() })
 }
 
-/// A published plane, column by column, made 32×32 and row by row: each pixel the mean of a square, to the nearest byte.
+/// A published plane, column by column, made 32×32, row by row: each pixel the mean of a square, to the nearest byte.
 fn reduce(plane: &[u8]) -> impl Iterator<Item = u8> {
     (0..SIDE * SIDE).map(|pixel| {
         let (top, left) = (pixel / SIDE * SQUARE, pixel % SIDE * SQUARE);
