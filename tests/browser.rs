@@ -101,7 +101,13 @@ async fn launch_and_watch(server: Server, browser: Browser) {
     browser.assert_console_is_quiet().await;
     browser.assert_fits_a_phone().await;
     browser.photograph("run").await;
-    for (path, name) in [("/", "overview"), ("/runs", "runs"), ("/experiments", "comparisons"), ("/nowhere", "error")] {
+    for (path, name) in [
+        ("/", "overview"),
+        ("/runs", "runs"),
+        ("/experiments", "comparisons"),
+        ("/datasets", "datasets"),
+        ("/nowhere", "error"),
+    ] {
         browser.tab.goto(&format!("{}{path}", server.link)).await.unwrap();
         browser.assert_console_is_quiet().await;
         browser.assert_fits_a_phone().await;
@@ -145,7 +151,17 @@ async fn faulty_form(server: Server, browser: Browser) {
 async fn phone(server: Server, browser: Browser) {
     let form = [support::TINY.as_slice(), &[("methods", "kd"), ("budget", "smoke"), ("epochs", "1")]].concat();
     server.post("/experiments", &form);
-    for path in ["/", "/experiments", "/experiments/new", "/experiments/1", "/runs", "/runs/1", "/models", "/nowhere"] {
+    for path in [
+        "/",
+        "/experiments",
+        "/experiments/new",
+        "/experiments/1",
+        "/runs",
+        "/runs/1",
+        "/models",
+        "/datasets",
+        "/nowhere",
+    ] {
         browser.tab.goto(&format!("{}{path}", server.link)).await.unwrap();
         browser.assert_fits_a_phone().await;
         browser.assert_console_is_quiet().await;

@@ -88,6 +88,18 @@ fn presets_and_parameters_stand_in_the_spec_and_faults_are_told() {
 }
 
 #[test]
+fn samples_of_a_dataset_are_written_as_a_png() {
+    let root = tempfile::tempdir().unwrap();
+    let (data, out) = (root.path().join("data"), root.path().join("sheet.png"));
+    let said =
+        success(retort().args(["data", "samples", "fashion-mnist-5k", "--out"]).arg(&out).arg("--data").arg(&data));
+    assert!(said.contains("Its rows are: T-shirt/top, Trouser"), "{said}");
+    assert_eq!(image::open(&out).unwrap().to_rgba8().dimensions(), (338, 338));
+    let said = failure(retort().args(["data", "samples", "zoo", "--out"]).arg(&out).arg("--data").arg(&data));
+    assert!(said.contains("there is no dataset “zoo”"), "{said}");
+}
+
+#[test]
 fn a_faulty_spec_is_refused_by_its_field_and_leaves_nothing() {
     let root = tempfile::tempdir().unwrap();
     let (spec, out) = (root.path().join("spec.json"), root.path().join("out"));

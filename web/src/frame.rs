@@ -20,6 +20,8 @@ pub enum Section {
     Runs,
     /// `/models` and each imported model.
     Models,
+    /// `/datasets`
+    Datasets,
     /// `/experiments/new`
     New,
     /// None of them: an error page.

@@ -85,6 +85,7 @@ fn a_hostile_title_is_text_on_every_page_that_shows_it() {
         error.render(),
         sample::form_with_faults().render(),
         sample::import_with_faults().render(),
+        sample::datasets().render(),
     ];
     for page in pages {
         let html = page.unwrap();
@@ -203,6 +204,40 @@ fn a_run_offers_what_its_state_allows() {
         assert_eq!(html.contains(r#"action="/runs/107/cancel""#), cancel, "{state}");
         assert_eq!(html.contains(r#"action="/runs/107/resume""#), resume, "{state}");
     }
+}
+
+#[test]
+fn ten_classes_show_their_samples_and_the_others_unfold() {
+    let html = sample::datasets().render().unwrap();
+    let hundred = html.split("<section").find(|section| section.contains("CIFAR-100")).unwrap();
+    let (shown, unfolded) = hundred.split_once("<details>").unwrap();
+    assert_eq!((shown.matches("<svg").count(), unfolded.matches("<svg").count()), (10, 90));
+    assert!(unfolded.starts_with("<summary>90 more classes</summary>"), "{unfolded}");
+    // Row 10 of a sheet of a hundred rows, 34 pixels from one to the next.
+    let row = unfolded.split("<li>").nth(1).unwrap();
+    assert!(row.contains("class number 10</span>") && row.contains(r#"viewBox="0 340 338 32""#), "{row}");
+    assert!(row.contains(r#"<image href="/datasets/cifar100/samples.png" width="338" height="3398"/>"#), "{row}");
+    let three = html.split("<section").find(|section| section.contains("5k subset")).unwrap();
+    assert!(!three.contains("<details>") && three.matches("<svg").count() == 3);
+}
+
+#[test]
+fn a_damaged_dataset_says_why_and_shows_nothing() {
+    let html = sample::datasets().render().unwrap();
+    let damaged = html.split("<section").find(|section| section.contains("pets")).unwrap();
+    assert!(damaged.contains("It cannot be used: the dataset pets is damaged"), "{damaged}");
+    assert!(!damaged.contains("<svg") && !damaged.contains("/experiments/new"), "{damaged}");
+}
+
+#[test]
+fn what_can_be_fetched_stands_with_its_size_and_command() {
+    let mut page = sample::datasets();
+    let html = page.render().unwrap();
+    let stl = html.split("<dt>").find(|part| part.starts_with("STL-10")).unwrap();
+    assert!(stl.contains("2.6 GB to download") && stl.contains("<code>retort data fetch stl10</code>"), "{stl}");
+    page.downloads.clear();
+    let html = page.render().unwrap();
+    assert!(!html.contains("retort data fetch") && html.contains("<code>retort data import PATH --name NAME</code>"));
 }
 
 #[test]

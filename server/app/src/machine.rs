@@ -32,16 +32,32 @@ impl Machine {
     /// # Errors
     /// When their folder cannot be read.
     pub async fn datasets(&self) -> Result<Vec<DatasetInfo>> {
-        let library = Library::new(&self.datasets);
-        let mut list = tokio::task::spawn_blocking(move || library.list()).await.context("listing the datasets")??;
+        let mut list = self.all_datasets().await?;
         list.retain(|dataset| dataset.fault.is_none());
-        list.sort_by(|a, b| (!a.bundled, &a.name).cmp(&(!b.bundled, &b.name)));
         Ok(list)
+    }
+
+    /// The datasets that are there now, the bundled one first; those that cannot be used say why.
+    ///
+    /// # Errors
+    /// When their folder cannot be read.
+    pub async fn all_datasets(&self) -> Result<Vec<DatasetInfo>> {
+        let library = Library::new(&self.datasets);
+        Ok(tokio::task::spawn_blocking(move || library.list()).await.context("listing the datasets")??)
+    }
+
+    /// The sheet with samples of a dataset, as a PNG.
+    ///
+    /// # Errors
+    /// When there is no such dataset, or it is damaged.
+    pub async fn samples(&self, name: String) -> Result<Vec<u8>> {
+        let library = Library::new(&self.datasets);
+        Ok(tokio::task::spawn_blocking(move || library.samples(&name)).await.context("drawing samples")??)
     }
 }
 
 /// How many training and test images a run uses of a dataset; what is not known counts as nothing.
 pub fn images(datasets: &[DatasetInfo], choice: &DatasetChoice) -> (usize, usize) {
     let (train, test) = datasets.iter().find(|d| d.name == choice.name).map_or((0, 0), |d| (d.train, d.test));
-    (choice.train_images.unwrap_or(train), choice.test_images.unwrap_or(test))
+    (choice.trained_on(train), choice.test_images.unwrap_or(test))
 }

@@ -13,11 +13,12 @@ pub const BUNDLED_DATASET: &str = "fashion-mnist-5k";
 pub struct DatasetChoice {
     /// The dataset's name, as `retort data list` prints it, or the path of a folder of images.
     pub name: String,
-    /// Use this many training images, equally many of each class, drawn by the dataset's own fixed seed; all if absent.
+    /// Use this many training images, equally many of each class, drawn by the dataset's own fixed seed; all that are
+    /// not held out if absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub train_images: Option<usize>,
-    /// Hold this many training images out of the training, equally many of each class, drawn likewise: to choose the best
-    /// epoch by; none if absent.
+    /// Hold this many training images out of training, equally many of each class, drawn likewise: to choose among
+    /// epochs without looking at the test images (methods.md §0, “Reported checkpoint”). None if absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub validation_images: Option<usize>,
     /// Use this many test images, drawn likewise; all if absent.
@@ -31,20 +32,70 @@ impl DatasetChoice {
         Self { name: name.into(), train_images: None, validation_images: None, test_images: None }
     }
 
+    /// How many images are trained on where the dataset has `there` training images.
+    pub fn trained_on(&self, there: usize) -> usize {
+        self.train_images.unwrap_or_else(|| there.saturating_sub(self.validation_images.unwrap_or(0)))
+    }
+
     pub(crate) fn check(&self, field: &str, problems: &mut Vec<Problem>) {
         if self.name.trim().is_empty() {
             problems.push(Problem::new(field, "choose a dataset"));
         }
-        let counts = [
-            ("train_images", self.train_images),
-            ("validation_images", self.validation_images),
-            ("test_images", self.test_images),
-        ];
-        for (name, count) in counts {
+        for (name, count, otherwise) in [
+            ("train_images", self.train_images, "all"),
+            ("validation_images", self.validation_images, "none"),
+            ("test_images", self.test_images, "all"),
+        ] {
             if count.is_some_and(|n| n < 10) {
-                problems
-                    .push(Problem::new(format!("{field}.{name}"), "use at least 10 images, or leave it empty for all"));
+                problems.push(Problem::new(
+                    format!("{field}.{name}"),
+                    format!("use at least 10 images, or leave it empty for {otherwise}"),
+                ));
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_absent_stays_absent_in_json() {
+        let all = DatasetChoice::all_of("cifar10");
+        assert_eq!(serde_json::to_string(&all).unwrap(), r#"{"name":"cifar10"}"#);
+        assert_eq!(serde_json::from_str::<DatasetChoice>(r#"{"name":"cifar10"}"#).unwrap(), all);
+        let held_out = DatasetChoice { validation_images: Some(1_000), ..all };
+        let json = serde_json::to_string(&held_out).unwrap();
+        assert_eq!(json, r#"{"name":"cifar10","validation_images":1000}"#);
+        assert_eq!(serde_json::from_str::<DatasetChoice>(&json).unwrap(), held_out);
+    }
+
+    #[test]
+    fn what_is_held_out_is_not_trained_on() {
+        let all = DatasetChoice::all_of("cifar10");
+        let held_out = DatasetChoice { validation_images: Some(1_000), ..all.clone() };
+        let subset = DatasetChoice { train_images: Some(5_000), ..held_out.clone() };
+        assert_eq!([all, held_out, subset].map(|choice| choice.trained_on(50_000)), [50_000, 49_000, 5_000]);
+    }
+
+    #[test]
+    fn a_handful_of_images_is_refused_by_its_field() {
+        let few = DatasetChoice {
+            train_images: Some(9),
+            validation_images: Some(9),
+            test_images: Some(10),
+            ..DatasetChoice::all_of("cifar10")
+        };
+        let mut problems = Vec::new();
+        few.check("dataset", &mut problems);
+        let said: Vec<_> = problems.iter().map(|p| (p.field.as_str(), p.message.as_str())).collect();
+        assert_eq!(
+            said,
+            [
+                ("dataset.train_images", "use at least 10 images, or leave it empty for all"),
+                ("dataset.validation_images", "use at least 10 images, or leave it empty for none"),
+            ]
+        );
     }
 }

@@ -27,7 +27,8 @@ pub const VALIDATION_STEPS: usize = 10;
 const UPDATE: f64 = 3.0;
 
 impl RunSpec {
-    /// The stages of this run in their order with their work, given how many images the dataset's splits hold.
+    /// The stages of this run in their order with their work, given how many images it uses of the dataset where its
+    /// spec does not say.
     ///
     /// `architecture` is that of the evaluated model, `teacher` that of the teacher.
     pub fn work(

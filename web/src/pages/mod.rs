@@ -2,6 +2,7 @@
 
 mod comparison;
 mod comparisons;
+mod datasets;
 mod error;
 mod models;
 mod new_experiment;
@@ -12,6 +13,7 @@ mod runs;
 
 pub use comparison::ComparisonPage;
 pub use comparisons::{ComparisonSummary, ComparisonsPage};
+pub use datasets::{DatasetCard, DatasetsPage, Download, SampleSheet};
 pub use error::{ErrorPage, Link};
 pub use models::{ImportForm, ModelPage, ModelRow, ModelsPage};
 pub use new_experiment::{DatasetOption, DeviceOption, ImportedOption, NewExperimentPage, Plan, TeacherOption};

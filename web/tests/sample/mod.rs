@@ -11,9 +11,9 @@ use retort_web::{
     figures::{CurvePoint, RunCurves},
     format::Moment,
     pages::{
-        Attempt, ComparisonPage, ComparisonSummary, ComparisonsPage, DatasetOption, DeviceOption, ErrorPage,
-        ImportForm, ImportedOption, Link, LogLine, ModelPage, ModelRow, ModelsPage, NewExperimentPage, OverviewPage,
-        Plan, RunFilter, RunPage, RunsPage, TeacherOption,
+        Attempt, ComparisonPage, ComparisonSummary, ComparisonsPage, DatasetCard, DatasetOption, DatasetsPage,
+        DeviceOption, Download, ErrorPage, ImportForm, ImportedOption, Link, LogLine, ModelPage, ModelRow, ModelsPage,
+        NewExperimentPage, OverviewPage, Plan, RunFilter, RunPage, RunsPage, SampleSheet, TeacherOption,
     },
 };
 
@@ -346,6 +346,35 @@ pub fn form_with_faults() -> NewExperimentPage {
     NewExperimentPage { form, problems, plan: None, ..self::form() }
 }
 
+/// The bundled dataset, one with a hundred classes, and a damaged one.
+pub fn datasets() -> DatasetsPage {
+    let card = |name: &str, title: &str, classes: Vec<String>, train, test| DatasetCard {
+        name: name.into(),
+        title: title.into(),
+        classes,
+        train,
+        test,
+        origin: "the official binary files, checksums verified".into(),
+        fault: None,
+    };
+    let classes = ["T-shirt/top", "Trouser", HOSTILE].map(String::from).to_vec();
+    let hundred = (0..100).map(|class| format!("class number {class}")).collect();
+    let damaged = DatasetCard {
+        fault: Some("the dataset pets is damaged: it is cut short; import it again".into()),
+        ..card("pets", "pets", vec![], 0, 0)
+    };
+    DatasetsPage {
+        frame: frame(),
+        datasets: vec![
+            card("fashion-mnist-5k", "Fashion-MNIST, 5k subset", classes, 4_000, 1_000),
+            card("cifar100", "CIFAR-100", hundred, 50_000, 10_000),
+            damaged,
+        ],
+        sheet: SampleSheet { columns: 10, side: 32, pitch: 34 },
+        downloads: vec![Download { name: "stl10".into(), title: "STL-10".into(), bytes: 2_640_397_119 }],
+    }
+}
+
 pub fn unknown_fault() -> Problem {
     Problem::new("spec", "is not JSON")
 }
@@ -446,6 +475,7 @@ pub fn all() -> Vec<(&'static str, String)> {
         ("new", form().render().unwrap()),
         ("new-faults", form_with_faults().render().unwrap()),
         ("runs", run_list().render().unwrap()),
+        ("datasets", datasets().render().unwrap()),
         ("run", run(RunState::Running).render().unwrap()),
         ("run-failed", run(RunState::Failed).render().unwrap()),
         ("run-evaluation", evaluation().render().unwrap()),

@@ -1,10 +1,10 @@
 //! `retort data`: the datasets.
 
-use std::path::PathBuf;
+use std::{fs, path::PathBuf};
 
-use anyhow::Result;
+use anyhow::{Context, Result};
 use clap::{Args, Subcommand};
-use retort_engine::data::{DatasetInfo, FETCHABLE, Library};
+use retort_engine::data::{DatasetInfo, Library};
 use retort_web::format;
 
 use super::progress::DataProgress;
@@ -45,20 +45,28 @@ enum DataCommand {
     List,
     /// Download a dataset from its official address; an interrupted download goes on
     Fetch {
-        /// cifar10
+        /// cifar10, cifar100 or stl10
         name: String,
         /// Download from this mirror instead; the checksum stays that of the official file
         #[arg(long, value_name = "URL")]
         from: Option<String>,
     },
     /// Import images: a folder or a .tar, .tar.gz or .tgz with train/CLASS/*.png (or .jpg) and test/CLASS/*,
-    /// or CIFAR-10's binary files
+    /// or the binary files of CIFAR-10, CIFAR-100 or STL-10
     Import {
         /// The folder or archive
         path: PathBuf,
         /// The name under which specs and forms know it
         #[arg(long)]
         name: String,
+    },
+    /// Draw the first training images of each class as a PNG, a row for each class
+    Samples {
+        /// The dataset's name
+        name: String,
+        /// The file to write
+        #[arg(long, value_name = "FILE")]
+        out: PathBuf,
     },
 }
 
@@ -77,7 +85,8 @@ pub fn data(args: DataArgs) -> Result<()> {
                     None => println!("{:<20} {}", dataset.name, summary(&dataset)),
                 }
             }
-            println!("`retort data fetch` knows: {}", FETCHABLE.join(", "));
+            let known: Vec<_> = Library::fetchable().map(|dataset| dataset.name).collect();
+            println!("`retort data fetch` knows: {}", known.join(", "));
         }
         DataCommand::Fetch { name, from } => {
             let stored = library.fetch(&name, from.as_deref(), &mut |progress| bar.show(&progress));
@@ -88,6 +97,12 @@ pub fn data(args: DataArgs) -> Result<()> {
             let stored = library.import(&path, &name, &mut |progress| bar.show(&progress));
             bar.finish();
             println!("Stored {name}: {}", summary(&stored?));
+        }
+        DataCommand::Samples { name, out } => {
+            fs::write(&out, library.samples(&name)?).with_context(|| format!("writing {}", out.display()))?;
+            let list = library.list()?;
+            let classes = list.iter().find(|dataset| dataset.name == name).map_or(&[][..], |d| &d.classes);
+            println!("Wrote {}. Its rows are: {}", out.display(), classes.join(", "));
         }
     }
     Ok(())

@@ -54,7 +54,7 @@ enum Command {
     /// Example: retort model import teacher.pt --architecture resnet18 --classes cifar10 --out teacher.safetensors
     #[command(subcommand)]
     Model(model::ModelCommand),
-    /// List, fetch and import datasets
+    /// List, fetch and import datasets, and look at their images
     Data(data::DataArgs),
     /// Check this machine: devices, data folder, disk, datasets
     Doctor(doctor::DoctorArgs),

@@ -3,8 +3,9 @@
 use std::hash::{DefaultHasher, Hash, Hasher};
 
 use axum::{
+    body::Body,
     extract::Path,
-    http::{HeaderMap, StatusCode, header},
+    http::{HeaderMap, HeaderName, StatusCode, header},
     response::{IntoResponse, Response},
 };
 
@@ -36,10 +37,27 @@ pub async fn serve(Path(file): Path<String>, headers: HeaderMap) -> Result<Respo
     let mut hasher = DefaultHasher::new();
     asset.content.hash(&mut hasher);
     let tag = format!("\"{:016x}\"", hasher.finish());
-    let same = headers.get(header::IF_NONE_MATCH).is_some_and(|known| known.as_bytes() == tag.as_bytes());
-    let about = [(header::ETAG, tag), (header::CACHE_CONTROL, "no-cache".into())];
-    if same {
-        return Ok((StatusCode::NOT_MODIFIED, about).into_response());
+    if is_known(&headers, &tag) {
+        return Ok(unchanged(tag));
     }
-    Ok((about, [(header::CONTENT_TYPE, asset.kind)], asset.content).into_response())
+    Ok(tagged(tag, asset.kind, asset.content))
+}
+
+/// Whether the browser has what bears this tag.
+pub(super) fn is_known(headers: &HeaderMap, tag: &str) -> bool {
+    headers.get(header::IF_NONE_MATCH).is_some_and(|known| known.as_bytes() == tag.as_bytes())
+}
+
+/// The answer to a browser that has it.
+pub(super) fn unchanged(tag: String) -> Response {
+    (StatusCode::NOT_MODIFIED, about(tag)).into_response()
+}
+
+/// Content that a browser keeps, and asks for by this tag the next time.
+pub(super) fn tagged(tag: String, kind: &'static str, content: impl Into<Body>) -> Response {
+    (about(tag), [(header::CONTENT_TYPE, kind)], content.into()).into_response()
+}
+
+fn about(tag: String) -> [(HeaderName, String); 2] {
+    [(header::ETAG, tag), (header::CACHE_CONTROL, "no-cache".into())]
 }

@@ -55,6 +55,7 @@ impl PageError {
         let (list, text) = match what {
             "experiment" => ("/experiments", "All comparisons"),
             "model" => ("/models", "All models"),
+            "dataset" => ("/datasets", "All datasets"),
             _ => ("/runs", "All runs"),
         };
         let message = "It may belong to another data folder, or the address may be mistyped.";

@@ -2,6 +2,7 @@
 
 mod assets;
 mod comparison;
+mod datasets;
 mod demo;
 mod errors;
 mod experiments;
@@ -81,6 +82,8 @@ pub fn router(app: Arc<App>) -> Router {
         .route("/models", get(models::list).post(models::import).layer(models::body_limit()))
         .route("/models/{id}", get(models::show))
         .route("/models/{id}/model.safetensors", get(models::download))
+        .route("/datasets", get(datasets::list))
+        .route("/datasets/{name}/samples.png", get(datasets::samples))
         .route("/live", get(live::stream))
         .route("/static/{file}", get(assets::serve))
         .route("/health", get(health::check))

@@ -7,6 +7,7 @@ use axum::{
     body::{Body, to_bytes},
     http::{HeaderName, Request, StatusCode, header},
 };
+use retort_engine::data::Library;
 use retort_spec::{Event, ExperimentSpec, MethodName, Record, RunKind, RunState};
 use retort_store::Store;
 use retort_web::ExperimentForm;
@@ -28,6 +29,7 @@ pub(super) struct Answer {
     pub(super) status: StatusCode,
     headers: header::HeaderMap,
     pub(super) text: String,
+    bytes: Vec<u8>,
 }
 
 impl Answer {
@@ -64,8 +66,9 @@ impl Site {
     pub(super) async fn ask(&self, request: Request<Body>) -> Answer {
         let response = self.router.clone().oneshot(request).await.unwrap();
         let (parts, body) = response.into_parts();
-        let bytes = to_bytes(body, 10 << 20).await.unwrap();
-        Answer { status: parts.status, headers: parts.headers, text: String::from_utf8(bytes.into()).unwrap() }
+        let bytes = to_bytes(body, 10 << 20).await.unwrap().to_vec();
+        let text = String::from_utf8_lossy(&bytes).into_owned();
+        Answer { status: parts.status, headers: parts.headers, text, bytes }
     }
 
     pub(super) async fn get(&self, address: &str) -> Answer {
@@ -79,6 +82,17 @@ impl Site {
 
     pub(super) async fn send(&self, form: &ExperimentForm) -> Answer {
         self.post("/experiments", serde_html_form::to_string(form).unwrap()).await
+    }
+
+    /// Stores two classes of one image each under this name.
+    fn import(&self, name: &str) {
+        let images = self.dir.path().join("images");
+        for (place, grey) in [("train/cat", 1), ("train/squirrel", 2), ("test/cat", 3), ("test/squirrel", 4)] {
+            std::fs::create_dir_all(images.join(place)).unwrap();
+            let image = image::RgbImage::from_pixel(32, 32, image::Rgb([grey; 3]));
+            image.save(images.join(place).join("1.png")).unwrap();
+        }
+        Library::new(self.dir.path().join("datasets")).import(&images, name, &mut |_| {}).unwrap();
     }
 
     /// Finishes run 1 of the demo, with a model on disk.
@@ -98,7 +112,7 @@ impl Site {
 #[tokio::test]
 async fn every_page_of_a_fresh_and_of_a_used_server_is_served() {
     let site = Site::new().await;
-    for address in ["/", "/experiments", "/experiments/new", "/runs", "/models"] {
+    for address in ["/", "/experiments", "/experiments/new", "/runs", "/models", "/datasets"] {
         assert_eq!(site.get(address).await.status, StatusCode::OK, "{address}");
     }
     launch_demo(&site.control).await.unwrap();
@@ -225,6 +239,8 @@ async fn what_is_not_there_is_told_by_a_page_with_a_way_back() {
         ("/experiments/7", "There is no experiment 7"),
         ("/models/7", "There is no model 7"),
         ("/models/7/model.safetensors", "There is no model 7"),
+        ("/datasets/zoo/samples.png", "There is no dataset zoo"),
+        ("/datasets/..%2Fdatasets%2Fzoo/samples.png", "There is no dataset"),
         ("/nowhere", "There is no such page"),
         ("/static/../Cargo.toml", "There is no such page"),
     ] {
@@ -287,6 +303,45 @@ async fn a_browser_that_has_the_style_sheet_does_not_load_it_again() {
     let request = Request::get("/static/style.css").header("host", "localhost").header("if-none-match", tag);
     let again = site.ask(request.body(Body::empty()).unwrap()).await;
     assert_eq!((again.status, again.text.len()), (StatusCode::NOT_MODIFIED, 0));
+}
+
+#[tokio::test]
+async fn every_dataset_is_shown_with_its_samples_and_the_others_with_how_to_get_them() {
+    let site = Site::new().await;
+    site.import("cifar10");
+    let page = site.get("/datasets").await.text;
+    for words in ["/datasets/fashion-mnist-5k/samples.png", "/datasets/cifar10/samples.png", "Ankle boot", "squirrel"] {
+        assert!(page.contains(words), "{words} is missing in {page}");
+    }
+    for (command, is_said) in [("cifar10", false), ("cifar100", true), ("stl10", true)] {
+        assert_eq!(page.contains(&format!("<code>retort data fetch {command}</code>")), is_said, "{command}");
+    }
+    let answer = site.get("/datasets/cifar10/samples.png").await;
+    assert_eq!((answer.status, answer.header(header::CONTENT_TYPE)), (StatusCode::OK, "image/png"));
+    let sheet = image::load_from_memory(&answer.bytes).unwrap().into_rgba8();
+    assert_eq!((sheet.get_pixel(0, 0).0, sheet.get_pixel(0, 34).0), ([1, 1, 1, 255], [2, 2, 2, 255]));
+
+    std::fs::write(site.dir.path().join("datasets/cifar10/dataset.safetensors"), "cut").unwrap();
+    let page = site.get("/datasets").await.text;
+    assert!(page.contains("the dataset cifar10 is damaged") && !page.contains("cifar10/samples.png"), "{page}");
+    assert_eq!(site.get("/datasets/cifar10/samples.png").await.status, StatusCode::NOT_FOUND);
+}
+
+#[tokio::test]
+async fn samples_are_drawn_again_only_when_the_dataset_has_changed() {
+    let site = Site::new().await;
+    let ask = async |tag: &str| {
+        let request = Request::get("/datasets/fashion-mnist-5k/samples.png").header("host", "localhost");
+        site.ask(request.header("if-none-match", tag).body(Body::empty()).unwrap()).await
+    };
+    let first = ask("\"another\"").await;
+    assert_eq!(image::load_from_memory(&first.bytes).unwrap().into_rgba8().dimensions(), (338, 338));
+    let again = ask(first.header(header::ETAG)).await;
+    assert_eq!((again.status, again.bytes.len()), (StatusCode::NOT_MODIFIED, 0));
+    assert_eq!(again.header(header::ETAG), first.header(header::ETAG));
+    site.import("pets");
+    let pets = site.get("/datasets/pets/samples.png").await;
+    assert_ne!(pets.header(header::ETAG), first.header(header::ETAG));
 }
 
 #[tokio::test]

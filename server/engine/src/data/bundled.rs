@@ -17,10 +17,11 @@ const TEST_PER_CLASS: usize = 100;
 const CLASSES: [&str; 10] =
     ["T-shirt/top", "Trouser", "Pullover", "Dress", "Coat", "Sandal", "Shirt", "Sneaker", "Bag", "Ankle boot"];
 
-/// What is known of the bundled dataset without decoding it: title, classes, origin, training and test images.
+/// What is known of the bundled dataset without decoding it: title, origin, checksum, numbers of images, classes.
 pub(super) const TITLE: &str = "Fashion-MNIST, 5k subset";
 pub(super) const ORIGIN: &str = "4,000 training and 1,000 test images of Fashion-MNIST (Zalando Research, MIT licence), \
                                  split by Retort, padded to 32×32, grey as three equal channels";
+pub(super) const SHA256: &str = "c126a2571cf63d9d951380c1e29f05f63cce90339d2f6f6671faa8e6f5ee9a83";
 pub(super) const TRAIN: usize = TRAIN_PER_CLASS * CLASSES.len();
 pub(super) const TEST: usize = TEST_PER_CLASS * CLASSES.len();
 
@@ -45,8 +46,8 @@ pub(super) fn load() -> Result<Dataset> {
         title: TITLE.into(),
         classes: classes(),
         origin: ORIGIN.into(),
-        validation: Split::default(),
         train: split(0, TRAIN_PER_CLASS),
+        validation: Split::default(),
         test: split(TRAIN, TEST_PER_CLASS),
     })
 }

@@ -91,12 +91,13 @@ impl Dataset {
     ///
     /// A subset holds equally many images of each class; where the number is not a multiple of the classes, the first
     /// classes get one more. A fixed seed puts the images of each class in an order of their own, and training and test
-    /// subsets take them from its beginning, the validation images from its end. So the same number always means the same
-    /// images, whatever else is asked for, and a smaller subset lies within a larger one. The images of a subset keep the
-    /// order that they have in the dataset.
+    /// subsets take them from its beginning, the validation images from its end. So the same number always means the
+    /// same images, whatever else is asked for, and a smaller subset lies within a larger one. The images of a subset
+    /// keep the order that they have in the dataset.
     ///
     /// # Errors
-    /// When a split or one of its classes has fewer images than asked for, or when none would be left to train on.
+    /// When a split or one of its classes has fewer images than asked for, or when none would be left of
+    /// a class to train on.
     pub fn choose(mut self, choice: &DatasetChoice) -> Result<Self> {
         let refuse = |count: usize, kind: &str, fault: &str| {
             EngineError::Data(format!("{count} {kind} images of {} {fault}", self.name))
@@ -109,8 +110,9 @@ impl Dataset {
         let mut validation = Vec::new();
         if let Some(count) = choice.validation_images {
             validation = train.take(count, End::Last).map_err(|fault| refuse(count, "validation", &fault))?;
-            if train.len() == 0 {
-                return Err(refuse(count, "validation", "leave none to train on: ask for fewer"));
+            if let Some(class) = train.exhausted() {
+                let fault = format!("leave none of the class “{class}” to train on: ask for fewer");
+                return Err(refuse(count, "validation", &fault));
             }
         }
         let train = draw(&mut train, choice.train_images, "training")?;
@@ -184,6 +186,11 @@ impl<'a> Pool<'a> {
         self.beside = " beside the validation images";
         taken.sort_unstable();
         Ok(taken)
+    }
+
+    /// A class of which nothing is left.
+    fn exhausted(&self) -> Option<&'a String> {
+        self.classes.iter().zip(&self.order).find(|(_, members)| members.is_empty()).map(|(class, _)| class)
     }
 
     /// The numbers of all images that are left, in order.
@@ -290,7 +297,7 @@ mod tests {
         let refusal = |choice| dataset(3, 20, 5).choose(&choice).unwrap_err().to_string();
         for (choice, words) in [
             (held_out(61, None), "61 validation images of toy are asked for, but there are 60: ask for fewer"),
-            (held_out(60, None), "60 validation images of toy leave none to train on"),
+            (held_out(60, None), "60 validation images of toy leave none of the class “class 0” to train on"),
             (
                 held_out(12, Some(49)),
                 "49 training images of toy are asked for, but there are 48 beside the validation images",

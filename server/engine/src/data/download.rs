@@ -1,12 +1,15 @@
 //! Downloads a file whose size and checksum are known, and goes on where an earlier attempt stopped.
 
 use std::{
+    borrow::Cow,
+    fmt,
     fs::{self, File, OpenOptions, TryLockError},
-    io::{Read, Seek, SeekFrom, Write},
+    io::{self, Read, Seek, SeekFrom, Write},
     path::Path,
     time::Duration,
 };
 
+use md5::Md5;
 use sha2::{Digest, Sha256};
 
 use super::{progress::Progress, stored::hex};
@@ -15,7 +18,24 @@ use crate::{EngineError, Result};
 /// A server that says nothing for so long is taken for gone.
 const SILENCE: Duration = Duration::from_mins(1);
 
-/// Downloads `url` into the file `part` until it has `size` bytes with the checksum `sha256`.
+/// What the content of a file must be, in hexadecimal digits.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Checksum {
+    /// For files whose makers publish nothing better. It tells a damaged file, not one that was forged with effort.
+    Md5(Cow<'static, str>),
+    Sha256(Cow<'static, str>),
+}
+
+impl fmt::Display for Checksum {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Md5(digits) => write!(f, "MD5 {digits}"),
+            Self::Sha256(digits) => write!(f, "SHA-256 {digits}"),
+        }
+    }
+}
+
+/// Downloads `url` into the file `part` until it has `size` bytes with the checksum `expected`.
 ///
 /// When the connection breaks, the file keeps what came, and the next call goes on from there.
 ///
@@ -26,7 +46,7 @@ pub(super) fn download(
     url: &str,
     part: &Path,
     size: u64,
-    sha256: &str,
+    expected: &Checksum,
     progress: &mut dyn FnMut(Progress),
 ) -> Result<()> {
     let io = |e| EngineError::io(part, e);
@@ -45,11 +65,14 @@ pub(super) fn download(
         transfer(url, &mut file, size, progress).map_err(|fault| EngineError::Data(format!("{url}: {fault}")))?;
     }
     file.sync_all().and_then(|()| file.rewind()).map_err(io)?;
-    let found = checksum(&mut file, size, progress).map_err(io)?;
-    if found != sha256 {
+    let found = match expected {
+        Checksum::Md5(_) => Checksum::Md5(digest::<Md5>(&mut file, size, progress).map_err(io)?.into()),
+        Checksum::Sha256(_) => Checksum::Sha256(digest::<Sha256>(&mut file, size, progress).map_err(io)?.into()),
+    };
+    if found != *expected {
         fs::remove_file(part).map_err(io)?;
         return Err(EngineError::Data(format!(
-            "{url}: the downloaded file has the SHA-256 {found}, not {sha256}; it was removed, so try again or name \
+            "{url}: the downloaded file has the {found}, not the {expected}; it was removed, so try again or name \
              another address"
         )));
     }
@@ -113,8 +136,9 @@ fn range_start(response: &ureq::http::Response<ureq::Body>) -> Option<u64> {
     range.strip_prefix("bytes ")?.split('-').next()?.parse().ok()
 }
 
-fn checksum(file: &mut File, size: u64, progress: &mut dyn FnMut(Progress)) -> std::io::Result<String> {
-    let (mut hash, mut done) = (Sha256::new(), 0);
+/// The digest of a file from where it stands, in hexadecimal digits.
+fn digest<D: Digest>(file: &mut File, size: u64, progress: &mut dyn FnMut(Progress)) -> io::Result<String> {
+    let (mut hash, mut done) = (D::new(), 0);
     let mut buffer = vec![0; 1 << 20];
     loop {
         let n = file.read(&mut buffer)?;
@@ -138,7 +162,8 @@ mod tests {
 
     fn attempt(url: &str, part: &Path) -> Result<()> {
         let body = body();
-        download(url, part, body.len() as u64, &hex(&Sha256::digest(&body)), &mut |_| {})
+        let expected = Checksum::Sha256(hex(&Sha256::digest(&body)).into());
+        download(url, part, body.len() as u64, &expected, &mut |_| {})
     }
 
     #[test]
@@ -176,6 +201,21 @@ mod tests {
         assert!(message.contains(&hex(&Sha256::digest(&altered))), "{message}");
         assert!(message.contains(&hex(&Sha256::digest(body()))), "{message}");
         assert!(!part.exists());
+    }
+
+    #[test]
+    fn an_md5_is_checked_where_it_is_what_is_published() {
+        let dir = tempfile::tempdir().unwrap();
+        let part = dir.path().join("file.part");
+        // The MD5 of “abc”, from RFC 1321.
+        let expected = Checksum::Md5("900150983cd24fb0d6963f7d28e17f72".into());
+        for (content, is_it) in [(b"abc", true), (b"abd", false)] {
+            fs::write(&part, content).unwrap();
+            let result = download("http://127.0.0.1:1/nobody-listens", &part, 3, &expected, &mut |_| {});
+            assert_eq!(result.is_ok(), is_it, "{result:?}");
+            assert_eq!(part.exists(), is_it);
+            assert!(is_it || result.unwrap_err().to_string().contains("not the MD5 900150983cd24fb0d6963f7d28e17f72"));
+        }
     }
 
     #[test]

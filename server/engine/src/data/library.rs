@@ -10,16 +10,13 @@ use serde::Serialize;
 
 use super::{
     bundled,
-    cifar::{self, BinFile},
     dataset::Dataset,
     download::download,
+    official::{self, Official},
     progress::Progress,
-    source, stored,
+    samples, source, stored,
 };
 use crate::{EngineError, Result};
-
-/// The names that [`Library::fetch`] knows an official address for.
-pub const FETCHABLE: [&str; 1] = ["cifar10"];
 
 const FILE: &str = "dataset.safetensors";
 const MAX_NAME: usize = 64;
@@ -45,26 +42,24 @@ pub struct DatasetInfo {
     pub test: usize,
     /// Where the images come from.
     pub origin: String,
+    /// SHA-256 of its images and labels.
+    pub sha256: String,
     /// Whether the program carries it inside itself.
     pub bundled: bool,
-    /// Why it cannot be used, and what to do; the counts are then 0.
+    /// Why it cannot be used, and what to do; all that is not known then is empty or 0.
     pub fault: Option<String>,
 }
 
-/// A file on the network that holds CIFAR-10's binary files.
-struct Remote<'a> {
-    url: &'a str,
-    bytes: u64,
-    sha256: &'a str,
-    files: &'a [BinFile],
+/// A dataset that [`Library::fetch`] knows an official address for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Fetchable {
+    /// The name under which it is fetched and kept.
+    pub name: &'static str,
+    /// The name that people read.
+    pub title: &'static str,
+    /// What is downloaded, in bytes.
+    pub bytes: u64,
 }
-
-const CIFAR10: Remote<'static> = Remote {
-    url: "https://www.cs.toronto.edu/~kriz/cifar-10-binary.tar.gz",
-    bytes: 170_052_171,
-    sha256: "c4a38c50a1bc5f3a1c5537f2155ab9d68f9f25eb1ed8d9ddda3db29a59bca1dd",
-    files: &cifar::OFFICIAL,
-};
 
 impl Library {
     /// The library in the folder `dir`, which need not exist yet.
@@ -88,6 +83,7 @@ impl Library {
                 train: 0,
                 test: 0,
                 origin: String::new(),
+                sha256: String::new(),
                 bundled: false,
                 fault: Some(fault.to_string()),
             }));
@@ -109,10 +105,34 @@ impl Library {
         if Path::new(name_or_path).exists() {
             return source::read(Path::new(name_or_path), name_or_path, &mut |_| {});
         }
+        Err(self.unknown(name_or_path)?)
+    }
+
+    /// A sheet with the first [`SAMPLES`](super::SAMPLES) training images of each class of the dataset `name`, a PNG.
+    ///
+    /// It has a row for each class in the order of the labels; from one image to the next there are
+    /// [`SAMPLE_PITCH`](super::SAMPLE_PITCH) pixels, and what lies between them is transparent. Of a stored dataset no
+    /// other images are read.
+    ///
+    /// # Errors
+    /// When there is no such dataset, with a list of those that there are; or when it is damaged.
+    pub fn samples(&self, name: &str) -> Result<Vec<u8>> {
+        if name == BUNDLED_DATASET {
+            let dataset = bundled::load()?;
+            return samples::sheet(&samples::of_split(&dataset.train, dataset.classes.len()));
+        }
+        if is_name(name) && self.file(name).is_file() {
+            return samples::sheet(&stored::samples(&self.file(name), name)?);
+        }
+        Err(self.unknown(name)?)
+    }
+
+    fn unknown(&self, name: &str) -> Result<EngineError> {
         let names = [vec![BUNDLED_DATASET.to_owned()], self.imported()?].concat().join(", ");
-        Err(EngineError::Data(format!(
-            "there is no dataset “{name_or_path}”: there are {names}; `retort data import PATH --name NAME` adds a \
-             folder or archive, `retort data fetch cifar10` downloads CIFAR-10"
+        Ok(EngineError::Data(format!(
+            "there is no dataset “{name}”: there are {names}; `retort data import PATH --name NAME` adds a folder or \
+             archive, `retort data fetch NAME` downloads {}",
+            fetchable_names()
         )))
     }
 
@@ -126,7 +146,12 @@ impl Library {
         self.store(&dataset)
     }
 
-    /// Downloads a dataset of [`FETCHABLE`] from its official address or from `url`, and keeps it.
+    /// The datasets that [`Library::fetch`] downloads.
+    pub fn fetchable() -> impl Iterator<Item = Fetchable> {
+        official::ALL.into_iter().map(|o| Fetchable { name: o.name, title: o.title, bytes: o.archive.bytes })
+    }
+
+    /// Downloads a dataset of [`Library::fetchable`] from its official address or from `url`, and keeps it.
     ///
     /// An interrupted download is continued by the next call. Wherever the file comes from, its checksum is that of the
     /// official one.
@@ -134,23 +159,22 @@ impl Library {
     /// # Errors
     /// When the name is not known or taken, the download stops, or the file is not the official one.
     pub fn fetch(&self, name: &str, url: Option<&str>, progress: &mut dyn FnMut(Progress)) -> Result<DatasetInfo> {
-        if !FETCHABLE.contains(&name) {
-            let known = FETCHABLE.join(", ");
+        let Some(official) = official::ALL.into_iter().find(|official| official.name == name) else {
+            let known = fetchable_names();
             return Err(EngineError::Data(format!(
                 "there is no address for a dataset “{name}”: {known} can be fetched; import others with `retort data \
                  import PATH --name NAME`"
             )));
-        }
-        self.fetch_from(&Remote { url: url.unwrap_or(CIFAR10.url), ..CIFAR10 }, name, progress)
+        };
+        self.fetch_from(url.unwrap_or(official.archive.url), official, progress)
     }
 
-    fn fetch_from(&self, remote: &Remote<'_>, name: &str, progress: &mut dyn FnMut(Progress)) -> Result<DatasetInfo> {
-        self.check_free(name)?;
+    fn fetch_from(&self, url: &str, official: &Official, progress: &mut dyn FnMut(Progress)) -> Result<DatasetInfo> {
+        self.check_free(official.name)?;
         fs::create_dir_all(&self.dir).map_err(|e| EngineError::io(&self.dir, e))?;
-        let part = self.dir.join(format!("{name}.tar.gz.part"));
-        download(remote.url, &part, remote.bytes, remote.sha256, progress)?;
-        let dataset = cifar::read_archive(&part, remote.files, progress)?;
-        let info = self.store(&Dataset { name: name.to_owned(), ..dataset })?;
+        let part = self.dir.join(format!("{}.tar.gz.part", official.name));
+        download(url, &part, official.archive.bytes, &official.archive.checksum, progress)?;
+        let info = self.store(&official.read_archive(&part, progress)?)?;
         fs::remove_file(&part).map_err(|e| EngineError::io(&part, e))?;
         Ok(info)
     }
@@ -199,13 +223,17 @@ impl Library {
 
     fn info(&self, name: &str) -> Result<DatasetInfo> {
         let (description, [train, test]) = stored::describe(&self.file(name), name)?;
-        let stored::Description { name, title, classes, origin, .. } = description;
-        Ok(DatasetInfo { name, title, classes, train, test, origin, bundled: false, fault: None })
+        let stored::Description { name, title, classes, origin, sha256 } = description;
+        Ok(DatasetInfo { name, title, classes, train, test, origin, sha256, bundled: false, fault: None })
     }
 
     fn file(&self, name: &str) -> PathBuf {
         self.dir.join(name).join(FILE)
     }
+}
+
+fn fetchable_names() -> String {
+    Library::fetchable().map(|dataset| dataset.name).collect::<Vec<_>>().join(", ")
 }
 
 fn bundled_info() -> DatasetInfo {
@@ -216,6 +244,7 @@ fn bundled_info() -> DatasetInfo {
         train: bundled::TRAIN,
         test: bundled::TEST,
         origin: bundled::ORIGIN.into(),
+        sha256: bundled::SHA256.into(),
         bundled: true,
         fault: None,
     }

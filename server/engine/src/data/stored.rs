@@ -4,18 +4,21 @@ use std::{
     collections::HashMap,
     fmt::Write,
     fs::{self, File},
-    io::Read,
+    io::{self, Read, Seek, SeekFrom},
     path::Path,
 };
 
 use safetensors::{
     Dtype, SafeTensors,
-    tensor::{Metadata, TensorView},
+    tensor::{Metadata, TensorInfo, TensorView},
 };
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-use super::dataset::{CHANNELS, Dataset, SIDE, Split};
+use super::{
+    dataset::{CHANNELS, Dataset, IMAGE_BYTES, SIDE, Split},
+    samples::{Rows, first_of_each},
+};
 use crate::{EngineError, Result, folder::write_atomically};
 
 /// The key of the description in the file's metadata.
@@ -32,7 +35,7 @@ pub(super) struct Description {
     pub title: String,
     pub classes: Vec<String>,
     pub origin: String,
-    sha256: String,
+    pub sha256: String,
 }
 
 /// Writes `dataset` to a file at `path`.
@@ -42,7 +45,7 @@ pub(super) fn write(path: &Path, dataset: &Dataset) -> Result<()> {
         title: dataset.title.clone(),
         classes: dataset.classes.clone(),
         origin: dataset.origin.clone(),
-        sha256: checksum(tensors(dataset).map(|(bytes, _)| bytes)),
+        sha256: sha256(dataset),
     };
     let refuse = |fault: String| EngineError::Data(format!("{} cannot be stored: {fault}", dataset.name));
     let json = serde_json::to_string(&description).map_err(|e| refuse(e.to_string()))?;
@@ -65,6 +68,41 @@ pub(super) fn read(path: &Path, name: &str) -> Result<Dataset> {
 
 /// Reads the description of the file at `path`, and how many images its splits have, but not the images.
 pub(super) fn describe(path: &Path, name: &str) -> Result<(Description, [usize; 2])> {
+    open(path, name).map(|stored| (stored.description, stored.counts))
+}
+
+/// Reads the first training images of each class, and no others, from the file at `path`.
+pub(super) fn samples(path: &Path, name: &str) -> Result<Rows> {
+    let mut stored = open(path, name)?;
+    let classes = stored.description.classes.len();
+    let fault = |e: io::Error| damaged(path, name, &format!("its images cannot be read: {e}"));
+    let labels = stored.read(TENSORS[1], 0, stored.counts[0]).map_err(fault)?;
+    let mut image = |i: usize| stored.read(TENSORS[0], i * IMAGE_BYTES, IMAGE_BYTES).map_err(fault);
+    first_of_each(&labels, classes).into_iter().map(|row| row.into_iter().map(&mut image).collect()).collect()
+}
+
+/// A file of which the header was read and nothing else.
+struct Stored {
+    file: File,
+    description: Description,
+    counts: [usize; 2],
+    metadata: Metadata,
+    /// Where the tensors begin.
+    start: u64,
+}
+
+impl Stored {
+    /// Bytes of a tensor, from its byte `offset` on.
+    fn read(&mut self, tensor: &str, offset: usize, count: usize) -> io::Result<Vec<u8>> {
+        let tensor = self.metadata.info(tensor).map_or(0, |info| info.data_offsets.0);
+        self.file.seek(SeekFrom::Start(self.start + (tensor + offset) as u64))?;
+        let mut bytes = vec![0; count];
+        self.file.read_exact(&mut bytes)?;
+        Ok(bytes)
+    }
+}
+
+fn open(path: &Path, name: &str) -> Result<Stored> {
     let mut file = File::open(path).map_err(|e| EngineError::io(path, e))?;
     let size = file.metadata().map_err(|e| EngineError::io(path, e))?.len();
     let mut length = [0; 8];
@@ -75,7 +113,7 @@ pub(super) fn describe(path: &Path, name: &str) -> Result<(Description, [usize; 
         return Err(fault("its header is too long"));
     }
     let mut header = Vec::new();
-    file.take(length).read_to_end(&mut header).map_err(|e| EngineError::io(path, e))?;
+    file.by_ref().take(length).read_to_end(&mut header).map_err(|e| EngineError::io(path, e))?;
     let metadata: Metadata =
         serde_json::from_slice(&header).map_err(|e| fault(&format!("its header cannot be read: {e}")))?;
     if size != 8 + length + metadata.data_len() as u64 {
@@ -84,7 +122,7 @@ pub(super) fn describe(path: &Path, name: &str) -> Result<(Description, [usize; 
     }
     let description = description(&metadata, name).map_err(|e| fault(&e))?;
     let counts = counts(&metadata).map_err(|e| fault(&e))?;
-    Ok((description, counts))
+    Ok(Stored { file, description, counts, metadata, start: 8 + length })
 }
 
 fn damaged(path: &Path, name: &str, fault: &str) -> EngineError {
@@ -115,7 +153,8 @@ fn parse(bytes: &[u8], name: &str) -> std::result::Result<Dataset, String> {
     }
     let split = |i: usize| Split { images: data[i].to_vec(), labels: data[i + 1].to_vec() };
     let Description { name, title, classes, origin, .. } = description;
-    Ok(Dataset { name, title, classes, origin, train: split(0), validation: Split::default(), test: split(2) })
+    let (train, validation, test) = (split(0), Split::default(), split(2));
+    Ok(Dataset { name, title, classes, origin, train, validation, test })
 }
 
 fn description(metadata: &Metadata, name: &str) -> std::result::Result<Description, String> {
@@ -133,8 +172,10 @@ fn counts(metadata: &Metadata) -> std::result::Result<[usize; 2], String> {
     let count = |images: &str, labels: &str| {
         let (images, labels) = (info(images)?, info(labels)?);
         let count = labels.shape.first().copied().unwrap_or_default();
+        let bytes = |info: &TensorInfo| info.data_offsets.1.checked_sub(info.data_offsets.0);
         let right = images.shape == [count, CHANNELS, SIDE, SIDE] && labels.shape == [count] && count > 0;
-        if !right || images.dtype != Dtype::U8 || labels.dtype != Dtype::U8 {
+        let whole = bytes(labels) == Some(count) && bytes(images) == count.checked_mul(IMAGE_BYTES);
+        if !right || !whole || images.dtype != Dtype::U8 || labels.dtype != Dtype::U8 {
             return Err("its images and labels are not bytes of N × 3 × 32 × 32 and N".to_owned());
         }
         Ok(count)
@@ -151,6 +192,11 @@ fn tensors(dataset: &Dataset) -> [(&[u8], Vec<usize>); 4] {
         (&dataset.test.images, images(&dataset.test)),
         (&dataset.test.labels, vec![dataset.test.len()]),
     ]
+}
+
+/// The checksum of a dataset's images and labels.
+pub(super) fn sha256(dataset: &Dataset) -> String {
+    checksum(tensors(dataset).map(|(bytes, _)| bytes))
 }
 
 fn checksum<'a>(parts: impl IntoIterator<Item = &'a [u8]>) -> String {
@@ -171,7 +217,7 @@ pub(super) fn hex(bytes: &[u8]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::data::testing::dataset;
+    use crate::data::{samples::of_split, testing::dataset};
 
     /// What is said of the stored toy dataset after a change to its bytes, by both readers.
     fn faults(change: impl FnOnce(&mut Vec<u8>)) -> (Option<String>, Option<String>) {
@@ -201,6 +247,26 @@ mod tests {
             assert!(described.unwrap().contains("the dataset toy is damaged"));
             assert!(read.unwrap().contains("the dataset toy is damaged"));
         }
+    }
+
+    #[test]
+    fn samples_are_the_first_images_of_each_class_and_the_others_are_not_read() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("dataset.safetensors");
+        let dataset = dataset(3, 15, 2);
+        write(&path, &dataset).unwrap();
+        let rows = samples(&path, "toy").unwrap();
+        assert_eq!(rows, of_split(&dataset.train, 3));
+        let mut bytes = fs::read(&path).unwrap();
+        // The last training image, which is on no sheet: the first byte of its planes is its class, the second 14.
+        let last = [&[2, 14], &[100; 62][..]].concat();
+        let at = bytes.windows(last.len()).position(|window| window == last).unwrap();
+        bytes[at + 5] ^= 1;
+        fs::write(&path, &bytes).unwrap();
+        assert!(read(&path, "toy").is_err());
+        assert_eq!(samples(&path, "toy").unwrap(), rows);
+        fs::write(&path, &bytes[..bytes.len() / 2]).unwrap();
+        assert!(samples(&path, "toy").unwrap_err().to_string().contains("the dataset toy is damaged"));
     }
 
     #[test]

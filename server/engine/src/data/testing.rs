@@ -9,10 +9,7 @@ use std::{
 
 use flate2::{Compression, write::GzEncoder};
 
-use super::{
-    cifar::BinFile,
-    dataset::{Dataset, IMAGE_BYTES, SIDE, Split},
-};
+use super::dataset::{Dataset, IMAGE_BYTES, SIDE, Split};
 
 /// Images that differ from each other: `image[1]` counts them within their class.
 fn split(classes: usize, per_class: usize, salt: u8) -> Split {
@@ -99,23 +96,43 @@ pub fn append<W: Write>(tar: &mut tar::Builder<W>, name: &str, kind: tar::EntryT
     tar.append(&header, bytes).unwrap();
 }
 
-/// CIFAR-10's binary files with `images` images each, and the table that describes them.
-pub fn cifar_files(images: usize) -> (Vec<(String, Vec<u8>)>, Vec<BinFile>) {
+/// CIFAR-10's files with `images` images in each binary one.
+pub fn cifar10_files(images: usize) -> Vec<(String, Vec<u8>)> {
     let names = (1..=5).map(|i| format!("data_batch_{i}.bin")).chain(["test_batch.bin".to_owned()]);
-    let (mut files, mut table) = (Vec::new(), Vec::new());
-    for (f, name) in names.enumerate() {
-        let record = |i: usize| {
-            let mut record = vec![(f + i) as u8 % 10];
-            record.extend((0..IMAGE_BYTES).map(|p| (f * 31 + i * 7 + p) as u8));
-            record
-        };
-        let bytes: Vec<u8> = (0..images).flat_map(record).collect();
-        table.push(BinFile { name: name.clone().into(), images, md5: super::cifar::md5_hex(&bytes).into() });
-        files.push((name, bytes));
-    }
+    let record = |f: usize, i: usize| [vec![(f + i) as u8 % 10], pixels(f, i)].concat();
+    let file = |(f, name)| (name, (0..images).flat_map(|i| record(f, i)).collect());
+    let mut files: Vec<_> = names.enumerate().map(file).collect();
     let classes = "airplane\nautomobile\nbird\ncat\ndeer\ndog\nfrog\nhorse\nship\ntruck\n\n";
     files.push(("batches.meta.txt".into(), classes.into()));
-    (files, table)
+    files
+}
+
+/// CIFAR-100's files that are read, with `images` images in each binary one.
+pub fn cifar100_files(images: usize) -> Vec<(String, Vec<u8>)> {
+    let record = |f: usize, i: usize| [vec![(f + i) as u8 % 20, (95 + f + i) as u8], pixels(f, i)].concat();
+    let file = |(f, name): (usize, &str)| (name.to_owned(), (0..images).flat_map(|i| record(f, i)).collect());
+    let mut files: Vec<_> = ["train.bin", "test.bin"].into_iter().enumerate().map(file).collect();
+    let classes: Vec<_> = (0..100).map(|class| format!("class {class}")).collect();
+    files.push(("fine_label_names.txt".into(), classes.join("\n").into()));
+    files
+}
+
+/// The planes of an image that no other file and place have.
+fn pixels(file: usize, i: usize) -> Vec<u8> {
+    (0..IMAGE_BYTES).map(|p| (file * 31 + i * 7 + p) as u8).collect()
+}
+
+/// STL-10's files that are read: three images to train on, of the values 10, 11 and 12, and two to test on, of 20 and 21.
+pub fn stl10_files() -> Vec<(String, Vec<u8>)> {
+    let images = |values: &[u8]| values.iter().flat_map(|value| vec![*value; 3 * 96 * 96]).collect();
+    let classes = "airplane\nbird\ncar\ncat\ndeer\ndog\nhorse\nmonkey\nship\ntruck\n";
+    vec![
+        ("train_X.bin".into(), images(&[10, 11, 12])),
+        ("train_y.bin".into(), vec![1, 10, 5]),
+        ("test_X.bin".into(), images(&[20, 21])),
+        ("test_y.bin".into(), vec![3, 2]),
+        ("class_names.txt".into(), classes.into()),
+    ]
 }
 
 /// What a [`Server`] does with a request.

@@ -1,7 +1,11 @@
 use sha2::{Digest, Sha256};
 
 use super::*;
-use crate::data::testing::{Reply, cifar_files, image_files, png, serve, tar_gz, write_files};
+use crate::data::{
+    download::Checksum,
+    official::{Archive, CIFAR10, STL10, tests::miniature},
+    testing::{Reply, cifar10_files, image_files, png, serve, stl10_files, tar_gz, write_files},
+};
 
 struct Fixture {
     library: Library,
@@ -37,8 +41,26 @@ fn the_bundled_dataset_is_listed_as_it_loads() {
     let info = library.list().unwrap().remove(0);
     let dataset = library.load(BUNDLED_DATASET).unwrap();
     assert_eq!((info.train, info.test), (dataset.train.len(), dataset.test.len()));
+    assert_eq!(info.sha256, stored::sha256(&dataset));
     assert_eq!((info.name, info.title), (dataset.name, dataset.title));
     assert_eq!((info.classes, info.origin), (dataset.classes, dataset.origin));
+}
+
+#[test]
+fn samples_are_shown_of_every_dataset_by_its_name_alone() {
+    let f = fixture();
+    f.import("pets").unwrap();
+    for (name, size) in [(BUNDLED_DATASET, (338, 338)), ("pets", (338, 66))] {
+        let sheet = image::load_from_memory(&f.library.samples(name).unwrap()).unwrap().into_rgba8();
+        assert_eq!(sheet.dimensions(), size, "{name}");
+    }
+    let pets = image::load_from_memory(&f.library.samples("pets").unwrap()).unwrap().into_rgba8();
+    let pixels = [(0, 0), (34, 0), (68, 0), (0, 34), (34, 34)].map(|(x, y)| pets.get_pixel(x, y).0);
+    assert_eq!(pixels, [[1, 0, 7, 255], [1, 1, 7, 255], [0; 4], [0, 0, 7, 255], [0, 1, 7, 255]]);
+    let path = f.images();
+    for no_name in ["zoo", "../library/pets", path.to_str().unwrap()] {
+        assert!(f.library.samples(no_name).unwrap_err().to_string().contains("there is no dataset"), "{no_name}");
+    }
 }
 
 #[test]
@@ -123,31 +145,49 @@ fn progress_reaches_the_number_of_images() {
     assert_eq!(last, Some(Progress::images("decoding", 8, 8)));
 }
 
+/// A miniature whose archive is this one.
+fn fetchable(official: &Official, files: &[(String, Vec<u8>)], archive: &[u8], checksum: Checksum) -> Official {
+    let archive = Archive { bytes: archive.len() as u64, checksum, ..official.archive.clone() };
+    Official { archive, ..miniature(official, files) }
+}
+
 #[test]
 fn cifar_is_fetched_in_two_attempts_and_only_then_stored() {
     let f = fixture();
-    let (files, table) = cifar_files(2);
+    let files = cifar10_files(2);
     let archive = tar_gz(&files);
-    let sha256 = stored::hex(&Sha256::digest(&archive));
+    let sha256 = Checksum::Sha256(stored::hex(&Sha256::digest(&archive)).into());
+    let official = fetchable(&CIFAR10, &files, &archive, sha256);
     let server = serve(archive.clone(), vec![Reply::CutAfter(archive.len() / 2), Reply::Whole]);
-    let remote = Remote { url: &server.url, bytes: archive.len() as u64, sha256: &sha256, files: &table };
-    assert!(f.library.fetch_from(&remote, "cifar10", &mut |_| {}).is_err());
+    assert!(f.library.fetch_from(&server.url, &official, &mut |_| {}).is_err());
     assert_eq!(f.kept(), ["cifar10.tar.gz.part"]);
     assert_eq!(f.library.list().unwrap().len(), 1);
-    let info = f.library.fetch_from(&remote, "cifar10", &mut |_| {}).unwrap();
+    let info = f.library.fetch_from(&server.url, &official, &mut |_| {}).unwrap();
     assert_eq!((info.title.as_str(), info.train, info.test), ("CIFAR-10", 10, 2));
     assert_eq!(f.kept(), ["cifar10"]);
 }
 
 #[test]
+fn a_dataset_with_an_md5_is_fetched_likewise() {
+    let f = fixture();
+    let files = stl10_files();
+    let archive = tar_gz(&files);
+    let md5 = Checksum::Md5(stored::hex(&md5::Md5::digest(&archive)).into());
+    let server = serve(archive.clone(), vec![Reply::Whole]);
+    let official = fetchable(&STL10, &files, &archive, md5);
+    let info = f.library.fetch_from(&server.url, &official, &mut |_| {}).unwrap();
+    assert_eq!((info.name.as_str(), info.title.as_str(), info.train, info.test), ("stl10", "STL-10", 3, 2));
+    assert_eq!(f.library.load("stl10").unwrap().train.labels, [0, 9, 4]);
+}
+
+#[test]
 fn an_altered_archive_is_fetched_but_not_stored() {
     let f = fixture();
-    let (files, table) = cifar_files(2);
+    let files = cifar10_files(2);
     let archive = tar_gz(&files);
     let server = serve(archive.clone(), vec![Reply::Whole]);
-    let sha256 = "0".repeat(64);
-    let remote = Remote { url: &server.url, bytes: archive.len() as u64, sha256: &sha256, files: &table };
-    let message = f.library.fetch_from(&remote, "cifar10", &mut |_| {}).unwrap_err().to_string();
+    let official = fetchable(&CIFAR10, &files, &archive, Checksum::Sha256("0".repeat(64).into()));
+    let message = f.library.fetch_from(&server.url, &official, &mut |_| {}).unwrap_err().to_string();
     assert!(message.contains("SHA-256"), "{message}");
     assert_eq!(f.kept(), Vec::<String>::new());
 }
@@ -156,7 +196,7 @@ fn an_altered_archive_is_fetched_but_not_stored() {
 fn only_known_datasets_can_be_fetched() {
     let f = fixture();
     let message = f.library.fetch("imagenet", None, &mut |_| {}).unwrap_err().to_string();
-    assert!(message.contains("“imagenet”") && message.contains("cifar10 can be fetched"), "{message}");
+    assert!(message.contains("“imagenet”") && message.contains("cifar10, cifar100, stl10 can be fetched"), "{message}");
     f.import("cifar10").unwrap();
     assert!(f.library.fetch("cifar10", None, &mut |_| {}).unwrap_err().to_string().contains("already"));
 }
