@@ -22,7 +22,7 @@ pub enum Value {
     Tuple(Vec<Place>),
     /// A dict, ordered or not.
     Dict(Vec<(Place, Place)>),
-    /// A class or function by its full name: `torch._utils._rebuild_tensor_v2`.
+    /// A class or function by its full name of at most 120 bytes: `torch._utils._rebuild_tensor_v2`.
     Global(String),
     /// What calling the first with the arguments in the second would make.
     Call(Place, Place),
@@ -166,6 +166,17 @@ mod tests {
         assert_eq!(described(&[text(255), b".".to_vec()].concat()), (Some(255), "text".into()));
         let long = [&b"X\x00\x01\x00\x00"[..], &[b'a'; 256], b"."].concat();
         assert_eq!(described(&long), (None, "text".into()));
+    }
+
+    #[test]
+    fn a_long_name_is_not_kept_since_it_may_be_put_together_often() {
+        let described = |length: u8| {
+            let name = [&[0x8c, length][..], &vec![b'a'; usize::from(length)]].concat();
+            let pickle = Pickle::parse(&[&b"\x8c\x02os"[..], &name, b"\x93."].concat()).unwrap();
+            pickle.describe(pickle.root())
+        };
+        assert_eq!(described(4), "the name os.aaaa");
+        assert_eq!(described(200), "something with a very long name");
     }
 
     #[test]

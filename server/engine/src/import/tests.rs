@@ -202,6 +202,16 @@ fn nothing_that_a_pickle_names_is_run() {
 }
 
 #[test]
+fn a_pickle_without_weights_is_told_what_it_holds() {
+    let none = altered(|name, bytes| {
+        if name.ends_with("data.pkl") {
+            *bytes = b"\x80\x02K\x01K\x02\x86.".to_vec();
+        }
+    });
+    assert!(refusal(&none).contains("it holds a tuple and no weights by name: in PyTorch"), "{}", refusal(&none));
+}
+
+#[test]
 fn a_file_of_another_kind_is_told_what_it_is_and_what_to_do() {
     let whole = fs::read(golden("resnet8.pt")).unwrap();
     let tensors = plain(&network(), DType::F32, &[]);

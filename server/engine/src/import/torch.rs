@@ -98,7 +98,9 @@ fn contents(pickle: &Pickle, root: &str) -> Result<Contents, String> {
         at = inside;
     }
     let Some(entries) = pickle.dict(at) else {
-        return Err(format!("it holds {}, whose code Retort does not run: {SAVE}", pickle.describe(at)));
+        let is_object = matches!(pickle.value(at), Value::Call(..));
+        let why = if is_object { ", whose code Retort does not run" } else { " and no weights by name" };
+        return Err(format!("it holds {}{why}: {SAVE}", pickle.describe(at)));
     };
     for (key, value) in entries {
         let key = pickle.text(*key).map_or_else(|| pickle.describe(*key), str::to_owned);

@@ -7,6 +7,9 @@ use super::{Place, Value};
 /// Bytes of the longest text that is kept. A text may be named by many others, each of which then copies it.
 const LONGEST_TEXT: usize = 255;
 
+/// Bytes of the longest name of a class that is kept. Five bytes of a pickle can put one together anew.
+const LONGEST_NAME: usize = 120;
+
 const ENDS: &str = "ends in the middle of a value";
 const EMPTY: &str = "takes a value where there is none";
 
@@ -58,14 +61,15 @@ impl Machine<'_> {
             }
             b'c' => {
                 let (module, name) = (self.line()?, self.line()?);
-                self.push(Value::Global(format!("{module}.{name}")));
+                self.push(global(&module, &name));
             }
             0x93 => {
                 let (name, module) = (self.pop()?, self.pop()?);
                 let (Value::Text(name), Value::Text(module)) = (&self.values[name], &self.values[module]) else {
                     return Err("names something by what is not text".into());
                 };
-                self.push(Value::Global(format!("{module}.{name}")));
+                let value = global(module, name);
+                self.push(value);
             }
             b'Q' => {
                 let id = self.pop()?;
@@ -252,6 +256,14 @@ impl Machine<'_> {
     fn pop_to_mark(&mut self) -> Result<Vec<Place>, String> {
         let at = self.marks.pop().filter(|at| *at <= self.stack.len()).ok_or(EMPTY)?;
         Ok(self.stack.split_off(at))
+    }
+}
+
+fn global(module: &str, name: &str) -> Value {
+    if module.len() + name.len() < LONGEST_NAME {
+        Value::Global(format!("{module}.{name}"))
+    } else {
+        Value::Other("something with a very long name")
     }
 }
 
