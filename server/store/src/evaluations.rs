@@ -65,13 +65,14 @@ impl Store {
         query.build().fetch_all(self.readers()).await?.iter().map(read).collect()
     }
 
-    /// The accuracies of an imported model, over all evaluations of it.
+    /// The accuracies of an imported model, as its last finished evaluation measured them. Others may have used other images.
     ///
     /// # Errors
     /// When the database refuses.
     pub async fn evaluations_of_imported(&self, model: i64) -> Result<Vec<Evaluation>> {
         let mut query = QueryBuilder::<Sqlite>::new(SELECT);
-        query.push("runs.model = ").push_bind(model).push(ORDER);
+        query.push("runs.id = (SELECT max(id) FROM runs WHERE model = ").push_bind(model);
+        query.push(" AND state = 'finished')").push(ORDER);
         query.build().fetch_all(self.readers()).await?.iter().map(read).collect()
     }
 }

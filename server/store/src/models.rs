@@ -180,12 +180,21 @@ mod tests {
         pending.keep().await.unwrap();
         let choice = TeacherChoice::Imported { id, architecture: Architecture::ResNet18 };
         let spec = ExperimentSpec { teacher: choice, ..ExperimentSpec::demo() };
-        test.store.create_experiment(&spec, spec.expand()).await.unwrap();
-        test.walk(1, &[RunState::Starting, RunState::Running]).await;
-        let accuracy = Accuracy { correct: 90, n: 100 };
-        test.record(1, [Event::Evaluation { attack: None, accuracy }]).await;
+        let accuracy = |correct| Accuracy { correct, n: 100 };
+        // Runs 1 and 8 evaluate the teacher; a third evaluation has only begun.
+        for _ in 0..3 {
+            test.store.create_experiment(&spec, spec.expand()).await.unwrap();
+        }
+        for (run, correct) in [(1, 90), (8, 80), (15, 10)] {
+            test.walk(run, &[RunState::Starting, RunState::Running]).await;
+            test.record(run, [Event::Evaluation { attack: None, accuracy: accuracy(correct) }]).await;
+        }
+        assert!(test.store.evaluations_of_imported(id).await.unwrap().is_empty());
+        for run in [8, 1] {
+            test.walk(run, &[RunState::Finished]).await;
+        }
         let found = test.store.evaluations_of_imported(id).await.unwrap();
-        assert_eq!(found.iter().map(|e| (e.run, e.accuracy)).collect::<Vec<_>>(), [(1, accuracy)]);
+        assert_eq!(found.iter().map(|e| (e.run, e.accuracy)).collect::<Vec<_>>(), [(8, accuracy(80))]);
         assert!(test.store.evaluations_of_imported(id + 1).await.unwrap().is_empty());
     }
 
