@@ -79,13 +79,16 @@ struct Training<'a, 'c, 'x, 'j> {
 
 /// Carries a training on to its end.
 pub(crate) fn run(spec: &TrainSpec, dataset: &Dataset, context: &mut Context) -> Result<Outcome> {
-    let network = match &spec.start_from {
-        Some(model) => start_from(spec, model_path(model)?, context)?,
-        None => Network::new(spec.architecture, dataset.classes.len(), spec.seed, &context.device)?,
+    let network = if let Some(model) = &spec.start_from {
+        start_from(spec, model_path(model)?, context)?
+    } else {
+        let network = Network::new(spec.architecture, dataset.classes.len(), spec.seed, &context.device)?;
+        network.with_normaliser(spec.normaliser)
     };
     let teacher = spec.teacher.as_ref().map(|t| load_teacher(t, dataset, context)).transpose()?;
     let header = ModelHeader {
         architecture: spec.architecture,
+        normaliser: spec.normaliser,
         classes: dataset.classes.clone(),
         dataset: dataset.name.clone(),
         method: spec.method_name().id().to_owned(),
@@ -104,7 +107,8 @@ pub(crate) fn run(spec: &TrainSpec, dataset: &Dataset, context: &mut Context) ->
 /// another dataset apart.
 pub(crate) fn run_probe(spec: &ProbeSpec, dataset: &Dataset, context: &mut Context) -> Result<Outcome> {
     let (source, header) = load_model(model_path(&spec.model)?, &context.device)?;
-    let mut network = Network::new(source.architecture, dataset.classes.len(), spec.seed, &context.device)?;
+    let network = Network::new(source.architecture, dataset.classes.len(), spec.seed, &context.device)?;
+    let mut network = network.with_normaliser(header.normaliser);
     let classifier = network.classifier();
     let (mine, theirs) = (&mut network.weights, source.weights);
     for (index, (parameter, source)) in mine.parameters.iter_mut().zip(theirs.parameters).enumerate() {
@@ -149,6 +153,11 @@ fn start_from(spec: &TrainSpec, path: &std::path::Path, context: &Context) -> Re
     let (network, header) = load_model(path, &context.device)?;
     if header.architecture != spec.architecture {
         let fault = format!("it is a {}, but the spec fine-tunes a {}", header.architecture, spec.architecture);
+        return Err(EngineError::Model { path: path.to_owned(), fault });
+    }
+    if header.normaliser != spec.normaliser {
+        let fault =
+            "its normaliser is not that of the spec: write in the spec what the model was trained with".to_owned();
         return Err(EngineError::Model { path: path.to_owned(), fault });
     }
     Ok(network)

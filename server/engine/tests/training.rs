@@ -16,7 +16,7 @@ use retort_engine::{
 };
 use retort_spec::{
     Architecture, Attack, BUNDLED_DATASET, Budget, DatasetChoice, DeviceName, EvaluateSpec, Event, Method, MethodName,
-    ModelRef, ProbeSpec, Record, RunSpec, Schedule, Setting,
+    ModelRef, Normaliser, ProbeSpec, Record, RunSpec, Schedule, Setting,
 };
 
 fn dataset() -> DatasetChoice {
@@ -264,4 +264,38 @@ fn more_images_than_there_are_is_an_error_that_the_journal_holds() {
     let message = result.unwrap_err().to_string();
     let journal = fs::read_to_string(folder.journal()).unwrap();
     assert!(message.contains("40000") && journal.contains("failed"), "{message} {journal}");
+}
+
+#[test]
+fn a_network_keeps_its_normaliser_through_a_checkpoint_and_a_fine_tuning() {
+    let root = tempfile::tempdir().unwrap();
+    let [gacd, whole, resumed, tuned] = ["gacd", "whole", "resumed", "tuned"].map(|name| root.path().join(name));
+    let teacher = teacher(root.path());
+    let normalised = |method| {
+        let RunSpec::Train(mut train) = spec(method, Some(&teacher)) else { unreachable!() };
+        train.normaliser = Some(Normaliser::PRESETS[0].1);
+        train
+    };
+    let both = RunSpec::Train(normalised(MethodName::GacdAft));
+    run(&whole, &both, 1, None);
+    let mut attempt = 1;
+    while run(&resumed, &both, attempt, Some(1)) == Outcome::Stopped {
+        attempt += 1;
+    }
+    assert!(attempt > 1);
+    assert_eq!((figures(&whole), model(&whole)), (figures(&resumed), model(&resumed)));
+    let plain = root.path().join("plain");
+    run(&plain, &spec(MethodName::GacdAft, Some(&teacher)), 1, None);
+    assert_ne!(figures(&whole), figures(&plain));
+    // The fine-tuning of a model that was saved with its normaliser, and one that forgot to ask for it.
+    run(&gacd, &RunSpec::Train(normalised(MethodName::Gacd)), 1, None);
+    let mut second = normalised(MethodName::GacdAft);
+    second.start_from = Some(ModelRef::File(RunFolder::at(&gacd).model()));
+    run(&tuned, &RunSpec::Train(second.clone()), 1, None);
+    assert_eq!(model(&tuned), model(&whole));
+    second.normaliser = None;
+    let refused = root.path().join("refused");
+    let folder = RunFolder::create(&refused, &RunSpec::Train(second)).unwrap();
+    let result = run_folder(&folder, &Library::new(refused.clone()), 1, &AtomicBool::new(false), &mut |_| {});
+    assert!(result.unwrap_err().to_string().contains("normaliser"));
 }

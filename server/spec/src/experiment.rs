@@ -97,6 +97,7 @@ impl TrainSpec {
         Self {
             dataset,
             architecture,
+            normaliser: None,
             teacher: None,
             method: method.defaults(),
             schedule: method.schedule(architecture),

@@ -34,7 +34,7 @@ pub use gacd::{
     SampleWeighting, StudentInput, TeacherInput,
 };
 pub use method::{Method, MethodName, Reduction, TRADES_BETA};
-pub use model::{Architecture, ModelRef};
+pub use model::{Architecture, ModelRef, Normaliser};
 pub use parameter::Parameter;
 pub use pixel::PixelDistance;
 pub use plan::PlannedRun;

@@ -2,7 +2,7 @@
 
 use std::{fmt, path::PathBuf, str::FromStr};
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
 /// A network's architecture, for 32×32 RGB images.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -163,6 +163,77 @@ impl FromStr for Architecture {
     }
 }
 
+/// A network's first layer, `(pixel − mean) / std` by colour plane (red, green, blue), in pixel units: pixels lie in
+/// [0, 1] (methods.md §0). As it is part of the network, an attack's ε and its clipping stay in pixel units.
+///
+/// In a spec it is written by the name of a preset, `"cifar10"`, or as `{"mean": [r, g, b], "std": [r, g, b]}`.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Normaliser {
+    /// What is subtracted.
+    pub mean: [f64; 3],
+    /// What the difference is divided by.
+    pub std: [f64; 3],
+}
+
+impl Normaliser {
+    /// Those with names: CIFAR-10's by the deviations of all pixels (Wong et al. 2020, Rice et al. 2020), CIFAR-100's as in
+    /// `RepDistiller`, and the one that maps [0, 1] to [−1, 1].
+    pub const PRESETS: [(&str, Self); 3] = [
+        ("cifar10", Self { mean: [0.4914, 0.4822, 0.4465], std: [0.2471, 0.2435, 0.2616] }),
+        ("cifar100", Self { mean: [0.5071, 0.4867, 0.4408], std: [0.2675, 0.2565, 0.2761] }),
+        ("half", Self { mean: [0.5; 3], std: [0.5; 3] }),
+    ];
+
+    /// What is wrong with it, if anything: means must be finite, deviations finite and above 0.
+    pub fn fault(&self) -> Option<String> {
+        let holds = self.mean.iter().all(|m| m.is_finite()) && self.std.iter().all(|s| s.is_finite() && *s > 0.0);
+        (!holds).then(|| {
+            let Self { mean, std } = self;
+            format!("needs finite means, and deviations above 0, in pixel units; they are {mean:?} and {std:?}")
+        })
+    }
+}
+
+/// The numbers of a [`Normaliser`] under their names.
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct NormaliserNumbers {
+    mean: [f64; 3],
+    std: [f64; 3],
+}
+
+impl Serialize for Normaliser {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match Self::PRESETS.iter().find(|(_, preset)| preset == self) {
+            Some((name, _)) => serializer.serialize_str(name),
+            None => NormaliserNumbers { mean: self.mean, std: self.std }.serialize(serializer),
+        }
+    }
+}
+
+impl<'de> Deserialize<'de> for Normaliser {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        #[derive(Deserialize)]
+        #[serde(untagged, expecting = "a normaliser is a preset's name or {\"mean\": [r, g, b], \"std\": [r, g, b]}")]
+        enum Written {
+            Name(String),
+            Numbers(NormaliserNumbers),
+        }
+        match Written::deserialize(deserializer)? {
+            Written::Numbers(NormaliserNumbers { mean, std }) => Ok(Self { mean, std }),
+            Written::Name(name) => {
+                let preset = Self::PRESETS.iter().find(|(preset, _)| *preset == name).map(|(_, preset)| *preset);
+                preset.ok_or_else(|| {
+                    let known = Self::PRESETS.map(|(name, _)| name).join(", ");
+                    de::Error::custom(format!(
+                        "there is no normaliser “{name}”: choose one of {known}, or give numbers"
+                    ))
+                })
+            }
+        }
+    }
+}
+
 /// A trained model: the outcome of a run, or a weights file.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
@@ -185,6 +256,34 @@ impl ModelRef {
         match self {
             Self::Best(model) => model.innermost_mut(),
             other => other,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_normaliser_reads_back_from_its_name_or_its_numbers() {
+        let own = Normaliser { mean: [0.1, 0.2, 0.3], std: [1.0, 2.0, 0.5] };
+        for (normaliser, text) in [
+            (Normaliser::PRESETS[0].1, r#""cifar10""#),
+            (Normaliser::PRESETS[2].1, r#""half""#),
+            (own, r#"{"mean":[0.1,0.2,0.3],"std":[1.0,2.0,0.5]}"#),
+        ] {
+            assert_eq!(serde_json::to_string(&normaliser).unwrap(), text);
+            assert_eq!(serde_json::from_str::<Normaliser>(text).unwrap(), normaliser);
+        }
+    }
+
+    #[test]
+    fn what_is_no_normaliser_is_refused_with_what_to_write() {
+        let fault = |text: &str| serde_json::from_str::<Normaliser>(text).unwrap_err().to_string();
+        assert!(fault(r#""cifar11""#).contains("cifar10, cifar100, half"));
+        for text in ["3", r#"{"mean":[0,0,0]}"#, r#"{"mean":[0,0,0],"std":[1,1]}"#, r#"{"mean":[0,0,0],"sdt":[1,1,1]}"#]
+        {
+            assert!(fault(text).contains(r#""std": [r, g, b]"#), "{text}: {}", fault(text));
         }
     }
 }

@@ -5,8 +5,8 @@ use std::str::FromStr;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    Architecture, Attack, DatasetChoice, DeviceName, InnerAttack, Invalid, Method, MethodName, ModelRef, Problem,
-    Schedule,
+    Architecture, Attack, DatasetChoice, DeviceName, InnerAttack, Invalid, Method, MethodName, ModelRef, Normaliser,
+    Problem, Schedule,
 };
 
 /// One training or one evaluation.
@@ -61,6 +61,9 @@ pub struct TrainSpec {
     pub dataset: DatasetChoice,
     /// The network to train.
     pub architecture: Architecture,
+    /// The network's first layer, where it normalises its input; absent, it sees the pixels as they are.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub normaliser: Option<Normaliser>,
     /// The model that it learns from, where the method has a teacher.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub teacher: Option<ModelRef>,
@@ -288,6 +291,9 @@ impl TrainSpec {
     fn check(&self, problems: &mut Vec<Problem>) {
         self.method.check(problems);
         self.schedule.check("schedule", problems);
+        if let Some(fault) = self.normaliser.and_then(|n| n.fault()) {
+            problems.push(Problem::new("normaliser", fault));
+        }
         let name = self.method_name();
         if self.method.needs_teacher() && self.teacher.is_none() {
             problems.push(Problem::new("teacher", format!("{name} needs a teacher: name a model file")));
@@ -366,5 +372,19 @@ mod tests {
         spec.teacher = None;
         let Invalid(problems) = RunSpec::Train(spec).validate().unwrap_err();
         assert_eq!(problems[0].field, "teacher");
+    }
+
+    #[test]
+    fn a_normaliser_is_absent_unless_asked_for_and_refused_where_it_divides_by_zero() {
+        let RunSpec::Train(mut train) = spec(MethodName::Natural) else { unreachable!() };
+        assert!(!RunSpec::Train(train.clone()).to_json().contains("normaliser"));
+        train.normaliser = Some(Normaliser { mean: [0.5; 3], std: [0.2, 0.2, 0.1] });
+        let text = RunSpec::Train(train.clone()).to_json();
+        assert_eq!(RunSpec::from_json(&text).unwrap(), RunSpec::Train(train.clone()));
+        for std in [0.0, -0.2, f64::NAN, f64::INFINITY] {
+            train.normaliser = Some(Normaliser { mean: [0.5; 3], std: [0.2, std, 0.1] });
+            let Invalid(problems) = RunSpec::Train(train.clone()).validate().unwrap_err();
+            assert_eq!(problems[0].field, "normaliser");
+        }
     }
 }

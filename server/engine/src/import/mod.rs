@@ -14,7 +14,7 @@ mod torch;
 use std::{fs, path::Path};
 
 use candle_core::Device;
-use retort_spec::Architecture;
+use retort_spec::{Architecture, Normaliser};
 use serde::{Deserialize, Serialize};
 
 pub use file::{Format, LARGEST_FILE};
@@ -44,7 +44,7 @@ pub struct Wanted {
 }
 
 /// What was imported.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Report {
     /// The header of the model that was written.
     pub header: ModelHeader,
@@ -109,20 +109,31 @@ fn read(path: &Path, wanted: &Wanted) -> Result<(Network, ModelHeader, Vec<Strin
     let fit = Fit::new(&contents, &network)
         .map_err(|faults| error(format!("it does not fit a {} of {classes} classes: {faults}", wanted.architecture)))?;
     let notes = notes(&contents, &fit, own.is_some());
-    if fit.normaliser.is_some() {
-        let fault = "it normalises its input by mu and sigma, and a normaliser is not supported yet";
-        return Err(error(fault.into()));
-    }
-    let header = own.unwrap_or_else(|| ModelHeader {
-        architecture: wanted.architecture,
-        classes: wanted.classes.clone(),
-        dataset: wanted.dataset.clone(),
-        method: IMPORTED.into(),
-        seed: 0,
-        epoch: None,
-    });
+    let normaliser = normaliser(&fit, &mut source).and_then(|pair| pair.map(of_numbers).transpose()).map_err(error)?;
+    let header = ModelHeader {
+        normaliser,
+        ..own.unwrap_or_else(|| ModelHeader {
+            architecture: wanted.architecture,
+            normaliser: None,
+            classes: wanted.classes.clone(),
+            dataset: wanted.dataset.clone(),
+            method: IMPORTED.into(),
+            seed: 0,
+            epoch: None,
+        })
+    };
     fill(&mut network, &fit, &mut source).map_err(error)?;
-    Ok((network, header, notes))
+    Ok((network.with_normaliser(normaliser), header, notes))
+}
+
+/// The normaliser of `mu` and `sigma`. Single precision is read as the decimal that it stands for, so that 0.4914 is that.
+fn of_numbers([mean, std]: [Vec<f32>; 2]) -> Result<Normaliser, String> {
+    let three = |values: Vec<f32>| -> [f64; 3] {
+        let mut numbers = values.into_iter().map(|v| v.to_string().parse().unwrap_or_else(|_| f64::from(v)));
+        std::array::from_fn(|_| numbers.next().unwrap_or(f64::NAN))
+    };
+    let normaliser = Normaliser { mean: three(mean), std: three(std) };
+    normaliser.fault().map_or(Ok(normaliser), |fault| Err(format!("its normaliser, mu and sigma, {fault}")))
 }
 
 /// Reads every weight into its place.

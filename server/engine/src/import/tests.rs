@@ -131,7 +131,8 @@ fn a_model_of_retort_keeps_its_header_and_no_other_architecture_is_read_into_it(
     let path = dir.path().join("model.safetensors");
     let classes = (0..10).map(|c| format!("class {c}")).collect();
     let (dataset, method) = ("letters".into(), "ard".into());
-    let own = ModelHeader { architecture: Architecture::ResNet8, classes, dataset, method, seed: 7, epoch: None };
+    let architecture = Architecture::ResNet8;
+    let own = ModelHeader { architecture, normaliser: None, classes, dataset, method, seed: 7, epoch: None };
     save_model(&path, &network(), &own).unwrap();
     assert_eq!(resnet8(&path).unwrap().1, own);
     let message = read(&path, &wanted(Architecture::ResNet20, 10)).err().unwrap().to_string();
@@ -159,15 +160,23 @@ fn a_file_tells_which_architecture_it_fits() {
 }
 
 #[test]
-fn a_normaliser_is_told_and_refused_as_long_as_none_is_supported() {
+fn a_normaliser_becomes_the_networks_first_layer_unless_it_cannot_be_one() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("plain.safetensors");
     let channels = |values: [f32; 3]| Tensor::new(&values, &Device::Cpu).unwrap().reshape((1, 3, 1, 1)).unwrap();
-    let pair = [("mu", channels([0.5, 0.25, 0.125])), ("sigma", channels([0.25, 0.5, 1.0]))];
+    let pair = [("mu", channels([0.4914, 0.4822, 0.4465])), ("sigma", channels([0.2471, 0.2435, 0.2616]))];
     fs::write(&path, plain(&network(), DType::F32, &pair)).unwrap();
-    assert_eq!(describe(&path).unwrap().normaliser, Some([vec![0.5, 0.25, 0.125], vec![0.25, 0.5, 1.0]]));
+    assert_eq!(describe(&path).unwrap().normaliser, Some([vec![0.4914, 0.4822, 0.4465], vec![0.2471, 0.2435, 0.2616]]));
+    let (mut found, header, _) = resnet8(&path).unwrap();
+    let cifar10 = retort_spec::Normaliser::PRESETS[0].1;
+    assert_eq!(header.normaliser, Some(cifar10));
+    let images = Tensor::full(0.25f32, (1, 3, 32, 32), &Device::Cpu).unwrap();
+    let logits = |network: &mut Network| network.infer(&images).unwrap().0.to_vec2::<f32>().unwrap();
+    assert_eq!(logits(&mut found), logits(&mut network().with_normaliser(Some(cifar10))));
+    let pair = [("mu", channels([0.5; 3])), ("sigma", channels([0.25, 0.0, 1.0]))];
+    fs::write(&path, plain(&network(), DType::F32, &pair)).unwrap();
     let message = resnet8(&path).err().unwrap().to_string();
-    assert!(message.contains("mu and sigma, and a normaliser is not supported yet"), "{message}");
+    assert!(message.contains("mu and sigma") && message.contains("deviations above 0"), "{message}");
 }
 
 #[test]

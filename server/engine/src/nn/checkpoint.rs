@@ -4,7 +4,7 @@
 use std::{collections::HashMap, fs, path::Path};
 
 use candle_core::{DType, Device, Tensor, safetensors::Load};
-use retort_spec::Architecture;
+use retort_spec::{Architecture, Normaliser};
 use safetensors::SafeTensors;
 use serde::{Deserialize, Serialize};
 
@@ -16,10 +16,13 @@ use crate::{EngineError, Result, write_atomically};
 pub(crate) const HEADER: &str = "retort";
 
 /// What a model file says about itself.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct ModelHeader {
     /// The architecture.
     pub architecture: Architecture,
+    /// The network's first layer, where it normalises its input.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub normaliser: Option<Normaliser>,
     /// The classes' names, in label order.
     pub classes: Vec<String>,
     /// The dataset that it was trained on.
@@ -104,7 +107,16 @@ fn model_error(path: &Path, fault: &str) -> EngineError {
     EngineError::Model { path: path.to_owned(), fault: fault.to_owned() }
 }
 
-/// The tensors of a network under PyTorch's names, counters included.
+/// A normaliser as the buffers by which RobustBench keeps it, `[1, 3, 1, 1]` each.
+fn normaliser_buffers(normaliser: &Normaliser) -> Result<[Named; 2]> {
+    let buffer = |name: &str, values: [f64; 3]| {
+        let tensor = Tensor::new(&values.map(|v| v as f32), &Device::Cpu)?.reshape((1, 3, 1, 1))?;
+        Ok::<_, EngineError>(Named { name: name.into(), tensor })
+    };
+    Ok([buffer("mu", normaliser.mean)?, buffer("sigma", normaliser.std)?])
+}
+
+/// The tensors of a network under PyTorch's names, counters and normaliser included.
 fn state_dict(network: &Network) -> Result<Vec<Named>> {
     let weights = &network.weights;
     let mut all: Vec<Named> = weights.parameters.iter().chain(&weights.buffers).cloned().collect();
@@ -113,6 +125,9 @@ fn state_dict(network: &Network) -> Result<Vec<Named>> {
             let tensor = Tensor::new(weights.batches_tracked as i64, &Device::Cpu)?;
             all.push(Named { name: format!("{layer}num_batches_tracked"), tensor });
         }
+    }
+    if let Some(normaliser) = &network.normaliser {
+        all.extend(normaliser_buffers(normaliser)?);
     }
     Ok(all)
 }
@@ -134,7 +149,11 @@ pub fn load_model(path: &Path, device: &Device) -> Result<(Network, ModelHeader)
     let mut file = StateFile::load(path, device)?;
     let header: ModelHeader = serde_json::from_str(&file.state)
         .map_err(|e| model_error(path, &format!("its Retort header is not that of a model ({e})")))?;
-    let mut network = Network::new(header.architecture, header.classes.len(), 0, device)?;
+    let network = Network::new(header.architecture, header.classes.len(), 0, device)?;
+    let mut network = network.with_normaliser(header.normaliser);
+    if let Some(normaliser) = &header.normaliser {
+        check_normaliser(normaliser, &mut file).map_err(|fault| model_error(path, &fault))?;
+    }
     let weights = &mut network.weights;
     for named in weights.parameters.iter_mut().chain(&mut weights.buffers) {
         named.tensor = file.take(&named.name, &named.tensor).map_err(|fault| model_error(path, &fault))?;
@@ -151,6 +170,23 @@ pub fn load_model(path: &Path, device: &Device) -> Result<(Network, ModelHeader)
     Ok((network, header))
 }
 
+/// Takes the buffers of a normaliser out of the file; they must hold its numbers.
+fn check_normaliser(normaliser: &Normaliser, file: &mut StateFile) -> std::result::Result<(), String> {
+    if let Some(fault) = normaliser.fault() {
+        return Err(format!("its normaliser {fault}"));
+    }
+    for expected in normaliser_buffers(normaliser).map_err(|e| e.to_string())? {
+        let found = file.take(&expected.name, &expected.tensor)?;
+        let numbers =
+            |tensor: &Tensor| tensor.flatten_all().and_then(|t| t.to_vec1::<f32>()).map_err(|e| e.to_string());
+        let (found, wanted) = (numbers(&found)?, numbers(&expected.tensor)?);
+        if found != wanted {
+            return Err(format!("{} is {found:?}, but the normaliser of its header has {wanted:?}", expected.name));
+        }
+    }
+    Ok(())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -159,6 +195,7 @@ mod tests {
     fn header() -> ModelHeader {
         ModelHeader {
             architecture: Architecture::ResNet8,
+            normaliser: None,
             classes: (0..10).map(|c| format!("class {c}")).collect(),
             dataset: "d".into(),
             method: "pgd-at".into(),
@@ -181,6 +218,44 @@ mod tests {
         assert_eq!(testing::values(&loaded.infer(&images).unwrap().0), testing::values(&logits));
         save_model(&again, &loaded, &found).unwrap();
         assert_eq!(fs::read(path).unwrap(), fs::read(again).unwrap());
+    }
+
+    #[test]
+    fn a_normaliser_is_kept_in_the_header_and_as_robustbenchs_buffers() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("model.safetensors");
+        let normaliser = Some(Normaliser { mean: [0.1, 0.2, 0.3], std: [0.4, 0.5, 0.6] });
+        let network = Network::new(Architecture::ResNet8, 10, 5, &Device::Cpu).unwrap();
+        let mut network = network.with_normaliser(normaliser);
+        save_model(&path, &network, &ModelHeader { normaliser, ..header() }).unwrap();
+        let (mut loaded, found) = load_model(&path, &Device::Cpu).unwrap();
+        assert_eq!((found.normaliser, loaded.normaliser), (normaliser, normaliser));
+        let images = testing::tensor(1, (2, 3, 32, 32));
+        let logits = |network: &mut Network| testing::values(&network.infer(&images).unwrap().0);
+        assert_eq!(logits(&mut loaded), logits(&mut network));
+        let tensors = StateFile::load(&path, &Device::Cpu).unwrap().tensors;
+        for (name, values) in [("mu", [0.1f32, 0.2, 0.3]), ("sigma", [0.4, 0.5, 0.6])] {
+            let buffer = &tensors.iter().find(|n| n.name == name).unwrap().tensor;
+            assert_eq!((buffer.dims(), testing::values(buffer)), (&[1, 3, 1, 1][..], values.to_vec()));
+        }
+    }
+
+    #[test]
+    fn a_file_whose_header_and_buffers_normalise_differently_is_refused() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("model.safetensors");
+        let [(_, one), (_, other), _] = Normaliser::PRESETS;
+        let zero = Normaliser { std: [0.0; 3], ..one };
+        let network = Network::new(Architecture::ResNet8, 10, 0, &Device::Cpu).unwrap();
+        let mut network = network.with_normaliser(Some(one));
+        for (header_has, said) in [(None, "is not part"), (Some(other), "mu is"), (Some(zero), "deviations")] {
+            save_model(&path, &network, &ModelHeader { normaliser: header_has, ..header() }).unwrap();
+            let message = load_model(&path, &Device::Cpu).err().unwrap().to_string();
+            assert!(message.contains(said), "{message}");
+        }
+        network.normaliser = None;
+        save_model(&path, &network, &ModelHeader { normaliser: Some(one), ..header() }).unwrap();
+        assert!(load_model(&path, &Device::Cpu).err().unwrap().to_string().contains("mu is missing"));
     }
 
     #[test]

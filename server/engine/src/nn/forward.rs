@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use candle_core::{Result, Tensor};
+use retort_spec::Normaliser;
 
 use super::{
     tape::{Pending, Tape, Value, Want},
@@ -142,6 +143,18 @@ impl<'a> Forward<'a> {
         value
     }
 
+    /// Images `[N, H, W, 3]`, each colour plane less its mean and divided by its deviation.
+    ///
+    /// # Errors
+    /// When x has other than three channels.
+    pub(super) fn normalise(&mut self, normaliser: &Normaliser, x: &Value) -> Result<Value> {
+        let Normaliser { mean, std } = normaliser;
+        let by_plane = |values: [f64; 3]| Tensor::new(&values.map(|v| v as f32), x.tensor.device());
+        let (scale, shift) = (by_plane(std.map(|s| 1.0 / s))?, by_plane([0, 1, 2].map(|c| -mean[c] / std[c]))?);
+        let y = ops::finish(&x.tensor, &Finish { affine: Some((&scale, &shift)), ..Finish::default() })?;
+        self.scaled(y, x, scale, false)
+    }
+
     /// A convolution, and what is added to it if anything is.
     ///
     /// # Errors
@@ -215,11 +228,7 @@ impl<'a> Forward<'a> {
             let (scale, shift) = self.running_affine(norm)?;
             let finish = Finish { affine: Some((&scale, &shift)), relu: true, ..Finish::default() };
             let y = ops::finish(&x.tensor, &finish)?;
-            let nothing = shift.zeros_like()?;
-            return Ok(self.tape.record(y, &[x], true, move |dy, pending| {
-                let finish = Finish { affine: Some((&scale, &nothing)), ..pending[0].finish() };
-                Ok(vec![Some(ops::finish(dy, &finish)?)])
-            }));
+            return self.scaled(y, x, scale, true);
         }
         let (mean, variance) = self.batch_statistics(norm, &x.tensor)?;
         let (scale, shift) = ops::batch_norm_affine(&gamma.tensor, &beta.tensor, (&mean, &variance))?;
@@ -230,6 +239,15 @@ impl<'a> Forward<'a> {
             let found = ops::batch_norm_gradient(&input, &scale, (&mean, &variance), dy, &pending[0].finish())?;
             let (of_gamma, of_beta) = (pending[1].settle(&found.affine.0)?, pending[2].settle(&found.affine.1)?);
             Ok(vec![Some(found.x), Some(of_gamma), Some(of_beta)])
+        }))
+    }
+
+    /// Records y, which is x times `scale` by channel plus a constant, `rectified` if a ReLU was the last step.
+    fn scaled(&mut self, y: Tensor, x: &Value, scale: Tensor, rectified: bool) -> Result<Value> {
+        let nothing = scale.zeros_like()?;
+        Ok(self.tape.record(y, &[x], rectified, move |dy, pending| {
+            let finish = Finish { affine: Some((&scale, &nothing)), ..pending[0].finish() };
+            Ok(vec![Some(ops::finish(dy, &finish)?)])
         }))
     }
 
