@@ -167,4 +167,19 @@ mod tests {
         };
         assert!(loss(&found) > loss(&start) && loss(&found) > loss(&natural));
     }
+
+    #[test]
+    fn targeted_pgd_brings_images_nearer_to_their_targets_and_momentum_climbs_too() {
+        let mut network = Network::new(Architecture::ResNet8, 10, 1, &Device::Cpu).unwrap();
+        let natural = testing::tensor(2, (4, 3, 32, 32)).abs().unwrap();
+        let targets = [5, 6, 7, 8];
+        let pgd = Pgd { eps: 8.0 / 255.0, step_size: 2.0 / 255.0, steps: 5 };
+        let nearer = targeted_pgd(&mut network, &natural, &targets, pgd, natural.clone()).unwrap();
+        let further = momentum_pgd(&mut network, &natural, &targets, pgd, 1.0).unwrap();
+        let mut loss = |images: &Tensor| {
+            let (logits, _) = network.infer(images).unwrap();
+            cross_entropy(&logits, &targets).unwrap().to_scalar::<f32>().unwrap()
+        };
+        assert!(loss(&nearer) < loss(&natural) && loss(&natural) < loss(&further));
+    }
 }
