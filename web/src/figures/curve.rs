@@ -126,11 +126,20 @@ fn line(quantity: Quantity, run: &RunCurves, is_one_of_many: bool, by_share: boo
             piece.push((x, point.value));
         }
     }
-    Line { label: run.label.clone(), name: if is_one_of_many { name(run) } else { String::new() }, pieces }
+    Line { label: run.label.clone(), name: if is_one_of_many { short_name(run) } else { String::new() }, pieces }
 }
 
 fn name(run: &RunCurves) -> String {
-    if run.label.is_teacher { TEACHER.into() } else { run.label.method.to_string() }
+    if run.label.is_teacher { TEACHER.into() } else { run.label.row() }
+}
+
+/// The name as it stands beside a line: of what sets a variant apart only the values, as the caption says what they are of.
+fn short_name(run: &RunCurves) -> String {
+    if run.label.is_teacher || run.label.variant.is_empty() {
+        return name(run);
+    }
+    let values = run.label.variant.split(", ").filter_map(|setting| setting.split(' ').next_back());
+    format!("{}, {}", run.label.method_name(), values.collect::<Vec<_>>().join(", "))
 }
 
 /// Where each stage but the first begins.
@@ -281,5 +290,17 @@ mod tests {
     #[test]
     fn without_an_epoch_there_is_no_figure() {
         assert!(run_figures(&run(MethodName::Kd, 1, 3, &[])).is_empty());
+    }
+
+    #[test]
+    fn variants_of_a_method_are_told_apart() {
+        let mut runs = [run(MethodName::Ard, 1, 2, &[2.0, 1.0]), run(MethodName::Ard, 1, 2, &[2.0, 1.5])];
+        for (run, variant) in runs.iter_mut().zip(["temperature T 5", "temperature T 30"]) {
+            run.label.variant = variant.into();
+        }
+        let figures = comparison_figures(&runs);
+        let loss = figures.iter().find(|f| f.title.contains("loss")).unwrap();
+        assert!(loss.svg.contains(">ARD, 5<") && loss.svg.contains(">ARD, 30<"), "{}", loss.svg);
+        assert!(loss.caption.contains("ARD, temperature T 5") && !loss.caption.contains("mean of"), "{}", loss.caption);
     }
 }
