@@ -163,7 +163,8 @@ impl<'a> Pool<'a> {
                 "are asked for, but there are {there}{beside}: ask for fewer, or leave the number out"
             ));
         }
-        if count == there {
+        // Once something was taken, what is left need not be balanced.
+        if count == there && beside.is_empty() {
             let all = self.rest();
             self.order.iter_mut().for_each(Vec::clear);
             return Ok(all);
@@ -259,6 +260,7 @@ mod tests {
         let message = uneven.choose(&choice(Some(4), None)).unwrap_err().to_string();
         assert!(message.contains("take 2 of the class “class 0”, which has 1: ask for at most 2"), "{message}");
     }
+
     #[test]
     fn validation_images_are_balanced_and_all_others_are_trained_on() {
         let all = dataset(3, 20, 5);
@@ -269,6 +271,16 @@ mod tests {
         assert!(ids(&all.train).iter().all(|id| train.contains(id) || validation.contains(id)));
         assert_eq!(split.test, all.test);
         assert!(all.clone().choose(&choice(Some(30), None)).unwrap().validation.is_empty());
+    }
+
+    #[test]
+    fn a_training_subset_of_all_that_is_left_is_balanced_or_refused() {
+        let message = dataset(3, 20, 5).choose(&held_out(11, Some(49))).unwrap_err().to_string();
+        assert!(
+            message.contains("take 17 of the class “class 0”, which has 16 beside the validation images"),
+            "{message}"
+        );
+        assert_eq!(dataset(3, 20, 5).choose(&held_out(12, Some(48))).unwrap().train.len(), 48);
     }
 
     #[test]

@@ -160,6 +160,9 @@ fn parse(bytes: &[u8], name: &str) -> std::result::Result<Dataset, String> {
 fn description(metadata: &Metadata, name: &str) -> std::result::Result<Description, String> {
     let json = metadata.metadata().as_ref().and_then(|map| map.get(KEY)).ok_or("it is not a dataset of Retort")?;
     let description: Description = serde_json::from_str(json).map_err(|e| format!("its description: {e}"))?;
+    if description.classes.is_empty() {
+        return Err("its description names no class".to_owned());
+    }
     if description.name != name {
         return Err(format!("it holds the dataset {}", description.name));
     }
