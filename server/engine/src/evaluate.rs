@@ -38,8 +38,7 @@ pub(crate) fn natural_predictions(network: &mut Network, split: &Split, device: 
 
 /// How many predictions are their labels.
 pub(crate) fn accuracy(predictions: &[u8], labels: &[u8]) -> Accuracy {
-    let correct = predictions.iter().zip(labels).filter(|(p, l)| p == l).count();
-    Accuracy { correct, n: labels.len() }
+    Accuracy { correct: correct(predictions, labels).len(), n: labels.len() }
 }
 
 /// How many images of a split the network classifies correctly.
@@ -53,16 +52,34 @@ pub(crate) fn validate(network: &mut Network, split: &Split, seed: u64, device: 
     let natural = natural_predictions(network, split, device)?;
     let mut attacker =
         Attacker { attack: &attack, surrogate: None, starts: Starts { seed, purpose: Purpose::Validation } };
-    let robust: Vec<usize> = (0..split.len()).filter(|i| natural[*i] == split.labels[*i]).collect();
+    let robust = correct(&natural, &split.labels);
     let mut adversarial = natural.clone();
     for batch in robust.chunks(100) {
-        let labels: Vec<u8> = batch.iter().map(|i| split.labels[*i]).collect();
-        let found = attacker.predictions(network, &images(split, batch, device)?, &labels, batch)?;
-        for (i, answer) in batch.iter().zip(found) {
-            adversarial[*i] = answer;
-        }
+        answer(network, &mut attacker, split, batch, device, &mut adversarial)?;
     }
     Ok([accuracy(&natural, &split.labels), accuracy(&adversarial, &split.labels)])
+}
+
+/// The places of the predictions that are their labels.
+fn correct(predictions: &[u8], labels: &[u8]) -> Vec<usize> {
+    (0..labels.len()).filter(|i| predictions[*i] == labels[*i]).collect()
+}
+
+/// Attacks the images of a split at these places, and sets what the network answers to them.
+fn answer(
+    network: &mut Network,
+    attacker: &mut Attacker,
+    split: &Split,
+    places: &[usize],
+    device: &Device,
+    answers: &mut [u8],
+) -> Result<()> {
+    let labels: Vec<u8> = places.iter().map(|i| split.labels[*i]).collect();
+    let found = attacker.predictions(network, &images(split, places, device)?, &labels, places)?;
+    for (place, answer) in places.iter().zip(found) {
+        answers[*place] = answer;
+    }
+    Ok(())
 }
 
 /// How far an evaluation is; a checkpoint holds it.
@@ -94,7 +111,7 @@ pub(crate) fn run(spec: &EvaluateSpec, dataset: &Dataset, context: &mut Context)
         report(context, &at, None, test)?;
     }
     // Images that are wrong without an attack are wrong under it: the attack may do nothing.
-    let robust: Vec<usize> = (0..test.len()).filter(|i| at.predictions[0][*i] == test.labels[*i]).collect();
+    let robust = correct(&at.predictions[0], &test.labels);
     let batches: Vec<&[usize]> = robust.chunks(spec.batch_size).collect();
     for (index, attack) in spec.attacks.iter().enumerate() {
         if index + 2 < at.predictions.len() {
@@ -115,12 +132,8 @@ pub(crate) fn run(spec: &EvaluateSpec, dataset: &Dataset, context: &mut Context)
                 save(context, &mut at)?;
                 return Ok(outcome);
             }
-            let labels: Vec<u8> = batch.iter().map(|i| test.labels[*i]).collect();
-            let natural = images(test, batch, &context.device)?;
-            let found = attacker.predictions(&mut network, &natural, &labels, batch)?;
-            for (i, answer) in batch.iter().zip(found) {
-                at.predictions[index + 1][*i] = answer;
-            }
+            let answers = &mut at.predictions[index + 1];
+            answer(&mut network, &mut attacker, test, batch, &context.device, answers)?;
             at.batches += 1;
             // The natural accuracy is one pass beside dozens: it counts as no work.
             let within = index as f64 + at.batches as f64 / batches.len() as f64;

@@ -101,7 +101,7 @@ impl Method {
     }
 
     /// Forward passes of the student over the batch that its parameters are trained by.
-    pub(crate) fn student_passes(&self) -> usize {
+    pub fn student_passes(&self) -> usize {
         let two = match self {
             Self::Natural {} | Self::PgdAt { .. } | Self::Kd { .. } => false,
             Self::Trades { .. } => true,

@@ -45,6 +45,25 @@ impl Pgd {
         }
         Ok(images)
     }
+
+    /// Climbs along the gradient that `slope` gives with respect to a network's logits.
+    ///
+    /// # Errors
+    /// When the shapes do not fit.
+    pub fn climb_logits(
+        self,
+        network: &mut Network,
+        natural: &Tensor,
+        start: Tensor,
+        statistics: Statistics,
+        slope: impl Fn(&Tensor) -> Result<Tensor>,
+    ) -> Result<Tensor> {
+        self.climb(natural, start, |images| {
+            let pass = network.forward(images, statistics, Want::Input)?;
+            let slope = slope(&pass.logits)?;
+            pass.input_gradient(Some(slope), None)
+        })
+    }
 }
 
 /// PGD on the network's cross-entropy.
@@ -59,11 +78,7 @@ pub fn cross_entropy_pgd(
     start: Tensor,
     statistics: Statistics,
 ) -> Result<Tensor> {
-    pgd.climb(natural, start, |images| {
-        let pass = network.forward(images, statistics, Want::Input)?;
-        let slope = cross_entropy_gradient(&pass.logits, labels)?;
-        pass.input_gradient(Some(slope), None)
-    })
+    pgd.climb_logits(network, natural, start, statistics, |logits| cross_entropy_gradient(logits, labels))
 }
 
 /// PGD that lowers the cross-entropy of `targets` instead: it makes the network see those classes.
@@ -77,10 +92,8 @@ pub fn targeted_pgd(
     pgd: Pgd,
     start: Tensor,
 ) -> Result<Tensor> {
-    pgd.climb(natural, start, |images| {
-        let pass = network.forward(images, Statistics::Running, Want::Input)?;
-        let slope = cross_entropy_gradient(&pass.logits, targets)?.neg()?;
-        pass.input_gradient(Some(slope), None)
+    pgd.climb_logits(network, natural, start, Statistics::Running, |logits| {
+        cross_entropy_gradient(logits, targets)?.neg()
     })
 }
 
@@ -96,11 +109,7 @@ pub fn margin_pgd(
     confidence: f32,
     start: Tensor,
 ) -> Result<Tensor> {
-    pgd.climb(natural, start, |images| {
-        let pass = network.forward(images, Statistics::Running, Want::Input)?;
-        let slope = margin_gradient(&pass.logits, labels, confidence)?;
-        pass.input_gradient(Some(slope), None)
-    })
+    pgd.climb_logits(network, natural, start, Statistics::Running, |logits| margin_gradient(logits, labels, confidence))
 }
 
 /// The momentum iterative method (Dong et al. 2018): steps along the sign of `g ← decay·g + ∇/‖∇‖₁`, from the natural

@@ -1,7 +1,7 @@
 //! Adversarially robust distillation (Goldblum et al. 2020; methods.md §1.2).
 
 use candle_core::{Result, Tensor};
-use retort_spec::{BatchNormMode, InnerAttack, Method, Reduction, SampleWeighting};
+use retort_spec::{InnerAttack, Method, Reduction, SampleWeighting};
 
 use super::{Answer, Batch, Objective, attack_student, sample_weights, weighted_mean};
 use crate::{
@@ -18,6 +18,7 @@ pub(crate) struct Ard {
     alpha: f64,
     reduction: Reduction,
     sample_weighting: SampleWeighting,
+    passes_natural: bool,
 }
 
 impl Ard {
@@ -25,8 +26,15 @@ impl Ard {
         let Method::Ard { attack, temperature, alpha, reduction, sample_weighting } = method else {
             candle_core::bail!("these are not ARD's parameters");
         };
-        let (attack, temperature, alpha) = (attack.clone(), *temperature, *alpha);
-        Ok(Self { teacher, attack, temperature, alpha, reduction: *reduction, sample_weighting: *sample_weighting })
+        Ok(Self {
+            teacher,
+            attack: attack.clone(),
+            temperature: *temperature,
+            alpha: *alpha,
+            reduction: *reduction,
+            sample_weighting: *sample_weighting,
+            passes_natural: method.student_passes() > 1,
+        })
     }
 }
 
@@ -35,8 +43,7 @@ impl Objective for Ard {
         // As in the authors' code, the start is not clipped to [0, 1]; the first step does it.
         let attacked = attack_student(student, batch, &self.attack, false)?;
         // Their code passes the natural images too, at α = 1 for the running statistics alone.
-        let natural = self.alpha < 1.0 || self.attack.batch_norm == BatchNormMode::Train;
-        Ok(if natural { vec![attacked, batch.images.clone()] } else { vec![attacked] })
+        Ok(if self.passes_natural { vec![attacked, batch.images.clone()] } else { vec![attacked] })
     }
 
     fn loss(&mut self, answers: &[Answer], _inputs: &[Tensor], batch: &Batch) -> Result<Tensor> {

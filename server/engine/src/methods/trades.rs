@@ -35,11 +35,8 @@ impl Objective for Trades {
         let statistics = statistics(&self.attack);
         let target = student.forward(natural, statistics, Want::Nothing)?.logits;
         let start = normal_start(natural, START, &mut batch.stream(Purpose::InnerAttack))?;
-        let attacked = Pgd::from(&self.attack).climb(natural, start, |images| {
-            let pass = student.forward(images, statistics, Want::Input)?;
-            let slope = kl_gradient(&target, &pass.logits)?;
-            pass.input_gradient(Some(slope), None)
-        })?;
+        let pgd = Pgd::from(&self.attack);
+        let attacked = pgd.climb_logits(student, natural, start, statistics, |logits| kl_gradient(&target, logits))?;
         Ok(vec![natural.clone(), attacked])
     }
 
