@@ -43,6 +43,8 @@ pub struct ExperimentForm {
     pub surrogates: Vec<String>,
     /// Names of datasets to probe the features on.
     pub probes: Vec<String>,
+    /// On how many test images masking is checked; empty for no checks.
+    pub masking_images: String,
     /// Parameters that are not the method's defaults, each `METHOD.PATH=VALUES`.
     pub settings: Vec<String>,
     /// A budget's id.
@@ -80,6 +82,7 @@ impl ExperimentForm {
             eps: spec.attacks.first().map(|a| a.eps().to_string()).unwrap_or_default(),
             surrogates: spec.surrogates.iter().map(|s| format!("{}:{}", s.method.id(), s.architecture.id())).collect(),
             probes: spec.probes.iter().map(|probe| probe.name.clone()).collect(),
+            masking_images: count(spec.masking_images),
             settings: spec.sweeps.iter().map(settings::text).collect(),
             budget: spec.budget.id().into(),
             epochs: count(spec.epochs),
@@ -109,6 +112,7 @@ impl ExperimentForm {
             attacks: self.read_attacks(&mut problems),
             surrogates: self.read_surrogates(&mut problems),
             probes: self.probes.iter().map(|name| DatasetChoice::all_of(name.trim())).collect(),
+            masking_images: read_count("masking_images", &self.masking_images, &mut problems),
             sweeps: settings::read(&self.settings, &mut problems),
             budget: read("budget", &self.budget, &mut problems).unwrap_or_default(),
             epochs: read_count("epochs", &self.epochs, &mut problems),
@@ -286,6 +290,7 @@ mod tests {
                 path: "method.sample_weighting".into(),
                 values: vec!["none".into(), "teacher".into()],
             }],
+            masking_images: Some(100),
             epochs: Some(12),
             budget: Budget::Quick,
             device: DeviceName::Cuda(1),

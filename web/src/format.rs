@@ -1,8 +1,16 @@
 //! Numbers, durations and times in words.
 
+use retort_spec::Accuracy;
+
 /// A percentage with two decimals, without its sign: `82.70`.
 pub fn percent(value: f64) -> String {
     format!("{value:.2}")
+}
+
+/// The 95 % interval of an accuracy, in percent: `40.1–46.2`.
+pub fn interval(accuracy: Accuracy) -> String {
+    let [low, high] = accuracy.interval();
+    format!("{low:.1}–{high:.1}")
 }
 
 /// A count with its thousands set off: `4,000`.

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use retort_spec::{Accuracy, Architecture, Attack, MethodName, RunKind, RunState, Stage};
+use retort_spec::{Accuracy, Architecture, Attack, CheckResult, MethodName, RunKind, RunState, Stage};
 
 use crate::format::{self, Moment};
 
@@ -84,6 +84,8 @@ pub struct RunRow {
     /// The results that an evaluation has reported so far: the natural accuracy first, then each attack in the spec's
     /// order. Empty for a training.
     pub scores: Vec<Score>,
+    /// What masking checks have found so far.
+    pub checks: Vec<CheckResult>,
     /// For a training, the natural accuracy on the test images after its last finished epoch, in percent.
     pub last_natural: Option<f64>,
 }
@@ -105,6 +107,11 @@ impl RunLabel {
         if self.variant.is_empty() { name.to_owned() } else { format!("{name}, {}", self.variant) }
     }
 
+    /// Whether it trains a model.
+    pub fn is_training(&self) -> bool {
+        self.kind == RunKind::Train
+    }
+
     /// Whether it evaluates a model.
     pub fn is_evaluation(&self) -> bool {
         self.kind == RunKind::Evaluate
@@ -119,6 +126,8 @@ impl RunLabel {
             (RunKind::Probe, true) => "probe teacher",
             (RunKind::Evaluate, false) => "evaluate",
             (RunKind::Evaluate, true) => "evaluate teacher",
+            (RunKind::Masking, false) => "check masking",
+            (RunKind::Masking, true) => "check teacher's masking",
         }
     }
 
@@ -179,8 +188,7 @@ impl Score {
 
     /// The 95 % interval: `40.1–46.2`.
     pub fn interval(&self) -> String {
-        let [low, high] = self.accuracy.interval();
-        format!("{low:.1}–{high:.1}")
+        format::interval(self.accuracy)
     }
 }
 
@@ -218,9 +226,27 @@ impl RunRow {
         self.seconds.map(format::duration).unwrap_or_default()
     }
 
+    /// What its masking checks say: `9 checks pass`, `2 of 9 checks warn`.
+    pub fn verdict(&self) -> String {
+        let warnings = self.warnings().count();
+        match (self.checks.len(), warnings) {
+            (0, _) => String::new(),
+            (n, 0) => format!("{} pass", format::plural(n, "check", "checks")),
+            (n, warnings) => format!("{warnings} of {} warn", format::plural(n, "check", "checks")),
+        }
+    }
+
+    /// The masking checks that did not pass.
+    pub fn warnings(&self) -> impl Iterator<Item = &CheckResult> {
+        self.checks.iter().filter(|result| !result.passed)
+    }
+
     /// Its numbers in a few words: the natural accuracy and the lowest adversarial one, `natural 82.70 · PGD-20 43.10`,
     /// or the last natural accuracy of a training.
     pub fn result(&self) -> String {
+        if self.label.kind == RunKind::Masking {
+            return self.verdict();
+        }
         let natural = self.scores.iter().find(|s| s.attack.is_none());
         let attacked = self.scores.iter().filter(|s| s.attack.is_some());
         let lowest = attacked.min_by(|a, b| a.accuracy.percent().total_cmp(&b.accuracy.percent()));

@@ -297,6 +297,23 @@ fn the_form_shows_a_clone_as_it_was_launched() {
 }
 
 #[test]
+fn an_evaluation_shows_its_classes_and_what_they_were_taken_for() {
+    let html = sample::evaluation().render().unwrap();
+    assert!(text(&html).contains("every one of these attacks, worst case by image38.8035.8–41.9388 of 1,000"));
+    assert!(html.contains(r#"<td class="s6 right" title="airplane answered as airplane: 60 of 100">60</td>"#));
+    assert!(text(&html).contains("automobile10062.0032.00"), "{}", text(&html));
+}
+
+#[test]
+fn masking_checks_name_their_warnings_with_what_was_found() {
+    let run = text(&sample::masking().render().unwrap());
+    assert!(run.contains("2 of 9 checks warn") && run.contains("ConvergedwarningPGD-20 leaves 43.10 %"), "{run}");
+    let comparison = text(&sample::comparison_with_maskings().render().unwrap());
+    assert!(comparison.contains("1 of 3 checked models with a warning."), "{comparison}");
+    assert!(comparison.contains("9 checks pass") && comparison.contains("Losses agree: PGD-20 leaves"));
+}
+
+#[test]
 fn first_use_offers_the_demo_and_later_use_does_not() {
     let demo = r#"<form method="post" action="/demo""#;
     let first = sample::first_use().render().unwrap();

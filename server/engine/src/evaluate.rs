@@ -1,6 +1,6 @@
 //! Evaluation: the natural accuracy of a model, and its accuracy under attacks (methods.md §5.1).
 
-use std::path::Path;
+use std::{ops::ControlFlow, path::Path};
 
 use candle_core::{Device, Tensor};
 use retort_spec::{Accuracy, Attack, EvaluateSpec, Event, RunSpec, Stage, VALIDATION_STEPS};
@@ -95,6 +95,22 @@ struct Position {
 
 /// Carries an evaluation on to its end.
 pub(crate) fn run(spec: &EvaluateSpec, dataset: &Dataset, context: &mut Context) -> Result<Outcome> {
+    match answers(spec, dataset, context)? {
+        ControlFlow::Break(outcome) => Ok(outcome),
+        ControlFlow::Continue((_, outcomes)) => {
+            outcomes.save(&context.folder.outcomes())?;
+            context.journal.write(Event::Finished { seconds: context.seconds() })?;
+            Ok(Outcome::Finished)
+        }
+    }
+}
+
+/// The model, and what it answers to every test image without an attack and under each; or how that was interrupted.
+pub(crate) fn answers(
+    spec: &EvaluateSpec,
+    dataset: &Dataset,
+    context: &mut Context,
+) -> Result<ControlFlow<Outcome, (Network, Outcomes)>> {
     let path = model_path(&spec.model)?;
     let (mut network, header) = load_for(path, dataset, context)?;
     let mut at = match StateFile::load(&context.folder.checkpoint(), &Device::Cpu) {
@@ -130,7 +146,7 @@ pub(crate) fn run(spec: &EvaluateSpec, dataset: &Dataset, context: &mut Context)
         for batch in batches.iter().skip(at.batches) {
             if let Some(outcome) = context.interrupted() {
                 save(context, &mut at)?;
-                return Ok(outcome);
+                return Ok(ControlFlow::Break(outcome));
             }
             let answers = &mut at.predictions[index + 1];
             answer(&mut network, &mut attacker, test, batch, &context.device, answers)?;
@@ -153,9 +169,7 @@ pub(crate) fn run(spec: &EvaluateSpec, dataset: &Dataset, context: &mut Context)
         labels: test.labels.clone(),
         predictions: attacks.zip(at.predictions.iter().cloned()).collect(),
     };
-    outcomes.save(&context.folder.outcomes())?;
-    context.journal.write(Event::Finished { seconds: context.seconds() })?;
-    Ok(Outcome::Finished)
+    Ok(ControlFlow::Continue((network, outcomes)))
 }
 
 /// A model that tells the dataset's classes apart, and what its file says of it.

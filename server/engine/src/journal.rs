@@ -15,9 +15,10 @@ pub(crate) struct Journal<'a> {
     file: File,
     path: PathBuf,
     attempt: u32,
-    /// Epochs whose metrics are written, and evaluations: a resumed run reports none of them twice.
+    /// Epochs whose metrics are written, evaluations, and checks: a resumed run reports none of them twice.
     metrics: usize,
     evaluations: usize,
+    checks: usize,
     observe: &'a mut dyn FnMut(&Record),
 }
 
@@ -33,15 +34,16 @@ impl<'a> Journal<'a> {
         let whole = text.iter().rposition(|b| *b == b'\n').map_or(0, |i| i + 1);
         file.set_len(whole as u64).map_err(fault)?;
         file.seek(SeekFrom::End(0)).map_err(fault)?;
-        let (mut metrics, mut evaluations) = (0, 0);
+        let (mut metrics, mut evaluations, mut checks) = (0, 0, 0);
         for line in text[..whole].split(|b| *b == b'\n') {
             match serde_json::from_slice::<Record>(line).map(|r| r.event) {
                 Ok(Event::Metrics { epoch, .. }) => metrics = metrics.max(epoch),
                 Ok(Event::Evaluation { .. }) => evaluations += 1,
+                Ok(Event::Check(_)) => checks += 1,
                 _ => {}
             }
         }
-        Ok(Self { file, path: path.to_owned(), attempt, metrics, evaluations, observe })
+        Ok(Self { file, path: path.to_owned(), attempt, metrics, evaluations, checks, observe })
     }
 
     /// Appends an event, unless an earlier attempt has reported it.
@@ -69,6 +71,11 @@ impl<'a> Journal<'a> {
     /// Evaluations that stood in the journal when it was opened.
     pub(crate) const fn evaluations(&self) -> usize {
         self.evaluations
+    }
+
+    /// Masking checks that stood in the journal when it was opened.
+    pub(crate) const fn checks(&self) -> usize {
+        self.checks
     }
 }
 

@@ -17,6 +17,7 @@ pub mod import;
 mod journal;
 mod loader;
 mod loss;
+mod masking;
 pub mod methods;
 pub mod models;
 pub mod nn;

@@ -103,6 +103,31 @@ pub fn margin_gradient(logits: &Tensor, labels: &[u8], confidence: f32) -> Resul
     Tensor::from_vec(gradient, (n, classes), logits.device())
 }
 
+/// The gradient of the sum over rows of the difference-of-logits ratio `−(z_y − max_{j≠y} z_j)/(z_π1 − z_π3 + 1e−12)` with
+/// respect to the logits z, where π sorts them in descending order (Croce & Hein 2020, Eq. 6), to be climbed.
+///
+/// # Errors
+/// When there are fewer than three classes, or the shapes do not fit.
+pub fn dlr_gradient(logits: &Tensor, labels: &[u8]) -> Result<Tensor> {
+    let (n, classes) = logits.dims2()?;
+    if classes < 3 {
+        candle_core::bail!("the difference-of-logits ratio needs at least 3 classes, and there are {classes}");
+    }
+    let mut gradient = vec![0f32; n * classes];
+    for ((row, label), out) in logits.to_vec2::<f32>()?.iter().zip(labels).zip(gradient.chunks_exact_mut(classes)) {
+        let label = usize::from(*label);
+        let mut order: Vec<usize> = (0..classes).collect();
+        order.sort_by(|a, b| row[*b].total_cmp(&row[*a]));
+        let other = if order[0] == label { order[1] } else { order[0] };
+        let (margin, range) = (row[label] - row[other], row[order[0]] - row[order[2]] + 1e-12);
+        out[label] -= 1.0 / range;
+        out[other] += 1.0 / range;
+        out[order[0]] += margin / (range * range);
+        out[order[2]] -= margin / (range * range);
+    }
+    Tensor::from_vec(gradient, (n, classes), logits.device())
+}
+
 #[cfg(test)]
 mod tests {
     use candle_core::Var;
@@ -167,6 +192,27 @@ mod tests {
         let gradient = |kappa| testing::values(&margin_gradient(&logits, &[0, 0, 1], kappa).unwrap());
         assert_eq!(gradient(0.0), [-1.0, 0.0, 1.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0]);
         assert_eq!(gradient(50.0), [-1.0, 0.0, 1.0, -1.0, 1.0, 0.0, 1.0, -1.0, 0.0]);
+    }
+
+    #[test]
+    fn the_difference_of_logits_ratio_climbs_along_its_slope() {
+        let dlr = |row: &[f32], label: usize| {
+            let mut order: Vec<usize> = (0..row.len()).collect();
+            order.sort_by(|a, b| row[*b].total_cmp(&row[*a]));
+            let other = if order[0] == label { order[1] } else { order[0] };
+            -(row[label] - row[other]) / (row[order[0]] - row[order[2]] + 1e-12)
+        };
+        // methods.md §5.2: z = (2, 1, .5, −1, 0) has the ratios −2/3 for class 0 and +2/3 for class 1.
+        let row = [2f32, 1.0, 0.5, -1.0, 0.0];
+        assert!((dlr(&row, 0) + 2.0 / 3.0).abs() < 1e-6 && (dlr(&row, 1) - 2.0 / 3.0).abs() < 1e-6);
+        let labels = [0, 1, 3];
+        let logits = testing::tensor(3, (3, 5));
+        let gradient = dlr_gradient(&logits, &labels).unwrap();
+        testing::assert_slopes(&logits, &gradient, 1e-3, |logits| {
+            let rows = logits.to_vec2::<f32>().unwrap();
+            rows.iter().zip(labels).map(|(row, label)| f64::from(dlr(row, usize::from(label)))).sum()
+        });
+        assert!(dlr_gradient(&testing::tensor(3, (3, 2)), &[0, 1, 0]).is_err());
     }
 
     #[test]

@@ -95,6 +95,12 @@ impl Outcomes {
         Ok(Self { classes, dataset, labels, predictions })
     }
 
+    /// What was answered under an attack, or without one; none if that is not among them.
+    pub fn under(&self, attack: Option<&Attack>) -> Option<&[u8]> {
+        let found = self.predictions.iter().find(|(of, _)| of.as_ref() == attack);
+        found.map(|(_, answers)| answers.as_slice())
+    }
+
     /// By class and answer: how many images of the class were answered so under an attack, given by its place.
     pub fn confusion(&self, attack: usize) -> Vec<Vec<usize>> {
         let mut counts = vec![vec![0; self.classes.len()]; self.classes.len()];
@@ -108,6 +114,12 @@ impl Outcomes {
     pub fn by_class(&self, attack: usize) -> Vec<Accuracy> {
         let row = |(class, row): (usize, &Vec<usize>)| Accuracy { correct: row[class], n: row.iter().sum() };
         self.confusion(attack).iter().enumerate().map(row).collect()
+    }
+
+    /// The share of images that are answered correctly without an attack and under each.
+    pub fn worst_case(&self) -> Accuracy {
+        let right = |(place, label): (usize, &u8)| self.predictions.iter().all(|(_, answers)| answers[place] == *label);
+        Accuracy { correct: self.labels.iter().enumerate().filter(|image| right(*image)).count(), n: self.labels.len() }
     }
 
     /// Compares two sets of answers image by image, each given by the place of its attack.
@@ -185,6 +197,7 @@ mod tests {
         let outcomes = outcomes(&[[0, 0, 1, 0], [1, 0, 0, 0]]);
         assert_eq!(outcomes.confusion(0), [[2, 0], [1, 1]]);
         assert_eq!(outcomes.confusion(1), [[1, 1], [2, 0]]);
+        assert_eq!(outcomes.worst_case(), Accuracy { correct: 1, n: 4 });
         assert_eq!(outcomes.by_class(1), [Accuracy { correct: 1, n: 2 }, Accuracy { correct: 0, n: 2 }]);
     }
 

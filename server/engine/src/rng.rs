@@ -39,6 +39,8 @@ pub enum Purpose {
     Components = 12,
     /// Start of the attack on validation images.
     Validation = 13,
+    /// Start of the attack whose loss is followed step by step.
+    LossCurve = 14,
     /// Numbers for tests.
     #[cfg(test)]
     Test = 255,

@@ -11,7 +11,8 @@ use candle_core::Device;
 use retort_spec::{Event, LogLevel, ModelRef, Record, RunSpec, Stage, StageWork};
 
 use crate::{
-    EngineError, Result, RunFolder, data::Library, device, evaluate, journal::Journal, ops::keep_freed_memory, train,
+    EngineError, Result, RunFolder, data::Library, device, evaluate, journal::Journal, masking, ops::keep_freed_memory,
+    train,
 };
 
 /// How an attempt at a run ended, if no error ended it.
@@ -71,6 +72,7 @@ fn attempt_run(folder: &RunFolder, library: &Library, stop: &AtomicBool, journal
         RunSpec::Train(spec) => train::run(&spec, &dataset, &mut context),
         RunSpec::Probe(spec) => train::run_probe(&spec, &dataset, &mut context),
         RunSpec::Evaluate(spec) => evaluate::run(&spec, &dataset, &mut context),
+        RunSpec::Masking(spec) => masking::run(&spec, &dataset, &mut context),
     }
 }
 

@@ -2,71 +2,18 @@
 
 #![expect(clippy::unwrap_used, reason = "a test fails by it")]
 
-use std::{
-    fs,
-    path::Path,
-    sync::atomic::{AtomicBool, Ordering},
-};
+mod support;
+
+use std::{fs, path::Path, sync::atomic::AtomicBool};
 
 use retort_engine::{
-    Outcome, Outcomes, RunFolder,
+    RunFolder,
     data::Library,
     nn::{Network, load_model},
     run_folder,
 };
-use retort_spec::{
-    Architecture, Attack, BUNDLED_DATASET, Budget, DatasetChoice, DeviceName, EvaluateSpec, Event, Method, MethodName,
-    ModelRef, Normaliser, ProbeSpec, Record, RunSpec, Schedule, Setting,
-};
-
-fn dataset() -> DatasetChoice {
-    DatasetChoice { train_images: Some(64), test_images: Some(20), ..DatasetChoice::all_of(BUNDLED_DATASET) }
-}
-
-/// A spec of two short epochs a stage.
-fn spec(method: MethodName, teacher: Option<&Path>) -> RunSpec {
-    let mut spec = Budget::Smoke.train(method, Architecture::ResNet8, dataset(), 7);
-    spec.schedule = spec.schedule.stretched_to(2);
-    spec.schedule.batch_size = 32;
-    if let Method::Gacd(gacd) = &mut spec.method {
-        gacd.classifier = gacd.classifier.clone().stretched_to(3);
-    }
-    spec.teacher = teacher.map(|path| ModelRef::File(path.to_owned()));
-    RunSpec::Train(spec)
-}
-
-/// Runs a spec; `stop_after` sets the stop flag once so many epochs have been reported.
-fn run(dir: &Path, spec: &RunSpec, attempt: u32, stop_after: Option<usize>) -> Outcome {
-    let folder = RunFolder::create(dir, spec).unwrap();
-    let library = Library::new(dir.join("no-datasets"));
-    let stop = AtomicBool::new(false);
-    let mut epochs = 0;
-    let mut observe = |record: &Record| {
-        epochs += usize::from(matches!(record.event, Event::Metrics { .. }));
-        if stop_after.is_some_and(|n| epochs >= n) {
-            stop.store(true, Ordering::Relaxed);
-        }
-    };
-    run_folder(&folder, &library, attempt, &stop, &mut observe).unwrap()
-}
-
-/// The lines of a journal that depend on the spec alone.
-fn figures(dir: &Path) -> Vec<String> {
-    let text = fs::read_to_string(RunFolder::at(dir).journal()).unwrap();
-    let records = text.lines().map(|line| serde_json::from_str::<Record>(line).unwrap());
-    let kept = records.filter(|r| matches!(r.event, Event::Metrics { .. } | Event::Evaluation { .. }));
-    kept.map(|r| serde_json::to_string(&r.event).unwrap()).collect()
-}
-
-fn model(dir: &Path) -> Vec<u8> {
-    fs::read(RunFolder::at(dir).model()).unwrap()
-}
-
-fn teacher(dir: &Path) -> std::path::PathBuf {
-    let dir = dir.join("teacher");
-    assert_eq!(run(&dir, &spec(MethodName::PgdAt, None), 1, None), Outcome::Finished);
-    RunFolder::at(dir).model()
-}
+use retort_spec::{DeviceName, Event, MethodName, ModelRef, Normaliser, ProbeSpec, RunSpec, Schedule, Setting};
+use support::{dataset, figures, model, run, spec, stop_often, teacher};
 
 #[test]
 fn every_method_repeats_bit_for_bit_and_resumes_as_if_it_had_never_stopped() {
@@ -79,13 +26,8 @@ fn every_method_repeats_bit_for_bit_and_resumes_as_if_it_had_never_stopped() {
         run(&whole, &spec, 1, None);
         run(&again, &spec, 1, None);
         assert_eq!((figures(&whole), model(&whole)), (figures(&again), model(&again)), "{method} again");
-        // Stopped after every epoch: before each stage, in its middle, and between stages.
-        let mut attempt = 1;
-        while run(&resumed, &spec, attempt, Some(1)) == Outcome::Stopped {
-            attempt += 1;
-            assert!(attempt < 20, "{method} does not get on");
-        }
-        assert!(attempt > 1, "{method} was never stopped");
+        // Before each stage, in its middle, and between stages.
+        stop_often(&resumed, &spec);
         assert_eq!((figures(&whole), model(&whole)), (figures(&resumed), model(&resumed)), "{method} resumed");
         for dir in [whole, again, resumed] {
             fs::remove_dir_all(dir).unwrap();
@@ -110,36 +52,6 @@ fn fine_tuning_a_finished_gacd_model_gives_the_numbers_of_the_whole_run() {
 }
 
 #[test]
-fn an_evaluation_does_not_depend_on_its_batches_and_resumes() {
-    let root = tempfile::tempdir().unwrap();
-    let teacher = teacher(root.path());
-    let evaluate = |batch_size| {
-        RunSpec::Evaluate(EvaluateSpec {
-            model: ModelRef::File(teacher.clone()),
-            dataset: dataset(),
-            attacks: vec!["fgsm".parse().unwrap(), Attack::pgd(4)],
-            batch_size,
-            seed: 3,
-            device: DeviceName::Cpu,
-        })
-    };
-    let (one, other) = (root.path().join("one"), root.path().join("other"));
-    run(&one, &evaluate(20), 1, None);
-    run(&other, &evaluate(7), 1, None);
-    let figures_of_one = figures(&one);
-    assert_eq!(figures_of_one.len(), 3);
-    assert_eq!(figures_of_one, figures(&other));
-    let accuracies: Vec<usize> = figures_of_one
-        .iter()
-        .map(|line| match serde_json::from_str(line).unwrap() {
-            Event::Evaluation { accuracy, .. } => accuracy.correct,
-            event => panic!("{event:?}"),
-        })
-        .collect();
-    assert!(accuracies[1] <= accuracies[0] && accuracies[2] <= accuracies[0], "{accuracies:?}");
-}
-
-#[test]
 fn options_that_need_two_passes_or_another_attack_repeat_and_resume_too() {
     let root = tempfile::tempdir().unwrap();
     let teacher = teacher(root.path());
@@ -157,11 +69,7 @@ fn options_that_need_two_passes_or_another_attack_repeat_and_resume_too() {
         let spec = RunSpec::Train(spec);
         let (whole, resumed) = (root.path().join(format!("whole{i}")), root.path().join(format!("resumed{i}")));
         run(&whole, &spec, 1, None);
-        let mut attempt = 1;
-        while run(&resumed, &spec, attempt, Some(1)) == Outcome::Stopped {
-            attempt += 1;
-        }
-        assert!(attempt > 1);
+        stop_often(&resumed, &spec);
         assert_eq!((figures(&whole), model(&whole)), (figures(&resumed), model(&resumed)), "{spec:?}");
     }
 }
@@ -175,10 +83,7 @@ fn with_validation_images_the_best_epoch_is_kept_beside_the_last_and_survives_a_
     let spec = RunSpec::Train(spec);
     let (whole, resumed) = (root.path().join("whole"), root.path().join("resumed"));
     run(&whole, &spec, 1, None);
-    let mut attempt = 1;
-    while run(&resumed, &spec, attempt, Some(1)) == Outcome::Stopped {
-        attempt += 1;
-    }
+    stop_often(&resumed, &spec);
     let best = |dir: &Path| fs::read(RunFolder::at(dir).best_model()).unwrap();
     assert_eq!((figures(&whole), model(&whole), best(&whole)), (figures(&resumed), model(&resumed), best(&resumed)));
     let robust: Vec<f64> = figures(&whole)
@@ -207,10 +112,7 @@ fn a_probe_leaves_the_features_as_they_were_and_resumes() {
     });
     let (whole, resumed) = (root.path().join("whole"), root.path().join("resumed"));
     run(&whole, &spec, 1, None);
-    let mut attempt = 1;
-    while run(&resumed, &spec, attempt, Some(1)) == Outcome::Stopped {
-        attempt += 1;
-    }
+    stop_often(&resumed, &spec);
     assert_eq!((figures(&whole), model(&whole)), (figures(&resumed), model(&resumed)));
     let load = |path: &Path| load_model(path, &candle_core::Device::Cpu).unwrap().0;
     let (mut before, mut after) = (load(&teacher), load(&RunFolder::at(&whole).model()));
@@ -219,36 +121,6 @@ fn a_probe_leaves_the_features_as_they_were_and_resumes() {
     assert_eq!(features(&mut before), features(&mut after));
     let logits = |network: &mut Network| network.infer(&images).unwrap().0.to_vec2::<f32>().unwrap();
     assert_ne!(logits(&mut before), logits(&mut after));
-}
-
-#[test]
-fn an_evaluation_keeps_what_was_answered_to_each_image() {
-    let root = tempfile::tempdir().unwrap();
-    let teacher = teacher(root.path());
-    let surrogate = Attack::transfer("itself", ModelRef::File(teacher.clone()));
-    let spec = RunSpec::Evaluate(EvaluateSpec {
-        model: ModelRef::File(teacher.clone()),
-        dataset: dataset(),
-        attacks: vec![Attack::pgd(20), surrogate],
-        batch_size: 8,
-        seed: 3,
-        device: DeviceName::Cpu,
-    });
-    let dir = root.path().join("evaluation");
-    run(&dir, &spec, 1, None);
-    let outcomes = Outcomes::load(&RunFolder::at(&dir).outcomes()).unwrap();
-    let reported: Vec<usize> = figures(&dir)
-        .iter()
-        .map(|line| match serde_json::from_str(line).unwrap() {
-            Event::Evaluation { accuracy, .. } => accuracy.correct,
-            event => panic!("{event:?}"),
-        })
-        .collect();
-    let counted: Vec<usize> =
-        (0..3).map(|attack| outcomes.by_class(attack).iter().map(|class| class.correct).sum()).collect();
-    assert_eq!(counted, reported);
-    // The surrogate is the model itself, attacked from the same starts: the same images, the same answers.
-    assert_eq!(outcomes.predictions[1].1, outcomes.predictions[2].1);
 }
 
 #[test]
@@ -278,11 +150,7 @@ fn a_network_keeps_its_normaliser_through_a_checkpoint_and_a_fine_tuning() {
     };
     let both = RunSpec::Train(normalised(MethodName::GacdAft));
     run(&whole, &both, 1, None);
-    let mut attempt = 1;
-    while run(&resumed, &both, attempt, Some(1)) == Outcome::Stopped {
-        attempt += 1;
-    }
-    assert!(attempt > 1);
+    stop_often(&resumed, &both);
     assert_eq!((figures(&whole), model(&whole)), (figures(&resumed), model(&resumed)));
     let plain = root.path().join("plain");
     run(&plain, &spec(MethodName::GacdAft, Some(&teacher)), 1, None);

@@ -1,4 +1,4 @@
-//! Attacks: those that a model is evaluated under, and those inside adversarial training.
+//! The attacks that a model is evaluated under.
 
 use std::{fmt, str::FromStr};
 
@@ -32,6 +32,10 @@ pub enum Attack {
         /// How many starts are tried; an image is robust if it withstands all of them.
         #[serde(default = "one", skip_serializing_if = "is_one")]
         restarts: usize,
+        /// What the logits are multiplied by before the loss: a model that masks its gradients by the size of its logits is
+        /// weaker under another one than 1.
+        #[serde(default = "unscaled", skip_serializing_if = "is_unscaled")]
+        logit_scale: f64,
     },
     /// PGD on the margin between the true class and the best other one, the loss of Carlini and Wagner (2017).
     Cw {
@@ -43,6 +47,15 @@ pub enum Attack {
         steps: usize,
         /// κ: how far below the other class the true one is pushed, in logits.
         confidence: f64,
+    },
+    /// PGD on the difference-of-logits ratio, which no scaling of the logits changes (Croce & Hein 2020, Eq. 6).
+    Dlr {
+        /// The radius of the ℓ∞ ball.
+        eps: PixelDistance,
+        /// The size of a step.
+        step_size: PixelDistance,
+        /// How many steps.
+        steps: usize,
     },
     /// The momentum iterative method, without a random start (Dong et al. 2018).
     Mim {
@@ -81,6 +94,16 @@ const fn one() -> usize {
     1
 }
 
+const fn unscaled() -> f64 {
+    1.0
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
+#[expect(clippy::float_cmp, reason = "only exactly this factor may be left out")]
+fn is_unscaled(scale: &f64) -> bool {
+    *scale == 1.0
+}
+
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
 const fn is_one(n: &usize) -> bool {
     *n == 1
@@ -94,7 +117,7 @@ const fn is_false(flag: &bool) -> bool {
 impl Attack {
     /// PGD with `steps` steps of 2/255 at ε 8/255, the default of methods.md.
     pub const fn pgd(steps: usize) -> Self {
-        Self::Pgd { eps: EPS, step_size: STEP, steps, restarts: 1 }
+        Self::Pgd { eps: EPS, step_size: STEP, steps, restarts: 1, logit_scale: 1.0 }
     }
 
     /// PGD-20 at ε 8/255 on `surrogate`, which `from` describes.
@@ -108,6 +131,7 @@ impl Attack {
             Self::Fgsm { eps, .. }
             | Self::Pgd { eps, .. }
             | Self::Cw { eps, .. }
+            | Self::Dlr { eps, .. }
             | Self::Mim { eps, .. }
             | Self::Transfer { eps, .. }
             | Self::Noise { eps, .. } => *eps,
@@ -122,6 +146,7 @@ impl Attack {
             Self::Fgsm { eps, .. } | Self::Noise { eps, .. } => *eps = radius,
             Self::Pgd { eps, step_size, .. }
             | Self::Cw { eps, step_size, .. }
+            | Self::Dlr { eps, step_size, .. }
             | Self::Mim { eps, step_size, .. }
             | Self::Transfer { eps, step_size, .. } => {
                 *step_size = PixelDistance::new(radius.value() * (step_size.value() / before));
@@ -131,15 +156,19 @@ impl Attack {
         self
     }
 
-    /// The name on the command line: `fgsm`, `pgd-20`, `pgd-100x5` with restarts, `cw-30`, `mim-10`, `noise-1000`,
-    /// `transfer-20`.
+    /// The name on the command line: `fgsm`, `pgd-20`, `pgd-100x5` with restarts, `pgd-20@10` on logits × 10, `cw-30`,
+    /// `dlr-20`, `mim-10`, `noise-1000`, `transfer-20`.
     pub fn id(&self) -> String {
         match self {
             Self::Fgsm { random_start: false, .. } => "fgsm".into(),
             Self::Fgsm { random_start: true, .. } => "fgsm-rs".into(),
-            Self::Pgd { steps, restarts: 1, .. } => format!("pgd-{steps}"),
-            Self::Pgd { steps, restarts, .. } => format!("pgd-{steps}x{restarts}"),
+            Self::Pgd { steps, restarts, logit_scale, .. } => {
+                let restarts = if *restarts == 1 { String::new() } else { format!("x{restarts}") };
+                let scale = if is_unscaled(logit_scale) { String::new() } else { format!("@{logit_scale}") };
+                format!("pgd-{steps}{restarts}{scale}")
+            }
             Self::Cw { steps, .. } => format!("cw-{steps}"),
+            Self::Dlr { steps, .. } => format!("dlr-{steps}"),
             Self::Mim { steps, .. } => format!("mim-{steps}"),
             Self::Transfer { steps, .. } => format!("transfer-{steps}"),
             Self::Noise { draws, .. } => format!("noise-{draws}"),
@@ -151,7 +180,7 @@ impl Attack {
         let eps = self.eps();
         match self {
             Self::Fgsm { .. } | Self::Noise { .. } => format!("{self}, ε {eps}"),
-            Self::Pgd { step_size, .. } | Self::Transfer { step_size, .. } => {
+            Self::Pgd { step_size, .. } | Self::Dlr { step_size, .. } | Self::Transfer { step_size, .. } => {
                 format!("{self}, ε {eps}, step {step_size}")
             }
             Self::Cw { step_size, confidence, .. } => format!("{self}, ε {eps}, step {step_size}, κ {confidence}"),
@@ -174,9 +203,10 @@ impl Attack {
         match self {
             Self::Fgsm { .. } => 3.0,
             Self::Pgd { steps, restarts, .. } => (2.0 * *steps as f64 + 1.0) * *restarts as f64,
-            Self::Cw { steps, .. } | Self::Mim { steps, .. } | Self::Transfer { steps, .. } => {
-                2.0 * *steps as f64 + 1.0
-            }
+            Self::Cw { steps, .. }
+            | Self::Dlr { steps, .. }
+            | Self::Mim { steps, .. }
+            | Self::Transfer { steps, .. } => 2.0 * *steps as f64 + 1.0,
             Self::Noise { draws, .. } => *draws as f64,
         }
     }
@@ -188,6 +218,7 @@ impl Attack {
         distance("eps", self.eps());
         if let Self::Pgd { step_size, .. }
         | Self::Cw { step_size, .. }
+        | Self::Dlr { step_size, .. }
         | Self::Mim { step_size, .. }
         | Self::Transfer { step_size, .. } = self
         {
@@ -200,19 +231,23 @@ impl Attack {
         };
         if let Self::Pgd { steps, .. }
         | Self::Cw { steps, .. }
+        | Self::Dlr { steps, .. }
         | Self::Mim { steps, .. }
         | Self::Transfer { steps, .. } = self
         {
             expect((1..=10_000).contains(steps), "steps", "must be from 1 to 10,000");
         }
         match self {
-            Self::Pgd { restarts, .. } => expect((1..=100).contains(restarts), "restarts", "must be from 1 to 100"),
+            Self::Pgd { restarts, logit_scale, .. } => {
+                expect((1..=100).contains(restarts), "restarts", "must be from 1 to 100");
+                expect((1e-6..=1e6).contains(logit_scale), "logit_scale", "must be from 0.000001 to 1,000,000");
+            }
             Self::Cw { confidence, .. } => {
                 expect((0.0..=1e6).contains(confidence), "confidence", "must be from 0 to 1,000,000");
             }
             Self::Mim { decay, .. } => expect((0.0..=10.0).contains(decay), "decay", "must be from 0 to 10"),
             Self::Noise { draws, .. } => expect((1..=100_000).contains(draws), "draws", "must be from 1 to 100,000"),
-            Self::Fgsm { .. } | Self::Transfer { .. } => {}
+            Self::Fgsm { .. } | Self::Dlr { .. } | Self::Transfer { .. } => {}
         }
     }
 }
@@ -222,9 +257,15 @@ impl fmt::Display for Attack {
         match self {
             Self::Fgsm { random_start: false, .. } => f.write_str("FGSM"),
             Self::Fgsm { random_start: true, .. } => f.write_str("FGSM with a random start"),
-            Self::Pgd { steps, restarts: 1, .. } => write!(f, "PGD-{steps}"),
-            Self::Pgd { steps, restarts, .. } => write!(f, "PGD-{steps} × {restarts}"),
+            Self::Pgd { steps, restarts, logit_scale, .. } => {
+                write!(f, "PGD-{steps}")?;
+                if *restarts > 1 {
+                    write!(f, " × {restarts}")?;
+                }
+                if is_unscaled(logit_scale) { Ok(()) } else { write!(f, " on logits × {logit_scale}") }
+            }
             Self::Cw { steps, .. } => write!(f, "C&W-{steps}"),
+            Self::Dlr { steps, .. } => write!(f, "DLR-{steps}"),
             Self::Mim { steps, .. } => write!(f, "MIM-{steps}"),
             Self::Transfer { steps, from, .. } => write!(f, "PGD-{steps} on {from}"),
             Self::Noise { draws: 1, .. } => f.write_str("Noise"),
@@ -239,11 +280,21 @@ impl FromStr for Attack {
     fn from_str(text: &str) -> Result<Self, String> {
         let lower = text.trim().to_lowercase();
         let (name, numbers) = lower.split_once('-').unwrap_or((&lower, ""));
+        let (numbers, scale) = numbers.split_once('@').unwrap_or((numbers, "1"));
         let (count, restarts) = numbers.split_once('x').unwrap_or((numbers, "1"));
+        let plain = scale == "1";
         let attack = match (name, count.parse(), restarts.parse()) {
-            ("fgsm", _, _) if numbers.is_empty() => Some(Self::Fgsm { eps: EPS, random_start: false }),
-            ("fgsm", _, _) if numbers == "rs" => Some(Self::Fgsm { eps: EPS, random_start: true }),
-            ("pgd", Ok(steps), Ok(restarts)) => Some(Self::Pgd { eps: EPS, step_size: STEP, steps, restarts }),
+            ("fgsm", _, _) if lower == "fgsm" => Some(Self::Fgsm { eps: EPS, random_start: false }),
+            ("fgsm", _, _) if lower == "fgsm-rs" => Some(Self::Fgsm { eps: EPS, random_start: true }),
+            ("pgd", Ok(steps), Ok(restarts)) => scale.parse().ok().map(|logit_scale| Self::Pgd {
+                eps: EPS,
+                step_size: STEP,
+                steps,
+                restarts,
+                logit_scale,
+            }),
+            _ if !plain => None,
+            ("dlr", Ok(steps), Ok(1)) => Some(Self::Dlr { eps: EPS, step_size: STEP, steps }),
             ("cw", Ok(steps), Ok(1)) => Some(Self::Cw { eps: EPS, step_size: STEP, steps, confidence: 50.0 }),
             ("mim", Ok(steps), Ok(1)) => {
                 // Ten steps of ε/10 as published; more of them, 2/255 each.
@@ -260,59 +311,9 @@ impl FromStr for Attack {
         attack.filter(|_| problems.is_empty()).ok_or_else(|| {
             format!(
                 "there is no attack “{text}”: write fgsm, pgd-20 for PGD with 20 steps, pgd-100x5 for 5 restarts of 100, \
-                 cw-30, mim-10 or noise-1000"
+                 pgd-20@10 for logits × 10, cw-30, dlr-20, mim-10 or noise-1000"
             )
         })
-    }
-}
-
-/// Which statistics the student's batch-norm layers use while the inner attack differentiates through it.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum BatchNormMode {
-    /// The running statistics, left as they are (TRADES, RSLAD).
-    #[default]
-    Eval,
-    /// The batch's own statistics; the running ones move with every pass (ARD's and IAD's code).
-    Train,
-}
-
-/// The inner maximisation of adversarial training: PGD from a uniform random start in the ball.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct InnerAttack {
-    /// The radius of the ℓ∞ ball.
-    pub eps: PixelDistance,
-    /// The size of a step.
-    pub step_size: PixelDistance,
-    /// How many steps.
-    pub steps: usize,
-    /// The student's batch-norm mode meanwhile.
-    pub batch_norm: BatchNormMode,
-}
-
-impl Default for InnerAttack {
-    /// Ten steps of 2/255 at ε 8/255 in eval mode.
-    fn default() -> Self {
-        Self { eps: EPS, step_size: STEP, steps: 10, batch_norm: BatchNormMode::Eval }
-    }
-}
-
-impl InnerAttack {
-    /// Takes at most `most` steps; fewer than seven are longer, so that they still cross the ball.
-    pub(crate) fn shorten(&mut self, most: usize) {
-        if self.steps <= most {
-            return;
-        }
-        self.steps = most;
-        if most < 7 && self.step_size < PixelDistance::levels(4.0) {
-            self.step_size = PixelDistance::levels(4.0);
-        }
-    }
-
-    pub(crate) fn check(&self, field: &str, problems: &mut Vec<Problem>) {
-        let &Self { eps, step_size, steps, .. } = self;
-        Attack::Pgd { eps, step_size, steps, restarts: 1 }.check(field, problems);
     }
 }
 
@@ -322,7 +323,20 @@ mod tests {
 
     #[test]
     fn names_read_back_as_the_attacks_they_name() {
-        for id in ["fgsm", "fgsm-rs", "pgd-7", "pgd-20", "pgd-100x5", "cw-30", "mim-10", "mim-20", "noise-1000"] {
+        for id in [
+            "fgsm",
+            "fgsm-rs",
+            "pgd-7",
+            "pgd-20",
+            "pgd-100x5",
+            "pgd-20@0.1",
+            "pgd-5x2@10",
+            "cw-30",
+            "dlr-20",
+            "mim-10",
+            "mim-20",
+            "noise-1000",
+        ] {
             assert_eq!(id.parse::<Attack>().unwrap().id(), id);
         }
         assert_eq!("PGD-20".parse::<Attack>().unwrap(), Attack::pgd(20));
@@ -330,7 +344,20 @@ mod tests {
 
     #[test]
     fn names_of_no_attack_are_refused_with_those_that_there_are() {
-        for text in ["", "pgd", "pgd-0", "pgd-20x0", "cw-30x2", "mim-", "noise-x", "fgsm-7", "transfer-20"] {
+        for text in [
+            "",
+            "pgd",
+            "pgd-0",
+            "pgd-20x0",
+            "cw-30x2",
+            "mim-",
+            "noise-x",
+            "fgsm-7",
+            "fgsm@2",
+            "cw-30@2",
+            "pgd-20@0",
+            "transfer-20",
+        ] {
             assert!(text.parse::<Attack>().unwrap_err().contains("pgd-100x5"), "{text}");
         }
     }
@@ -341,6 +368,7 @@ mod tests {
         let described = |id: &str| id.parse::<Attack>().unwrap().describe();
         assert_eq!(described("cw-30"), "C&W-30, ε 8/255, step 2/255, κ 50");
         assert_eq!(described("mim-10"), "MIM-10, ε 8/255, step 0.8/255, μ 1");
+        assert_eq!(described("pgd-20@10"), "PGD-20 on logits × 10, ε 8/255, step 2/255");
         assert_eq!(described("pgd-100x5"), "PGD-100 × 5, ε 8/255, step 2/255");
     }
 

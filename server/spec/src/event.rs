@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::Attack;
+use crate::{Attack, MaskingCheck};
 
 /// One line of `journal.jsonl`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -54,7 +54,7 @@ pub enum LogLevel {
     Warning,
 }
 
-/// What happened. `Metrics` and `Evaluation` depend on the spec alone, to the last bit; the others tell of this attempt.
+/// What happened. `Metrics`, `Evaluation` and `Check` depend on the spec alone, to the last bit; the others tell of this attempt.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "event", rename_all = "snake_case")]
 pub enum Event {
@@ -100,6 +100,8 @@ pub enum Event {
         #[serde(flatten)]
         accuracy: Accuracy,
     },
+    /// A masking check that was made.
+    Check(CheckResult),
     /// A sentence for the person who reads the log.
     Log {
         /// How much it matters.
@@ -121,6 +123,19 @@ pub enum Event {
     },
     /// Ended because a person asked for it; the last line of this attempt.
     Cancelled {},
+}
+
+/// What a masking check found.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct CheckResult {
+    /// The check.
+    pub check: MaskingCheck,
+    /// Whether it passed; else it is a warning.
+    pub passed: bool,
+    /// What was found, in a sentence with its numbers.
+    pub finding: String,
+    /// The numbers by name: accuracies in percent, by attack.
+    pub figures: BTreeMap<String, f64>,
 }
 
 /// Correctly classified images, out of `n`.

@@ -200,6 +200,9 @@ pub struct ExperimentSpec {
     /// Datasets that a linear probe on every model's frozen features is trained and evaluated on.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub probes: Vec<DatasetChoice>,
+    /// Check on this many test images whether a model masks its gradients; no checks if absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub masking_images: Option<usize>,
     /// Parameters that differ from a method's defaults; several values make a sweep. The path `preset` names a published
     /// variant of the method.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -226,6 +229,7 @@ impl ExperimentSpec {
             attacks: vec![Attack::pgd(20)],
             surrogates: Vec::new(),
             probes: Vec::new(),
+            masking_images: None,
             sweeps: Vec::new(),
             budget: Budget::Smoke,
             epochs: Some(4),
@@ -280,6 +284,9 @@ impl ExperimentSpec {
                 let message = format!("{} is used already: probe on another dataset", probe.name);
                 problems.push(Problem::new("probes", message));
             }
+        }
+        if self.masking_images.is_some_and(|n| n < 10) {
+            problems.push(Problem::new("masking_images", "use at least 10 images, or leave it empty for no checks"));
         }
         self.check_sweeps(&mut problems);
         Invalid::unless_empty(problems)

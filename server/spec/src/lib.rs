@@ -11,6 +11,8 @@ mod device;
 mod event;
 mod experiment;
 mod gacd;
+mod inner_attack;
+mod masking;
 mod method;
 mod model;
 mod parameter;
@@ -24,15 +26,17 @@ mod setting;
 mod state;
 mod work;
 
-pub use attack::{Attack, BatchNormMode, InnerAttack};
+pub use attack::Attack;
 pub use dataset::{BUNDLED_DATASET, DatasetChoice};
 pub use device::DeviceName;
-pub use event::{Accuracy, Event, LogLevel, Record, Stage};
+pub use event::{Accuracy, CheckResult, Event, LogLevel, Record, Stage};
 pub use experiment::{Budget, ExperimentSpec, Surrogate, TeacherChoice};
 pub use gacd::{
     Anchor, AttackedFeatures, AttackedNetwork, Coupling, Gacd, NormalisingConstant, PlanGradient, Positive,
     SampleWeighting, StudentInput, TeacherInput,
 };
+pub use inner_attack::{BatchNormMode, InnerAttack};
+pub use masking::{MaskingCheck, MaskingSpec};
 pub use method::{Method, MethodName, Reduction, TRADES_BETA};
 pub use model::{Architecture, ModelRef, Normaliser};
 pub use parameter::Parameter;

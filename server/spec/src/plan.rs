@@ -1,8 +1,8 @@
 //! How an experiment expands into runs.
 
 use crate::{
-    Architecture, Attack, EvaluateSpec, ExperimentSpec, MethodName, ModelRef, ProbeSpec, RunSpec, Schedule, Surrogate,
-    TeacherChoice,
+    Architecture, Attack, EvaluateSpec, ExperimentSpec, MaskingSpec, MethodName, ModelRef, ProbeSpec, RunSpec,
+    Schedule, Surrogate, TeacherChoice,
     experiment::{PRESET, Variant},
 };
 
@@ -165,7 +165,7 @@ impl Plan<'_> {
         PlannedModel { model, method, variant, architecture, is_teacher: false, seed, training, has_best }
     }
 
-    /// Adds the evaluations of a model, of its best epoch, and of its probes.
+    /// Adds the evaluations of a model, of its best epoch, and of its probes, and its masking checks.
     fn evaluate(&mut self, model: &PlannedModel) {
         let mut attacks = self.experiment.attacks.clone();
         let eps = attacks.first().map(Attack::eps);
@@ -181,6 +181,7 @@ impl Plan<'_> {
         for model in [Some(model.clone()), model.best()].into_iter().flatten() {
             self.evaluation(&model, self.experiment.dataset.clone(), attacks.clone(), needs.clone());
         }
+        self.masking(model, &attacks, needs);
         for dataset in &self.experiment.probes {
             let spec = RunSpec::Probe(ProbeSpec {
                 model: model.model.clone(),
@@ -208,6 +209,21 @@ impl Plan<'_> {
             model: model.model.clone(),
             dataset,
             attacks,
+            batch_size: 100,
+            seed: model.seed,
+            device: self.experiment.device,
+        });
+        self.add(spec, model, needs);
+    }
+
+    /// Adds the masking checks of a model, at the radius of its evaluation.
+    fn masking(&mut self, model: &PlannedModel, attacks: &[Attack], needs: Vec<usize>) {
+        let (Some(images), Some(first)) = (self.experiment.masking_images, attacks.first()) else { return };
+        let spec = RunSpec::Masking(MaskingSpec {
+            model: model.model.clone(),
+            dataset: crate::DatasetChoice { test_images: Some(images), ..self.experiment.dataset.clone() },
+            eps: first.eps(),
+            transfers: attacks.iter().filter(|a| matches!(a, Attack::Transfer { .. })).cloned().collect(),
             batch_size: 100,
             seed: model.seed,
             device: self.experiment.device,
@@ -361,6 +377,21 @@ mod tests {
         let students: Vec<_> = plan.iter().filter(|r| matches!(r.spec, RunSpec::Train(_))).collect();
         assert!(students.len() == 3 && students.iter().all(|r| r.needs.is_empty()));
         assert!(students.iter().all(|r| r.teacher == Some(Architecture::ResNet18)));
+    }
+
+    #[test]
+    fn every_model_is_checked_for_masking_where_that_is_asked_for() {
+        let surrogates = vec![Surrogate { method: MethodName::Natural, architecture: Architecture::ResNet8 }];
+        let spec = ExperimentSpec { masking_images: Some(100), surrogates, ..ExperimentSpec::demo() };
+        let plan = spec.expand();
+        let checked: Vec<_> = plan.iter().filter(|r| matches!(r.spec, RunSpec::Masking(_))).collect();
+        let methods: Vec<_> = checked.iter().map(|r| r.method.id()).collect();
+        assert_eq!(methods, ["pgd-at", "kd", "ard", "gacd+aft"]);
+        let RunSpec::Masking(masking) = &checked[1].spec else { panic!("it checks") };
+        assert_eq!((masking.dataset.test_images, masking.transfers.len()), (Some(100), 1));
+        // The student and the surrogate.
+        assert_eq!(checked[1].needs.len(), 2);
+        assert!(plan.iter().all(|r| r.spec.validate().is_ok()));
     }
 
     #[test]

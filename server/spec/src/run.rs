@@ -5,11 +5,11 @@ use std::str::FromStr;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    Architecture, Attack, DatasetChoice, DeviceName, InnerAttack, Invalid, Method, MethodName, ModelRef, Normaliser,
-    Problem, Schedule,
+    Architecture, Attack, DatasetChoice, DeviceName, InnerAttack, Invalid, MaskingSpec, Method, MethodName, ModelRef,
+    Normaliser, Problem, Schedule,
 };
 
-/// One training or one evaluation.
+/// One run, by what it does.
 #[expect(clippy::large_enum_variant, reason = "specs are few, and a box would stand in every place that reads one")]
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "snake_case")]
@@ -20,6 +20,8 @@ pub enum RunSpec {
     Probe(ProbeSpec),
     /// Evaluate a model.
     Evaluate(EvaluateSpec),
+    /// Check whether a model masks its gradients.
+    Masking(MaskingSpec),
 }
 
 /// What a run does.
@@ -31,6 +33,8 @@ pub enum RunKind {
     Probe,
     /// It evaluates a model.
     Evaluate,
+    /// It checks whether a model masks its gradients.
+    Masking,
 }
 
 impl RunKind {
@@ -40,6 +44,7 @@ impl RunKind {
             Self::Train => "train",
             Self::Probe => "probe",
             Self::Evaluate => "evaluate",
+            Self::Masking => "masking",
         }
     }
 }
@@ -48,7 +53,7 @@ impl FromStr for RunKind {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        let all = [Self::Train, Self::Probe, Self::Evaluate];
+        let all = [Self::Train, Self::Probe, Self::Evaluate, Self::Masking];
         all.into_iter().find(|kind| kind.id() == text).ok_or_else(|| format!("there is no kind of run “{text}”"))
     }
 }
@@ -203,6 +208,7 @@ impl RunSpec {
             Self::Train(_) => RunKind::Train,
             Self::Probe(_) => RunKind::Probe,
             Self::Evaluate(_) => RunKind::Evaluate,
+            Self::Masking(_) => RunKind::Masking,
         }
     }
 
@@ -212,6 +218,7 @@ impl RunSpec {
             Self::Train(spec) => &spec.dataset,
             Self::Probe(spec) => &spec.dataset,
             Self::Evaluate(spec) => &spec.dataset,
+            Self::Masking(spec) => &spec.dataset,
         }
     }
 
@@ -221,6 +228,7 @@ impl RunSpec {
             Self::Train(spec) => &mut spec.dataset,
             Self::Probe(spec) => &mut spec.dataset,
             Self::Evaluate(spec) => &mut spec.dataset,
+            Self::Masking(spec) => &mut spec.dataset,
         }
     }
 
@@ -230,6 +238,7 @@ impl RunSpec {
             Self::Train(spec) => spec.device,
             Self::Probe(spec) => spec.device,
             Self::Evaluate(spec) => spec.device,
+            Self::Masking(spec) => spec.device,
         }
     }
 
@@ -239,6 +248,7 @@ impl RunSpec {
             Self::Train(spec) => spec.seed,
             Self::Probe(spec) => spec.seed,
             Self::Evaluate(spec) => spec.seed,
+            Self::Masking(spec) => spec.seed,
         }
     }
 
@@ -248,6 +258,7 @@ impl RunSpec {
             Self::Train(spec) => (spec.teacher.as_mut(), spec.start_from.as_mut(), &mut [][..]),
             Self::Probe(spec) => (Some(&mut spec.model), None, &mut [][..]),
             Self::Evaluate(spec) => (Some(&mut spec.model), None, &mut spec.attacks[..]),
+            Self::Masking(spec) => (Some(&mut spec.model), None, &mut spec.transfers[..]),
         };
         one.into_iter().chain(two).chain(attacks.iter_mut().filter_map(Attack::surrogate_mut))
     }
@@ -282,6 +293,7 @@ impl RunSpec {
             Self::Train(spec) => spec.check(&mut problems),
             Self::Probe(spec) => spec.schedule.check("schedule", &mut problems),
             Self::Evaluate(spec) => spec.check(&mut problems),
+            Self::Masking(spec) => spec.check(&mut problems),
         }
         Invalid::unless_empty(problems)
     }
@@ -315,7 +327,7 @@ impl TrainSpec {
 }
 
 impl EvaluateSpec {
-    fn check(&self, problems: &mut Vec<Problem>) {
+    pub(crate) fn check(&self, problems: &mut Vec<Problem>) {
         for (i, attack) in self.attacks.iter().enumerate() {
             attack.check(&format!("attacks[{i}]"), problems);
         }

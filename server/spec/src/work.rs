@@ -46,6 +46,9 @@ impl RunSpec {
                 let passes = 1.0 + spec.attacks.iter().map(crate::Attack::passes).sum::<f64>();
                 vec![StageWork { stage: Stage::Evaluate, epochs: 1, macs_per_epoch: test * macs * passes }]
             }
+            Self::Masking(spec) => {
+                Self::Evaluate(spec.evaluation()).work(train_images, test_images, architecture, teacher)
+            }
             Self::Probe(spec) => {
                 let epochs = spec.schedule.epochs;
                 vec![StageWork {

@@ -7,7 +7,7 @@ use retort_spec::{Event, Record, RunState};
 use sqlx::SqliteConnection;
 
 use crate::{
-    Result, Store, StoreError, evaluations, log, metrics,
+    Result, Store, StoreError, checks, evaluations, log, metrics,
     row::{count, stored, time_text, to_word},
     states::{change, state_of},
 };
@@ -44,6 +44,7 @@ async fn apply(tx: &mut SqliteConnection, run: i64, record: &Record) -> Result<(
         Event::Evaluation { attack, accuracy } => {
             return evaluations::keep(tx, run, attack.as_ref(), *accuracy).await;
         }
+        Event::Check(result) => return checks::keep(tx, run, result).await,
         Event::Log { level, message } => {
             return log::keep(tx, run, &record.at, record.attempt, *level, message).await;
         }
@@ -86,7 +87,7 @@ async fn apply(tx: &mut SqliteConnection, run: i64, record: &Record) -> Result<(
         }
         Event::Failed { reason } => end(tx, run, RunState::Failed, reason, record).await?,
         Event::Cancelled {} => end(tx, run, RunState::Cancelled, "cancelled by a person", record).await?,
-        Event::Metrics { .. } | Event::Evaluation { .. } | Event::Log { .. } => {}
+        Event::Metrics { .. } | Event::Evaluation { .. } | Event::Check(_) | Event::Log { .. } => {}
     }
     Ok(())
 }

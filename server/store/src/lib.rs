@@ -6,6 +6,7 @@
 #![forbid(unsafe_code)]
 
 mod cancel;
+mod checks;
 mod error;
 mod evaluations;
 mod experiments;

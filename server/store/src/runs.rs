@@ -95,6 +95,7 @@ impl Run {
             RunKind::Train => "",
             RunKind::Probe => "linear probe of ",
             RunKind::Evaluate => "evaluation of ",
+            RunKind::Masking => "masking checks of ",
         };
         let variant = if self.variant.is_empty() { String::new() } else { format!(" ({})", self.variant) };
         format!("{of}{}{variant} {}, seed {}", self.method, self.architecture, self.seed)

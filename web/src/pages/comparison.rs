@@ -1,7 +1,7 @@
 //! `GET /experiments/{id}`
 
 use askama::Template;
-use retort_spec::{ExperimentSpec, TeacherChoice};
+use retort_spec::{ExperimentSpec, RunKind, TeacherChoice};
 
 use crate::{
     Frame, RunRow, Section,
@@ -56,6 +56,29 @@ impl ComparisonPage {
     fn probes(&self) -> Vec<(&str, ComparisonTable)> {
         let table = |name: &'_ String| ComparisonTable::probes(&self.spec, name, &self.runs);
         self.spec.probes.iter().map(|probe| (probe.name.as_str(), table(&probe.name))).collect()
+    }
+
+    /// The masking checks of its models.
+    fn maskings(&self) -> Vec<&RunRow> {
+        self.runs.iter().filter(|run| run.label.kind == RunKind::Masking).collect()
+    }
+
+    /// What the masking checks say of all models together.
+    fn masking_finding(&self) -> String {
+        let (runs, judged) = (self.maskings(), self.maskings().into_iter().filter(|run| !run.checks.is_empty()));
+        let (judged, warned) = judged.fold((0, 0), |(n, w), run| (n + 1, w + usize::from(run.warnings().count() > 0)));
+        match (judged, warned) {
+            (0, _) => "The checks have not come to their verdicts.".into(),
+            (n, 0) if n == runs.len() => "Every model passes every check.".into(),
+            (n, 0) => format!(
+                "The {} that {} been checked so far pass.",
+                format::plural(n, "model", "models"),
+                if n == 1 { "has" } else { "have" }
+            ),
+            (n, warned) => {
+                format!("{warned} of {} with a warning.", format::plural(n, "checked model", "checked models"))
+            }
+        }
     }
 
     fn figures(&self) -> Vec<Figure> {

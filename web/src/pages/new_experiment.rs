@@ -71,6 +71,8 @@ pub struct Plan {
     pub students: usize,
     /// Linear probes.
     pub probes: usize,
+    /// Models whose masking is checked.
+    pub maskings: usize,
     /// Evaluations.
     pub evaluations: usize,
     /// Seconds that all of it takes on its device, roughly; none when the device's speed is unknown.
@@ -183,7 +185,7 @@ impl NewExperimentPage {
 }
 
 /// The fields of the form with their names.
-const FIELDS: [(&str, &str); 16] = [
+const FIELDS: [(&str, &str); 17] = [
     ("title", "Title"),
     ("dataset", "Dataset"),
     ("train_images", "Train images"),
@@ -196,6 +198,7 @@ const FIELDS: [(&str, &str); 16] = [
     ("attacks", "Evaluated under"),
     ("eps", "Radius ε"),
     ("surrogates", "Attacked through"),
+    ("masking_images", "Masking checks"),
     ("probes", "Linear probes"),
     ("budget", "Budget"),
     ("epochs", "Epochs"),
@@ -214,6 +217,7 @@ impl Plan {
             teachers: trainings(true),
             students: trainings(false),
             probes: count(RunKind::Probe),
+            maskings: count(RunKind::Masking),
             evaluations: count(RunKind::Evaluate),
             seconds,
             device: spec.device,
@@ -222,7 +226,7 @@ impl Plan {
 
     /// Runs in all.
     pub const fn runs(&self) -> usize {
-        self.teachers + self.students + self.probes + self.evaluations
+        self.teachers + self.students + self.probes + self.evaluations + self.maskings
     }
 }
 
@@ -238,6 +242,7 @@ impl Plan {
             (self.students, "student", "students"),
             (self.probes, "linear probe", "linear probes"),
             (self.evaluations, "evaluation", "evaluations"),
+            (self.maskings, "masking check", "masking checks"),
         ];
         let parts = kinds.into_iter().filter(|k| k.0 > 0).map(|(n, one, many)| format::plural(n, one, many));
         parts.collect::<Vec<_>>().join(" + ")

@@ -1,12 +1,13 @@
 //! `GET /runs/{id}`
 
 use askama::Template;
-use retort_spec::{LogLevel, RunState};
+use retort_spec::{LogLevel, RunKind, RunState};
 
 use crate::{
     Frame, RunRow, Section,
     figures::{self, Figure, RunCurves},
     format::Moment,
+    tables::Answers,
 };
 
 /// One attempt at a run.
@@ -51,6 +52,8 @@ pub struct RunPage {
     pub created: Moment,
     /// Its curves, of a training.
     pub curves: Option<RunCurves>,
+    /// What its model answered, for a finished evaluation.
+    pub answers: Option<Answers>,
     /// The end of its log, oldest line first; a hundred lines are plenty.
     pub log: Vec<LogLine>,
     /// The spec as JSON, as `spec.json` holds it.
@@ -65,6 +68,15 @@ pub struct RunPage {
 
 impl RunPage {
     const SECTION: Section = Section::Runs;
+
+    fn is_masking(&self) -> bool {
+        self.run.label.kind == RunKind::Masking
+    }
+
+    /// Whether it measures accuracies, and so has no curves.
+    fn has_scores(&self) -> bool {
+        self.run.label.is_evaluation() || self.is_masking()
+    }
 
     fn figures(&self) -> Vec<Figure> {
         self.curves.as_ref().map(figures::run_figures).unwrap_or_default()

@@ -162,7 +162,7 @@ impl ComparisonTable {
             None | Some(Attack::Noise { .. } | Attack::Transfer { .. }) => 0,
             Some(Attack::Fgsm { .. }) => 1,
             Some(Attack::Pgd { steps, restarts, .. }) => steps * restarts,
-            Some(Attack::Cw { steps, .. } | Attack::Mim { steps, .. }) => *steps,
+            Some(Attack::Cw { steps, .. } | Attack::Dlr { steps, .. } | Attack::Mim { steps, .. }) => *steps,
         };
         let strongest = (1..self.columns.len()).max_by_key(|i| steps(&self.columns[*i]));
         [self.best_of(0), strongest.and_then(|column| self.best_of(column))]
@@ -223,7 +223,7 @@ impl Row {
         }
         let training = |seed: u64| match spec.teacher {
             TeacherChoice::Run { id, .. } if first.label.is_teacher => Some(id),
-            _ => members.iter().find(|r| !r.label.is_evaluation() && r.label.seed == seed).map(|r| r.label.id),
+            _ => members.iter().find(|r| r.label.is_training() && r.label.seed == seed).map(|r| r.label.id),
         };
         let seeds = evaluations.iter().map(|r| Seed {
             value: r.label.seed,

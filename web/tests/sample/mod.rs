@@ -3,19 +3,23 @@
 #![allow(dead_code, missing_docs, clippy::unwrap_used, clippy::cast_possible_wrap)]
 
 use retort_spec::{
-    Accuracy, Architecture, Attack, Budget, DatasetChoice, DeviceName, EvaluateSpec, ExperimentSpec, LogLevel,
-    MethodName, ModelRef, Problem, RunSpec, RunState, Stage, TeacherChoice,
+    Accuracy, Architecture, Attack, Budget, DatasetChoice, DeviceName, EvaluateSpec, ExperimentSpec, MethodName,
+    ModelRef, Problem, RunKind, RunSpec, RunState, Stage, TeacherChoice,
 };
 use retort_web::{
     ExperimentForm, Frame, Progress, RunLabel, RunRow, Score, Scores, Template,
     figures::{CurvePoint, RunCurves},
     format::Moment,
     pages::{
-        Attempt, ComparisonPage, ComparisonSummary, ComparisonsPage, DatasetCard, DatasetOption, DatasetsPage,
-        DeviceOption, Download, ErrorPage, ImportForm, ImportedOption, Link, LogLine, ModelPage, ModelRow, ModelsPage,
-        NewExperimentPage, OverviewPage, Plan, RunFilter, RunPage, RunsPage, SampleSheet, TeacherOption,
+        ComparisonPage, ComparisonSummary, ComparisonsPage, DatasetCard, DatasetOption, DatasetsPage, DeviceOption,
+        Download, ErrorPage, ImportForm, ImportedOption, Link, ModelPage, ModelRow, ModelsPage, NewExperimentPage,
+        OverviewPage, Plan, RunFilter, RunsPage, SampleSheet, TeacherOption,
     },
 };
+
+mod run_pages;
+
+pub use run_pages::{evaluation, masking, run};
 
 pub const HOSTILE: &str = r#"<script>alert("x")</script> & "KD"'s ε"#;
 
@@ -92,6 +96,7 @@ pub fn runs(spec: &ExperimentSpec, experiment: i64, finished: usize) -> Vec<RunR
                 } else {
                     vec![]
                 },
+                checks: vec![],
                 last_natural: (!is_evaluation && state != RunState::Queued)
                     .then(|| natural(run.method, run.architecture)),
             }
@@ -139,7 +144,7 @@ fn scores(spec: &ExperimentSpec, method: MethodName, architecture: Architecture,
 
 /// Curves of the trainings among `runs`.
 pub fn curves(runs: &[RunRow]) -> Vec<RunCurves> {
-    let trainings = runs.iter().filter(|r| !r.label.is_evaluation() && r.last_natural.is_some());
+    let trainings = runs.iter().filter(|r| r.label.is_training() && r.last_natural.is_some());
     trainings.map(|run| curve(run, 200)).collect()
 }
 
@@ -181,6 +186,17 @@ pub fn comparison(spec: ExperimentSpec, finished: usize) -> ComparisonPage {
         clone_href: "/experiments/new?title=Demo&students=resnet8".into(),
         spec,
     }
+}
+
+/// The demo with masking checks, of which one model's warn.
+pub fn comparison_with_maskings() -> ComparisonPage {
+    let spec = ExperimentSpec { masking_images: Some(100), ..ExperimentSpec::demo() };
+    let mut page = comparison(spec, 11);
+    let checked = page.runs.iter_mut().filter(|r| r.label.kind == RunKind::Masking && r.state == RunState::Finished);
+    for (i, run) in checked.enumerate() {
+        run.checks = run_pages::checks(i == 1);
+    }
+    page
 }
 
 /// The demo with a failed student and those that follow from it.
@@ -393,65 +409,6 @@ pub fn run_list() -> RunsPage {
     }
 }
 
-pub fn run(state: RunState) -> RunPage {
-    let all = failing().runs;
-    let (mut run, needs) = (all[6].clone(), vec![all[0].clone()]);
-    run.state = state;
-    let cause = match state {
-        RunState::Failed => Some("The device ran out of memory in epoch 2: use a smaller batch, or another device."),
-        RunState::Cancelled => Some("Cancelled in the browser."),
-        _ => None,
-    };
-    run.cause = cause.map(Into::into);
-    let spec = ExperimentSpec::demo().expand().swap_remove(6).spec;
-    let line = |minute, level, message: &str| LogLine { at: at(minute), level, message: message.into() };
-    let mut log: Vec<_> = (1..=6)
-        .map(|e| line(8 + e, LogLevel::Info, &format!("epoch {e} of 8: train loss {:.3}, 31.2 s", 12.0 / e as f64)))
-        .collect();
-    log.insert(0, line(8, LogLevel::Warning, "cuda:0 is not there; computing on the CPU with 2 threads."));
-    RunPage {
-        frame: frame(),
-        curves: Some(curve(&run, 6)),
-        log,
-        spec_json: spec.to_json(),
-        created: at(0),
-        attempts: vec![
-            Attempt {
-                number: 1,
-                started: at(3),
-                ended: Some(at(5)),
-                state: RunState::Lost,
-                cause: Some("Its worker vanished without a final record.".into()),
-                device: "cpu".into(),
-                resumed_epochs: 0,
-            },
-            Attempt {
-                number: 2,
-                started: at(6),
-                ended: None,
-                state,
-                cause: run.cause.clone(),
-                device: "cpu".into(),
-                resumed_epochs: 3,
-            },
-        ],
-        needs,
-        needed_by: vec![all[7].clone()],
-        run,
-    }
-}
-
-pub fn evaluation() -> RunPage {
-    let all = comparison(ExperimentSpec::demo(), 8).runs;
-    RunPage {
-        run: all[7].clone(),
-        curves: None,
-        needs: vec![all[6].clone()],
-        needed_by: vec![],
-        ..run(RunState::Finished)
-    }
-}
-
 pub fn error() -> ErrorPage {
     ErrorPage {
         frame: frame(),
@@ -479,6 +436,8 @@ pub fn all() -> Vec<(&'static str, String)> {
         ("run", run(RunState::Running).render().unwrap()),
         ("run-failed", run(RunState::Failed).render().unwrap()),
         ("run-evaluation", evaluation().render().unwrap()),
+        ("run-masking", masking().render().unwrap()),
+        ("comparison-masking", comparison_with_maskings().render().unwrap()),
         ("models", models().render().unwrap()),
         ("models-faults", import_with_faults().render().unwrap()),
         ("model", model().render().unwrap()),

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressStyle};
 use retort_engine::data::{Progress, ProgressUnit};
-use retort_spec::{Event, LogLevel, Record};
+use retort_spec::{CheckResult, Event, LogLevel, Record};
 
 /// A bar that follows a run's journal; figures of epochs are printed above it.
 pub struct RunProgress {
@@ -42,6 +42,9 @@ impl RunProgress {
                     line = format!("{line}, natural accuracy {natural:.2} %");
                 }
                 self.print(&line);
+            }
+            Event::Check(CheckResult { check, passed, finding, .. }) => {
+                self.print(&format!("{}: {check}. {finding}", if *passed { "pass" } else { "warning" }));
             }
             Event::Log { level: LogLevel::Warning, message } => self.print(&format!("warning: {message}")),
             Event::Log { message, .. } => self.print(message),

@@ -107,7 +107,7 @@ fn last_words(folder: &RunFolder, spec: &RunSpec) -> Result<String> {
     });
     let what = match spec {
         RunSpec::Train(_) | RunSpec::Probe(_) => shown(&folder.model()),
-        RunSpec::Evaluate(_) => shown(&folder.journal()),
+        RunSpec::Evaluate(_) | RunSpec::Masking(_) => shown(&folder.journal()),
     };
     Ok(format!("Finished in {}: {what}", seconds.unwrap_or_default()))
 }

@@ -2,18 +2,18 @@
 
 use std::path::PathBuf;
 
-use anyhow::{Result, bail};
+use anyhow::{Context, Result, bail};
 use clap::Args;
 use retort_spec::{
-    Architecture, BUNDLED_DATASET, DatasetChoice, DeviceName, MethodName, ModelRef, ProbeSpec, RunSpec, Schedule,
-    Setting, TrainSpec,
+    Architecture, Attack, BUNDLED_DATASET, DatasetChoice, DeviceName, MaskingSpec, MethodName, ModelRef, PixelDistance,
+    ProbeSpec, RunSpec, Schedule, Setting, TrainSpec,
 };
 
 /// What the spec is to say.
 #[derive(Args, Debug)]
 pub struct SpecArgs {
-    /// natural, pgd-at, trades, kd, ard or gacd; kd+aft, ard+aft or gacd+aft to fine-tune adversarially after it; or probe for
-    /// a linear classifier on the frozen features of --model
+    /// natural, pgd-at, trades, kd, ard or gacd; kd+aft, ard+aft or gacd+aft to fine-tune adversarially after it; probe for a
+    /// linear classifier on the frozen features of --model; or masking for checks whether --model masks its gradients
     method: String,
 
     /// Name of a dataset (see `retort data list`), or the path of a folder of images
@@ -28,9 +28,13 @@ pub struct SpecArgs {
     #[arg(long, value_name = "FILE")]
     teacher: Option<PathBuf>,
 
-    /// The model whose features are probed
+    /// The model that is probed or checked
     #[arg(long, value_name = "FILE")]
     model: Option<PathBuf>,
+
+    /// Another model, through which the one that is checked is attacked too; may be given several times
+    #[arg(long, value_name = "FILE")]
+    surrogate: Vec<PathBuf>,
 
     /// A published variant of the method, such as repdistiller for kd
     #[arg(long, value_name = "NAME")]
@@ -43,6 +47,10 @@ pub struct SpecArgs {
     /// Hold this many training images out, and keep the epoch that is best on them under PGD-10 beside the last
     #[arg(long, value_name = "N")]
     validation_images: Option<usize>,
+
+    /// Use this many test images, equally many of each class [default: all; for masking, 100]
+    #[arg(long, value_name = "N")]
+    test_images: Option<usize>,
 
     /// Epochs of training; learning-rate milestones move in proportion [default: the published schedule]
     #[arg(long, value_name = "N")]
@@ -67,15 +75,23 @@ fn setting(text: &str) -> Result<Setting, String> {
 /// # Errors
 /// When a value is out of its range, or the method has no such parameter or preset.
 pub fn spec(args: SpecArgs) -> Result<()> {
-    let dataset = DatasetChoice { validation_images: args.validation_images, ..DatasetChoice::all_of(&args.dataset) };
-    let spec = if args.method == "probe" { probe(&args, dataset)? } else { train(args, dataset)? };
+    let dataset = DatasetChoice {
+        validation_images: args.validation_images,
+        test_images: args.test_images,
+        ..DatasetChoice::all_of(&args.dataset)
+    };
+    let spec = match args.method.as_str() {
+        "probe" => probe(&args, dataset)?,
+        "masking" => masking(args, dataset)?,
+        _ => train(args, dataset)?,
+    };
     spec.validate()?;
     print!("{}", spec.to_json());
     Ok(())
 }
 
 fn train(args: SpecArgs, dataset: DatasetChoice) -> Result<RunSpec> {
-    let method: MethodName = args.method.parse().map_err(|fault| anyhow::anyhow!("{fault}, or probe"))?;
+    let method: MethodName = args.method.parse().map_err(|fault| anyhow::anyhow!("{fault}, or probe or masking"))?;
     let mut spec = TrainSpec::published(method, args.student, dataset, args.seed);
     if let Some(name) = &args.preset {
         let before = method.fine_tunes().and_then(|before| before.preset(name).ok());
@@ -96,14 +112,41 @@ fn train(args: SpecArgs, dataset: DatasetChoice) -> Result<RunSpec> {
 }
 
 fn probe(args: &SpecArgs, dataset: DatasetChoice) -> Result<RunSpec> {
-    if args.teacher.is_some() || args.preset.is_some() || !args.set.is_empty() {
-        bail!("a probe has no teacher, preset or parameters of a method: leave --teacher, --preset and --set out");
-    }
-    let Some(model) = args.model.clone() else { bail!("name the model whose features are probed with --model FILE") };
+    let model = args.model_to("probed")?;
     let mut schedule = Schedule::linear_classifier();
     if let Some(epochs) = args.epochs {
         schedule = schedule.stretched_to(epochs);
     }
-    let (seed, device) = (args.seed, DeviceName::Cpu);
-    Ok(RunSpec::Probe(ProbeSpec { model: ModelRef::File(model), dataset, schedule, seed, device }))
+    Ok(RunSpec::Probe(ProbeSpec { model, dataset, schedule, seed: args.seed, device: DeviceName::Cpu }))
+}
+
+/// Test images of masking checks, which cost some 3,800 passes for each.
+const MASKING_IMAGES: usize = 100;
+
+fn masking(args: SpecArgs, dataset: DatasetChoice) -> Result<RunSpec> {
+    let model = args.model_to("checked")?;
+    let transfer = |file: PathBuf| Attack::transfer(file.display().to_string(), ModelRef::File(file));
+    Ok(RunSpec::Masking(MaskingSpec {
+        model,
+        dataset: DatasetChoice { test_images: dataset.test_images.or(Some(MASKING_IMAGES)), ..dataset },
+        eps: PixelDistance::levels(8.0),
+        transfers: args.surrogate.into_iter().map(transfer).collect(),
+        batch_size: 100,
+        seed: args.seed,
+        device: DeviceName::Cpu,
+    }))
+}
+
+impl SpecArgs {
+    /// The model of a run that trains none.
+    fn model_to(&self, be: &str) -> Result<ModelRef> {
+        if self.teacher.is_some() || self.preset.is_some() || !self.set.is_empty() {
+            bail!(
+                "a {} has no teacher, preset or parameters of a method: leave --teacher, --preset and --set out",
+                self.method
+            );
+        }
+        let model = self.model.clone().map(ModelRef::File);
+        model.with_context(|| format!("name the model that is to be {be} with --model FILE"))
+    }
 }

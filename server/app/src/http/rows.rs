@@ -20,11 +20,13 @@ impl App {
     /// Runs with their scores and what they wait for.
     pub async fn rows(&self, runs: Vec<Run>) -> Result<Vec<RunRow>> {
         let of = |keep: fn(&Run) -> bool| runs.iter().filter(|run| keep(run)).map(|run| run.id).collect::<Vec<_>>();
-        let (evaluations, trainings) = (of(|r| r.kind == RunKind::Evaluate), of(|r| r.kind == RunKind::Train));
+        let evaluations = of(|r| matches!(r.kind, RunKind::Evaluate | RunKind::Masking));
+        let trainings = of(|r| r.kind == RunKind::Train);
         let mut scores: HashMap<i64, Vec<Score>> = HashMap::new();
         for found in self.store.evaluations_of_runs(&evaluations).await? {
             scores.entry(found.run).or_default().push(Score { attack: found.attack, accuracy: found.accuracy });
         }
+        let mut checks = self.store.checks_of_runs(&of(|r| r.kind == RunKind::Masking)).await?;
         let computed = self.store.attempt_seconds(&of(|r| r.seconds.is_none() && r.attempt > 0)).await?;
         let natural = self.store.last_metrics(&trainings, NATURAL).await?;
         let mut waits = self.store.unfinished_needs(&of(|r| r.state == RunState::Queued)).await?;
@@ -33,6 +35,7 @@ impl App {
             label: label(&run),
             cause: cause(&run, &waits.remove(&run.id).unwrap_or_default(), pause.as_deref()),
             scores: scores.remove(&run.id).unwrap_or_default(),
+            checks: checks.remove(&run.id).unwrap_or_default(),
             last_natural: natural.get(&run.id).copied(),
             progress: run.progress.map(|p| Progress {
                 stage: p.stage,

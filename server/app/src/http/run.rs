@@ -5,9 +5,20 @@ use axum::{
     http::StatusCode,
     response::{Redirect, Response},
 };
-use retort_web::pages::{Attempt, LogLine, RunPage};
+use retort_engine::{Outcomes, RunFolder};
+use retort_spec::{RunKind, RunState};
+use retort_store::Run;
+use retort_web::{
+    Answers,
+    pages::{Attempt, LogLine, RunPage},
+};
 
-use super::{Shared, errors::Result, id, page, rows::moment};
+use super::{
+    Shared,
+    errors::{PageError, Result},
+    id, page,
+    rows::moment,
+};
 
 /// Lines of the log, attempts, and runs that wait for this one, at most.
 const LOG_LINES: u32 = 100;
@@ -30,10 +41,12 @@ pub async fn show(State(app): Shared, Path(run): Path<String>) -> Result<Respons
         resumed_epochs: attempt.resumed_epochs.and_then(|n| n.try_into().ok()).unwrap_or(0),
     });
     let log = store.log_end(run_id, LOG_LINES).await?;
+    let answers = answers(app.control.folder(run_id), &run).await?;
     let mut row = app.rows(vec![run]).await?;
     let shown = RunPage {
         frame: app.frame().await?,
         created,
+        answers,
         curves: app.curves(&row).await?.pop(),
         log: log.into_iter().map(|l| LogLine { at: moment(l.at), level: l.level, message: l.message }).collect(),
         spec_json,
@@ -43,6 +56,27 @@ pub async fn show(State(app): Shared, Path(run): Path<String>) -> Result<Respons
         run: row.remove(0),
     };
     page(StatusCode::OK, &shown)
+}
+
+/// What the model of a finished evaluation answered. Runs of earlier versions left nothing to tell it by.
+async fn answers(folder: RunFolder, run: &Run) -> Result<Option<Answers>> {
+    if run.kind != RunKind::Evaluate || run.state != RunState::Finished || !folder.outcomes().is_file() {
+        return Ok(None);
+    }
+    let read = tokio::task::spawn_blocking(move || Outcomes::load(&folder.outcomes()));
+    let outcomes = match read.await.map_err(|e| PageError::internal(&e))? {
+        Ok(outcomes) => outcomes,
+        Err(error) => {
+            tracing::warn!("the outcomes of run {} are not shown: {error}", run.id);
+            return Ok(None);
+        }
+    };
+    let confusion = outcomes.predictions.iter().enumerate();
+    Ok(Some(Answers {
+        confusion: confusion.map(|(i, (attack, _))| (attack.clone(), outcomes.confusion(i))).collect(),
+        worst_case: (outcomes.predictions.len() > 2).then(|| outcomes.worst_case()),
+        classes: outcomes.classes,
+    }))
 }
 
 /// `POST /runs/{id}/cancel`

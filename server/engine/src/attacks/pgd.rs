@@ -4,7 +4,7 @@ use candle_core::{Result, Tensor};
 use retort_spec::InnerAttack;
 
 use crate::{
-    loss::{cross_entropy_gradient, margin_gradient},
+    loss::{cross_entropy_gradient, dlr_gradient, margin_gradient},
     nn::{Network, Statistics, Want},
     ops::pgd_step,
     rng::Stream,
@@ -56,7 +56,7 @@ impl Pgd {
         natural: &Tensor,
         start: Tensor,
         statistics: Statistics,
-        slope: impl Fn(&Tensor) -> Result<Tensor>,
+        mut slope: impl FnMut(&Tensor) -> Result<Tensor>,
     ) -> Result<Tensor> {
         self.climb(natural, start, |images| {
             let pass = network.forward(images, statistics, Want::Input)?;
@@ -110,6 +110,14 @@ pub fn margin_pgd(
     start: Tensor,
 ) -> Result<Tensor> {
     pgd.climb_logits(network, natural, start, Statistics::Running, |logits| margin_gradient(logits, labels, confidence))
+}
+
+/// PGD on the difference-of-logits ratio, which no scaling of the logits changes (Croce & Hein 2020).
+///
+/// # Errors
+/// When there are fewer than three classes, or the shapes do not fit.
+pub fn dlr_pgd(network: &mut Network, natural: &Tensor, labels: &[u8], pgd: Pgd, start: Tensor) -> Result<Tensor> {
+    pgd.climb_logits(network, natural, start, Statistics::Running, |logits| dlr_gradient(logits, labels))
 }
 
 /// The momentum iterative method (Dong et al. 2018): steps along the sign of `g ← decay·g + ∇/‖∇‖₁`, from the natural

@@ -3,8 +3,9 @@
 use candle_core::{Result, Tensor};
 use retort_spec::{Attack, PixelDistance};
 
-use super::pgd::{Pgd, cross_entropy_pgd, margin_pgd, momentum_pgd};
+use super::pgd::{Pgd, cross_entropy_pgd, dlr_pgd, margin_pgd, momentum_pgd};
 use crate::{
+    loss::cross_entropy_gradient,
     nn::{Network, Statistics},
     rng::{Purpose, Stream},
 };
@@ -96,9 +97,14 @@ impl Attacker<'_> {
                 let start = if *random_start { start(*eps)? } else { natural.clone() };
                 cross_entropy_pgd(network, natural, labels, pgd(eps, eps, 1), start, Statistics::Running)
             }
-            Attack::Pgd { eps, step_size, steps, .. } => {
+            Attack::Pgd { eps, step_size, steps, logit_scale, .. } => {
                 let pgd = pgd(eps, step_size, *steps);
-                cross_entropy_pgd(network, natural, labels, pgd, start(*eps)?, Statistics::Running)
+                pgd.climb_logits(network, natural, start(*eps)?, Statistics::Running, |logits| {
+                    cross_entropy_gradient(&(logits * *logit_scale)?, labels)
+                })
+            }
+            Attack::Dlr { eps, step_size, steps } => {
+                dlr_pgd(network, natural, labels, pgd(eps, step_size, *steps), start(*eps)?)
             }
             Attack::Cw { eps, step_size, steps, confidence } => {
                 let pgd = pgd(eps, step_size, *steps);
@@ -155,7 +161,7 @@ mod tests {
     }
 
     fn attacks() -> Vec<Attack> {
-        let named = ["fgsm", "fgsm-rs", "pgd-5", "pgd-5x3", "cw-5", "mim-5", "noise-4"];
+        let named = ["fgsm", "fgsm-rs", "pgd-5", "pgd-5x3", "pgd-5@10", "cw-5", "dlr-5", "mim-5", "noise-4"];
         let surrogate = ModelRef::File("surrogate.safetensors".into());
         let transfer = Attack::transfer("another", surrogate);
         named.into_iter().map(|id| id.parse().unwrap()).chain([transfer]).collect()

@@ -1,0 +1,47 @@
+//! Masking checks: whether a model's adversarial accuracy can be believed (methods.md §5.4).
+
+mod measures;
+mod verdicts;
+
+use std::ops::ControlFlow;
+
+use retort_spec::{Attack, Event, MaskingSpec};
+
+use self::{measures::Measures, verdicts::verdicts};
+use crate::{
+    Outcomes, Result,
+    data::Dataset,
+    evaluate,
+    run::{Context, Outcome},
+};
+
+/// Classes that the difference-of-logits ratio needs.
+const DLR_CLASSES: usize = 3;
+
+/// Carries the checks on to their end: an evaluation under many attacks, then what they and the gradients say.
+pub(crate) fn run(spec: &MaskingSpec, dataset: &Dataset, context: &mut Context) -> Result<Outcome> {
+    let mut evaluation = spec.evaluation();
+    if dataset.classes.len() < DLR_CLASSES {
+        evaluation.attacks.retain(|attack| !matches!(attack, Attack::Dlr { .. }));
+    }
+    let (mut network, outcomes) = match evaluate::answers(&evaluation, dataset, context)? {
+        ControlFlow::Break(outcome) => return Ok(outcome),
+        ControlFlow::Continue(answers) => answers,
+    };
+    let right = right_under(&outcomes, None);
+    let left = right_under(&outcomes, Some(&spec.iterative()));
+    let measures = Measures::of(&mut network, &dataset.test, &right, &left, spec, &context.device)?;
+    for result in verdicts(spec, &outcomes, &measures).into_iter().skip(context.journal.checks()) {
+        context.journal.write(Event::Check(result))?;
+    }
+    outcomes.save(&context.folder.outcomes())?;
+    context.journal.write(Event::Finished { seconds: context.seconds() })?;
+    Ok(Outcome::Finished)
+}
+
+/// The images that are still classified correctly under an attack; none where it was not made.
+fn right_under(outcomes: &Outcomes, attack: Option<&Attack>) -> Vec<usize> {
+    let answers = outcomes.under(attack).unwrap_or_default();
+    let right = |(place, (answer, label)): (usize, (&u8, &u8))| (answer == label).then_some(place);
+    answers.iter().zip(&outcomes.labels).enumerate().filter_map(right).collect()
+}
