@@ -1,4 +1,4 @@
-"""Losses with their gradients, the optimiser, attacks, and whole training steps of ARD and GACD."""
+"""Losses with their gradients, the optimiser, attacks, and whole training steps of ARD."""
 
 import math
 
@@ -171,76 +171,9 @@ def ard():
     return outcome("ard_steps", student, losses)
 
 
-def gacd():
-    """GACD by default: symmetric anchors, weights of the teacher, an attack on features by optimal transport. All images of
-    other classes are negatives, so that none need be drawn."""
-    student, teacher = pair()
-    rows, dim, temperature, classes = 60, 128, 0.1, 10
-    bank_labels = torch.arange(rows) % classes
-    k = rows - rows // classes
-    heads, banks = [], []
-    for which in range(2):
-        head = torch.nn.Linear(64, dim)
-        with torch.no_grad():
-            head.weight.copy_(tensor(f"head {which} weight", [dim, 64]) / 8)
-            head.bias.copy_(tensor(f"head {which} bias", [dim]) / 8)
-        heads.append(head)
-        banks.append(tensor(f"bank {which}", [rows, dim]) / math.sqrt(dim / 3))
-    parameters = [*student.parameters(), *heads[0].parameters(), *heads[1].parameters()]
-    optimiser = torch.optim.SGD(parameters, lr=0.05, momentum=0.9, weight_decay=5e-4)
-    normalisers, losses = None, []
-
-    def embed(which, features):
-        v = heads[which](features)
-        return v / (v.square().sum(1, keepdim=True) + 1e-12).sqrt()
-
-    for step in range(STEPS):
-        x = images(f"step {step}", BATCH)
-        indices = torch.arange(BATCH) + BATCH * step
-        y = bank_labels[indices]
-        student.eval()
-        with torch.no_grad():
-            anchors = answers(student, x)[1]
-
-        def gradient(z):
-            cost = cosine_cost(anchors, answers(student, z)[1])
-            distance = (sinkhorn(cost.detach().double()).float() * cost).sum()
-            return torch.autograd.grad(distance, z)[0]
-
-        z = climb(x, start(x, (SEED, INNER_ATTACK, 0, step)), 10, gradient)
-        with torch.no_grad():
-            teacher_logits, teacher_features = answers(teacher, z)
-        w = F.softmax(teacher_logits, 1).gather(1, y[:, None]).squeeze(1)
-        _, features = answers(student.train(), z)
-        v = [embed(0, teacher_features), embed(1, features)]
-        negative = (bank_labels[None, :] != y[:, None]).float()
-        scores = [v[0] @ banks[1].T / temperature, v[1] @ banks[0].T / temperature]
-        if normalisers is None:
-            chosen = negative.clone()
-            chosen[torch.arange(BATCH), indices] = 1
-            normalisers = [rows * (s.exp() * chosen).sum().item() / chosen.sum().item() for s in scores]
-        total = 0
-        for s, z_of in zip(scores, normalisers):
-            offset = math.log(z_of) + math.log(k / rows)
-            positive = F.softplus(offset - s[torch.arange(BATCH), indices])
-            total = total + positive + (F.softplus(s - offset) * negative).sum(1)
-        loss = (w * total).mean()
-        optimiser.zero_grad()
-        loss.backward()
-        optimiser.step()
-        with torch.no_grad():
-            for bank, fresh in zip(banks, v):
-                bank[indices] = F.normalize(0.5 * bank[indices] + 0.5 * fresh.detach())
-        losses.append(loss.item())
-    found = outcome("gacd_steps", student, losses)
-    found["gacd_steps.normalisers"] = torch.tensor(normalisers).log()
-    found["gacd_steps.bank"] = banks[1][::7]
-    return found
-
-
 def compute():
     found = {}
-    for part in [losses, sgd, pgd, plans, ard, gacd]:
+    for part in [losses, sgd, pgd, plans, ard]:
         found.update(part())
     return found
 

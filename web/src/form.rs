@@ -27,6 +27,8 @@ pub struct ExperimentForm {
     pub validation_images: String,
     /// How many test images; empty for all.
     pub test_images: String,
+    /// The first layer of every network: a preset's name, or `r g b / r g b`; empty for none.
+    pub normaliser: String,
     /// `train:ARCHITECTURE`, `run:ID` for the model of a finished run, or `model:ID` for an imported one.
     pub teacher: String,
     /// Ids of architectures.
@@ -70,6 +72,7 @@ impl ExperimentForm {
             train_images: count(spec.dataset.train_images),
             validation_images: count(spec.dataset.validation_images),
             test_images: count(spec.dataset.test_images),
+            normaliser: spec.normaliser.map(|n| n.to_string()).unwrap_or_default(),
             teacher: match spec.teacher {
                 TeacherChoice::Train(architecture) => format!("train:{}", architecture.id()),
                 TeacherChoice::Run { id, .. } => format!("run:{id}"),
@@ -104,6 +107,10 @@ impl ExperimentForm {
                 train_images: read_count("train_images", &self.train_images, &mut problems),
                 validation_images: read_count("validation_images", &self.validation_images, &mut problems),
                 test_images: read_count("test_images", &self.test_images, &mut problems),
+            },
+            normaliser: match self.normaliser.trim() {
+                "" => None,
+                text => read("normaliser", text, &mut problems),
             },
             teacher: self.read_teacher(known, &mut problems),
             students: read_list("students", &self.students, &mut problems),
@@ -276,6 +283,7 @@ mod tests {
                 validation_images: Some(500),
                 ..DatasetChoice::all_of("cifar10")
             },
+            normaliser: Some(retort_spec::Normaliser::PRESETS[0].1),
             teacher: TeacherChoice::Run { id: 7, architecture: Architecture::ResNet20 },
             seeds: vec![1, 2, 30],
             attacks: vec![

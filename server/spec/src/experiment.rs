@@ -5,8 +5,8 @@ use std::{fmt, str::FromStr};
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    Architecture, Attack, DatasetChoice, DeviceName, FineTune, Invalid, Method, MethodName, ModelRef, Problem, RunSpec,
-    Setting, Sweep, TrainSpec,
+    Architecture, Attack, DatasetChoice, DeviceName, FineTune, Invalid, Method, MethodName, ModelRef, Normaliser,
+    Problem, RunSpec, Setting, Sweep, TrainSpec,
 };
 
 /// How much computing an experiment may take.
@@ -184,6 +184,9 @@ pub struct ExperimentSpec {
     pub title: String,
     /// The images.
     pub dataset: DatasetChoice,
+    /// The first layer of every network that it trains, where they normalise their input.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub normaliser: Option<Normaliser>,
     /// Where the teacher comes from.
     pub teacher: TeacherChoice,
     /// The students' architectures.
@@ -222,6 +225,7 @@ impl ExperimentSpec {
         Self {
             title: "Demo: KD, ARD and GACD+AFT from one robust teacher".into(),
             dataset: DatasetChoice::all_of(crate::BUNDLED_DATASET),
+            normaliser: None,
             teacher: TeacherChoice::Train(Architecture::ResNet8),
             students: vec![Architecture::ResNet8],
             methods: vec![MethodName::Kd, MethodName::Ard, MethodName::GacdAft],
@@ -288,6 +292,7 @@ impl ExperimentSpec {
         if self.masking_images.is_some_and(|n| n < 10) {
             problems.push(Problem::new("masking_images", "use at least 10 images, or leave it empty for no checks"));
         }
+        problems.extend(self.normaliser.and_then(|n| n.fault()).map(|fault| Problem::new("normaliser", fault)));
         self.check_sweeps(&mut problems);
         Invalid::unless_empty(problems)
     }
@@ -358,7 +363,7 @@ impl ExperimentSpec {
         for (_, setting) in settings {
             spec.set(setting)?;
         }
-        spec.device = self.device;
+        (spec.normaliser, spec.device) = (self.normaliser, self.device);
         Ok(spec)
     }
 }

@@ -194,6 +194,38 @@ impl Normaliser {
     }
 }
 
+impl fmt::Display for Normaliser {
+    /// The preset's name, or `0.49 0.48 0.45 / 0.25 0.24 0.26`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some((name, _)) = Self::PRESETS.iter().find(|(_, preset)| preset == self) {
+            return f.write_str(name);
+        }
+        let ([r, g, b], [sr, sg, sb]) = (self.mean, self.std);
+        write!(f, "{r} {g} {b} / {sr} {sg} {sb}")
+    }
+}
+
+impl FromStr for Normaliser {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        if let Some((_, preset)) = Self::PRESETS.iter().find(|(name, _)| *name == text) {
+            return Ok(*preset);
+        }
+        let numbers = |part: &str| -> Option<[f64; 3]> {
+            let numbers: Option<Vec<f64>> = part.split_whitespace().map(|word| word.parse().ok()).collect();
+            numbers?.try_into().ok()
+        };
+        let own = text.split_once('/').and_then(|(mean, std)| Some(Self { mean: numbers(mean)?, std: numbers(std)? }));
+        own.ok_or_else(|| {
+            let known = Self::PRESETS.map(|(name, _)| name).join(", ");
+            format!(
+                "there is no normaliser “{text}”: choose {known}, or write r g b / r g b, the means and the deviations"
+            )
+        })
+    }
+}
+
 /// The numbers of a [`Normaliser`] under their names.
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -274,12 +306,16 @@ mod tests {
         ] {
             assert_eq!(serde_json::to_string(&normaliser).unwrap(), text);
             assert_eq!(serde_json::from_str::<Normaliser>(text).unwrap(), normaliser);
+            assert_eq!(normaliser.to_string().parse::<Normaliser>().unwrap(), normaliser);
         }
     }
 
     #[test]
     fn what_is_no_normaliser_is_refused_with_what_to_write() {
         let fault = |text: &str| serde_json::from_str::<Normaliser>(text).unwrap_err().to_string();
+        for text in ["", "cifar11", "0 0 0", "0 0 0 / 1 1", "0 0 0 / 1 1 one"] {
+            assert!(text.parse::<Normaliser>().unwrap_err().contains("r g b / r g b"), "{text}");
+        }
         assert!(fault(r#""cifar11""#).contains("cifar10, cifar100, half"));
         for text in ["3", r#"{"mean":[0,0,0]}"#, r#"{"mean":[0,0,0],"std":[1,1]}"#, r#"{"mean":[0,0,0],"sdt":[1,1,1]}"#]
         {

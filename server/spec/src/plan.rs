@@ -244,7 +244,7 @@ impl ExperimentSpec {
     /// A method's training without any setting.
     fn default_train(&self, method: MethodName, architecture: Architecture, seed: u64) -> crate::TrainSpec {
         let mut spec = self.budget.train(method, architecture, self.dataset.clone(), seed);
-        spec.device = self.device;
+        (spec.normaliser, spec.device) = (self.normaliser, self.device);
         spec
     }
 
@@ -392,6 +392,13 @@ mod tests {
         // The student and the surrogate.
         assert_eq!(checked[1].needs.len(), 2);
         assert!(plan.iter().all(|r| r.spec.validate().is_ok()));
+    }
+
+    #[test]
+    fn every_network_that_is_trained_has_the_experiments_normaliser() {
+        let normaliser = Some(crate::Normaliser::PRESETS[0].1);
+        let plan = ExperimentSpec { normaliser, ..ExperimentSpec::demo() }.expand();
+        assert!(trained(&plan).iter().all(|(_, spec)| spec.normaliser == normaliser));
     }
 
     #[test]

@@ -1,7 +1,9 @@
 //! `GET /experiments/new`, and what `POST /experiments` answers when the form has faults.
 
 use askama::Template;
-use retort_spec::{Architecture, Attack, DeviceName, ExperimentSpec, MethodName, Problem, RunKind, RunSpec};
+use retort_spec::{
+    Architecture, Attack, DeviceName, ExperimentSpec, MethodName, Normaliser, Problem, RunKind, RunSpec,
+};
 
 use super::parameters::{self, MethodParameters};
 use crate::{
@@ -129,6 +131,13 @@ impl NewExperimentPage {
     }
 
     /// Whether a surrogate is chosen: `natural:resnet18`.
+    /// The normalisers to choose from: those with names, and the one that was written by numbers.
+    fn normalisers(&self) -> Vec<String> {
+        let named = Normaliser::PRESETS.map(|(name, _)| name.to_owned());
+        let own = Some(self.form.normaliser.trim().to_owned()).filter(|own| !own.is_empty() && !named.contains(own));
+        named.into_iter().chain(own).collect()
+    }
+
     fn has_surrogate(&self, id: &str) -> bool {
         Self::has(&self.form.surrogates, id)
     }
@@ -185,12 +194,13 @@ impl NewExperimentPage {
 }
 
 /// The fields of the form with their names.
-const FIELDS: [(&str, &str); 17] = [
+const FIELDS: [(&str, &str); 18] = [
     ("title", "Title"),
     ("dataset", "Dataset"),
     ("train_images", "Train images"),
     ("validation_images", "Validation images"),
     ("test_images", "Test images"),
+    ("normaliser", "Normaliser"),
     ("teacher", "Teacher"),
     ("students", "Students"),
     ("methods", "Methods"),

@@ -4,6 +4,7 @@
 //! with `--check`. Inputs are not stored: both sides make them by [`values`].
 
 mod architectures;
+mod gacd;
 mod methods;
 
 use std::{collections::HashMap, path::Path};
