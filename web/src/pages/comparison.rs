@@ -93,9 +93,10 @@ impl ComparisonPage {
             TeacherChoice::Run { id, architecture } => format!("teacher {architecture} of run {id}"),
             TeacherChoice::Imported { id, architecture } => format!("teacher {architecture}, imported as model {id}"),
         };
+        let normalised = self.spec.normaliser.map(|n| format!(", normalised by {n}")).unwrap_or_default();
         let epochs = self.spec.epochs.map(|n| format!(" with {}", format::plural(n, "epoch", "epochs")));
         format!(
-            "{}, {} train and {} test images · {teacher} · {} · {} budget{} · {}",
+            "{}, {} train and {} test images{normalised} · {teacher} · {} · {} budget{} · {}",
             self.spec.dataset.name,
             format::count(train),
             format::count(test),
