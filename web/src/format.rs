@@ -7,6 +7,17 @@ pub fn percent(value: f64) -> String {
     format!("{value:.2}")
 }
 
+/// A difference in percentage points with its sign: `+1.20`, `−0.85`.
+pub fn signed(value: f64) -> String {
+    let text = format!("{:.2}", value.abs());
+    // What is zero on the page has no sign.
+    match () {
+        () if text == "0.00" => text,
+        () if value < 0.0 => format!("−{text}"),
+        () => format!("+{text}"),
+    }
+}
+
 /// The 95 % interval of an accuracy, in percent: `40.1–46.2`.
 pub fn interval(accuracy: Accuracy) -> String {
     let [low, high] = accuracy.interval();

@@ -19,4 +19,4 @@ pub use askama::Template;
 pub use form::ExperimentForm;
 pub use frame::{Frame, Section};
 pub use run_row::{Progress, RunLabel, RunRow, Score, Scores};
-pub use tables::Answers;
+pub use tables::{Answers, ComparisonView, RightAnswers, export};

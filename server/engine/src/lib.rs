@@ -29,5 +29,5 @@ mod train;
 
 pub use error::{EngineError, Result};
 pub use folder::{RunFolder, write_atomically};
-pub use outcomes::{Outcomes, Paired};
+pub use outcomes::Outcomes;
 pub use run::{Outcome, run_folder};

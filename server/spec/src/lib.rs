@@ -5,6 +5,7 @@
 
 #![forbid(unsafe_code)]
 
+mod accuracy;
 mod attack;
 mod dataset;
 mod device;
@@ -15,6 +16,7 @@ mod inner_attack;
 mod masking;
 mod method;
 mod model;
+mod paper;
 mod parameter;
 mod pixel;
 mod plan;
@@ -26,10 +28,11 @@ mod setting;
 mod state;
 mod work;
 
+pub use accuracy::{Accuracy, Paired};
 pub use attack::Attack;
 pub use dataset::{BUNDLED_DATASET, DatasetChoice};
 pub use device::DeviceName;
-pub use event::{Accuracy, CheckResult, Event, LogLevel, Record, Stage};
+pub use event::{CheckResult, Event, LogLevel, Record, Stage};
 pub use experiment::{Budget, ExperimentSpec, Surrogate, TeacherChoice};
 pub use gacd::{
     Anchor, AttackedFeatures, AttackedNetwork, Coupling, Gacd, NormalisingConstant, PlanGradient, Positive,
@@ -39,6 +42,7 @@ pub use inner_attack::{BatchNormMode, InnerAttack};
 pub use masking::{MaskingCheck, MaskingSpec};
 pub use method::{Method, MethodName, Reduction, TRADES_BETA};
 pub use model::{Architecture, ModelRef, Normaliser};
+pub use paper::{PaperResult, PaperTable, likely, paper_results};
 pub use parameter::Parameter;
 pub use pixel::PixelDistance;
 pub use plan::PlannedRun;

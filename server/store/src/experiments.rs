@@ -123,6 +123,15 @@ impl Store {
         Ok(page)
     }
 
+    /// The ids and titles of the newest experiments, newest first.
+    ///
+    /// # Errors
+    /// When the database refuses.
+    pub async fn titles_of_experiments(&self, limit: u32) -> Result<Vec<(i64, String)>> {
+        let newest = sqlx::query_as("SELECT id, title FROM experiments ORDER BY id DESC LIMIT ?");
+        Ok(newest.bind(limit).fetch_all(self.readers()).await?)
+    }
+
     /// The oldest experiment launched with exactly this spec, if there is one.
     ///
     /// # Errors

@@ -1,12 +1,14 @@
 //! `GET /experiments`
 
+use std::collections::HashMap;
+
 use askama::Template;
 use retort_spec::ExperimentSpec;
 
 use crate::{
     Frame, RunRow, Section,
     format::Moment,
-    tables::{Best, ComparisonTable, Standing},
+    tables::{Best, Compared, ComparisonTable, ComparisonView, Standing},
 };
 
 /// One comparison with what a list says about it.
@@ -47,6 +49,7 @@ impl ComparisonSummary {
 
     /// The best student by natural accuracy and by the strongest attack.
     pub(crate) fn best(&self) -> [Option<Best>; 2] {
-        ComparisonTable::new(&self.spec, &self.runs).best()
+        let own = Compared { id: self.id, spec: &self.spec, runs: &self.runs };
+        ComparisonTable::new(&[own], &ComparisonView::default(), &HashMap::new()).best()
     }
 }

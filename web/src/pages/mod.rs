@@ -11,7 +11,7 @@ mod parameters;
 mod run;
 mod runs;
 
-pub use comparison::ComparisonPage;
+pub use comparison::{ComparisonPage, OtherExperiment};
 pub use comparisons::{ComparisonSummary, ComparisonsPage};
 pub use datasets::{DatasetCard, DatasetsPage, Download, SampleSheet};
 pub use error::{ErrorPage, Link};

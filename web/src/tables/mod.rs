@@ -2,8 +2,12 @@
 
 mod answers;
 mod comparison;
+pub mod export;
 mod standing;
 
 pub use answers::Answers;
-pub use comparison::{Best, ComparisonTable, attack_detail};
+pub use comparison::{
+    Beside, Best, Cell, Compared, ComparisonTable, ComparisonView, RightAnswers, Row, Seed, Spread, attack_detail,
+    column_name,
+};
 pub use standing::Standing;

@@ -2,12 +2,14 @@
 
 #![allow(dead_code, missing_docs, clippy::unwrap_used, clippy::cast_possible_wrap)]
 
+use std::collections::HashMap;
+
 use retort_spec::{
     Accuracy, Architecture, Attack, Budget, DatasetChoice, DeviceName, EvaluateSpec, ExperimentSpec, MethodName,
     ModelRef, Problem, RunKind, RunSpec, RunState, Stage, TeacherChoice,
 };
 use retort_web::{
-    ExperimentForm, Frame, Progress, RunLabel, RunRow, Score, Scores, Template,
+    ComparisonView, ExperimentForm, Frame, Progress, RunLabel, RunRow, Score, Scores, Template,
     figures::{CurvePoint, RunCurves},
     format::Moment,
     pages::{
@@ -185,6 +187,10 @@ pub fn comparison(spec: ExperimentSpec, finished: usize) -> ComparisonPage {
         seconds_left: Some(32_400.0),
         clone_href: "/experiments/new?title=Demo&students=resnet8".into(),
         spec,
+        with: vec![],
+        view: ComparisonView::default(),
+        right: HashMap::new(),
+        others: vec![(7, "Another comparison".into())],
     }
 }
 

@@ -1,34 +1,59 @@
-//! `GET /experiments/{id}` and its button.
+//! `GET /experiments/{id}`, its tables to take along, and its button.
+
+use std::{
+    collections::{HashMap, hash_map::DefaultHasher},
+    hash::{Hash, Hasher},
+};
 
 use axum::{
-    extract::{Path, State},
-    http::StatusCode,
-    response::{Redirect, Response},
+    extract::{Path, RawQuery, State},
+    http::{StatusCode, header},
+    response::{IntoResponse, Redirect, Response},
 };
-use retort_web::{ExperimentForm, pages::ComparisonPage};
+use retort_engine::Outcomes;
+use retort_spec::RunState;
+use retort_web::{
+    ComparisonView, ExperimentForm, RightAnswers, RunRow,
+    export::TableFormat,
+    pages::{ComparisonPage, OtherExperiment},
+};
 
-use super::{Shared, errors::Result, id, page, paging::href, rows::moment};
+use super::{
+    App, Shared,
+    errors::{PageError, Result},
+    id, page,
+    paging::href,
+    rows::moment,
+};
 use crate::machine::images;
 
+/// Experiments that one page shows together, and those that are offered to be.
+const MOST_TOGETHER: usize = 10;
+const OFFERED: u32 = 50;
+
 /// The table, the curves, the runs.
-pub async fn show(State(app): Shared, Path(experiment): Path<String>) -> Result<Response> {
-    let experiment = app.store.experiment(id("experiment", &experiment)?).await?;
-    let spec = experiment.spec()?;
-    let runs = app.store.runs_of_experiment(experiment.id).await?;
-    let seconds_left = app.estimator().await?.remaining(&runs);
-    let runs = app.rows(runs).await?;
-    let comparison = ComparisonPage {
-        frame: app.frame().await?,
-        id: experiment.id,
-        images: images(&app.machine.datasets().await?, &spec.dataset),
-        launched: moment(experiment.created_at),
-        curves: app.curves(&runs).await?,
-        runs,
-        seconds_left,
-        clone_href: href("/experiments/new", &ExperimentForm::from_spec(&spec)),
-        spec,
-    };
+pub async fn show(State(app): Shared, Path(experiment): Path<String>, RawQuery(query): RawQuery) -> Result<Response> {
+    let comparison = app.comparison(&experiment, query.as_deref().unwrap_or_default()).await?;
     page(StatusCode::OK, &comparison)
+}
+
+/// `GET /experiments/{id}/table.csv` and its like: the table as the page shows it.
+pub async fn table(
+    State(app): Shared,
+    Path((experiment, file)): Path<(String, String)>,
+    RawQuery(query): RawQuery,
+) -> Result<Response> {
+    let format = file.strip_prefix("table.").and_then(TableFormat::of_extension);
+    let format = format.ok_or_else(PageError::no_page)?;
+    let comparison = app.comparison(&experiment, query.as_deref().unwrap_or_default()).await?;
+    let text = format.write(&comparison.table(), &comparison.about());
+    let name = format!("attachment; filename=\"retort-{}.{}\"", comparison.id, format.extension());
+    let headers = [
+        (header::CONTENT_TYPE, format.media_type().to_owned()),
+        (header::CONTENT_DISPOSITION, name),
+        (header::CACHE_CONTROL, "no-cache".into()),
+    ];
+    Ok((headers, text).into_response())
 }
 
 /// `POST /experiments/{id}/cancel`: ends all its runs that are not over.
@@ -36,4 +61,84 @@ pub async fn cancel(State(app): Shared, Path(experiment): Path<String>) -> Resul
     let experiment = id("experiment", &experiment)?;
     app.control.cancel_experiment(experiment).await?;
     Ok(Redirect::to(&format!("/experiments/{experiment}")))
+}
+
+/// What the address asks to see. A form sends what was not chosen as empty fields.
+fn view(query: &str) -> Result<ComparisonView> {
+    let unreadable = |e: &dyn std::fmt::Display| PageError::bad_request(format!("The address names no view: {e}."));
+    let mut fields: Vec<(String, String)> = serde_html_form::from_str(query).map_err(|e| unreadable(&e))?;
+    fields.retain(|(_, value)| !value.is_empty());
+    let text = serde_html_form::to_string(&fields).map_err(|e| unreadable(&e))?;
+    serde_html_form::from_str(&text).map_err(|e| unreadable(&e))
+}
+
+impl App {
+    async fn comparison(&self, experiment: &str, query: &str) -> Result<ComparisonPage> {
+        let experiment = self.store.experiment(id("experiment", experiment)?).await?;
+        let mut view = view(query)?;
+        let own = experiment.id;
+        let mut seen = vec![own];
+        view.with.retain(|id| {
+            !seen.contains(id) && seen.len() < MOST_TOGETHER && {
+                seen.push(*id);
+                true
+            }
+        });
+        let mut with = Vec::new();
+        for id in &view.with {
+            let other = self.store.experiment(*id).await?;
+            let runs = self.rows(self.store.runs_of_experiment(other.id).await?).await?;
+            with.push(OtherExperiment { id: other.id, spec: other.spec()?, runs });
+        }
+        let spec = experiment.spec()?;
+        let runs = self.store.runs_of_experiment(own).await?;
+        let seconds_left = self.estimator().await?.remaining(&runs);
+        let runs = self.rows(runs).await?;
+        let all: Vec<RunRow> = runs.iter().chain(with.iter().flat_map(|other| &other.runs)).cloned().collect();
+        let right = if view.baseline.is_empty() { HashMap::new() } else { self.right_answers(&all).await? };
+        let mut comparison = ComparisonPage {
+            frame: self.frame().await?,
+            id: own,
+            images: images(&self.machine.datasets().await?, &spec.dataset),
+            launched: moment(experiment.created_at),
+            curves: self.curves(&all).await?,
+            runs,
+            seconds_left,
+            clone_href: href("/experiments/new", &ExperimentForm::from_spec(&spec)),
+            spec,
+            right,
+            others: self.others(&seen).await?,
+            with,
+            view,
+        };
+        comparison.simplify();
+        Ok(comparison)
+    }
+
+    /// The latest experiments but these, with their titles.
+    async fn others(&self, shown: &[i64]) -> Result<Vec<(i64, String)>> {
+        let latest = self.store.titles_of_experiments(OFFERED).await?;
+        Ok(latest.into_iter().filter(|(id, _)| !shown.contains(id)).collect())
+    }
+
+    /// Which answers of finished evaluations were right. An evaluation without its file has none.
+    async fn right_answers(&self, runs: &[RunRow]) -> Result<HashMap<i64, RightAnswers>> {
+        let finished = runs.iter().filter(|run| run.label.is_evaluation() && run.state == RunState::Finished);
+        let files: Vec<_> = finished.map(|run| (run.label.id, self.control.folder(run.label.id).outcomes())).collect();
+        let read = move || {
+            let outcomes = files.into_iter().filter_map(|(run, file)| Some((run, Outcomes::load(&file).ok()?)));
+            outcomes.map(|(run, outcomes)| (run, right(&outcomes))).collect()
+        };
+        tokio::task::spawn_blocking(read).await.map_err(|e| PageError::internal(&e))
+    }
+}
+
+fn right(outcomes: &Outcomes) -> RightAnswers {
+    // Two evaluations are of the same images if they are of the same choice of the same dataset, and its labels agree.
+    let mut images = DefaultHasher::new();
+    (&outcomes.dataset.name, outcomes.dataset.test_images, &outcomes.labels).hash(&mut images);
+    let under = outcomes.predictions.iter().map(|(attack, answers)| {
+        (attack.clone(), answers.iter().zip(&outcomes.labels).map(|(answer, label)| answer == label).collect())
+    });
+    RightAnswers { images: images.finish(), under: under.collect() }
 }

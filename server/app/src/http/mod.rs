@@ -73,6 +73,7 @@ pub fn router(app: Arc<App>) -> Router {
         .route("/experiments", get(experiments::list).post(form::launch))
         .route("/experiments/new", get(form::show))
         .route("/experiments/{id}", get(comparison::show))
+        .route("/experiments/{id}/{file}", get(comparison::table))
         .route("/experiments/{id}/cancel", post(comparison::cancel))
         .route("/runs", get(runs::list))
         .route("/runs/{id}", get(run::show))

@@ -125,6 +125,37 @@ async fn every_page_of_a_fresh_and_of_a_used_server_is_served() {
 }
 
 #[tokio::test]
+async fn a_table_is_taken_along_as_the_address_shows_it() {
+    let site = Site::new().await;
+    launch_demo(&site.control).await.unwrap();
+    site.send(&ExperimentForm { title: "Demo again".into(), ..ExperimentForm::initial() }).await;
+    // The form sends what was not chosen as empty fields.
+    let query = "?method=ard&baseline=&with=&with=2";
+    for (file, media_type, part) in [
+        ("table.csv", "text/csv; charset=utf-8", "student,ResNet-8,ResNet-8,ARD"),
+        ("table.tex", "application/x-latex; charset=utf-8", "\\toprule"),
+        ("table.md", "text/markdown; charset=utf-8", "| ARD |"),
+        ("table.json", "application/json", "\"method\": \"ard\""),
+    ] {
+        let answer = site.get(&format!("/experiments/1/{file}{query}")).await;
+        assert_eq!((answer.status, answer.header(header::CONTENT_TYPE)), (StatusCode::OK, media_type));
+        let extension = file.split('.').next_back().unwrap();
+        let expected = format!("attachment; filename=\"retort-1.{extension}\"");
+        assert_eq!(answer.header(header::CONTENT_DISPOSITION), expected);
+        assert!(answer.text.contains(part), "{}", answer.text);
+        assert!(!answer.text.contains("student,ResNet-8,ResNet-8,KD"), "{}", answer.text);
+    }
+    assert!(site.get(&format!("/experiments/1{query}")).await.text.contains("checked><span>with Demo"));
+    for (address, status) in [
+        ("/experiments/1/table.xlsx", StatusCode::NOT_FOUND),
+        ("/experiments/1/table.csv?with=99", StatusCode::NOT_FOUND),
+        ("/experiments/1?with=two", StatusCode::BAD_REQUEST),
+    ] {
+        assert_eq!(site.get(address).await.status, status, "{address}");
+    }
+}
+
+#[tokio::test]
 async fn a_launched_form_leads_to_its_comparison() {
     let site = Site::new().await;
     let answer = site.send(&ExperimentForm::initial()).await;

@@ -1,0 +1,148 @@
+//! `GET /experiments/{id}`
+
+mod choices;
+mod words;
+
+use std::collections::HashMap;
+
+use askama::Template;
+use retort_spec::{Attack, ExperimentSpec, RunKind};
+
+use crate::{
+    Frame, RunRow, Section,
+    figures::{self, Figure, RunCurves},
+    format::{self, Moment},
+    tables::{
+        Compared, ComparisonTable, ComparisonView, RightAnswers, Standing,
+        export::{About, TableFormat},
+    },
+};
+
+/// A comparison: the table, the curves, the runs.
+///
+/// The table is made of `runs`: they are grouped by student and method, and their scores averaged over seeds.
+#[derive(Clone, Debug, Template)]
+#[template(path = "comparison.html")]
+pub struct ComparisonPage {
+    /// The header.
+    pub frame: Frame,
+    /// The experiment.
+    pub id: i64,
+    /// Its question.
+    pub spec: ExperimentSpec,
+    /// The experiments that are shown with it.
+    pub with: Vec<OtherExperiment>,
+    /// What is shown, and how.
+    pub view: ComparisonView,
+    /// Which answers were right, by evaluation, where a baseline is chosen.
+    pub right: HashMap<i64, RightAnswers>,
+    /// Other experiments that could be shown with it: their ids and titles.
+    pub others: Vec<(i64, String)>,
+    /// Images in the dataset's train and test split that it uses.
+    pub images: (usize, usize),
+    /// When it was launched.
+    pub launched: Moment,
+    /// All its runs in the order of the plan, trainings and evaluations.
+    pub runs: Vec<RunRow>,
+    /// The curves of its trainings, in the same order.
+    pub curves: Vec<RunCurves>,
+    /// Seconds until its last run ends, roughly.
+    pub seconds_left: Option<f64>,
+    /// Address of the form filled in with this spec: `/experiments/new?` and the query of
+    /// [`ExperimentForm::from_spec`](crate::ExperimentForm::from_spec).
+    pub clone_href: String,
+}
+
+/// An experiment that is shown with another one.
+#[derive(Clone, Debug)]
+pub struct OtherExperiment {
+    /// The experiment.
+    pub id: i64,
+    /// Its question.
+    pub spec: ExperimentSpec,
+    /// All its runs in the order of the plan.
+    pub runs: Vec<RunRow>,
+}
+
+impl ComparisonPage {
+    const SECTION: Section = Section::Comparisons;
+
+    fn compared(&self) -> Vec<Compared<'_>> {
+        let own = Compared { id: self.id, spec: &self.spec, runs: &self.runs };
+        let others = self.with.iter().map(|other| Compared { id: other.id, spec: &other.spec, runs: &other.runs });
+        std::iter::once(own).chain(others).collect()
+    }
+
+    /// The title, with those of the experiments beside it.
+    pub fn title(&self) -> String {
+        let titles = self.compared().iter().map(|compared| compared.spec.title.as_str()).collect::<Vec<_>>();
+        titles.join(" · with ")
+    }
+
+    fn standing(&self) -> Standing {
+        Standing::of(&self.runs)
+    }
+
+    fn left(&self) -> Option<String> {
+        self.seconds_left.filter(|_| self.standing().is_open()).map(format::estimate)
+    }
+
+    /// The table of accuracies.
+    pub fn table(&self) -> ComparisonTable {
+        ComparisonTable::new(&self.compared(), &self.view, &self.right)
+    }
+
+    /// The address of this page under another view.
+    fn href(&self, view: &ComparisonView) -> String {
+        format!("/experiments/{}{}", self.id, view.query())
+    }
+
+    fn sort_href(&self, column: Option<&Attack>) -> String {
+        self.href(&self.view.sorting(column))
+    }
+
+    /// How a column is sorted, as a screen reader says it.
+    fn sorted(&self, column: Option<&Attack>) -> &'static str {
+        match self.view.sorted_by(column) {
+            Some(true) => "ascending",
+            Some(false) => "descending",
+            None => "none",
+        }
+    }
+
+    fn seeds_href(&self) -> String {
+        let seeds = if self.view.unfolds_seeds() { String::new() } else { "each".into() };
+        self.href(&ComparisonView { seeds, ..self.view.clone() })
+    }
+
+    fn export_href(&self, format: TableFormat) -> String {
+        format!("/experiments/{}/table.{}{}", self.id, format.extension(), self.view.query())
+    }
+
+    /// What stands beside an exported table.
+    pub fn about(&self) -> About {
+        let table = self.table();
+        About { title: self.title(), setting: self.setting(), legend: self.legend(&table) }
+    }
+
+    /// A table for each dataset that the features are probed on.
+    fn probes(&self) -> Vec<(&str, ComparisonTable)> {
+        let compared = self.compared();
+        let mut names: Vec<&str> = Vec::new();
+        for probe in std::iter::once(&self.spec).chain(self.with.iter().map(|w| &w.spec)).flat_map(|s| &s.probes) {
+            if !names.contains(&probe.name.as_str()) {
+                names.push(&probe.name);
+            }
+        }
+        names.into_iter().map(|name| (name, ComparisonTable::probes(&compared, &self.view, name))).collect()
+    }
+
+    /// The masking checks of its models.
+    fn maskings(&self) -> Vec<&RunRow> {
+        self.runs.iter().filter(|run| run.label.kind == RunKind::Masking).collect()
+    }
+
+    fn figures(&self) -> Vec<Figure> {
+        figures::comparison_figures(&self.curves)
+    }
+}

@@ -1,0 +1,95 @@
+//! One accuracy of the table, and what stands beside it.
+
+use retort_spec::Accuracy;
+
+use crate::format;
+
+/// An accuracy in percent with its uncertainty.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Cell {
+    /// The mean over seeds.
+    pub mean: f64,
+    /// The uncertainty.
+    pub spread: Spread,
+    /// How many test images each seed's accuracy is over.
+    pub images: usize,
+    /// Whether it is the best of its column and group, among at least two.
+    pub is_best: bool,
+    /// The paper's number for it, in percent.
+    pub paper: Option<f64>,
+    /// How it compares to the baseline.
+    pub against: Option<Beside>,
+}
+
+/// The uncertainty of an accuracy, in percent.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Spread {
+    /// The sample standard deviation over `n` seeds.
+    Deviation {
+        /// The deviation.
+        std: f64,
+        /// How many seeds.
+        n: usize,
+    },
+    /// The 95 % interval of a single model over the test images.
+    Interval([f64; 2]),
+}
+
+/// How an accuracy compares to that of the baseline on the same images.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Beside {
+    /// The accuracy less the baseline's, over the seeds that both have, in percentage points.
+    pub difference: f64,
+    /// The p-value of `McNemar`'s exact test over the images, the seeds' counts summed.
+    pub p_value: f64,
+}
+
+impl Cell {
+    /// The mean of these models' accuracies; none without any.
+    pub(super) fn over_seeds(accuracies: &[Accuracy]) -> Option<Self> {
+        let n = accuracies.len();
+        let first = accuracies.first()?;
+        let mean = accuracies.iter().map(|a| a.percent()).sum::<f64>() / n as f64;
+        let squares: f64 = accuracies.iter().map(|a| (a.percent() - mean).powi(2)).sum();
+        let spread = match n {
+            1 => Spread::Interval(first.interval()),
+            _ => Spread::Deviation { std: (squares / (n - 1) as f64).sqrt(), n },
+        };
+        Some(Self { mean, spread, images: first.n, is_best: false, paper: None, against: None })
+    }
+
+    /// The mean: `82.70`.
+    pub fn value(&self) -> String {
+        format::percent(self.mean)
+    }
+
+    /// The uncertainty: `± 0.20 (n=3)`, or `80.2–84.9`.
+    pub fn spread(&self) -> String {
+        match self.spread {
+            Spread::Deviation { std, n } => format!("± {std:.2} (n={n})"),
+            Spread::Interval([low, high]) => format!("{low:.1}–{high:.1}"),
+        }
+    }
+
+    /// The paper's number, and ours less it: `82.73 (−0.03)`.
+    pub fn beside_paper(&self) -> Option<String> {
+        self.paper.map(|paper| format!("{} ({})", format::percent(paper), format::signed(self.mean - paper)))
+    }
+
+    /// Whether it differs from the baseline by more than the choice of images explains, at the 5 % level.
+    pub fn is_significant(&self) -> bool {
+        self.against.is_some_and(|against| against.p_value < 0.05)
+    }
+}
+
+impl Beside {
+    /// The difference: `+1.20`.
+    pub fn difference(&self) -> String {
+        format::signed(self.difference)
+    }
+
+    /// The p-value: `p = 0.003`, `p < 0.001`.
+    pub fn p_value(&self) -> String {
+        if self.p_value < 0.001 { "p < 0.001".into() } else { format!("p = {:.3}", self.p_value) }
+    }
+}

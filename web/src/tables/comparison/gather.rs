@@ -1,0 +1,210 @@
+//! From the runs of experiments to the rows of a table.
+
+use retort_spec::{
+    Architecture, Attack, ExperimentSpec, MethodName, ModelRef, PaperResult, PaperTable, RunState, TeacherChoice,
+    paper_results,
+};
+
+use super::{Cell, Compared, ComparisonTable, ComparisonView, Group, Row, Seed};
+use crate::{RunRow, Score, format};
+
+/// Experiments that were made alike but for their students, methods and seeds: their rows are the same rows.
+struct Setting<'a> {
+    members: Vec<Compared<'a>>,
+}
+
+impl<'a> Setting<'a> {
+    fn spec(&self) -> &'a ExperimentSpec {
+        self.members[0].spec
+    }
+
+    fn runs(&self) -> impl Iterator<Item = &'a RunRow> {
+        self.members.iter().flat_map(|member| member.runs)
+    }
+
+    /// What tells it from other settings.
+    fn words(&self) -> String {
+        let spec = self.spec();
+        let ids: Vec<_> = self.members.iter().map(|member| member.id.to_string()).collect();
+        let epochs = spec.epochs.map(|n| format!(", {}", format::plural(n, "epoch", "epochs"))).unwrap_or_default();
+        let experiments = if ids.len() == 1 { "experiment" } else { "experiments" };
+        format!("{experiments} {}: {}, {} budget{epochs}", ids.join(" and "), spec.dataset.name, spec.budget)
+    }
+
+    fn is_of(&self, other: &ExperimentSpec) -> bool {
+        let spec = self.spec();
+        spec.teacher == other.teacher
+            && spec.dataset == other.dataset
+            && spec.normaliser == other.normaliser
+            && (spec.budget, spec.epochs) == (other.budget, other.epochs)
+    }
+}
+
+/// The rows of experiments, on their own dataset or on one that their features are probed on.
+pub(super) fn table(compared: &[Compared], view: &ComparisonView, probe: Option<&str>) -> ComparisonTable {
+    let mut settings: Vec<Setting> = Vec::new();
+    for member in compared.iter().copied() {
+        match settings.iter_mut().find(|setting| setting.is_of(member.spec)) {
+            Some(setting) => setting.members.push(member),
+            None => settings.push(Setting { members: vec![member] }),
+        }
+    }
+    let mut columns = columns(compared, probe);
+    columns.retain(|column| view.shows_column(column.as_ref()));
+    let mut groups = Vec::new();
+    for (place, setting) in settings.iter().enumerate() {
+        let suffix = if place == 0 { String::new() } else { format!(":{}", setting.members[0].id) };
+        let words = if settings.len() > 1 { format!(" · {}", setting.words()) } else { String::new() };
+        for (is_teacher, architecture) in architectures(setting, view) {
+            let rows = rows(setting, (is_teacher, architecture), view, probe, &columns, &suffix);
+            let title = format!("{} {architecture}{words}", if is_teacher { "Teacher" } else { "Student" });
+            if !rows.is_empty() {
+                groups.push(Group { title, is_teacher, rows });
+            }
+        }
+    }
+    let has_seeds = groups.iter().flat_map(|group| &group.rows).any(|row| row.seeds.len() > 1)
+        || compared.iter().any(|member| member.spec.seeds.len() > 1);
+    ComparisonTable { columns, groups, has_seeds, baseline: None, has_paper: false }
+}
+
+/// The columns of the experiments, each once, in their order.
+fn columns(compared: &[Compared], probe: Option<&str>) -> Vec<Option<Attack>> {
+    let mut columns = vec![None];
+    let mut add = |attack: Attack| {
+        let describes = |other: &Option<Attack>| other.as_ref().map(Attack::describe) == Some(attack.describe());
+        if !columns.iter().any(describes) {
+            columns.push(Some(attack));
+        }
+    };
+    for Compared { spec, runs, .. } in compared {
+        if let Some(name) = probe {
+            for score in runs.iter().filter(|r| r.dataset == name && r.label.is_evaluation()).flat_map(|r| &r.scores) {
+                score.attack.iter().cloned().for_each(&mut add);
+            }
+            continue;
+        }
+        spec.attacks.iter().cloned().for_each(&mut add);
+        // A surrogate differs from seed to seed; its column does not.
+        let transfers = spec.surrogates.iter().map(|s| Attack::transfer(s.to_string(), ModelRef::Planned(0)));
+        let eps = spec.attacks.first().map(Attack::eps);
+        transfers.map(|attack| eps.map_or(attack.clone(), |eps| attack.with_eps(eps))).for_each(&mut add);
+    }
+    columns
+}
+
+/// The teacher's architecture, then the students'.
+fn architectures(setting: &Setting, view: &ComparisonView) -> Vec<(bool, Architecture)> {
+    let mut students: Vec<_> = setting.members.iter().flat_map(|member| member.spec.students.clone()).collect();
+    students.sort_unstable();
+    students.dedup();
+    students.retain(|student| view.shows_student(student.id()));
+    let teacher = setting.spec().teacher.architecture();
+    std::iter::once((true, teacher)).chain(students.into_iter().map(|student| (false, student))).collect()
+}
+
+/// The rows of one architecture, in the order of the methods, and of the plan among the variants of one.
+fn rows(
+    setting: &Setting,
+    (is_teacher, architecture): (bool, Architecture),
+    view: &ComparisonView,
+    probe: Option<&str>,
+    columns: &[Option<Attack>],
+    suffix: &str,
+) -> Vec<Row> {
+    let dataset = probe.unwrap_or(&setting.spec().dataset.name);
+    let is_member = |r: &&RunRow| {
+        let label = &r.label;
+        (label.is_teacher, label.architecture) == (is_teacher, architecture) && r.dataset == dataset
+    };
+    let members: Vec<&RunRow> = setting.runs().filter(is_member).collect();
+    let mut names: Vec<(MethodName, &str)> = Vec::new();
+    for run in members.iter().filter(|r| r.label.is_evaluation()) {
+        let name = (run.label.method, run.label.variant.as_str());
+        if !names.contains(&name) && (is_teacher || view.shows_method(name.0.id())) {
+            names.push(name);
+        }
+    }
+    names.sort_by_key(|(method, _)| *method);
+    let paper = if probe.is_none() { paper_of(setting, is_teacher, architecture) } else { Vec::new() };
+    let row = |name| row(setting.spec(), &members, name, columns, suffix, &paper);
+    names.into_iter().filter_map(row).collect()
+}
+
+/// The paper's results for a teacher or a student.
+fn paper_of(setting: &Setting, is_teacher: bool, architecture: Architecture) -> Vec<&'static PaperResult> {
+    let spec = setting.spec();
+    let student = (!is_teacher).then_some(architecture);
+    let is_own = |result: &&PaperResult| {
+        result.dataset == spec.dataset.name
+            && result.table != PaperTable::Transfer
+            && result.is_of(spec.teacher.architecture(), student)
+    };
+    paper_results().iter().filter(is_own).collect()
+}
+
+fn row(
+    spec: &ExperimentSpec,
+    members: &[&RunRow],
+    (method, variant): (MethodName, &str),
+    columns: &[Option<Attack>],
+    suffix: &str,
+    paper: &[&PaperResult],
+) -> Option<Row> {
+    let is_own = |r: &&&RunRow| r.label.method == method && r.label.variant == variant;
+    let members: Vec<_> = members.iter().filter(is_own).collect();
+    let first = members.first()?;
+    let mut evaluations: Vec<_> = members.iter().filter(|r| r.label.is_evaluation()).collect();
+    evaluations.sort_by_key(|r| r.label.seed);
+    // A seed that two experiments have run is the same model twice.
+    evaluations.dedup_by_key(|r| r.label.seed);
+    if first.label.is_teacher && !matches!(spec.teacher, TeacherChoice::Train(_)) {
+        // One stored model, evaluated with each seed's random starts: its spread is not that of training.
+        evaluations.truncate(1);
+    }
+    let training = |seed: u64| match spec.teacher {
+        TeacherChoice::Run { id, .. } if first.label.is_teacher => Some(id),
+        _ => members.iter().find(|r| r.label.is_training() && r.label.seed == seed).map(|r| r.label.id),
+    };
+    let accuracies = |runs: &[&RunRow], column: &Option<Attack>| {
+        let is_column = |s: &&Score| s.attack.as_ref().map(Attack::describe) == column.as_ref().map(Attack::describe);
+        let scores = runs.iter().flat_map(|r| &r.scores).filter(is_column);
+        Cell::over_seeds(&scores.map(|s| s.accuracy).collect::<Vec<_>>())
+    };
+    let seeds = evaluations.iter().map(|r| Seed {
+        value: r.label.seed,
+        training: training(r.label.seed),
+        evaluation: r.label.id,
+        is_done: r.state == RunState::Finished,
+        cells: columns.iter().map(|column| accuracies(&[r], column)).collect(),
+    });
+    let seeds = seeds.collect();
+    let evaluated: Vec<&RunRow> = evaluations.iter().map(|r| ***r).collect();
+    let printed = paper.iter().find(|p| p.method == method && p.variant == variant && !first.label.is_imported);
+    let cells = columns.iter().map(|column| {
+        let mut cell = accuracies(&evaluated, column)?;
+        cell.paper = printed.and_then(|printed| printed.accuracy(column.as_ref()));
+        Some(cell)
+    });
+    let rank = |state: RunState| match state {
+        RunState::Failed | RunState::Lost => 0,
+        RunState::Running | RunState::Starting => 1,
+        RunState::Queued => 2,
+        RunState::Cancelled => 3,
+        RunState::Finished => 4,
+    };
+    let open = members.iter().filter(|r| r.state != RunState::Finished).min_by_key(|r| rank(r.state));
+    let teacher = if first.label.is_teacher { ":teacher" } else { "" };
+    let own = if variant.is_empty() { String::new() } else { format!(":{variant}") };
+    Some(Row {
+        key: format!("{}:{}{teacher}{own}{suffix}", method.id(), first.label.architecture.id()),
+        method,
+        name: first.label.method_name(),
+        variant: variant.to_owned(),
+        architecture: first.label.architecture,
+        teacher: spec.teacher.architecture(),
+        seeds,
+        cells: cells.collect(),
+        open: open.map(|r| (***r).clone()),
+    })
+}

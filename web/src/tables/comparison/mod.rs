@@ -1,0 +1,245 @@
+//! The table of a comparison: a row for each student and method, averaged over seeds.
+
+mod cell;
+mod gather;
+mod paired;
+mod view;
+
+use std::collections::HashMap;
+
+use retort_spec::{Architecture, Attack, ExperimentSpec, MethodName, RunState};
+
+use crate::{RunRow, format};
+
+pub use cell::{Beside, Cell, Spread};
+pub use paired::RightAnswers;
+pub use view::{ComparisonView, column_name};
+
+/// An experiment with its runs, as it enters a comparison.
+#[derive(Clone, Copy, Debug)]
+pub struct Compared<'a> {
+    /// The experiment.
+    pub id: i64,
+    /// Its question.
+    pub spec: &'a ExperimentSpec,
+    /// All its runs in the order of the plan.
+    pub runs: &'a [RunRow],
+}
+
+/// The table: the teacher first, then a group for each student.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ComparisonTable {
+    /// The columns: the natural accuracy (none), then each attack.
+    pub columns: Vec<Option<Attack>>,
+    /// The groups with at least one row.
+    pub groups: Vec<Group>,
+    /// Whether more than one seed was asked for.
+    pub has_seeds: bool,
+    /// The row that every other is tested against.
+    pub baseline: Option<String>,
+    /// Whether a cell of the paper stands beside one of ours.
+    pub has_paper: bool,
+}
+
+/// The rows of one student, or of the teacher.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Group {
+    /// `Teacher ResNet-18`, `Student ResNet-8`; with the setting where experiments of several are compared.
+    pub title: String,
+    /// Whether it is the teacher's.
+    pub is_teacher: bool,
+    /// The rows in the order of the methods, or as they are sorted.
+    pub rows: Vec<Row>,
+}
+
+/// One method on one student.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Row {
+    /// Its name in an address, such as `ard:resnet8`.
+    pub key: String,
+    /// The method.
+    pub method: MethodName,
+    /// The method in the words of the page, or `imported`.
+    pub name: &'static str,
+    /// What sets it apart from the method as published; mostly empty.
+    pub variant: String,
+    /// The architecture.
+    pub architecture: Architecture,
+    /// The teacher's architecture.
+    pub teacher: Architecture,
+    /// Its seeds in ascending order.
+    pub seeds: Vec<Seed>,
+    /// A cell for each column; none where there is no number yet.
+    pub cells: Vec<Option<Cell>>,
+    /// The run that says why numbers are missing, when some are: a failed one before a running one before a waiting one.
+    pub open: Option<RunRow>,
+}
+
+/// One seed of a row.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Seed {
+    /// The seed.
+    pub value: u64,
+    /// The run that trained the model.
+    pub training: Option<i64>,
+    /// The run that evaluates it.
+    pub evaluation: i64,
+    /// Whether its evaluation has finished.
+    pub is_done: bool,
+    /// A cell for each column.
+    pub cells: Vec<Option<Cell>>,
+}
+
+/// The highest accuracy among the students.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Best {
+    /// Its attack; none for the natural accuracy.
+    pub attack: Option<Attack>,
+    /// In percent.
+    pub percent: f64,
+    /// The method that has it.
+    pub method: MethodName,
+    /// The same with its variant.
+    pub row: String,
+    /// The student that has it, where there are several.
+    pub architecture: Option<Architecture>,
+}
+
+impl ComparisonTable {
+    /// Puts the runs of experiments together, as `view` asks for it. `right` has the answers that were right, by evaluation;
+    /// without them nothing is tested.
+    pub fn new(compared: &[Compared], view: &ComparisonView, right: &HashMap<i64, RightAnswers>) -> Self {
+        let mut table = gather::table(compared, view, None);
+        table.finish(view, right);
+        table
+    }
+
+    /// Puts the linear probes on the dataset `name` together.
+    pub fn probes(compared: &[Compared], view: &ComparisonView, name: &str) -> Self {
+        let mut table = gather::table(compared, view, Some(name));
+        table.finish(&ComparisonView { baseline: String::new(), sort: String::new(), ..view.clone() }, &HashMap::new());
+        table
+    }
+
+    /// Everything that looks at several rows at once.
+    fn finish(&mut self, view: &ComparisonView, right: &HashMap<i64, RightAnswers>) {
+        self.test_against(&view.baseline, right);
+        let columns = self.columns.len();
+        let sort = self.columns.iter().enumerate().find_map(|(i, c)| Some((i, view.sorted_by(c.as_ref())?)));
+        for group in &mut self.groups {
+            group.mark_best(columns);
+            if let Some((column, lowest_first)) = sort {
+                group.sort(column, lowest_first);
+            }
+        }
+        let has_paper = self.rows().flat_map(|row| row.cells.iter().flatten()).any(|cell| cell.paper.is_some());
+        self.has_paper = has_paper;
+    }
+
+    /// Every row.
+    pub fn rows(&self) -> impl Iterator<Item = &Row> {
+        self.groups.iter().flat_map(|group| &group.rows)
+    }
+
+    /// How many columns it has in all.
+    pub fn width(&self) -> usize {
+        self.columns.len() + 1 + usize::from(self.has_seeds)
+    }
+
+    /// The best student by the natural accuracy, and by the strongest attack (the one with the most steps).
+    pub fn best(&self) -> [Option<Best>; 2] {
+        let steps = |attack: &Option<Attack>| match attack {
+            None | Some(Attack::Noise { .. } | Attack::Transfer { .. }) => 0,
+            Some(Attack::Fgsm { .. }) => 1,
+            Some(Attack::Pgd { steps, restarts, .. }) => steps * restarts,
+            Some(Attack::Cw { steps, .. } | Attack::Dlr { steps, .. } | Attack::Mim { steps, .. }) => *steps,
+        };
+        let natural = self.columns.iter().position(Option::is_none);
+        let attacked = (0..self.columns.len()).filter(|i| self.columns[*i].is_some());
+        let strongest = attacked.max_by_key(|i| steps(&self.columns[*i]));
+        [natural, strongest].map(|column| column.and_then(|column| self.best_of(column)))
+    }
+
+    fn best_of(&self, column: usize) -> Option<Best> {
+        let students = self.groups.iter().filter(|g| !g.is_teacher);
+        let many = students.clone().count() > 1;
+        let cells = students.flat_map(|g| &g.rows).filter_map(|row| Some((row, row.cells[column].as_ref()?)));
+        let (row, cell) = cells.max_by(|(_, a), (_, b)| a.mean.total_cmp(&b.mean))?;
+        Some(Best {
+            attack: self.columns[column].clone(),
+            percent: cell.mean,
+            method: row.method,
+            row: row.title(),
+            architecture: many.then_some(row.architecture),
+        })
+    }
+}
+
+/// What the head of an attack's column adds to its name: `ε 8/255, step 2/255`.
+pub fn attack_detail(attack: &Attack) -> String {
+    attack.describe().split_once(", ").map(|(_, detail)| detail.to_owned()).unwrap_or_default()
+}
+
+impl Group {
+    fn mark_best(&mut self, columns: usize) {
+        for column in 0..columns {
+            let mut cells: Vec<_> = self.rows.iter_mut().filter_map(|row| row.cells[column].as_mut()).collect();
+            // What is equal on the page is equally good.
+            let shown = |cell: &Cell| format::percent(cell.mean);
+            let Some(best) = cells.iter().max_by(|a, b| a.mean.total_cmp(&b.mean)).map(|c| shown(c)) else { continue };
+            if cells.len() > 1 {
+                for cell in &mut cells {
+                    cell.is_best = shown(cell) == best;
+                }
+            }
+        }
+    }
+
+    /// Sorts by a column; rows without a number stand last.
+    fn sort(&mut self, column: usize, lowest_first: bool) {
+        let key = |row: &Row| match &row.cells[column] {
+            Some(cell) if lowest_first => cell.mean,
+            Some(cell) => -cell.mean,
+            None => f64::INFINITY,
+        };
+        self.rows.sort_by(|a, b| key(a).total_cmp(&key(b)));
+    }
+}
+
+impl Row {
+    /// The method, with its variant if it is one: `ARD`, `ARD, sample weighting teacher`.
+    pub fn title(&self) -> String {
+        if self.variant.is_empty() { self.name.to_owned() } else { format!("{}, {}", self.name, self.variant) }
+    }
+
+    /// Whether it has any number to show.
+    pub fn has_numbers(&self) -> bool {
+        self.cells.iter().any(Option::is_some)
+    }
+
+    /// The run that trained the model of a row with one seed.
+    pub fn only_training(&self) -> Option<i64> {
+        match self.seeds.as_slice() {
+            [seed] => seed.training,
+            _ => None,
+        }
+    }
+
+    /// The run that is worth a line below the row's numbers: one that runs or has failed. That others wait is plain
+    /// from the seeds that are missing.
+    pub fn news(&self) -> Option<&RunRow> {
+        self.open.as_ref().filter(|run| !matches!(run.state, RunState::Queued | RunState::Cancelled))
+    }
+}
+
+impl Best {
+    /// Who has it: `GACD+AFT`, or `GACD+AFT, ResNet-8` where there are several students.
+    pub fn who(&self) -> String {
+        self.architecture.map_or_else(|| self.row.clone(), |a| format!("{}, {a}", self.row))
+    }
+
+    /// What was measured: `natural`, `PGD-20`.
+    pub fn what(&self) -> String {
+        self.attack.as_ref().map_or_else(|| "natural".into(), Attack::to_string)
+    }
+}

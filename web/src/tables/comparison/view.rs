@@ -1,0 +1,134 @@
+//! What of a comparison is shown, and how: everything that stands behind the `?` of its address.
+
+use retort_spec::Attack;
+use serde::{Deserialize, Serialize};
+
+/// The choices that a person made on a comparison; the default shows everything in the order of the methods.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct ComparisonView {
+    /// Other experiments that are shown with it.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub with: Vec<i64>,
+    /// Ids of the students to show; empty for all.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub student: Vec<String>,
+    /// Ids of the methods to show; empty for all.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub method: Vec<String>,
+    /// Names of the columns to show, as [`column_name`] gives them; empty for all.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub column: Vec<String>,
+    /// The column to sort the rows of each student by, highest first; with `-` before it, lowest first.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub sort: String,
+    /// The row that every other is tested against, by its key.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub baseline: String,
+    /// `each` for a line for each seed below its row.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub seeds: String,
+    /// `time` for curves by wall time.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub curves: String,
+}
+
+/// A column's name in an address: `natural`, `pgd-20-e-8-255-step-2-255`.
+pub fn column_name(attack: Option<&Attack>) -> String {
+    let Some(attack) = attack else { return "natural".into() };
+    let letters = attack.describe().to_lowercase().replace('ε', "e").replace('κ', "k").replace('μ', "m");
+    let words: Vec<&str> = letters.split(|c: char| !c.is_ascii_alphanumeric()).filter(|w| !w.is_empty()).collect();
+    words.join("-")
+}
+
+impl ComparisonView {
+    /// Whether a column is to be shown.
+    pub fn shows_column(&self, attack: Option<&Attack>) -> bool {
+        self.column.is_empty() || self.column.contains(&column_name(attack))
+    }
+
+    /// Whether rows of a method are to be shown, by its id.
+    pub fn shows_method(&self, id: &str) -> bool {
+        self.method.is_empty() || self.method.iter().any(|m| m == id)
+    }
+
+    /// Whether a student is to be shown, by its architecture's id.
+    pub fn shows_student(&self, id: &str) -> bool {
+        self.student.is_empty() || self.student.iter().any(|s| s == id)
+    }
+
+    /// Whether every seed has a line of its own.
+    pub fn unfolds_seeds(&self) -> bool {
+        self.seeds == "each"
+    }
+
+    /// Whether curves are drawn by wall time.
+    pub fn by_time(&self) -> bool {
+        self.curves == "time"
+    }
+
+    /// Whether the rows are sorted by this column, and if so, whether the lowest comes first.
+    pub fn sorted_by(&self, attack: Option<&Attack>) -> Option<bool> {
+        let name = column_name(attack);
+        match self.sort.strip_prefix('-') {
+            Some(sort) => (sort == name).then_some(true),
+            None => (self.sort == name).then_some(false),
+        }
+    }
+
+    /// The same view sorted by a column: highest first, then lowest first, then not.
+    #[must_use]
+    pub fn sorting(&self, attack: Option<&Attack>) -> Self {
+        let sort = match self.sorted_by(attack) {
+            None => column_name(attack),
+            Some(false) => format!("-{}", column_name(attack)),
+            Some(true) => String::new(),
+        };
+        Self { sort, ..self.clone() }
+    }
+
+    /// The query of an address that shows this: empty for everything, else with its `?`.
+    pub fn query(&self) -> String {
+        // Its fields are numbers and strings, which a query can always hold.
+        match serde_html_form::to_string(self).unwrap_or_default() {
+            query if query.is_empty() => query,
+            query => format!("?{query}"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_column_has_a_name_that_an_address_can_hold() {
+        assert_eq!(column_name(None), "natural");
+        assert_eq!(column_name(Some(&Attack::pgd(20))), "pgd-20-e-8-255-step-2-255");
+    }
+
+    #[test]
+    fn a_view_comes_back_from_its_query() {
+        let view = ComparisonView {
+            with: vec![3, 7],
+            method: vec!["gacd+aft".into()],
+            sort: "-natural".into(),
+            baseline: "ard:resnet8".into(),
+            ..ComparisonView::default()
+        };
+        let query = view.query();
+        assert_eq!(query, "?with=3&with=7&method=gacd%2Baft&sort=-natural&baseline=ard%3Aresnet8");
+        assert_eq!(serde_html_form::from_str::<ComparisonView>(&query[1..]).unwrap(), view);
+        assert_eq!(ComparisonView::default().query(), "");
+    }
+
+    #[test]
+    fn a_columns_head_sorts_downwards_then_upwards_then_not() {
+        let pgd = Attack::pgd(20);
+        let once = ComparisonView::default().sorting(Some(&pgd));
+        let twice = once.sorting(Some(&pgd));
+        assert_eq!((once.sorted_by(Some(&pgd)), twice.sorted_by(Some(&pgd))), (Some(false), Some(true)));
+        assert_eq!(once.sorted_by(None), None);
+        assert_eq!(twice.sorting(Some(&pgd)), ComparisonView::default());
+    }
+}

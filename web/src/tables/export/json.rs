@@ -1,0 +1,69 @@
+//! A JSON object: the table with everything that is known of each cell.
+
+use serde_json::{Value, json};
+
+use super::{About, head};
+use crate::tables::{Cell, ComparisonTable, Seed, Spread};
+
+pub(super) fn write(table: &ComparisonTable, about: &About) -> String {
+    let heads: Vec<String> = table.columns.iter().map(|column| head(column.as_ref())).collect();
+    let mut rows = Vec::new();
+    for group in &table.groups {
+        for row in &group.rows {
+            rows.push(json!({
+                "role": if group.is_teacher { "teacher" } else { "student" },
+                "group": group.title,
+                "student": (!group.is_teacher).then(|| row.architecture.id()),
+                "teacher": row.teacher.id(),
+                "method": row.method.id(),
+                "variant": row.variant,
+                "seeds": row.seeds.iter().map(|s| seed(s, &heads)).collect::<Vec<_>>(),
+                "cells": cells(&row.cells, &heads),
+            }));
+        }
+    }
+    let object = json!({
+        "title": about.title,
+        "setting": about.setting,
+        "baseline": table.baseline,
+        "columns": table.columns.iter().map(|attack| json!({
+            "name": head(attack.as_ref()),
+            "attack": attack,
+            "unit": "percent of the test images that are classified correctly",
+        })).collect::<Vec<_>>(),
+        "rows": rows,
+    });
+    format!("{object:#}\n")
+}
+
+fn seed(seed: &Seed, heads: &[String]) -> Value {
+    json!({
+        "seed": seed.value,
+        "training_run": seed.training,
+        "evaluation_run": seed.evaluation,
+        "cells": cells(&seed.cells, heads),
+    })
+}
+
+fn cells(cells: &[Option<Cell>], heads: &[String]) -> Vec<Value> {
+    let cell = |(cell, head): (&Option<Cell>, &String)| {
+        let cell = cell.as_ref()?;
+        let (std, n, interval) = match cell.spread {
+            Spread::Deviation { std, n } => (Some(std), n, None),
+            Spread::Interval(interval) => (None, 1, Some(interval)),
+        };
+        Some(json!({
+            "column": head,
+            "mean": cell.mean,
+            "std": std,
+            "n": n,
+            "interval": interval,
+            "test_images": cell.images,
+            "best": cell.is_best,
+            "paper": cell.paper,
+            "difference_from_baseline": cell.against.map(|a| a.difference),
+            "mcnemar_p": cell.against.map(|a| a.p_value),
+        }))
+    };
+    cells.iter().zip(heads).filter_map(cell).collect()
+}

@@ -1,0 +1,46 @@
+//! A table of GitHub's Markdown.
+
+use super::{About, head};
+use crate::tables::{Cell, ComparisonTable};
+
+pub(super) fn write(table: &ComparisonTable, about: &About) -> String {
+    let mut text = format!("**{}**\n\n{}\n\n", escape(&about.title), escape(&about.setting));
+    let mut names = vec!["Method".to_owned()];
+    if table.has_seeds {
+        names.push("Seeds".into());
+    }
+    names.extend(table.columns.iter().map(|column| format!("{}, %", head(column.as_ref()))));
+    text += &line(&names);
+    text +=
+        &line(&names.iter().enumerate().map(|(i, _)| if i == 0 { "---" } else { "---:" }.into()).collect::<Vec<_>>());
+    for group in &table.groups {
+        let mut title = vec![format!("**{}**", group.title)];
+        title.resize(names.len(), String::new());
+        text += &line(&title);
+        for row in &group.rows {
+            let mut cells = vec![row.title()];
+            if table.has_seeds {
+                cells.push(row.seeds.iter().map(|seed| seed.value.to_string()).collect::<Vec<_>>().join(", "));
+            }
+            cells.extend(row.cells.iter().map(|cell| cell.as_ref().map_or_else(|| "–".into(), words)));
+            text += &line(&cells);
+        }
+    }
+    format!("{text}\n{}\n", escape(&about.legend))
+}
+
+fn words(cell: &Cell) -> String {
+    let value = if cell.is_best { format!("**{}**", cell.value()) } else { cell.value() };
+    let against = cell.against.map(|a| format!(", {} ({})", a.difference(), a.p_value())).unwrap_or_default();
+    let paper = cell.beside_paper().map(|paper| format!(", paper {paper}")).unwrap_or_default();
+    let text = format!("{value} {}{against}{paper}", cell.spread());
+    text
+}
+
+fn line(cells: &[String]) -> String {
+    format!("| {} |\n", cells.iter().map(|cell| escape(cell)).collect::<Vec<_>>().join(" | "))
+}
+
+fn escape(text: &str) -> String {
+    text.replace('|', "\\|").replace('<', "&lt;").replace(['\n', '\r'], " ")
+}

@@ -1,0 +1,204 @@
+//! Tables to take along: CSV, LaTeX, Markdown and JSON, all of the same rows and columns as the page.
+
+mod csv;
+mod json;
+mod latex;
+mod markdown;
+
+use retort_spec::Attack;
+
+use super::ComparisonTable;
+
+/// A format of tables.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TableFormat {
+    /// Comma-separated values, a line for each row of the table.
+    Csv,
+    /// A LaTeX document with the table in booktabs.
+    Latex,
+    /// A table of GitHub's Markdown.
+    Markdown,
+    /// A JSON object.
+    Json,
+}
+
+impl TableFormat {
+    /// All of them, in the order of the page.
+    pub const ALL: [Self; 4] = [Self::Csv, Self::Latex, Self::Markdown, Self::Json];
+
+    /// The ending of a file of this format.
+    pub const fn extension(self) -> &'static str {
+        match self {
+            Self::Csv => "csv",
+            Self::Latex => "tex",
+            Self::Markdown => "md",
+            Self::Json => "json",
+        }
+    }
+
+    /// The name that people know.
+    pub const fn title(self) -> &'static str {
+        match self {
+            Self::Csv => "CSV",
+            Self::Latex => "LaTeX",
+            Self::Markdown => "Markdown",
+            Self::Json => "JSON",
+        }
+    }
+
+    /// The media type.
+    pub const fn media_type(self) -> &'static str {
+        match self {
+            Self::Csv => "text/csv; charset=utf-8",
+            Self::Latex => "application/x-latex; charset=utf-8",
+            Self::Markdown => "text/markdown; charset=utf-8",
+            Self::Json => "application/json",
+        }
+    }
+
+    /// The format whose files end so.
+    pub fn of_extension(extension: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|format| format.extension() == extension)
+    }
+
+    /// Writes a table. `about` says what it is of: the title, then how it was made.
+    pub fn write(self, table: &ComparisonTable, about: &About) -> String {
+        match self {
+            Self::Csv => csv::write(table),
+            Self::Latex => latex::write(table, about),
+            Self::Markdown => markdown::write(table, about),
+            Self::Json => json::write(table, about),
+        }
+    }
+}
+
+/// What stands beside an exported table.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct About {
+    /// The comparison's title.
+    pub title: String,
+    /// How the numbers were made: dataset, images, teacher, seeds, budget.
+    pub setting: String,
+    /// How the numbers are to be read.
+    pub legend: String,
+}
+
+/// The head of a column: `Natural`, or the attack with its ε and steps.
+fn head(attack: Option<&Attack>) -> String {
+    attack.map_or_else(|| "Natural".into(), Attack::describe)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashMap;
+
+    use retort_spec::{Accuracy, ExperimentSpec, MethodName, RunKind, RunState};
+
+    use super::*;
+    use crate::{
+        RunLabel, RunRow, Score,
+        format::Moment,
+        tables::{Compared, ComparisonView},
+    };
+
+    /// A teacher and two students of CIFAR-10, two seeds each.
+    fn table() -> ComparisonTable {
+        let run = |id: i64, method: MethodName, seed: u64, correct: usize| RunRow {
+            label: RunLabel {
+                id,
+                kind: RunKind::Evaluate,
+                method,
+                variant: if method == MethodName::Ard { "preset a_b & 50 %".into() } else { String::new() },
+                architecture: retort_spec::Architecture::ResNet18,
+                is_teacher: method == MethodName::PgdAt,
+                is_imported: false,
+                seed,
+            },
+            experiment: None,
+            dataset: "cifar10".into(),
+            device: "cpu".into(),
+            state: RunState::Finished,
+            cause: None,
+            since: Moment("2026-01-01T00:00:00Z".into()),
+            progress: None,
+            seconds: None,
+            scores: vec![
+                Score { attack: None, accuracy: Accuracy { correct: correct + 300, n: 1_000 } },
+                Score { attack: Some(Attack::pgd(20)), accuracy: Accuracy { correct, n: 1_000 } },
+            ],
+            checks: vec![],
+            last_natural: None,
+        };
+        let spec = ExperimentSpec {
+            dataset: retort_spec::DatasetChoice::all_of("cifar10"),
+            teacher: retort_spec::TeacherChoice::Train(retort_spec::Architecture::ResNet18),
+            students: vec![retort_spec::Architecture::ResNet18],
+            methods: vec![MethodName::Kd, MethodName::Ard],
+            seeds: vec![1, 2],
+            ..ExperimentSpec::demo()
+        };
+        let runs = vec![
+            run(1, MethodName::PgdAt, 1, 500),
+            run(2, MethodName::PgdAt, 2, 502),
+            run(3, MethodName::Kd, 1, 400),
+            run(4, MethodName::Kd, 2, 404),
+            run(5, MethodName::Ard, 1, 510),
+        ];
+        let compared = [Compared { id: 1, spec: &spec, runs: &runs }];
+        ComparisonTable::new(&compared, &ComparisonView::default(), &HashMap::new())
+    }
+
+    fn about() -> About {
+        About {
+            title: "KD & ARD_1".into(), setting: "cifar10, 100 % of it".into(), legend: "± is a deviation.".into()
+        }
+    }
+
+    #[test]
+    fn csv_has_a_line_for_each_row_and_quotes_what_needs_it() {
+        let csv = TableFormat::Csv.write(&table(), &about());
+        let lines: Vec<_> = csv.split("\r\n").collect();
+        assert_eq!(
+            lines[0],
+            "role,student,teacher,method,variant,seeds,Natural,Natural std,Natural low,Natural high,Natural n,Natural paper,\
+             \"PGD-20, ε 8/255, step 2/255\",\"PGD-20, ε 8/255, step 2/255 std\",\"PGD-20, ε 8/255, step 2/255 low\",\
+             \"PGD-20, ε 8/255, step 2/255 high\",\"PGD-20, ε 8/255, step 2/255 n\",\"PGD-20, ε 8/255, step 2/255 paper\""
+        );
+        assert_eq!(
+            lines[1],
+            "teacher,,ResNet-18,PGD-AT,,1 2,80.1,0.1414213562373,,,2,76.54,50.1,0.1414213562373,,,2,44.46"
+        );
+        assert!(lines[3].starts_with("student,ResNet-18,ResNet-18,ARD,preset a_b & 50 %,1,81,,78."), "{}", lines[3]);
+    }
+
+    #[test]
+    fn latex_is_a_whole_document_and_escapes_what_latex_reads_as_commands() {
+        let latex = TableFormat::Latex.write(&table(), &about());
+        assert!(latex.starts_with("\\documentclass") && latex.trim_end().ends_with("\\end{document}"));
+        assert!(latex.contains("\\toprule") && latex.contains("\\bottomrule"));
+        assert!(latex.contains("ARD, preset a\\_b \\& 50 \\%") && latex.contains("KD \\& ARD\\_1"), "{latex}");
+        assert!(latex.contains("$\\varepsilon$ 8/255") && latex.contains("\\textbf{81.00}"), "{latex}");
+        assert!(latex.contains("50.10 {\\footnotesize $\\pm$ 0.14}"), "{latex}");
+        assert!(latex.is_ascii(), "{latex}");
+    }
+
+    #[test]
+    fn markdown_has_as_many_cells_in_every_line() {
+        let markdown = TableFormat::Markdown.write(&table(), &about());
+        let table: Vec<_> = markdown.lines().filter(|line| line.starts_with('|')).collect();
+        assert!(table.iter().all(|line| line.matches('|').count() == table[0].matches('|').count()), "{markdown}");
+        assert!(markdown.contains("| KD | 1, 2 | 70.20 ± 0.28 (n=2), paper 76.13 (−5.93) |"), "{markdown}");
+    }
+
+    #[test]
+    fn json_says_all_that_is_known_of_a_cell() {
+        let json: serde_json::Value = serde_json::from_str(&TableFormat::Json.write(&table(), &about())).unwrap();
+        let cell = &json["rows"][1]["cells"][1];
+        assert_eq!(
+            (cell["column"].as_str(), cell["paper"].as_f64()),
+            (Some("PGD-20, ε 8/255, step 2/255"), Some(40.13))
+        );
+        assert_eq!((cell["mean"].as_f64(), cell["n"].as_u64()), (Some(40.2), Some(2)));
+        assert_eq!(json["rows"][2]["cells"][0]["interval"].as_array().unwrap().len(), 2);
+    }
+}

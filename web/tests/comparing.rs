@@ -1,0 +1,128 @@
+//! Facts about the table of a comparison: what is chosen, tested, combined, and held against the paper.
+
+#![allow(clippy::unwrap_used)]
+
+mod sample;
+
+use retort_spec::{Accuracy, Architecture, Attack, DatasetChoice, ExperimentSpec, MethodName, TeacherChoice};
+use retort_web::{
+    ComparisonView, RightAnswers, Template,
+    pages::{ComparisonPage, OtherExperiment},
+};
+
+fn page(view: ComparisonView) -> ComparisonPage {
+    ComparisonPage { view, ..sample::comparison(sample::large(), 72) }
+}
+
+/// The first cells of the rows of the table, in their order.
+fn rows(page: &ComparisonPage) -> Vec<String> {
+    page.table().rows().map(|row| format!("{} {}", row.title(), row.architecture)).collect()
+}
+
+#[test]
+fn rows_and_columns_are_those_that_were_chosen() {
+    let view = ComparisonView {
+        student: vec!["resnet8".into()],
+        method: vec!["ard".into(), "gacd".into()],
+        column: vec!["natural".into(), "pgd-20-e-8-255-step-2-255".into()],
+        ..ComparisonView::default()
+    };
+    let page = page(view);
+    assert_eq!(rows(&page), ["PGD-AT ResNet-18", "ARD ResNet-8", "GACD ResNet-8"]);
+    assert_eq!(page.table().columns, [None, Some(Attack::pgd(20))]);
+}
+
+#[test]
+fn a_column_sorts_the_rows_of_each_student() {
+    let sort = "-pgd-20-e-8-255-step-2-255".into();
+    let sorted = rows(&page(ComparisonView { sort, student: vec!["resnet8".into()], ..ComparisonView::default() }));
+    assert_eq!(sorted[1..], ["KD ResNet-8", "GACD ResNet-8", "ARD ResNet-8", "GACD+AFT ResNet-8"]);
+    let sorted = rows(&page(ComparisonView { sort: "natural".into(), ..ComparisonView::default() }));
+    assert_eq!(sorted[1], "GACD ResNet-8");
+}
+
+#[test]
+fn seeds_unfold_below_their_row_with_links_to_their_runs() {
+    let html = page(ComparisonView { seeds: "each".into(), ..ComparisonView::default() }).render().unwrap();
+    assert_eq!(html.matches(r#"<tr class="member">"#).count(), 3 * 9);
+    assert!(html.contains("Only means"));
+}
+
+#[test]
+fn a_choice_of_everything_is_no_choice() {
+    let all = |ids: &[&str]| ids.iter().map(|id| (*id).to_owned()).collect();
+    let mut page = page(ComparisonView {
+        student: all(&["resnet8", "resnet20"]),
+        method: all(&["kd"]),
+        ..ComparisonView::default()
+    });
+    page.simplify();
+    assert_eq!(page.view.query(), "?method=kd");
+}
+
+#[test]
+fn rows_are_tested_against_the_baseline_on_the_same_images() {
+    let spec = ExperimentSpec { methods: vec![MethodName::Kd, MethodName::Ard], ..ExperimentSpec::demo() };
+    let mut page = sample::comparison(spec, 6);
+    page.view.baseline = "ard:resnet8".into();
+    let evaluations: Vec<_> = page.runs.iter().filter(|r| r.label.is_evaluation()).map(|r| r.label.id).collect();
+    let [teacher, kd, ard] = evaluations[..] else { panic!("three models are evaluated") };
+    // Ten images: KD has 8 right, ARD the first of them and two others; the teacher saw other images.
+    let answers = |right: std::ops::Range<usize>, images| RightAnswers {
+        images,
+        under: vec![(None, (0..10).map(|i| right.contains(&i)).collect())],
+    };
+    page.right = [(teacher, answers(0..9, 2)), (kd, answers(0..8, 1)), (ard, answers(7..10, 1))].into();
+    let table = page.table();
+    let cells: Vec<_> = table.rows().map(|row| row.cells[0].clone().unwrap().against).collect();
+    let against = cells[1].unwrap();
+    assert!(cells[0].is_none() && cells[2].is_none());
+    // 7 against 2 discordant images: 2 · (1 + 9 + 36) / 2⁹.
+    assert!((against.difference - 50.0).abs() < 1e-9 && (against.p_value - 92.0 / 512.0).abs() < 1e-12);
+    let html = page.render().unwrap();
+    assert!(html.contains("+50.00 <small>p = 0.180</small>") && html.contains("McNemar"));
+}
+
+#[test]
+fn the_papers_number_stands_beside_ours_with_the_difference_and_our_budget() {
+    let spec = ExperimentSpec {
+        dataset: DatasetChoice::all_of("cifar10"),
+        teacher: TeacherChoice::Train(Architecture::ResNet18),
+        students: vec![Architecture::ResNet18, Architecture::ResNet8],
+        methods: vec![MethodName::Kd],
+        ..ExperimentSpec::demo()
+    };
+    let mut page = sample::comparison(spec, 6);
+    for score in page.runs.iter_mut().flat_map(|run| &mut run.scores) {
+        score.accuracy = Accuracy { correct: 500, n: 1_000 };
+    }
+    let table = page.table();
+    let paper: Vec<_> =
+        table.rows().map(|row| row.cells.iter().map(|c| c.as_ref()?.paper).collect::<Vec<_>>()).collect();
+    assert_eq!(paper, [vec![Some(76.54), Some(44.46)], vec![None, None], vec![Some(76.13), Some(40.13)]]);
+    let html = page.render().unwrap();
+    assert!(html.contains("paper 40.13 (+9.87)") && html.contains("budget above"), "{html}");
+}
+
+#[test]
+fn experiments_that_were_made_alike_share_their_rows_and_others_say_how_they_differ() {
+    let spec = |seeds: &[u64]| ExperimentSpec {
+        seeds: seeds.to_vec(),
+        methods: vec![MethodName::Kd],
+        ..ExperimentSpec::demo()
+    };
+    let other = |id: i64, spec: ExperimentSpec| OtherExperiment { id, runs: sample::runs(&spec, id, 99), spec };
+    let mut page = sample::comparison(spec(&[1, 2]), 99);
+    page.with = vec![other(2, spec(&[2, 3])), other(3, ExperimentSpec { epochs: Some(9), ..spec(&[1]) })];
+    let table = page.table();
+    let seeds = |i: usize| -> Vec<u64> { table.rows().nth(i).unwrap().seeds.iter().map(|s| s.value).collect() };
+    assert_eq!(table.groups.len(), 4);
+    assert_eq!((seeds(1), seeds(3)), (vec![1, 2, 3], vec![1]));
+    assert_eq!(
+        table.groups[1].title,
+        "Student ResNet-8 · experiments 1 and 2: fashion-mnist-5k, smoke budget, 4 epochs"
+    );
+    assert_eq!(table.groups[3].title, "Student ResNet-8 · experiment 3: fashion-mnist-5k, smoke budget, 9 epochs");
+    let keys: Vec<_> = table.rows().map(|row| row.key.clone()).collect();
+    assert_eq!(keys, ["pgd-at:resnet8:teacher", "kd:resnet8", "pgd-at:resnet8:teacher:3", "kd:resnet8:3"]);
+}
