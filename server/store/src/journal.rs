@@ -40,7 +40,10 @@ impl Store {
 
 async fn apply(tx: &mut SqliteConnection, run: i64, record: &Record) -> Result<()> {
     match &record.event {
-        Event::Metrics { stage, epoch, values } => return metrics::keep(tx, run, *stage, *epoch, values).await,
+        Event::Metrics { stage, epoch, values } => {
+            metrics::keep(tx, run, *stage, *epoch, values).await?;
+            return metrics::keep_wall_time(tx, run, *stage, *epoch, time_of(record)).await;
+        }
         Event::Evaluation { attack, accuracy } => {
             return evaluations::keep(tx, run, attack.as_ref(), *accuracy).await;
         }
@@ -116,6 +119,7 @@ mod tests {
     use retort_spec::{Accuracy, Attack, LogLevel, Stage};
 
     use super::*;
+    use crate::metrics::WALL_TIME;
     use crate::testing::{TestStore, started};
 
     fn metrics(epoch: usize, loss: f64) -> Event {
@@ -144,6 +148,9 @@ mod tests {
         test.record(1, [metrics(1, 2.0), metrics(2, 1.5)]).await;
         test.record(1, [metrics(2, 1.5), metrics(3, 1.0)]).await;
         let kept = test.store.metrics(1).await.unwrap();
+        let (kept, times): (Vec<_>, Vec<_>) = kept.into_iter().partition(|metric| metric.key != WALL_TIME);
+        // The records of a test all bear one time, long before the run's start.
+        assert_eq!(times.iter().map(|m| (m.epoch, m.value)).collect::<Vec<_>>(), [(1, 0.0), (2, 0.0), (3, 0.0)]);
         assert_eq!(kept.iter().map(|m| (m.epoch, m.value)).collect::<Vec<_>>(), [(1, 2.0), (2, 1.5), (3, 1.0)]);
         assert_eq!(test.store.metrics_of_runs(&[1, 2], &["train_loss"]).await.unwrap()[&1], kept);
         assert!(test.store.metrics_of_runs(&[1, 2], &["learning_rate"]).await.unwrap().is_empty());

@@ -2,13 +2,18 @@
 
 use std::collections::{BTreeMap, HashMap};
 
+use jiff::Timestamp;
 use retort_spec::Stage;
 use sqlx::{Row, SqliteConnection, sqlite::SqliteRow};
 
 use crate::{
     Result, Store,
-    row::{count, json, stored, to_word, word},
+    row::{count, json, stored, time_text, to_word, word},
 };
+
+/// The figure that the store itself adds to each epoch: seconds from the run's first start to the epoch's end, pauses
+/// included.
+pub const WALL_TIME: &str = "wall_time";
 
 /// One figure of one epoch.
 #[derive(Clone, Debug, PartialEq)]
@@ -92,4 +97,21 @@ pub(crate) async fn keep(
         .await?;
     }
     Ok(())
+}
+
+/// Keeps when an epoch ended. A run whose start is not known has no wall time.
+pub(crate) async fn keep_wall_time(
+    tx: &mut SqliteConnection,
+    run: i64,
+    stage: Stage,
+    epoch: usize,
+    at: Timestamp,
+) -> Result<()> {
+    let since = "SELECT max(0.0, unixepoch(?, 'subsec') - unixepoch(started_at, 'subsec')) FROM runs WHERE id = ?";
+    let since = sqlx::query_scalar(since).bind(time_text(at)).bind(run);
+    let seconds: Option<f64> = since.fetch_one(&mut *tx).await?;
+    match seconds {
+        Some(seconds) => keep(tx, run, stage, epoch, &BTreeMap::from([(WALL_TIME.to_owned(), seconds)])).await,
+        None => Ok(()),
+    }
 }

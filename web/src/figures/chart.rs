@@ -24,7 +24,20 @@ pub struct Line {
     /// What stands beside its end; lines with the same name share one, and an empty one is left out.
     pub name: String,
     /// The points in ascending x, in pieces that are not joined to each other.
-    pub pieces: Vec<Vec<(f64, f64)>>,
+    pub pieces: Vec<Vec<BandPoint>>,
+}
+
+/// A point of a line, and the range of what it is the mean of; of a single value the range is that.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct BandPoint {
+    /// Its place.
+    pub x: f64,
+    /// The mean.
+    pub y: f64,
+    /// The lowest value.
+    pub low: f64,
+    /// The highest value.
+    pub high: f64,
 }
 
 /// A line chart before it is drawn.
@@ -57,6 +70,9 @@ impl Chart {
         );
         self.draw_axes(&mut svg, &x, &y, WIDTH - right);
         for line in &self.lines {
+            draw_bands(&mut svg, line, &x, &y);
+        }
+        for line in &self.lines {
             draw_line(&mut svg, line, &x, &y);
         }
         self.draw_names(&mut svg, &y, WIDTH - right);
@@ -65,8 +81,8 @@ impl Chart {
     }
 
     fn y_axis(&self) -> Axis {
-        let values = || self.lines.iter().flat_map(|l| l.pieces.iter().flatten()).map(|p| p.1);
-        let (low, high) = values().fold((f64::INFINITY, f64::NEG_INFINITY), |(l, h), v| (l.min(v), h.max(v)));
+        let points = self.lines.iter().flat_map(|l| l.pieces.iter().flatten());
+        let (low, high) = points.fold((f64::INFINITY, f64::NEG_INFINITY), |(l, h), p| (l.min(p.low), h.max(p.high)));
         let (low, high) = if low <= high { (low, high) } else { (0.0, 1.0) };
         let pixels = (HEIGHT - BOTTOM, TOP);
         if self.is_log && low > 0.0 { Axis::log(low, high, pixels) } else { Axis::linear(low, high, pixels, 5) }
@@ -143,7 +159,23 @@ impl Chart {
 impl Line {
     /// Its last point.
     pub fn end(&self) -> Option<(f64, f64)> {
-        self.pieces.iter().rev().find_map(|piece| piece.last().copied())
+        self.pieces.iter().rev().find_map(|piece| piece.last()).map(|point| (point.x, point.y))
+    }
+}
+
+/// The range behind a line, where it has one.
+fn draw_bands(svg: &mut String, line: &Line, x: &Axis, y: &Axis) {
+    for piece in line.pieces.iter().filter(|piece| piece.len() > 1 && piece.iter().any(|p| p.low < p.high)) {
+        let side = |value: fn(&BandPoint) -> f64| {
+            thin(&piece.iter().map(|p| (p.x, value(p))).collect::<Vec<_>>(), MAX_POINTS / 2)
+        };
+        let (above, below) = (side(|p| p.high), side(|p| p.low));
+        let _ = write!(svg, r#"<polygon class="band {}" points=""#, line.label.class());
+        for (px, py) in above.into_iter().chain(below.into_iter().rev()) {
+            let _ = write!(svg, "{:.1},{:.1} ", x.place(px), y.place(py));
+        }
+        svg.truncate(svg.len() - 1);
+        svg.push_str(r#""/>"#);
     }
 }
 
@@ -155,7 +187,7 @@ fn draw_line(svg: &mut String, line: &Line, x: &Axis, y: &Axis) {
             let _ = write!(svg, r#" stroke-dasharray="{dash}""#);
         }
         svg.push_str(r#" points=""#);
-        for (px, py) in thin(piece, MAX_POINTS) {
+        for (px, py) in thin(&piece.iter().map(|p| (p.x, p.y)).collect::<Vec<_>>(), MAX_POINTS) {
             let _ = write!(svg, "{:.1},{:.1} ", x.place(px), y.place(py));
         }
         svg.truncate(svg.len() - 1);
@@ -163,7 +195,7 @@ fn draw_line(svg: &mut String, line: &Line, x: &Axis, y: &Axis) {
     }
     // A single epoch has no line to see; otherwise the end is marked.
     for piece in line.pieces.iter().filter(|p| p.len() == 1) {
-        svg.push_str(&mark::marker(&line.label, x.place(piece[0].0), y.place(piece[0].1)));
+        svg.push_str(&mark::marker(&line.label, x.place(piece[0].x), y.place(piece[0].y)));
     }
     if let Some((px, py)) = line.end() {
         svg.push_str(&mark::marker(&line.label, x.place(px), y.place(py)));

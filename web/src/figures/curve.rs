@@ -1,61 +1,35 @@
-//! The curves of trainings: natural accuracy and training loss by epoch.
+//! The curves of trainings: accuracies and losses, by epoch or by wall time, seeds as a band.
 
-use retort_spec::Architecture;
+use std::collections::BTreeMap;
+
+use retort_spec::{Architecture, Stage};
 
 use super::{
-    CurvePoint, Figure, RunCurves,
-    chart::{Chart, Line},
+    CurvePoint, Figure, Quantity, RunCurves,
+    chart::{BandPoint, Chart, Line},
+    ends::caption,
 };
-use crate::format::{self, lower_first};
+use crate::format::lower_first;
 
-const TEACHER: &str = "Teacher";
+pub(super) const TEACHER: &str = "Teacher";
 
-/// What is drawn.
-#[derive(Clone, Copy, PartialEq)]
-enum Quantity {
-    NaturalAccuracy,
-    TrainLoss,
+/// What stands at the x axis.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Along {
+    Epochs,
+    /// The share of each run's own epochs.
+    Share,
+    /// The wall time in units of so many seconds.
+    Time(f64, &'static str),
 }
 
-impl Quantity {
-    const fn title(self) -> &'static str {
-        match self {
-            Self::NaturalAccuracy => "Natural accuracy on the test images, %",
-            Self::TrainLoss => "Training loss, nats",
-        }
-    }
-
-    /// As it stands in a sentence.
-    const fn noun(self) -> &'static str {
-        match self {
-            Self::NaturalAccuracy => "the natural accuracy",
-            Self::TrainLoss => "the training loss",
-        }
-    }
-
-    fn points(self, run: &RunCurves) -> &[CurvePoint] {
-        match self {
-            Self::NaturalAccuracy => &run.natural_accuracy,
-            Self::TrainLoss => &run.train_loss,
-        }
-    }
-
-    fn say(self, value: f64) -> String {
-        match self {
-            Self::NaturalAccuracy => format!("{} %", format::percent(value)),
-            Self::TrainLoss => format::figure(value),
-        }
-    }
-}
-
-/// The figures of one training: its natural accuracy and its loss, those of which there is something to see.
-pub fn run_figures(run: &RunCurves) -> Vec<Figure> {
-    let both = [Quantity::NaturalAccuracy, Quantity::TrainLoss];
-    both.into_iter().filter_map(|quantity| draw(quantity, &[run], None)).collect()
+/// The figures of one training, of those quantities of which there is something to see.
+pub fn run_figures(run: &RunCurves, by_time: bool) -> Vec<Figure> {
+    Quantity::ALL.into_iter().filter_map(|quantity| draw(quantity, &[run], None, by_time)).collect()
 }
 
 /// The figures of a comparison: for each student, its methods and the teacher.
-pub fn comparison_figures(runs: &[RunCurves]) -> Vec<Figure> {
+pub fn comparison_figures(runs: &[RunCurves], by_time: bool) -> Vec<Figure> {
     let mut students: Vec<Architecture> =
         runs.iter().filter(|r| !r.label.is_teacher).map(|r| r.label.architecture).collect();
     students.sort_unstable();
@@ -64,73 +38,131 @@ pub fn comparison_figures(runs: &[RunCurves]) -> Vec<Figure> {
     for student in &students {
         let members: Vec<_> = runs.iter().filter(|r| r.label.is_teacher || r.label.architecture == *student).collect();
         let named = (students.len() > 1).then_some(*student);
-        for quantity in [Quantity::NaturalAccuracy, Quantity::TrainLoss] {
-            figures.extend(draw(quantity, &members, named));
-        }
+        figures.extend(Quantity::ALL.into_iter().filter_map(|quantity| draw(quantity, &members, named, by_time)));
     }
     figures
 }
 
-fn draw(quantity: Quantity, runs: &[&RunCurves], student: Option<Architecture>) -> Option<Figure> {
-    let runs: Vec<_> = runs.iter().copied().filter(|r| finite(quantity.points(r)).next().is_some()).collect();
-    if runs.is_empty() {
-        return None;
+fn draw(quantity: Quantity, runs: &[&RunCurves], student: Option<Architecture>, by_time: bool) -> Option<Figure> {
+    let runs: Vec<_> = runs.iter().copied().filter(|r| finite(r.points(quantity)).next().is_some()).collect();
+    let along = along(&runs, by_time)?;
+    let mut groups: Vec<Vec<&RunCurves>> = Vec::new();
+    for run in &runs {
+        match groups.iter_mut().find(|group| name(group[0]) == name(run)) {
+            Some(group) => group.push(run),
+            None => groups.push(vec![run]),
+        }
     }
-    let lengths: Vec<usize> = runs.iter().map(|r| length(r)).collect();
-    let (shortest, longest) = (lengths.iter().min().copied()?, lengths.iter().max().copied()?);
-    // Methods with stages of their own have several times the epochs of the others; by its own share each line has
-    // the whole width.
-    let by_share = 2 * longest > 3 * shortest;
-    let lines: Vec<_> = runs.iter().map(|run| line(quantity, run, runs.len() > 1, by_share)).collect();
-    let values = || runs.iter().flat_map(|r| finite(quantity.points(r))).map(|p| p.value);
+    let lines: Vec<_> = groups.iter().map(|group| line(quantity, group, groups.len() > 1, along)).collect();
+    let values = || runs.iter().flat_map(|r| finite(r.points(quantity))).map(|p| p.value);
     let (low, high) = values().fold((f64::INFINITY, 0.0_f64), |(l, h), v| (l.min(v), h.max(v)));
     let caption = caption(quantity, &runs);
     let title = match student {
         Some(student) => format!("{student}: {}", lower_first(quantity.title())),
         None => quantity.title().into(),
     };
+    let last = lines.iter().filter_map(Line::end).map(|end| end.0).fold(0.0, f64::max);
     let chart = Chart {
         description: format!("{title}. {caption}"),
-        x_label: if by_share { "share of each run's own epochs, %".into() } else { "epoch".into() },
+        x_label: match along {
+            Along::Epochs => "epoch".into(),
+            Along::Share => "share of each run's own epochs, %".into(),
+            Along::Time(_, unit) => format!("wall time, {unit}"),
+        },
         lines,
-        x: if by_share { (0.0, 100.0) } else { (1.0, longest as f64) },
+        x: match along {
+            Along::Epochs => (1.0, runs.iter().map(|r| length(r)).max()? as f64),
+            Along::Share => (0.0, 100.0),
+            Along::Time(..) => (0.0, last.max(1e-3)),
+        },
         is_log: quantity == Quantity::TrainLoss && low > 0.0 && high / low > 20.0,
-        rules: if runs.len() == 1 { stage_rules(quantity.points(runs[0])) } else { Vec::new() },
+        rules: match runs.as_slice() {
+            [run] if along == Along::Epochs => stage_rules(run.points(quantity)),
+            _ => Vec::new(),
+        },
     };
     Some(Figure { title, svg: chart.svg(), caption })
 }
 
+/// By what the curves of these runs are drawn; none without a run.
+fn along(runs: &[&RunCurves], by_time: bool) -> Option<Along> {
+    let lengths = || runs.iter().map(|r| length(r));
+    let (shortest, longest) = (lengths().min()?, lengths().max()?);
+    let seconds = runs.iter().filter_map(|run| run.wall_time.values().copied().reduce(f64::max)).reduce(f64::max);
+    if let (true, Some(seconds)) = (by_time, seconds) {
+        return Some(match seconds {
+            s if s < 120.0 => Along::Time(1.0, "s"),
+            s if s < 7_200.0 => Along::Time(60.0, "min"),
+            _ => Along::Time(3_600.0, "h"),
+        });
+    }
+    // Methods with stages of their own have several times the epochs of the others; by its own share each line has
+    // the whole width.
+    Some(if 2 * longest > 3 * shortest { Along::Share } else { Along::Epochs })
+}
+
 /// Values that an axis can show; a training that diverged reports others.
-fn finite(points: &[CurvePoint]) -> impl Iterator<Item = &CurvePoint> {
+pub(super) fn finite(points: &[CurvePoint]) -> impl Iterator<Item = &CurvePoint> {
     points.iter().filter(|p| p.value.is_finite())
 }
 
 /// Its epochs, or as many as it has reported.
-fn length(run: &RunCurves) -> usize {
-    let last = run.train_loss.iter().chain(&run.natural_accuracy).map(|p| p.epoch).max().unwrap_or(1);
+pub(super) fn length(run: &RunCurves) -> usize {
+    let last = run.values.values().flatten().map(|p| p.epoch).max().unwrap_or(1);
     run.epochs.unwrap_or(last).max(last)
 }
 
-/// A loss is interrupted where a stage ends: what it measures before and after is not the same.
-fn line(quantity: Quantity, run: &RunCurves, is_one_of_many: bool, by_share: bool) -> Line {
-    let total = length(run) as f64;
-    let mut pieces: Vec<Vec<(f64, f64)>> = Vec::new();
-    let mut stage = None;
-    for point in finite(quantity.points(run)) {
-        if pieces.is_empty() || quantity == Quantity::TrainLoss && stage != Some(point.stage) {
-            pieces.push(Vec::new());
-            stage = Some(point.stage);
-        }
-        let x = if by_share { 100.0 * point.epoch as f64 / total } else { point.epoch as f64 };
-        if let Some(piece) = pieces.last_mut() {
-            piece.push((x, point.value));
-        }
-    }
-    Line { label: run.label.clone(), name: if is_one_of_many { short_name(run) } else { String::new() }, pieces }
+/// What the runs of a group report of one epoch.
+#[derive(Default)]
+struct Epoch {
+    stage: Option<Stage>,
+    values: Vec<f64>,
+    seconds: Vec<f64>,
 }
 
-fn name(run: &RunCurves) -> String {
-    if run.label.is_teacher { TEACHER.into() } else { run.label.row() }
+/// The mean of a group's runs with their range. A loss is interrupted where a stage ends: what it measures before and after
+/// is not the same.
+fn line(quantity: Quantity, group: &[&RunCurves], is_one_of_many: bool, along: Along) -> Line {
+    let mut epochs: BTreeMap<usize, Epoch> = BTreeMap::new();
+    for run in group {
+        for point in finite(run.points(quantity)) {
+            let epoch = epochs.entry(point.epoch).or_default();
+            epoch.stage = Some(point.stage);
+            epoch.values.push(point.value);
+            epoch.seconds.extend(run.wall_time.get(&point.epoch));
+        }
+    }
+    let mean = |values: &[f64]| values.iter().sum::<f64>() / values.len() as f64;
+    let total = group.iter().map(|run| length(run)).max().unwrap_or(1) as f64;
+    let mut pieces: Vec<Vec<BandPoint>> = Vec::new();
+    let mut stage = None;
+    for (epoch, Epoch { stage: of, values, seconds }) in epochs {
+        let x = match along {
+            Along::Epochs => epoch as f64,
+            Along::Share => 100.0 * epoch as f64 / total,
+            Along::Time(unit, _) if seconds.is_empty() => f64::NAN * unit,
+            Along::Time(unit, _) => mean(&seconds) / unit,
+        };
+        if x.is_nan() {
+            continue;
+        }
+        if pieces.is_empty() || quantity == Quantity::TrainLoss && stage != of {
+            pieces.push(Vec::new());
+            stage = of;
+        }
+        if let Some(piece) = pieces.last_mut() {
+            let low = values.iter().copied().fold(f64::INFINITY, f64::min);
+            let high = values.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+            piece.push(BandPoint { x, y: mean(&values), low, high });
+        }
+    }
+    let name = if is_one_of_many { short_name(group[0]) } else { String::new() };
+    Line { label: group[0].label.clone(), name, pieces }
+}
+
+pub(super) fn name(run: &RunCurves) -> String {
+    let own = if run.label.is_teacher { TEACHER.into() } else { run.label.row() };
+    join(own, &run.group)
 }
 
 /// The name as it stands beside a line: of what sets a variant apart only the values, as the caption says what they are of.
@@ -139,7 +171,11 @@ fn short_name(run: &RunCurves) -> String {
         return name(run);
     }
     let values = run.label.variant.split(", ").filter_map(|setting| setting.split(' ').next_back());
-    format!("{}, {}", run.label.method_name(), values.collect::<Vec<_>>().join(", "))
+    join(format!("{}, {}", run.label.method_name(), values.collect::<Vec<_>>().join(", ")), &run.group)
+}
+
+fn join(name: String, group: &str) -> String {
+    if group.is_empty() { name } else { format!("{name} ({group})") }
 }
 
 /// Where each stage but the first begins.
@@ -148,80 +184,9 @@ fn stage_rules(points: &[CurvePoint]) -> Vec<(f64, String)> {
     starts.map(|w| (w[1].epoch as f64 - 0.5, w[1].stage.title().to_owned())).collect()
 }
 
-/// The last values of the runs that share a name.
-struct End {
-    name: String,
-    values: Vec<f64>,
-    /// Epochs done and asked for, while all of them agree.
-    place: Option<(usize, usize)>,
-}
-
-impl End {
-    fn mean(&self) -> f64 {
-        self.values.iter().sum::<f64>() / self.values.len() as f64
-    }
-
-    fn is_complete(&self) -> bool {
-        self.place.is_some_and(|(done, all)| done == all)
-    }
-
-    /// What is to be known beside the value: over how many runs, and how far they are unless the sentence says it.
-    fn remark(&self, says_place: bool) -> String {
-        let mean = (self.values.len() > 1).then(|| format!("mean of {}", self.values.len()));
-        let place = match self.place {
-            _ if says_place || self.is_complete() => None,
-            Some((done, all)) => Some(format!("epoch {done} of {all}")),
-            None => Some("some still train".into()),
-        };
-        let remarks: Vec<_> = mean.into_iter().chain(place).collect();
-        if remarks.is_empty() { String::new() } else { format!(" ({})", remarks.join(", ")) }
-    }
-}
-
-/// What the figure finds: where each method stands now, the best first.
-fn caption(quantity: Quantity, runs: &[&RunCurves]) -> String {
-    let mut ends: Vec<End> = Vec::new();
-    for run in runs {
-        let Some(last) = finite(quantity.points(run)).last() else { continue };
-        let place = Some((last.epoch, length(run)));
-        match ends.iter_mut().find(|e| e.name == name(run)) {
-            Some(end) => {
-                end.values.push(last.value);
-                end.place = end.place.filter(|p| Some(*p) == place);
-            }
-            None => ends.push(End { name: name(run), values: vec![last.value], place }),
-        }
-    }
-    ends.sort_by(|a, b| match quantity {
-        Quantity::NaturalAccuracy => b.mean().total_cmp(&a.mean()),
-        Quantity::TrainLoss => a.mean().total_cmp(&b.mean()),
-    });
-    let common = ends.first().and_then(|e| e.place).filter(|p| ends.iter().all(|e| e.place == Some(*p)));
-    let start = match common {
-        Some((done, all)) if done == all => format!("After all {} ", format::plural(all, "epoch", "epochs")),
-        Some((done, all)) => format!("After {done} of {} ", format::plural(all, "epoch", "epochs")),
-        None if ends.iter().all(End::is_complete) => "After training ".into(),
-        None => "So far ".into(),
-    };
-    if let ([end], [_]) = (ends.as_slice(), runs) {
-        return format!("{start}{} is {}.", quantity.noun(), quantity.say(end.mean()));
-    }
-    let parts = ends.iter().enumerate().map(|(i, end)| {
-        let who = if end.name == TEACHER { "the teacher" } else { &end.name };
-        let verb = if i == 0 { "is " } else { "" };
-        format!("of {who} {verb}{}{}", quantity.say(end.mean()), end.remark(common.is_some()))
-    });
-    let parts = parts.collect::<Vec<_>>().join(", ");
-    let scale = match quantity {
-        Quantity::TrainLoss => " Each method has a loss of its own: compare shapes, not heights.",
-        Quantity::NaturalAccuracy => "",
-    };
-    format!("{start}{} {parts}.{scale}", quantity.noun())
-}
-
 #[cfg(test)]
 mod tests {
-    use retort_spec::{MethodName, Stage};
+    use retort_spec::MethodName;
 
     use super::*;
     use crate::RunLabel;
@@ -239,9 +204,10 @@ mod tests {
                 is_imported: false,
                 seed,
             },
+            group: String::new(),
             epochs: Some(epochs),
-            train_loss: losses.iter().enumerate().map(point).collect(),
-            natural_accuracy: vec![],
+            values: [(Quantity::TrainLoss, losses.iter().enumerate().map(point).collect())].into(),
+            wall_time: BTreeMap::new(),
         }
     }
 
@@ -249,7 +215,7 @@ mod tests {
     fn the_caption_says_where_each_method_stands() {
         let runs =
             [run(MethodName::Ard, 1, 5, &[2.0, 1.5, 1.0, 0.912]), run(MethodName::Kd, 1, 5, &[2.0, 1.0, 0.7, 0.54])];
-        let figures = comparison_figures(&runs);
+        let figures = comparison_figures(&runs, false);
         let caption = &figures[0].caption;
         assert!(
             caption.starts_with("After 4 of 5 epochs the training loss of KD is 0.540, of ARD 0.912."),
@@ -260,16 +226,17 @@ mod tests {
     #[test]
     fn the_caption_averages_over_seeds_and_says_so() {
         let runs = [run(MethodName::Kd, 1, 2, &[1.0, 0.4]), run(MethodName::Kd, 2, 2, &[1.0, 0.6])];
-        let caption = &comparison_figures(&runs)[0].caption;
+        let caption = &comparison_figures(&runs, false)[0].caption;
         assert!(caption.starts_with("After all 2 epochs the training loss of KD is 0.500 (mean of 2)."), "{caption}");
     }
 
     #[test]
     fn a_loss_is_not_joined_across_stages() {
         let mut curves = run(MethodName::GacdAft, 1, 4, &[9.0, 8.0, 1.2, 1.1]);
-        curves.train_loss[2].stage = Stage::Finetune;
-        curves.train_loss[3].stage = Stage::Finetune;
-        let svg = &run_figures(&curves)[0].svg;
+        for point in &mut curves.values.get_mut(&Quantity::TrainLoss).unwrap()[2..] {
+            point.stage = Stage::Finetune;
+        }
+        let svg = &run_figures(&curves, false)[0].svg;
         assert_eq!(svg.matches("<polyline").count(), 2);
         assert!(svg.contains("fine-tuning"));
     }
@@ -277,19 +244,19 @@ mod tests {
     #[test]
     fn methods_with_more_epochs_do_not_squeeze_the_others() {
         let runs = [run(MethodName::Kd, 1, 5, &[2.0, 1.0]), run(MethodName::GacdAft, 1, 48, &[2.0, 1.0])];
-        assert!(comparison_figures(&runs)[0].svg.contains("share of each run"));
+        assert!(comparison_figures(&runs, false)[0].svg.contains("share of each run"));
     }
 
     #[test]
     fn a_training_that_diverged_is_drawn_as_far_as_it_has_numbers() {
-        let figures = run_figures(&run(MethodName::Kd, 1, 3, &[2.0, f64::NAN, f64::INFINITY]));
+        let figures = run_figures(&run(MethodName::Kd, 1, 3, &[2.0, f64::NAN, f64::INFINITY]), false);
         assert!(!figures[0].svg.contains("NaN") && !figures[0].svg.contains("inf"), "{}", figures[0].svg);
         assert!(figures[0].caption.contains("After 1 of 3 epochs"), "{}", figures[0].caption);
     }
 
     #[test]
     fn without_an_epoch_there_is_no_figure() {
-        assert!(run_figures(&run(MethodName::Kd, 1, 3, &[])).is_empty());
+        assert!(run_figures(&run(MethodName::Kd, 1, 3, &[]), false).is_empty());
     }
 
     #[test]
@@ -298,9 +265,42 @@ mod tests {
         for (run, variant) in runs.iter_mut().zip(["temperature T 5", "temperature T 30"]) {
             run.label.variant = variant.into();
         }
-        let figures = comparison_figures(&runs);
+        let figures = comparison_figures(&runs, false);
         let loss = figures.iter().find(|f| f.title.contains("loss")).unwrap();
         assert!(loss.svg.contains(">ARD, 5<") && loss.svg.contains(">ARD, 30<"), "{}", loss.svg);
         assert!(loss.caption.contains("ARD, temperature T 5") && !loss.caption.contains("mean of"), "{}", loss.caption);
+    }
+
+    #[test]
+    fn seeds_are_one_line_with_a_band_from_the_lowest_to_the_highest() {
+        let runs = [run(MethodName::Kd, 1, 2, &[1.0, 0.4]), run(MethodName::Kd, 2, 2, &[1.0, 0.6])];
+        let figure = &comparison_figures(&runs, false)[0];
+        assert_eq!(figure.svg.matches("<polyline").count(), 1);
+        assert_eq!(figure.svg.matches(r#"<polygon class="band"#).count(), 1);
+        assert!(figure.caption.contains("Bands reach from the lowest to the highest seed."), "{}", figure.caption);
+        let alone = &comparison_figures(&runs[..1], false)[0];
+        assert!(!alone.svg.contains("<polygon") && !alone.caption.contains("Bands"));
+    }
+
+    #[test]
+    fn by_time_a_run_ends_where_its_clock_stood_and_an_unknown_time_is_left_out() {
+        let mut slow = run(MethodName::Ard, 1, 3, &[2.0, 1.0, 0.5]);
+        slow.wall_time = [(1, 60.0), (2, 120.0), (3, 180.0)].into();
+        let mut fast = run(MethodName::Kd, 1, 3, &[2.0, 1.0, 0.5]);
+        fast.wall_time = [(1, 10.0), (2, 20.0)].into();
+        let figure = &comparison_figures(&[slow, fast], true)[0];
+        assert!(figure.svg.contains("wall time, min"), "{}", figure.svg);
+        let lines: Vec<_> = figure.svg.split("points=\"").skip(1).map(|rest| rest.split('"').next().unwrap()).collect();
+        assert_eq!(lines.iter().map(|line| line.split(' ').count()).collect::<Vec<_>>(), [3, 2]);
+        // Without any clock there are only epochs.
+        assert!(comparison_figures(&[run(MethodName::Kd, 1, 3, &[2.0, 1.0])], true)[0].svg.contains(">epoch<"));
+    }
+
+    #[test]
+    fn runs_of_another_setting_have_a_line_of_their_own() {
+        let mut runs = [run(MethodName::Kd, 1, 2, &[1.0, 0.4]), run(MethodName::Kd, 1, 2, &[1.0, 0.6])];
+        runs[1].group = "experiment 2".into();
+        let figure = &comparison_figures(&runs, false)[0];
+        assert!(figure.svg.contains(">KD (experiment 2)<") && figure.caption.contains("of KD (experiment 2) 0.600"));
     }
 }

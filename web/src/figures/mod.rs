@@ -3,8 +3,12 @@
 
 mod chart;
 mod curve;
+mod ends;
 mod mark;
+mod quantity;
 mod ticks;
+
+use std::collections::BTreeMap;
 
 use retort_spec::Stage;
 
@@ -12,8 +16,9 @@ use crate::RunLabel;
 
 pub use curve::{comparison_figures, run_figures};
 pub use mark::swatch;
+pub use quantity::Quantity;
 
-/// One figure of one epoch.
+/// One value of one epoch.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct CurvePoint {
     /// The part of the run.
@@ -29,12 +34,25 @@ pub struct CurvePoint {
 pub struct RunCurves {
     /// The run.
     pub label: RunLabel,
+    /// What sets its experiment apart from the others of the figure; mostly empty.
+    pub group: String,
     /// Epochs of all its stages, where known; the axis reaches so far.
     pub epochs: Option<usize>,
-    /// `train_loss`, in nats, by epoch.
-    pub train_loss: Vec<CurvePoint>,
-    /// `natural_accuracy` on the test images, in percent, by epoch.
-    pub natural_accuracy: Vec<CurvePoint>,
+    /// By quantity: its values by epoch.
+    pub values: BTreeMap<Quantity, Vec<CurvePoint>>,
+    /// By epoch: seconds from the run's start to the epoch's end; empty where they are not known.
+    pub wall_time: BTreeMap<usize, f64>,
+}
+
+impl RunCurves {
+    /// A training that has not reported anything.
+    pub const fn new(label: RunLabel, epochs: Option<usize>) -> Self {
+        Self { label, group: String::new(), epochs, values: BTreeMap::new(), wall_time: BTreeMap::new() }
+    }
+
+    fn points(&self, quantity: Quantity) -> &[CurvePoint] {
+        self.values.get(&quantity).map_or(&[], Vec::as_slice)
+    }
 }
 
 /// A drawing with its words.

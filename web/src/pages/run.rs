@@ -79,6 +79,6 @@ impl RunPage {
     }
 
     fn figures(&self) -> Vec<Figure> {
-        self.curves.as_ref().map(figures::run_figures).unwrap_or_default()
+        self.curves.as_ref().map(|curves| figures::run_figures(curves, false)).unwrap_or_default()
     }
 }

@@ -5,6 +5,8 @@ mod comparison;
 pub mod export;
 mod standing;
 
+pub(crate) use comparison::same_setting;
+
 pub use answers::Answers;
 pub use comparison::{
     Beside, Best, Cell, Compared, ComparisonTable, ComparisonView, RightAnswers, Row, Seed, Spread, attack_detail,

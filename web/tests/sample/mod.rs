@@ -10,7 +10,7 @@ use retort_spec::{
 };
 use retort_web::{
     ComparisonView, ExperimentForm, Frame, Progress, RunLabel, RunRow, Score, Scores, Template,
-    figures::{CurvePoint, RunCurves},
+    figures::{CurvePoint, Quantity, RunCurves},
     format::Moment,
     pages::{
         ComparisonPage, ComparisonSummary, ComparisonsPage, DatasetCard, DatasetOption, DatasetsPage, DeviceOption,
@@ -164,14 +164,15 @@ pub fn curve(run: &RunRow, epochs: usize) -> RunCurves {
             })
             .collect()
     };
+    let loss = points(&|share, stage| {
+        let scale = if gacd && stage == Stage::Train { 9.0 } else { 1.4 };
+        scale * (0.4 + (-4.0 * share).exp()) - end / 300.0
+    });
+    let natural = points(&|share, _| end - 55.0 * (-5.0 * share).exp());
     RunCurves {
-        label: run.label.clone(),
-        epochs: Some(total),
-        train_loss: points(&|share, stage| {
-            let scale = if gacd && stage == Stage::Train { 9.0 } else { 1.4 };
-            scale * (0.4 + (-4.0 * share).exp()) - end / 300.0
-        }),
-        natural_accuracy: points(&|share, _| end - 55.0 * (-5.0 * share).exp()),
+        values: [(Quantity::TrainLoss, loss), (Quantity::NaturalAccuracy, natural)].into(),
+        wall_time: (1..=last).map(|epoch| (epoch, 31.2 * epoch as f64)).collect(),
+        ..RunCurves::new(run.label.clone(), Some(total))
     }
 }
 

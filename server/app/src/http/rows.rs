@@ -4,14 +4,18 @@ use std::collections::HashMap;
 
 use jiff::Timestamp;
 use retort_spec::{EvaluateSpec, ModelRef, RunKind, RunSpec, RunState};
-use retort_store::{Evaluation, Experiment, Run};
-use retort_web::{Progress, RunLabel, RunRow, Score, Scores, figures, format::Moment, pages::ComparisonSummary};
+use retort_store::{Evaluation, Experiment, Run, WALL_TIME};
+use retort_web::{
+    Progress, RunLabel, RunRow, Score, Scores,
+    figures::{self, Quantity},
+    format::Moment,
+    pages::ComparisonSummary,
+};
 
 use super::{App, errors::Result};
 
-/// The figures that pages draw as curves.
-const LOSS: &str = "train_loss";
-const NATURAL: &str = "natural_accuracy";
+/// The accuracy that lists show of a training.
+const NATURAL: &str = Quantity::NaturalAccuracy.key();
 
 /// Trainings whose curves one page draws.
 const MOST_CURVES: usize = 100;
@@ -81,17 +85,22 @@ impl App {
     pub async fn curves(&self, runs: &[RunRow]) -> Result<Vec<figures::RunCurves>> {
         let trainings: Vec<_> = runs.iter().filter(|run| run.label.kind == RunKind::Train).take(MOST_CURVES).collect();
         let ids: Vec<_> = trainings.iter().map(|run| run.label.id).collect();
-        let mut metrics = self.store.metrics_of_runs(&ids, &[LOSS, NATURAL]).await?;
+        let keys: Vec<&str> = Quantity::ALL.map(Quantity::key).into_iter().chain([WALL_TIME]).collect();
+        let mut metrics = self.store.metrics_of_runs(&ids, &keys).await?;
         let curves = trainings.into_iter().map(|run| {
-            let mut curves = figures::RunCurves {
-                label: run.label.clone(),
-                epochs: run.progress.map(|p| p.epochs).filter(|epochs| *epochs > 0),
-                train_loss: Vec::new(),
-                natural_accuracy: Vec::new(),
-            };
+            let epochs = run.progress.map(|p| p.epochs).filter(|epochs| *epochs > 0);
+            let mut curves = figures::RunCurves::new(run.label.clone(), epochs);
             for metric in metrics.remove(&run.label.id).unwrap_or_default() {
-                let curve = if metric.key == LOSS { &mut curves.train_loss } else { &mut curves.natural_accuracy };
-                curve.push(figures::CurvePoint { stage: metric.stage, epoch: metric.epoch, value: metric.value });
+                match Quantity::of_key(&metric.key) {
+                    Some(quantity) => curves.values.entry(quantity).or_default().push(figures::CurvePoint {
+                        stage: metric.stage,
+                        epoch: metric.epoch,
+                        value: metric.value,
+                    }),
+                    None => {
+                        curves.wall_time.insert(metric.epoch, metric.value);
+                    }
+                }
             }
             curves
         });

@@ -15,6 +15,7 @@ use crate::{
     tables::{
         Compared, ComparisonTable, ComparisonView, RightAnswers, Standing,
         export::{About, TableFormat},
+        same_setting,
     },
 };
 
@@ -110,6 +111,12 @@ impl ComparisonPage {
         }
     }
 
+    /// The address with the curves by the other of epoch and wall time.
+    fn curves_href(&self) -> String {
+        let curves = if self.view.by_time() { String::new() } else { "time".into() };
+        self.href(&ComparisonView { curves, ..self.view.clone() }) + "#curves"
+    }
+
     fn seeds_href(&self) -> String {
         let seeds = if self.view.unfolds_seeds() { String::new() } else { "each".into() };
         self.href(&ComparisonView { seeds, ..self.view.clone() })
@@ -143,6 +150,13 @@ impl ComparisonPage {
     }
 
     fn figures(&self) -> Vec<Figure> {
-        figures::comparison_figures(&self.curves)
+        let group = |run: i64| {
+            let other = self.with.iter().find(|other| other.runs.iter().any(|r| r.label.id == run))?;
+            (!same_setting(&self.spec, &other.spec)).then(|| format!("experiment {}", other.id))
+        };
+        let grouped =
+            |curves: &RunCurves| RunCurves { group: group(curves.label.id).unwrap_or_default(), ..curves.clone() };
+        let curves: Vec<_> = self.curves.iter().map(grouped).collect();
+        figures::comparison_figures(&curves, self.view.by_time())
     }
 }

@@ -30,21 +30,21 @@ impl<'a> Setting<'a> {
         let experiments = if ids.len() == 1 { "experiment" } else { "experiments" };
         format!("{experiments} {}: {}, {} budget{epochs}", ids.join(" and "), spec.dataset.name, spec.budget)
     }
+}
 
-    fn is_of(&self, other: &ExperimentSpec) -> bool {
-        let spec = self.spec();
-        spec.teacher == other.teacher
-            && spec.dataset == other.dataset
-            && spec.normaliser == other.normaliser
-            && (spec.budget, spec.epochs) == (other.budget, other.epochs)
-    }
+/// Whether two experiments were made alike but for their students, methods and seeds.
+pub(crate) fn same_setting(one: &ExperimentSpec, other: &ExperimentSpec) -> bool {
+    one.teacher == other.teacher
+        && one.dataset == other.dataset
+        && one.normaliser == other.normaliser
+        && (one.budget, one.epochs) == (other.budget, other.epochs)
 }
 
 /// The rows of experiments, on their own dataset or on one that their features are probed on.
 pub(super) fn table(compared: &[Compared], view: &ComparisonView, probe: Option<&str>) -> ComparisonTable {
     let mut settings: Vec<Setting> = Vec::new();
     for member in compared.iter().copied() {
-        match settings.iter_mut().find(|setting| setting.is_of(member.spec)) {
+        match settings.iter_mut().find(|setting| same_setting(setting.spec(), member.spec)) {
             Some(setting) => setting.members.push(member),
             None => settings.push(Setting { members: vec![member] }),
         }

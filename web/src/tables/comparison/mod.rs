@@ -11,6 +11,8 @@ use retort_spec::{Architecture, Attack, ExperimentSpec, MethodName, RunState};
 
 use crate::{RunRow, format};
 
+pub(crate) use gather::same_setting;
+
 pub use cell::{Beside, Cell, Spread};
 pub use paired::RightAnswers;
 pub use view::{ComparisonView, column_name};
