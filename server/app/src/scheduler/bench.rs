@@ -112,6 +112,11 @@ impl Bench {
         self.store.run(run).await.unwrap().state
     }
 
+    /// Epochs whose loss is kept.
+    pub(super) async fn epochs(&self, run: i64) -> usize {
+        self.store.metrics_of_runs(&[run], &["train_loss"]).await.unwrap().remove(&run).map_or(0, |kept| kept.len())
+    }
+
     pub(super) async fn cause(&self, run: i64) -> String {
         self.store.run(run).await.unwrap().cause
     }

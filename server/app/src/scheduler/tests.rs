@@ -131,7 +131,7 @@ async fn what_a_worker_wrote_right_before_its_end_is_read_before_it_is_judged() 
     bench.end(1);
     bench.turn().await;
     assert_eq!(bench.state(1).await, RunState::Finished);
-    assert_eq!(bench.store.metrics(1).await.unwrap().len(), 1);
+    assert_eq!(bench.epochs(1).await, 1);
 }
 
 #[tokio::test]
@@ -162,7 +162,7 @@ async fn a_server_that_starts_again_reads_on_where_the_last_one_was() {
     bench.turn().await;
     assert!(bench.store.run(1).await.unwrap().journal_offset > offset);
     assert_eq!(bench.state(1).await, RunState::Running);
-    assert_eq!(bench.store.metrics(1).await.unwrap().len(), 2);
+    assert_eq!(bench.epochs(1).await, 2);
     let log: Vec<_> = bench.store.log_end(1, 9).await.unwrap().into_iter().map(|line| line.message).collect();
     assert_eq!(log, ["on"]);
     assert_eq!(bench.started(), []);
@@ -178,7 +178,7 @@ async fn a_line_that_cannot_be_read_is_told_in_the_log_and_the_run_goes_on() {
     bench.turn().await;
     assert_eq!(bench.state(1).await, RunState::Running);
     assert!(bench.store.log_end(1, 9).await.unwrap()[0].message.contains("cannot be read"));
-    assert_eq!(bench.store.metrics(1).await.unwrap().len(), 1);
+    assert_eq!(bench.epochs(1).await, 1);
 }
 
 #[tokio::test]
