@@ -155,7 +155,27 @@ function estimate(form) {
   });
 }
 
+/** Says below a heat map which two classes are under the pointer, and roughly what their value is. */
+function name(event) {
+  const cell = event.target.closest?.(".heat path");
+  const panels = cell?.closest("[data-classes]");
+  if (!panels) return;
+  const svg = cell.ownerSVGElement;
+  const classes = JSON.parse(panels.dataset.classes);
+  const box = svg.getBoundingClientRect();
+  const place = (at, from, length) => classes[Math.floor((classes.length * (at - from)) / length)];
+  const [row, column] = [place(event.clientY, box.top, box.height), place(event.clientX, box.left, box.width)];
+  const caption = svg.closest("figure").querySelector("figcaption");
+  let words = caption.querySelector(".readout");
+  if (!words) {
+    words = caption.appendChild(document.createElement("span"));
+    words.className = "readout";
+  }
+  words.textContent = `${row} – ${column}: about ${cell.dataset.value}`;
+}
+
 localise(document);
+document.addEventListener("pointermove", name);
 for (const log of document.querySelectorAll(".log")) log.scrollTop = log.scrollHeight;
 if (document.querySelector("[data-live]")) follow();
 const form = document.querySelector("form[data-estimate-from]");

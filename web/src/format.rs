@@ -9,13 +9,24 @@ pub fn percent(value: f64) -> String {
 
 /// A difference in percentage points with its sign: `+1.20`, `−0.85`.
 pub fn signed(value: f64) -> String {
-    let text = format!("{:.2}", value.abs());
+    signed_to(value, 2)
+}
+
+/// A difference with its sign and so many decimals.
+pub fn signed_to(value: f64, decimals: usize) -> String {
+    let text = format!("{:.decimals$}", value.abs());
     // What is zero on the page has no sign.
+    let is_zero = text.bytes().all(|b| matches!(b, b'0' | b'.'));
     match () {
-        () if text == "0.00" => text,
+        () if is_zero => text,
         () if value < 0.0 => format!("−{text}"),
         () => format!("+{text}"),
     }
+}
+
+/// A factor without decimals: `16`.
+pub fn rounded(value: f64) -> String {
+    format!("{value:.0}")
 }
 
 /// The 95 % interval of an accuracy, in percent: `40.1–46.2`.

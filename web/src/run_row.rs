@@ -91,8 +91,11 @@ pub struct RunRow {
 }
 
 impl RunLabel {
-    /// The model: `KD · ResNet-8 · seed 1`, or `KD, temperature T 4 · ResNet-8 · seed 1` for a variant.
+    /// What an analysis is of, or the model: `KD · ResNet-8 · seed 1`, or `KD, temperature T 4 · ResNet-8 · seed 1` for a variant.
     pub fn model(&self) -> String {
+        if self.kind == RunKind::Analyse {
+            return self.variant.clone();
+        }
         format!("{} · {} · seed {}", self.row(), self.architecture, self.seed)
     }
 
@@ -126,6 +129,7 @@ impl RunLabel {
             (RunKind::Probe, true) => "probe teacher",
             (RunKind::Evaluate, false) => "evaluate",
             (RunKind::Evaluate, true) => "evaluate teacher",
+            (RunKind::Analyse, _) => "analyse",
             (RunKind::Masking, false) => "check masking",
             (RunKind::Masking, true) => "check teacher's masking",
         }

@@ -173,7 +173,7 @@ pub(crate) fn answers(
 }
 
 /// A model that tells the dataset's classes apart, and what its file says of it.
-fn load_for(path: &Path, dataset: &Dataset, context: &Context) -> Result<(Network, ModelHeader)> {
+pub(crate) fn load_for(path: &Path, dataset: &Dataset, context: &Context) -> Result<(Network, ModelHeader)> {
     let (network, header) = load_model(path, &context.device)?;
     if header.classes != dataset.classes {
         let fault = format!(

@@ -13,7 +13,7 @@ use retort_spec::RunSpec;
 use crate::{EngineError, Result};
 
 /// A run's folder: `spec.json`, `journal.jsonl`, `checkpoint.safetensors`, what it leaves
-/// (`model.safetensors`, `best.safetensors`, `outcomes.safetensors`), `worker.log`.
+/// (`model.safetensors`, `best.safetensors`, `outcomes.safetensors`, `analysis.json`, `gallery.png`), `worker.log`.
 ///
 /// A worker holds the lock of `worker.lock` as long as it lives. The operating system releases it however the worker
 /// ends, so the lock, and not a process id, tells whether there is one.
@@ -75,6 +75,16 @@ impl RunFolder {
     /// What an evaluation's model answered to each image, an [`crate::Outcomes`]; there once the run has finished.
     pub fn outcomes(&self) -> PathBuf {
         self.dir.join("outcomes.safetensors")
+    }
+
+    /// What an analysis found, an [`AnalysisResult`](retort_spec::AnalysisResult) as JSON; there once the run has finished.
+    pub fn analysis(&self) -> PathBuf {
+        self.dir.join("analysis.json")
+    }
+
+    /// The sheet of pictures of a gallery.
+    pub fn gallery(&self) -> PathBuf {
+        self.dir.join("gallery.png")
     }
 
     /// What the worker process printed.

@@ -41,6 +41,8 @@ pub enum Purpose {
     Validation = 13,
     /// Start of the attack whose loss is followed step by step.
     LossCurve = 14,
+    /// Start of the attacks whose images are looked at.
+    Analysis = 15,
     /// Numbers for tests.
     #[cfg(test)]
     Test = 255,

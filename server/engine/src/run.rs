@@ -11,8 +11,8 @@ use candle_core::Device;
 use retort_spec::{Event, LogLevel, ModelRef, Record, RunSpec, Stage, StageWork};
 
 use crate::{
-    EngineError, Result, RunFolder, data::Library, device, evaluate, journal::Journal, masking, ops::keep_freed_memory,
-    train,
+    EngineError, Result, RunFolder, analysis, data::Library, device, evaluate, journal::Journal, masking,
+    ops::keep_freed_memory, train,
 };
 
 /// How an attempt at a run ended, if no error ended it.
@@ -73,6 +73,7 @@ fn attempt_run(folder: &RunFolder, library: &Library, stop: &AtomicBool, journal
         RunSpec::Probe(spec) => train::run_probe(&spec, &dataset, &mut context),
         RunSpec::Evaluate(spec) => evaluate::run(&spec, &dataset, &mut context),
         RunSpec::Masking(spec) => masking::run(&spec, &dataset, &mut context),
+        RunSpec::Analyse(spec) => analysis::run(&spec, &dataset, &mut context),
     }
 }
 

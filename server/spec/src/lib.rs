@@ -6,6 +6,7 @@
 #![forbid(unsafe_code)]
 
 mod accuracy;
+mod analysis;
 mod attack;
 mod dataset;
 mod device;
@@ -29,6 +30,10 @@ mod state;
 mod work;
 
 pub use accuracy::{Accuracy, Paired};
+pub use analysis::{
+    AdversarialImages, AnalyseSpec, AnalysedModel, Analysis, AnalysisResult, Answer, CorrelationMap, CorrelationMaps,
+    Difference, FeatureMap, FeatureMaps, Gallery, GalleryImage,
+};
 pub use attack::Attack;
 pub use dataset::{BUNDLED_DATASET, DatasetChoice};
 pub use device::DeviceName;

@@ -5,8 +5,8 @@ use std::str::FromStr;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    Architecture, Attack, DatasetChoice, DeviceName, InnerAttack, Invalid, MaskingSpec, Method, MethodName, ModelRef,
-    Normaliser, Problem, Schedule,
+    AnalyseSpec, Architecture, Attack, DatasetChoice, DeviceName, InnerAttack, Invalid, MaskingSpec, Method,
+    MethodName, ModelRef, Normaliser, Problem, Schedule,
 };
 
 /// One run, by what it does.
@@ -22,6 +22,8 @@ pub enum RunSpec {
     Evaluate(EvaluateSpec),
     /// Check whether a model masks its gradients.
     Masking(MaskingSpec),
+    /// Compute from models what is to be looked at.
+    Analyse(AnalyseSpec),
 }
 
 /// What a run does.
@@ -35,6 +37,8 @@ pub enum RunKind {
     Evaluate,
     /// It checks whether a model masks its gradients.
     Masking,
+    /// It computes from models what is to be looked at.
+    Analyse,
 }
 
 impl RunKind {
@@ -45,6 +49,7 @@ impl RunKind {
             Self::Probe => "probe",
             Self::Evaluate => "evaluate",
             Self::Masking => "masking",
+            Self::Analyse => "analyse",
         }
     }
 }
@@ -53,7 +58,7 @@ impl FromStr for RunKind {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        let all = [Self::Train, Self::Probe, Self::Evaluate, Self::Masking];
+        let all = [Self::Train, Self::Probe, Self::Evaluate, Self::Masking, Self::Analyse];
         all.into_iter().find(|kind| kind.id() == text).ok_or_else(|| format!("there is no kind of run “{text}”"))
     }
 }
@@ -209,6 +214,7 @@ impl RunSpec {
             Self::Probe(_) => RunKind::Probe,
             Self::Evaluate(_) => RunKind::Evaluate,
             Self::Masking(_) => RunKind::Masking,
+            Self::Analyse(_) => RunKind::Analyse,
         }
     }
 
@@ -219,6 +225,7 @@ impl RunSpec {
             Self::Probe(spec) => &spec.dataset,
             Self::Evaluate(spec) => &spec.dataset,
             Self::Masking(spec) => &spec.dataset,
+            Self::Analyse(spec) => &spec.dataset,
         }
     }
 
@@ -229,6 +236,7 @@ impl RunSpec {
             Self::Probe(spec) => &mut spec.dataset,
             Self::Evaluate(spec) => &mut spec.dataset,
             Self::Masking(spec) => &mut spec.dataset,
+            Self::Analyse(spec) => &mut spec.dataset,
         }
     }
 
@@ -239,6 +247,7 @@ impl RunSpec {
             Self::Probe(spec) => spec.device,
             Self::Evaluate(spec) => spec.device,
             Self::Masking(spec) => spec.device,
+            Self::Analyse(spec) => spec.device,
         }
     }
 
@@ -249,18 +258,20 @@ impl RunSpec {
             Self::Probe(spec) => spec.seed,
             Self::Evaluate(spec) => spec.seed,
             Self::Masking(spec) => spec.seed,
+            Self::Analyse(spec) => spec.seed,
         }
     }
 
     /// Every model that it reads.
-    pub fn models_mut(&mut self) -> impl Iterator<Item = &mut ModelRef> {
-        let (one, two, attacks) = match self {
-            Self::Train(spec) => (spec.teacher.as_mut(), spec.start_from.as_mut(), &mut [][..]),
-            Self::Probe(spec) => (Some(&mut spec.model), None, &mut [][..]),
-            Self::Evaluate(spec) => (Some(&mut spec.model), None, &mut spec.attacks[..]),
-            Self::Masking(spec) => (Some(&mut spec.model), None, &mut spec.transfers[..]),
+    pub fn models_mut(&mut self) -> Vec<&mut ModelRef> {
+        let (named, attacks): (Vec<&mut ModelRef>, &mut [Attack]) = match self {
+            Self::Train(spec) => (spec.teacher.iter_mut().chain(&mut spec.start_from).collect(), &mut []),
+            Self::Probe(spec) => (vec![&mut spec.model], &mut []),
+            Self::Evaluate(spec) => (vec![&mut spec.model], &mut spec.attacks),
+            Self::Masking(spec) => (vec![&mut spec.model], &mut spec.transfers),
+            Self::Analyse(spec) => (spec.models.iter_mut().map(|analysed| &mut analysed.model).collect(), &mut []),
         };
-        one.into_iter().chain(two).chain(attacks.iter_mut().filter_map(Attack::surrogate_mut))
+        named.into_iter().chain(attacks.iter_mut().filter_map(Attack::surrogate_mut)).collect()
     }
 
     /// Reads a spec from JSON and checks every value of it.
@@ -294,6 +305,7 @@ impl RunSpec {
             Self::Probe(spec) => spec.schedule.check("schedule", &mut problems),
             Self::Evaluate(spec) => spec.check(&mut problems),
             Self::Masking(spec) => spec.check(&mut problems),
+            Self::Analyse(spec) => spec.check(&mut problems),
         }
         Invalid::unless_empty(problems)
     }

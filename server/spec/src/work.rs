@@ -1,6 +1,6 @@
 //! How much a run computes, for estimates and progress.
 
-use crate::{Architecture, Attack, FineTuneLoss, RunSpec, Stage, TrainSpec};
+use crate::{Analysis, Architecture, Attack, FineTuneLoss, RunSpec, Stage, TrainSpec};
 
 /// The work of one stage of a run.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -48,6 +48,15 @@ impl RunSpec {
             }
             Self::Masking(spec) => {
                 Self::Evaluate(spec.evaluation()).work(train_images, test_images, architecture, teacher)
+            }
+            Self::Analyse(spec) => {
+                // Of as many images as it attacks, every model as large as the one that is given.
+                let images = match &spec.analysis {
+                    Analysis::Features { images, .. } | Analysis::Gallery { images, .. } => *images as f64,
+                    Analysis::Correlation {} => test,
+                };
+                let passes = spec.models.len() as f64 * (4.0 + spec.attack().passes());
+                vec![StageWork { stage: Stage::Evaluate, epochs: 1, macs_per_epoch: images * macs * passes }]
             }
             Self::Probe(spec) => {
                 let epochs = spec.schedule.epochs;

@@ -92,6 +92,31 @@ impl Store {
         Ok(id)
     }
 
+    /// Adds a run to an experiment, queued; returns its id. Its models are those of runs, not of a plan.
+    ///
+    /// # Errors
+    /// When there is no such experiment, a model is one of a plan, or the database refuses.
+    pub async fn add_run(&self, experiment: i64, run: PlannedRun) -> Result<i64> {
+        self.experiment(experiment).await?;
+        let mut tx = self.write().await?;
+        let id = insert_run(&mut tx, experiment, run, &[], &time_text(Timestamp::now())).await?;
+        tx.commit().await?;
+        Ok(id)
+    }
+
+    /// A run of an experiment with exactly this spec that has not failed and was not cancelled.
+    ///
+    /// # Errors
+    /// When the database refuses.
+    pub async fn run_like(&self, experiment: i64, spec: &RunSpec) -> Result<Option<i64>> {
+        let find = sqlx::query_scalar(
+            "SELECT id FROM runs WHERE experiment = ? AND kind = ? AND spec = ?
+                 AND state NOT IN ('failed', 'cancelled') ORDER BY id DESC LIMIT 1",
+        );
+        let find = find.bind(experiment).bind(spec.kind().id()).bind(json(spec));
+        Ok(find.fetch_optional(self.readers()).await?)
+    }
+
     /// One experiment.
     ///
     /// # Errors
@@ -247,6 +272,22 @@ mod tests {
         assert!(test.store.create_experiment(&spec, plan).await.is_err());
         assert!(test.store.experiments(Cursor::Newest, 10).await.unwrap().rows.is_empty());
         assert_eq!(test.store.state_counts().await.unwrap().total(), 0);
+    }
+
+    #[tokio::test]
+    async fn a_run_is_added_to_an_experiment_and_found_again_by_its_spec() {
+        let test = TestStore::new().await;
+        let id = test.demo().await;
+        let mut run = ExperimentSpec::demo().expand().swap_remove(1);
+        let RunSpec::Evaluate(spec) = &mut run.spec else { panic!("it evaluates the teacher") };
+        (spec.model, spec.seed, run.needs) = (ModelRef::Run(1), 77, vec![]);
+        let spec = run.spec.clone();
+        assert_eq!(test.store.run_like(id, &spec).await.unwrap(), None);
+        assert_eq!(test.store.add_run(id, run.clone()).await.unwrap(), 9);
+        assert_eq!(test.store.run_like(id, &spec).await.unwrap(), Some(9));
+        test.walk(9, &[RunState::Cancelled]).await;
+        assert_eq!(test.store.run_like(id, &spec).await.unwrap(), None);
+        assert!(matches!(test.store.add_run(99, run).await, Err(StoreError::NotFound { .. })));
     }
 
     #[tokio::test]

@@ -91,8 +91,11 @@ impl Run {
 
     /// What it does in a few words: `ARD ResNet-8, seed 1`, `evaluation of PGD-AT ResNet-20, seed 2`.
     pub fn title(&self) -> String {
+        if self.kind == RunKind::Analyse {
+            return self.variant.clone();
+        }
         let of = match self.kind {
-            RunKind::Train => "",
+            RunKind::Train | RunKind::Analyse => "",
             RunKind::Probe => "linear probe of ",
             RunKind::Evaluate => "evaluation of ",
             RunKind::Masking => "masking checks of ",

@@ -236,7 +236,7 @@ fn spread(places: &[f64], low: f64, high: f64) -> Vec<f64> {
     moved
 }
 
-fn escape(text: &str) -> String {
+pub(crate) fn escape(text: &str) -> String {
     text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
 }
 

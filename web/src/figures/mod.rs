@@ -4,8 +4,10 @@
 mod chart;
 mod curve;
 mod ends;
+mod heat_map;
 mod mark;
 mod quantity;
+mod scatter;
 mod ticks;
 
 use std::collections::BTreeMap;
@@ -14,9 +16,12 @@ use retort_spec::Stage;
 
 use crate::RunLabel;
 
+pub(crate) use chart::escape;
 pub use curve::{comparison_figures, run_figures};
+pub use heat_map::{heat_map, scale};
 pub use mark::swatch;
 pub use quantity::Quantity;
+pub use scatter::{kind_swatch, scatter};
 
 /// One value of one epoch.
 #[derive(Clone, Copy, Debug, PartialEq)]

@@ -1,5 +1,6 @@
 //! The pages, a struct each.
 
+mod analysis;
 mod comparison;
 mod comparisons;
 mod datasets;
@@ -11,7 +12,8 @@ mod parameters;
 mod run;
 mod runs;
 
-pub use comparison::{ComparisonPage, OtherExperiment};
+pub use analysis::AnalysisView;
+pub use comparison::{AnalysedOption, ComparisonPage, OtherExperiment};
 pub use comparisons::{ComparisonSummary, ComparisonsPage};
 pub use datasets::{DatasetCard, DatasetsPage, Download, SampleSheet};
 pub use error::{ErrorPage, Link};

@@ -53,7 +53,7 @@ pub fn of(budget: Budget, epochs: Option<usize>, typed: &[String]) -> Vec<Method
     let runs = spec.expand().into_iter().filter(|run| !run.is_teacher);
     let trainings = runs.filter_map(|run| match run.spec {
         RunSpec::Train(train) => Some((run.method, train)),
-        RunSpec::Probe(_) | RunSpec::Evaluate(_) | RunSpec::Masking(_) => None,
+        RunSpec::Probe(_) | RunSpec::Evaluate(_) | RunSpec::Masking(_) | RunSpec::Analyse(_) => None,
     });
     let of_method = |(method, train): (MethodName, retort_spec::TrainSpec)| MethodParameters {
         method,

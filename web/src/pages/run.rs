@@ -3,6 +3,7 @@
 use askama::Template;
 use retort_spec::{LogLevel, RunKind, RunState};
 
+use super::AnalysisView;
 use crate::{
     Frame, RunRow, Section,
     figures::{self, Figure, RunCurves},
@@ -54,6 +55,8 @@ pub struct RunPage {
     pub curves: Option<RunCurves>,
     /// What its model answered, for a finished evaluation.
     pub answers: Option<Answers>,
+    /// What it found, for an analysis.
+    pub analysis: Option<AnalysisView>,
     /// The end of its log, oldest line first; a hundred lines are plenty.
     pub log: Vec<LogLine>,
     /// The spec as JSON, as `spec.json` holds it.

@@ -13,15 +13,17 @@ use retort_web::{
     figures::{CurvePoint, Quantity, RunCurves},
     format::Moment,
     pages::{
-        ComparisonPage, ComparisonSummary, ComparisonsPage, DatasetCard, DatasetOption, DatasetsPage, DeviceOption,
-        Download, ErrorPage, ImportForm, ImportedOption, Link, ModelPage, ModelRow, ModelsPage, NewExperimentPage,
-        OverviewPage, Plan, RunFilter, RunsPage, SampleSheet, TeacherOption,
+        AnalysedOption, ComparisonPage, ComparisonSummary, ComparisonsPage, DatasetCard, DatasetOption, DatasetsPage,
+        DeviceOption, Download, ErrorPage, ImportForm, ImportedOption, Link, ModelPage, ModelRow, ModelsPage,
+        NewExperimentPage, OverviewPage, Plan, RunFilter, RunsPage, SampleSheet, TeacherOption,
     },
 };
 
 mod run_pages;
 
 pub use run_pages::{evaluation, masking, run};
+
+const CLASSES: [&str; 10] = ["airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck"];
 
 pub const HOSTILE: &str = r#"<script>alert("x")</script> & "KD"'s ε"#;
 
@@ -189,6 +191,13 @@ pub fn comparison(spec: ExperimentSpec, finished: usize) -> ComparisonPage {
         clone_href: "/experiments/new?title=Demo&students=resnet8".into(),
         spec,
         with: vec![],
+        analyses: vec![],
+        analysed: vec![AnalysedOption {
+            value: "run:101".into(),
+            words: "PGD-AT · ResNet-8 · seed 1".into(),
+            is_chosen: true,
+        }],
+        classes: CLASSES.map(String::from).to_vec(),
         view: ComparisonView::default(),
         right: HashMap::new(),
         others: vec![(7, "Another comparison".into())],

@@ -8,7 +8,7 @@ use retort_web::{
     pages::{Attempt, LogLine, RunPage},
 };
 
-use super::{at, comparison, comparison_with_maskings, curve, failing, frame};
+use super::{CLASSES, at, comparison, comparison_with_maskings, curve, failing, frame};
 
 pub fn run(state: RunState) -> RunPage {
     let all = failing().runs;
@@ -30,6 +30,7 @@ pub fn run(state: RunState) -> RunPage {
         frame: frame(),
         curves: Some(curve(&run, 6)),
         answers: None,
+        analysis: None,
         log,
         spec_json: spec.to_json(),
         created: at(0),
@@ -73,7 +74,6 @@ pub fn evaluation() -> RunPage {
 
 /// A thousand answers, confused between neighbours.
 fn answers() -> Answers {
-    let classes = ["airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck"];
     let counts = |right: usize| {
         let row = |class: usize| {
             let mut row = vec![0; 10];
@@ -86,7 +86,7 @@ fn answers() -> Answers {
         (0..10).map(row).collect()
     };
     Answers {
-        classes: classes.map(String::from).to_vec(),
+        classes: CLASSES.map(String::from).to_vec(),
         confusion: vec![(None, counts(60)), (Some(Attack::pgd(20)), counts(30))],
         worst_case: Some(Accuracy { correct: 388, n: 1_000 }),
     }

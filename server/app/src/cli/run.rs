@@ -108,6 +108,7 @@ fn last_words(folder: &RunFolder, spec: &RunSpec) -> Result<String> {
     let what = match spec {
         RunSpec::Train(_) | RunSpec::Probe(_) => shown(&folder.model()),
         RunSpec::Evaluate(_) | RunSpec::Masking(_) => shown(&folder.journal()),
+        RunSpec::Analyse(_) => shown(&folder.analysis()),
     };
     Ok(format!("Finished in {}: {what}", seconds.unwrap_or_default()))
 }

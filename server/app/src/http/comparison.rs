@@ -19,7 +19,7 @@ use retort_web::{
 };
 
 use super::{
-    App, Shared,
+    App, Shared, analyses,
     errors::{PageError, Result},
     id, page,
     paging::href,
@@ -93,13 +93,20 @@ impl App {
         let spec = experiment.spec()?;
         let runs = self.store.runs_of_experiment(own).await?;
         let seconds_left = self.estimator().await?.remaining(&runs);
-        let runs = self.rows(runs).await?;
+        let rows = self.rows(runs.clone()).await?;
+        let analyses = self.analyses(&runs, &rows, view.correlation == "signed").await?;
+        let runs = rows;
+        let datasets = self.machine.datasets().await?;
+        let classes = datasets.iter().find(|d| d.name == spec.dataset.name).map(|d| d.classes.clone());
         let all: Vec<RunRow> = runs.iter().chain(with.iter().flat_map(|other| &other.runs)).cloned().collect();
         let right = if view.baseline.is_empty() { HashMap::new() } else { self.right_answers(&all).await? };
         let mut comparison = ComparisonPage {
             frame: self.frame().await?,
             id: own,
-            images: images(&self.machine.datasets().await?, &spec.dataset),
+            images: images(&datasets, &spec.dataset),
+            analyses,
+            analysed: analyses::options(&spec, &runs),
+            classes: classes.unwrap_or_default(),
             launched: moment(experiment.created_at),
             curves: self.curves(&all).await?,
             runs,

@@ -1,5 +1,6 @@
 //! The pages over HTTP, a file for each.
 
+mod analyses;
 mod assets;
 mod comparison;
 mod datasets;
@@ -74,12 +75,14 @@ pub fn router(app: Arc<App>) -> Router {
         .route("/experiments/new", get(form::show))
         .route("/experiments/{id}", get(comparison::show))
         .route("/experiments/{id}/{file}", get(comparison::table))
+        .route("/experiments/{id}/analyses", post(analyses::launch))
         .route("/experiments/{id}/cancel", post(comparison::cancel))
         .route("/runs", get(runs::list))
         .route("/runs/{id}", get(run::show))
         .route("/runs/{id}/cancel", post(run::cancel))
         .route("/runs/{id}/resume", post(run::resume))
         .route("/runs/{id}/model.safetensors", get(models::download_of_run))
+        .route("/runs/{id}/gallery.png", get(analyses::gallery))
         .route("/models", get(models::list).post(models::import).layer(models::body_limit()))
         .route("/models/{id}", get(models::show))
         .route("/models/{id}/model.safetensors", get(models::download))

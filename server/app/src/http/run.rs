@@ -30,7 +30,6 @@ pub async fn show(State(app): Shared, Path(run): Path<String>) -> Result<Respons
     let store = &app.store;
     let run = store.run(id("run", &run)?).await?;
     let (run_id, created, state, device) = (run.id, moment(run.created_at), run.state, run.device);
-    let spec_json = run.spec()?.to_json();
     let attempts = store.attempts(run_id, ATTEMPTS).await?.into_iter().map(|attempt| Attempt {
         number: attempt.attempt,
         started: moment(attempt.started_at),
@@ -41,15 +40,17 @@ pub async fn show(State(app): Shared, Path(run): Path<String>) -> Result<Respons
         resumed_epochs: attempt.resumed_epochs.and_then(|n| n.try_into().ok()).unwrap_or(0),
     });
     let log = store.log_end(run_id, LOG_LINES).await?;
+    let (own, spec) = (vec![run.clone()], run.spec()?);
     let answers = answers(app.control.folder(run_id), &run).await?;
     let mut row = app.rows(vec![run]).await?;
     let shown = RunPage {
         frame: app.frame().await?,
         created,
         answers,
+        analysis: app.analyses(&own, &row, false).await?.pop(),
         curves: app.curves(&row).await?.pop(),
         log: log.into_iter().map(|l| LogLine { at: moment(l.at), level: l.level, message: l.message }).collect(),
-        spec_json,
+        spec_json: spec.to_json(),
         attempts: attempts.collect(),
         needs: app.rows(store.needs(run_id).await?).await?,
         needed_by: app.rows(store.needed_by(run_id, NEEDED_BY).await?).await?,

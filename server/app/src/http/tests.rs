@@ -75,7 +75,7 @@ impl Site {
         self.ask(Request::get(address).header("host", "localhost:7878").body(Body::empty()).unwrap()).await
     }
 
-    async fn post(&self, address: &str, body: String) -> Answer {
+    pub(super) async fn post(&self, address: &str, body: String) -> Answer {
         let request = Request::post(address).header("host", "localhost:7878").header("sec-fetch-site", "same-origin");
         self.ask(request.body(Body::from(body)).unwrap()).await
     }
@@ -95,15 +95,20 @@ impl Site {
         Library::new(self.dir.path().join("datasets")).import(&images, name, &mut |_| {}).unwrap();
     }
 
-    /// Finishes run 1 of the demo, with a model on disk.
-    pub(super) async fn finish_teacher(&self) {
-        self.store.change_state(1, RunState::Starting, "test").await.unwrap();
+    /// Finishes a queued run.
+    pub(super) async fn finish(&self, run: i64) {
+        self.store.change_state(run, RunState::Starting, "test").await.unwrap();
         let events = [
             Event::Started { device: "cpu".into(), threads: 1, version: "0".into(), resumed_epochs: 0 },
             Event::Finished { seconds: 10.0 },
         ];
         let record = |event| Record { at: "2026-01-01T00:00:00Z".into(), attempt: 1, event };
-        self.store.record_journal(1, 0..10, &events.map(record)).await.unwrap();
+        self.store.record_journal(run, 0..10, &events.map(record)).await.unwrap();
+    }
+
+    /// Finishes run 1 of the demo, with a model on disk.
+    pub(super) async fn finish_teacher(&self) {
+        self.finish(1).await;
         std::fs::create_dir_all(self.dir.path().join("runs/1")).unwrap();
         std::fs::write(self.control.folder(1).model(), "weights").unwrap();
     }

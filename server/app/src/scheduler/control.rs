@@ -43,6 +43,20 @@ impl Control {
         Ok(id)
     }
 
+    /// Queues an analysis of an experiment's models, unless the same one is there already; returns its run.
+    ///
+    /// # Errors
+    /// When there is no such experiment, or the database refuses.
+    pub async fn analyse(&self, experiment: i64, run: PlannedRun) -> Result<i64> {
+        if let Some(id) = self.store.run_like(experiment, &run.spec).await? {
+            return Ok(id);
+        }
+        let id = self.store.add_run(experiment, run).await?;
+        self.live.announce([id], experiment);
+        self.wake.notify_one();
+        Ok(id)
+    }
+
     /// The experiment that was launched with this spec before, if there is one.
     ///
     /// # Errors

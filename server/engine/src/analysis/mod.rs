@@ -1,9 +1,90 @@
 //! What is computed from trained models to be looked at.
 
 mod affinity;
+mod correlation;
+mod features;
+mod gallery;
 mod pca;
+mod separation;
 mod trustworthiness;
 mod tsne;
 
+use std::ops::ControlFlow;
+
+use retort_spec::{AnalyseSpec, AnalysedModel, Analysis, AnalysisResult, Attack, Event, PixelDistance, Stage};
+
+use crate::{
+    EngineError, Result,
+    attacks::Pgd,
+    data::Dataset,
+    evaluate::load_for,
+    nn::Network,
+    run::{Context, Outcome, model_path},
+    write_atomically,
+};
+
 pub use trustworthiness::trustworthiness;
 pub use tsne::{Tsne, tsne};
+
+/// A part of an analysis, or how it was interrupted.
+type Part<T> = Result<ControlFlow<Outcome, T>>;
+
+/// Images in one pass.
+const BATCH: usize = 100;
+
+/// Carries an analysis on to its end. What it found lies in the folder's `analysis.json`.
+pub(crate) fn run(spec: &AnalyseSpec, dataset: &Dataset, context: &mut Context) -> Result<Outcome> {
+    context.started(0)?;
+    let found = match &spec.analysis {
+        Analysis::Features { .. } => features::compute(spec, dataset, context)?.map_continue(AnalysisResult::Features),
+        Analysis::Correlation {} => {
+            correlation::compute(spec, dataset, context)?.map_continue(AnalysisResult::Correlation)
+        }
+        Analysis::Gallery { .. } => gallery::compute(spec, dataset, context)?.map_continue(AnalysisResult::Gallery),
+    };
+    let found = match found {
+        ControlFlow::Break(outcome) => return Ok(outcome),
+        ControlFlow::Continue(found) => found,
+    };
+    let path = context.folder.analysis();
+    let json = serde_json::to_vec(&found).map_err(|e| EngineError::io(&path, e.into()))?;
+    write_atomically(&path, &json)?;
+    context.journal.write(Event::Finished { seconds: context.seconds() })?;
+    Ok(Outcome::Finished)
+}
+
+/// The models of an analysis, each with its name.
+fn load_models(spec: &AnalyseSpec, dataset: &Dataset, context: &Context) -> Result<Vec<(String, Network)>> {
+    let load = |analysed: &AnalysedModel| {
+        let (network, _) = load_for(model_path(&analysed.model)?, dataset, context)?;
+        Ok((analysed.name.clone(), network))
+    };
+    spec.models.iter().map(load).collect()
+}
+
+/// The attack of an analysis.
+fn pgd(spec: &AnalyseSpec) -> (PixelDistance, Pgd) {
+    let (eps, step_size, steps) = match spec.attack() {
+        Attack::Pgd { eps, step_size, steps, .. } => (eps, step_size, steps),
+        other => (other.eps(), other.eps(), 1),
+    };
+    (eps, Pgd { eps: eps.value() as f32, step_size: step_size.value() as f32, steps })
+}
+
+/// Reports that so large a share is done; breaks if the analysis must leave off.
+fn proceed(context: &mut Context, done: f64) -> Part<()> {
+    if let Some(outcome) = context.interrupted() {
+        return Ok(ControlFlow::Break(outcome));
+    }
+    context.progress(Stage::Evaluate, (0, 0), done)?;
+    Ok(ControlFlow::Continue(()))
+}
+
+/// The place of a class by its name.
+fn class_of(name: &str, dataset: &Dataset) -> Result<u8> {
+    let place = dataset.classes.iter().position(|class| class == name);
+    place.map(|place| place as u8).ok_or_else(|| {
+        let known = dataset.classes.join(", ");
+        EngineError::Data(format!("{} has no class “{name}”: choose one of {known}", dataset.name))
+    })
+}

@@ -126,7 +126,16 @@ impl Attacker<'_> {
 
 impl Starts {
     /// The images moved uniformly at random inside the ball, clipped to [0, 1].
-    fn uniform(self, natural: &Tensor, eps: PixelDistance, indices: &[usize], attempt: u64) -> Result<Tensor> {
+    ///
+    /// # Errors
+    /// When the device has no memory left.
+    pub(crate) fn uniform(
+        self,
+        natural: &Tensor,
+        eps: PixelDistance,
+        indices: &[usize],
+        attempt: u64,
+    ) -> Result<Tensor> {
         let eps = eps.value() as f32;
         let size = natural.elem_count() / indices.len().max(1);
         let mut noise = Vec::with_capacity(natural.elem_count());

@@ -8,6 +8,7 @@ use std::collections::HashMap;
 use askama::Template;
 use retort_spec::{Attack, ExperimentSpec, RunKind};
 
+use super::AnalysisView;
 use crate::{
     Frame, RunRow, Section,
     figures::{self, Figure, RunCurves},
@@ -45,6 +46,12 @@ pub struct ComparisonPage {
     pub launched: Moment,
     /// All its runs in the order of the plan, trainings and evaluations.
     pub runs: Vec<RunRow>,
+    /// The analyses of its models, newest first.
+    pub analyses: Vec<AnalysisView>,
+    /// The models that can be analysed.
+    pub analysed: Vec<AnalysedOption>,
+    /// The classes of its dataset.
+    pub classes: Vec<String>,
     /// The curves of its trainings, in the same order.
     pub curves: Vec<RunCurves>,
     /// Seconds until its last run ends, roughly.
@@ -52,6 +59,17 @@ pub struct ComparisonPage {
     /// Address of the form filled in with this spec: `/experiments/new?` and the query of
     /// [`ExperimentForm::from_spec`](crate::ExperimentForm::from_spec).
     pub clone_href: String,
+}
+
+/// A model that can be analysed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AnalysedOption {
+    /// `run:ID`, or `model:ID` for an imported one.
+    pub value: String,
+    /// What it is.
+    pub words: String,
+    /// Whether it is chosen at first.
+    pub is_chosen: bool,
 }
 
 /// An experiment that is shown with another one.
@@ -109,6 +127,27 @@ impl ComparisonPage {
             Some(false) => "descending",
             None => "none",
         }
+    }
+
+    /// The analyses of one kind, the newest first.
+    fn analyses_of(&self, kind: fn(&AnalysisView) -> bool) -> Vec<&AnalysisView> {
+        self.analyses.iter().filter(|analysis| kind(analysis)).collect()
+    }
+
+    fn has_correlation(&self) -> bool {
+        self.analyses.iter().any(|analysis| analysis.correlation().is_some())
+    }
+
+    /// The address with differences of correlations drawn the other way.
+    fn correlation_href(&self) -> String {
+        let correlation = if self.view.correlation == "signed" { String::new() } else { "signed".into() };
+        self.href(&ComparisonView { correlation, ..self.view.clone() }) + "#correlation"
+    }
+
+    /// The class at a place, for a form's first choice.
+    fn is_class(&self, class: &str, usual: &str, place: usize) -> bool {
+        let usual = self.classes.iter().position(|other| other == usual).unwrap_or(place);
+        self.classes.get(usual).is_some_and(|chosen| chosen == class)
     }
 
     /// The address with the curves by the other of epoch and wall time.

@@ -31,6 +31,9 @@ pub struct ComparisonView {
     /// `time` for curves by wall time.
     #[serde(skip_serializing_if = "String::is_empty")]
     pub curves: String,
+    /// `signed` for differences of correlations with their sign.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub correlation: String,
 }
 
 /// A column's name in an address: `natural`, `pgd-20-e-8-255-step-2-255`.

@@ -1,5 +1,6 @@
--- Runs may be masking checks. SQLite cannot change a CHECK, but it can put another column in the place of the old one.
-ALTER TABLE runs ADD COLUMN new_kind TEXT NOT NULL DEFAULT 'train' CHECK (new_kind IN ('train', 'probe', 'evaluate', 'masking'));
+-- Runs may be masking checks and analyses. SQLite cannot change a CHECK, but it can put another column in the place of the old one.
+ALTER TABLE runs ADD COLUMN new_kind TEXT NOT NULL DEFAULT 'train'
+    CHECK (new_kind IN ('train', 'probe', 'evaluate', 'masking', 'analyse'));
 UPDATE runs SET new_kind = kind;
 ALTER TABLE runs DROP COLUMN kind;
 ALTER TABLE runs RENAME COLUMN new_kind TO kind;

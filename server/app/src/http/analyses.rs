@@ -1,0 +1,276 @@
+//! Analyses of an experiment's models: `POST /experiments/{id}/analyses`, and what they found.
+
+use axum::{
+    body::Bytes,
+    extract::{Path, State},
+    http::header,
+    response::{IntoResponse, Redirect, Response},
+};
+use retort_engine::RunFolder;
+use retort_spec::{
+    AdversarialImages, AnalyseSpec, AnalysedModel, Analysis, AnalysisResult, Attack, ExperimentSpec, ModelRef,
+    PixelDistance, PlannedRun, RunKind, RunSpec, RunState, TeacherChoice,
+};
+use retort_store::Run;
+use retort_web::{
+    RunRow,
+    pages::{AnalysedOption, AnalysisView},
+};
+use serde::Deserialize;
+
+use super::{
+    App, Shared,
+    errors::{PageError, Result},
+    id,
+};
+
+/// The form of an analysis as it is sent; each kind of analysis has its part of the fields.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct AnalysisForm {
+    analysis: String,
+    model: Vec<String>,
+    attacked: String,
+    target: String,
+    images: String,
+    adversarial: String,
+    class: Vec<String>,
+    differ: bool,
+}
+
+/// A model of an experiment that can be analysed.
+struct Candidate {
+    option: AnalysedOption,
+    model: ModelRef,
+    name: String,
+    is_teacher: bool,
+    planned: PlannedRun,
+}
+
+/// Queues an analysis and leads back to its comparison; the same one is computed once.
+pub async fn launch(State(app): Shared, Path(experiment): Path<String>, body: Bytes) -> Result<Redirect> {
+    let experiment = app.store.experiment(id("experiment", &experiment)?).await?;
+    let spec = experiment.spec()?;
+    let fault = |e: &dyn std::fmt::Display| PageError::bad_request(format!("The analysis cannot be made: {e}."));
+    let form: AnalysisForm = serde_html_form::from_bytes(&body).map_err(|e| fault(&e))?;
+    let runs = app.rows(app.store.runs_of_experiment(experiment.id).await?).await?;
+    let mut chosen: Vec<Candidate> = candidates(&spec, &runs);
+    chosen.retain(|candidate| form.model.contains(&candidate.option.value));
+    let analysis = form.read().map_err(|message| fault(&message))?;
+    if analysis == (Analysis::Correlation {}) {
+        // The others' correlations are taken from the teacher's.
+        chosen.sort_by_key(|candidate| !candidate.is_teacher);
+    }
+    let Some(first) = chosen.first() else { return Err(fault(&"choose at least one model")) };
+    let title = analysis.title();
+    let mut planned = PlannedRun { variant: title, needs: Vec::new(), is_teacher: false, ..first.planned.clone() };
+    let analysed = AnalyseSpec {
+        analysis,
+        models: chosen.iter().map(|c| AnalysedModel { name: c.name.clone(), model: c.model.clone() }).collect(),
+        dataset: spec.dataset.clone(),
+        eps: spec.attacks.first().map_or(PixelDistance::levels(8.0), Attack::eps),
+        seed: 1,
+        device: spec.device,
+    };
+    planned.spec = RunSpec::Analyse(analysed);
+    planned.spec.validate().map_err(|e| fault(&e))?;
+    app.control.analyse(experiment.id, planned).await?;
+    Ok(Redirect::to(&format!("/experiments/{}#{}", experiment.id, form.analysis)))
+}
+
+/// `GET /runs/{id}/gallery.png`
+pub async fn gallery(State(app): Shared, Path(run): Path<String>) -> Result<Response> {
+    let run = app.store.run(id("run", &run)?).await?;
+    let sheet = tokio::fs::read(app.control.folder(run.id).gallery()).await.map_err(|_| PageError::no_page())?;
+    let headers =
+        [(header::CONTENT_TYPE, "image/png"), (header::CACHE_CONTROL, "private, max-age=31536000, immutable")];
+    Ok((headers, sheet).into_response())
+}
+
+impl AnalysisForm {
+    fn read(&self) -> std::result::Result<Analysis, String> {
+        let images = || {
+            let digits = self.images.trim();
+            digits.parse().map_err(|_| format!("“{digits}” is not a number of images"))
+        };
+        match self.analysis.as_str() {
+            "features" => Ok(Analysis::Features {
+                attacked: self.attacked.clone(),
+                target: self.target.clone(),
+                images: images()?,
+                adversarial: match self.adversarial.as_str() {
+                    "white-box" => AdversarialImages::WhiteBox,
+                    _ => AdversarialImages::Shared,
+                },
+            }),
+            "correlation" => Ok(Analysis::Correlation {}),
+            "gallery" => Ok(Analysis::Gallery {
+                classes: self.class.iter().filter(|class| !class.is_empty()).cloned().collect(),
+                images: images()?,
+                differ: self.differ,
+            }),
+            other => Err(format!("there is no analysis “{other}”: choose features, correlation or gallery")),
+        }
+    }
+}
+
+/// The models of an experiment that are there: those of finished trainings, and a stored teacher.
+fn candidates(spec: &ExperimentSpec, runs: &[RunRow]) -> Vec<Candidate> {
+    let many = spec.students.len() > 1;
+    let mut candidates: Vec<Candidate> = Vec::new();
+    for run in runs {
+        let label = &run.label;
+        let stored = match spec.teacher {
+            TeacherChoice::Run { id, .. } if label.is_teacher => Some(ModelRef::Run(id)),
+            TeacherChoice::Imported { id, .. } if label.is_teacher => Some(ModelRef::Imported(id)),
+            _ => None,
+        };
+        let is_trained = label.is_training() && run.state == RunState::Finished;
+        let model = match stored {
+            Some(model) if label.is_evaluation() && label.variant.is_empty() => model,
+            None if is_trained => ModelRef::Run(label.id),
+            _ => continue,
+        };
+        let value = match &model {
+            ModelRef::Run(id) => format!("run:{id}"),
+            ModelRef::Imported(id) => format!("model:{id}"),
+            _ => continue,
+        };
+        if candidates.iter().any(|candidate| candidate.option.value == value) {
+            continue;
+        }
+        let row = if label.is_teacher { "Teacher".to_owned() } else { label.row() };
+        let name = if many && !label.is_teacher { format!("{row}, {}", label.architecture) } else { row };
+        let first_seed = spec.seeds.first() == Some(&label.seed);
+        let first_student = spec.students.iter().min() == Some(&label.architecture);
+        let is_plain = label.variant.is_empty() && (label.is_teacher || !label.method.needs_teacher() || first_student);
+        candidates.push(Candidate {
+            option: AnalysedOption { value, words: label.model(), is_chosen: first_seed && is_plain },
+            name: if spec.seeds.len() > 1 { format!("{name}, seed {}", label.seed) } else { name },
+            is_teacher: label.is_teacher,
+            planned: PlannedRun {
+                // Replaced by that of the analysis.
+                spec: RunSpec::Analyse(AnalyseSpec {
+                    analysis: Analysis::Correlation {},
+                    models: Vec::new(),
+                    dataset: spec.dataset.clone(),
+                    eps: PixelDistance::levels(8.0),
+                    seed: 1,
+                    device: spec.device,
+                }),
+                method: label.method,
+                variant: String::new(),
+                architecture: label.architecture,
+                teacher: None,
+                is_teacher: false,
+                needs: Vec::new(),
+            },
+            model,
+        });
+    }
+    // A natural model first, on which the paper attacks the images that it shows to all; then the teacher.
+    candidates.sort_by_key(|c| (c.planned.method != retort_spec::MethodName::Natural, !c.is_teacher));
+    candidates
+}
+
+/// The models that a page offers to analyse.
+pub(super) fn options(spec: &ExperimentSpec, runs: &[RunRow]) -> Vec<AnalysedOption> {
+    candidates(spec, runs).into_iter().map(|candidate| candidate.option).collect()
+}
+
+impl App {
+    /// The analyses among these runs, newest first, with what they found.
+    pub(super) async fn analyses(&self, runs: &[Run], rows: &[RunRow], is_signed: bool) -> Result<Vec<AnalysisView>> {
+        let mut views = Vec::new();
+        for (run, row) in runs.iter().zip(rows).filter(|(run, _)| run.kind == RunKind::Analyse).rev() {
+            let RunSpec::Analyse(spec) = run.spec()? else { continue };
+            let result = if run.state == RunState::Finished { found(self.control.folder(run.id)).await? } else { None };
+            views.push(AnalysisView { run: row.clone(), spec, result, is_signed });
+        }
+        Ok(views)
+    }
+}
+
+/// What an analysis left in its folder; none when that cannot be read.
+async fn found(folder: RunFolder) -> Result<Option<AnalysisResult>> {
+    let read = move || serde_json::from_slice(&std::fs::read(folder.analysis()).ok()?).ok();
+    tokio::task::spawn_blocking(read).await.map_err(|e| PageError::internal(&e))
+}
+
+#[cfg(test)]
+mod tests {
+    use axum::http::StatusCode;
+    use retort_spec::FeatureMaps;
+
+    use super::super::{launch_demo, tests::Site};
+    use super::*;
+
+    #[tokio::test]
+    async fn an_analysis_is_queued_once_with_the_models_that_were_chosen() {
+        let site = Site::new().await;
+        launch_demo(&site.control).await.unwrap();
+        assert!(!site.get("/experiments/1").await.text.contains("Map the features"));
+        site.finish_teacher().await;
+        assert!(site.get("/experiments/1").await.text.contains(r#"name="model" value="run:1" checked"#));
+        let form =
+            "analysis=features&model=run%3A1&model=run%3A3&attacked=Bag&target=Coat&images=50&adversarial=white-box";
+        for _ in 0..2 {
+            let answer = site.post("/experiments/1/analyses", form.into()).await;
+            assert_eq!(answer.header(header::LOCATION), "/experiments/1#features");
+        }
+        let run = site.store.run(9).await.unwrap();
+        assert_eq!((run.kind, run.title().as_str()), (RunKind::Analyse, "features of Bag and Coat, white-box"));
+        let RunSpec::Analyse(spec) = run.spec().unwrap() else { panic!("it analyses") };
+        // Run 3 has not finished: it is no model yet.
+        assert_eq!(spec.models, [AnalysedModel { name: "Teacher".into(), model: ModelRef::Run(1) }]);
+        assert_eq!(site.store.runs_of_experiment(1).await.unwrap().len(), 9);
+        let page = site.get("/experiments/1").await.text;
+        assert!(page.contains("features of Bag and Coat") && page.contains("/runs/9"), "{page}");
+    }
+
+    #[tokio::test]
+    async fn an_analysis_that_cannot_be_made_says_why() {
+        let site = Site::new().await;
+        launch_demo(&site.control).await.unwrap();
+        site.finish_teacher().await;
+        for (form, words) in [
+            ("analysis=features&attacked=Bag&target=Coat&images=50", "choose at least one model"),
+            ("analysis=features&model=run%3A1&attacked=Bag&target=Bag&images=50", "another class"),
+            ("analysis=gallery&model=run%3A1&images=many", "“many” is not a number of images"),
+            ("analysis=correlation&model=run%3A1", "from 2 to 8 models"),
+            ("analysis=horoscope&model=run%3A1", "no analysis “horoscope”"),
+        ] {
+            let answer = site.post("/experiments/1/analyses", form.into()).await;
+            assert_eq!(answer.status, StatusCode::BAD_REQUEST, "{form}");
+            assert!(answer.text.contains(words), "{form}: {}", answer.text);
+        }
+        assert_eq!(site.get("/runs/1/gallery.png").await.status, StatusCode::NOT_FOUND);
+    }
+
+    #[tokio::test]
+    async fn what_an_analysis_found_stands_on_its_comparison_and_on_its_own_page() {
+        let site = Site::new().await;
+        launch_demo(&site.control).await.unwrap();
+        site.finish_teacher().await;
+        let form = "analysis=features&model=run%3A1&attacked=Bag&target=Coat&images=50";
+        site.post("/experiments/1/analyses", form.into()).await;
+        let map = retort_spec::FeatureMap {
+            model: "Teacher".into(),
+            points: vec![[0.0, 1.0], [2.0, 0.0], [1.0, 1.0]],
+            counts: [1, 1, 1],
+            fooled: 1,
+            silhouette: 0.25,
+            among_own: 1,
+            centroid_distances: [0.5, 0.75],
+        };
+        let (attacked, target, made_on) = ("Bag".into(), "Coat".into(), Some("Teacher".into()));
+        let result = AnalysisResult::Features(FeatureMaps { attacked, target, made_on, maps: vec![map] });
+        site.finish(9).await;
+        std::fs::create_dir_all(site.control.folder(9).dir()).unwrap();
+        std::fs::write(site.control.folder(9).analysis(), serde_json::to_vec(&result).unwrap()).unwrap();
+        for address in ["/experiments/1", "/runs/9"] {
+            let page = site.get(address).await.text;
+            assert!(page.contains("silhouette 0.250") && page.contains(r#"<svg class="scatter""#), "{address}: {page}");
+        }
+    }
+}

@@ -1,0 +1,114 @@
+//! t-SNE maps of penultimate features of two classes and of adversarial images between them (Figure 5; methods.md §7).
+
+use std::ops::ControlFlow;
+
+use candle_core::Tensor;
+use retort_spec::{AdversarialImages, AnalyseSpec, Analysis, FeatureMap, FeatureMaps};
+
+use super::{
+    BATCH, Part, class_of, load_models, pgd, proceed,
+    separation::{among_own, centroid_distance, silhouette},
+    tsne,
+};
+use crate::{
+    EngineError, Result,
+    attacks::{Starts, predicted, targeted_pgd},
+    data::{Dataset, Split},
+    evaluate::images,
+    nn::Network,
+    rng::Purpose,
+    run::Context,
+};
+
+/// t-SNE's perplexity, and how many neighbours say where an adversarial image lies.
+const PERPLEXITY: f64 = 30.0;
+const NEIGHBOURS: usize = 10;
+
+pub(super) fn compute(spec: &AnalyseSpec, dataset: &Dataset, context: &mut Context) -> Part<FeatureMaps> {
+    let Analysis::Features { attacked, target, images: count, adversarial } = &spec.analysis else {
+        return Err(EngineError::Data("it is no analysis of features".into()));
+    };
+    let (own, other) = (class_of(attacked, dataset)?, class_of(target, dataset)?);
+    let [own_places, other_places] = [own, other].map(|class| first_of(&dataset.test, class, *count));
+    let least = own_places.len().min(other_places.len());
+    if (least as f64) <= PERPLEXITY {
+        let fault = format!("{least} test images of a class are too few for t-SNE: use 31 or more of {}", dataset.name);
+        return Err(EngineError::Data(fault));
+    }
+    let mut models = load_models(spec, dataset, context)?;
+    let total = models.len() as f64 + 1.0;
+    let (natural_own, natural_other) =
+        (images(&dataset.test, &own_places, &context.device)?, images(&dataset.test, &other_places, &context.device)?);
+    let targets = vec![other; own_places.len()];
+    let made_on = (*adversarial == AdversarialImages::Shared).then(|| models[0].0.clone());
+    let shared = match &made_on {
+        Some(_) => Some(attack(&mut models[0].1, spec, &natural_own, &targets, &own_places)?),
+        None => None,
+    };
+    let mut maps = Vec::new();
+    for (done, (name, network)) in models.iter_mut().enumerate() {
+        if let ControlFlow::Break(outcome) = proceed(context, (done as f64 + 1.0) / total)? {
+            return Ok(ControlFlow::Break(outcome));
+        }
+        let adversarial = match &shared {
+            Some(images) => images.clone(),
+            None => attack(network, spec, &natural_own, &targets, &own_places)?,
+        };
+        maps.push(map(network, name, [&natural_own, &natural_other, &adversarial], other, spec.seed)?);
+    }
+    let (attacked, target) = (attacked.clone(), target.clone());
+    Ok(ControlFlow::Continue(FeatureMaps { attacked, target, made_on, maps }))
+}
+
+/// The places of the first images of a class.
+fn first_of(split: &Split, class: u8, count: usize) -> Vec<usize> {
+    (0..split.len()).filter(|i| split.labels[*i] == class).take(count).collect()
+}
+
+/// Images attacked so that the network takes them for their targets.
+fn attack(
+    network: &mut Network,
+    spec: &AnalyseSpec,
+    natural: &Tensor,
+    targets: &[u8],
+    places: &[usize],
+) -> Result<Tensor> {
+    let (eps, pgd) = pgd(spec);
+    let starts = Starts { seed: spec.seed, purpose: Purpose::Analysis };
+    let start = starts.uniform(natural, eps, places, 0)?;
+    Ok(targeted_pgd(network, natural, targets, pgd, start)?)
+}
+
+/// The features of images, and what the network takes them for.
+fn features(network: &mut Network, images: &Tensor) -> Result<(Vec<Vec<f32>>, Vec<u8>)> {
+    let (mut rows, mut answers) = (Vec::new(), Vec::new());
+    let n = images.dim(0)?;
+    for from in (0..n).step_by(BATCH) {
+        let (logits, features) = network.infer(&images.narrow(0, from, BATCH.min(n - from))?)?;
+        rows.extend(features.to_vec2::<f32>()?);
+        answers.extend(predicted(&logits)?);
+    }
+    Ok((rows, answers))
+}
+
+/// One model's map: of the attacked class, the target class, and the adversarial images.
+fn map(network: &mut Network, model: &str, images: [&Tensor; 3], target: u8, seed: u64) -> Result<FeatureMap> {
+    let [(own, _), (other, _), (adversarial, answers)] =
+        [features(network, images[0])?, features(network, images[1])?, features(network, images[2])?];
+    let counts = [own.len(), other.len(), adversarial.len()];
+    let natural = [own.clone(), other.clone()].concat();
+    let groups: Vec<usize> = (0..natural.len()).map(|i| usize::from(i >= own.len())).collect();
+    let all = [natural.clone(), adversarial.clone()].concat();
+    let length = all.first().map_or(0, Vec::len);
+    let all = Tensor::from_vec(all.concat(), (counts.iter().sum::<usize>(), length), &candle_core::Device::Cpu)?;
+    let between = centroid_distance(&own, &other).max(f64::MIN_POSITIVE);
+    Ok(FeatureMap {
+        model: model.to_owned(),
+        points: tsne(&all, PERPLEXITY, seed)?.points,
+        counts,
+        fooled: answers.into_iter().filter(|answer| *answer == target).count(),
+        silhouette: silhouette(&natural, &groups),
+        among_own: among_own(&adversarial, &natural, &groups, 0, NEIGHBOURS),
+        centroid_distances: [&own, &other].map(|rows| centroid_distance(&adversarial, rows) / between),
+    })
+}

@@ -1,0 +1,71 @@
+//! A square of values as colours.
+
+use std::fmt::Write;
+
+use super::chart::escape;
+
+/// How many depths of colour there are on each side of zero; more could not be told apart.
+pub const LEVELS: usize = 10;
+
+/// Draws `classes` × `classes` values, row after row. The largest depth is `most`, the same for all figures that are
+/// compared. Signed values have one colour below zero and another above; else it is their size that is drawn.
+pub fn heat_map(values: &[f32], classes: usize, most: f64, is_signed: bool, description: &str) -> String {
+    let mut cells = vec![String::new(); 2 * LEVELS + 1];
+    for (place, value) in values.iter().enumerate() {
+        let value = if is_signed { f64::from(*value) } else { f64::from(value.abs()) };
+        let level =
+            (value / most.max(f64::MIN_POSITIVE) * LEVELS as f64).round().clamp(-(LEVELS as f64), LEVELS as f64);
+        let cell = &mut cells[(level + LEVELS as f64) as usize];
+        let _ = write!(cell, "M{} {}h1v1h-1z", place % classes.max(1), place / classes.max(1));
+    }
+    let mut svg = format!(
+        r#"<svg class="heat" viewBox="0 0 {classes} {classes}" role="img" aria-label="{}" shape-rendering="crispEdges">"#,
+        escape(description)
+    );
+    for (place, path) in cells.iter().enumerate().filter(|(_, path)| !path.is_empty()) {
+        let level = place as i64 - LEVELS as i64;
+        let value = level as f64 / LEVELS as f64 * most;
+        let _ = write!(svg, r#"<path class="{}" data-value="{value:.3}" d="{path}"/>"#, level_class(level));
+    }
+    svg.push_str("</svg>");
+    svg
+}
+
+/// The class that gives a level its colour.
+fn level_class(level: i64) -> String {
+    match level {
+        0 => "zero".into(),
+        level if level > 0 => format!("above l{level}"),
+        level => format!("below l{}", -level),
+    }
+}
+
+/// The scale of the colours, from the least to the most, with its ends in numbers.
+pub fn scale(most: f64, is_signed: bool) -> String {
+    let levels: Vec<i64> =
+        if is_signed { (-(LEVELS as i64)..=LEVELS as i64).collect() } else { (0..=LEVELS as i64).collect() };
+    let width = levels.len();
+    let mut svg =
+        format!(r#"<svg class="heat scale" viewBox="0 0 {width} 1" preserveAspectRatio="none" aria-hidden="true">"#);
+    for (x, level) in levels.into_iter().enumerate() {
+        let _ = write!(svg, r#"<path class="{}" d="M{x} 0h1v1h-1z"/>"#, level_class(level));
+    }
+    let low = if is_signed { format!("−{most:.2}") } else { "0".into() };
+    format!(r#"<span class="scale"><span class="num">{low}</span>{svg}</svg><span class="num">{most:.2}</span></span>"#)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_value_has_the_depth_of_its_share_of_the_most() {
+        let signed = heat_map(&[0.0, 0.5, -0.26, 2.0], 2, 0.5, true, "");
+        assert!(signed.contains(r#"<path class="zero" data-value="0.000" d="M0 0h1v1h-1z"/>"#), "{signed}");
+        assert!(signed.contains(r#"class="below l5" data-value="-0.250" d="M0 1h1v1h-1z""#), "{signed}");
+        // What lies beyond the scale has its last colour.
+        assert!(signed.contains(r#"class="above l10" data-value="0.500" d="M1 0h1v1h-1zM1 1h1v1h-1z""#), "{signed}");
+        let sizes = heat_map(&[0.0, 0.5, -0.5, 0.1], 2, 0.5, false, "");
+        assert!(!sizes.contains("below") && sizes.contains("above l10"), "{sizes}");
+    }
+}
