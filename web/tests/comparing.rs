@@ -4,7 +4,7 @@
 
 mod sample;
 
-use retort_spec::{Accuracy, Architecture, Attack, DatasetChoice, ExperimentSpec, MethodName, TeacherChoice};
+use retort_spec::{Accuracy, Architecture, Attack, DatasetChoice, ExperimentSpec, MethodName, Sweep, TeacherChoice};
 use retort_web::{
     ComparisonView, RightAnswers, Template,
     pages::{ComparisonPage, OtherExperiment},
@@ -125,4 +125,37 @@ fn experiments_that_were_made_alike_share_their_rows_and_others_say_how_they_dif
     assert_eq!(table.groups[3].title, "Student ResNet-8 · experiment 3: fashion-mnist-5k, smoke budget, 9 epochs");
     let keys: Vec<_> = table.rows().map(|row| row.key.clone()).collect();
     assert_eq!(keys, ["pgd-at:resnet8:teacher", "kd:resnet8", "pgd-at:resnet8:teacher:3", "kd:resnet8:3"]);
+}
+
+#[test]
+fn a_sweep_over_numbers_is_a_figure_for_each_column_and_over_words_none() {
+    let sweep = |path: &str, values: &[&str]| Sweep {
+        method: MethodName::Gacd,
+        path: path.into(),
+        values: values.iter().map(|value| (*value).to_owned()).collect(),
+    };
+    let spec = ExperimentSpec {
+        methods: vec![MethodName::Gacd, MethodName::GacdAft],
+        seeds: vec![1, 2],
+        sweeps: vec![
+            sweep("method.negatives", &["16", "256", "16384"]),
+            sweep("method.sample_weighting", &["none", "teacher"]),
+        ],
+        ..ExperimentSpec::demo()
+    };
+    let mut page = sample::comparison(spec, 999);
+    for run in page.runs.iter_mut().filter(|run| run.label.variant.contains(" 256")) {
+        for score in &mut run.scores {
+            score.accuracy = Accuracy { correct: 990, n: 1_000 };
+        }
+    }
+    let html = page.render().unwrap();
+    let sweeps =
+        html.split(r#"<section class="sheet" id="sweeps""#).nth(1).unwrap().split("</section>").next().unwrap();
+    let titles: Vec<_> = sweeps.split("<h3>").skip(1).map(|rest| rest.split('<').next().unwrap()).collect();
+    assert_eq!(titles, ["Natural accuracy by negatives k, %", "Accuracy under PGD-20 by negatives k, %"]);
+    // A line for each of the two methods and each of the two weightings.
+    assert_eq!(sweeps.matches("<polyline").count(), 2 * 4);
+    assert!(sweeps.contains("GACD, sample weighting none is best at 256 (99.00 %)"), "{sweeps}");
+    assert!(!sample::comparison(ExperimentSpec::demo(), 8).render().unwrap().contains(r#"id="sweeps""#));
 }

@@ -40,6 +40,17 @@ pub struct BandPoint {
     pub high: f64,
 }
 
+/// How an axis is laid out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Scale {
+    /// From end to end, with ticks at whole numbers.
+    Whole,
+    /// Between round numbers.
+    Linear,
+    /// Logarithmic, between round numbers; all values must be above 0.
+    Log,
+}
+
 /// A line chart before it is drawn.
 pub struct Chart {
     /// What a screen reader says in its place.
@@ -50,6 +61,8 @@ pub struct Chart {
     pub lines: Vec<Line>,
     /// The range of x.
     pub x: (f64, f64),
+    /// How x is laid out.
+    pub x_scale: Scale,
     /// Whether the y axis is logarithmic; all values must be above 0 then.
     pub is_log: bool,
     /// Upright rules with their words.
@@ -63,7 +76,12 @@ impl Chart {
         let right = if longest == 0 { 16.0 } else { (longest as f64 * CHARACTER + 24.0).min(170.0) };
         let y = self.y_axis();
         let widest = y.ticks.iter().map(|t| y.label(*t).len()).max().unwrap_or(0);
-        let x = Axis::whole(self.x.0, self.x.1, (widest as f64 * CHARACTER + 10.0, WIDTH - right), 6);
+        let pixels = (widest as f64 * CHARACTER + 10.0, WIDTH - right);
+        let x = match self.x_scale {
+            Scale::Whole => Axis::whole(self.x.0, self.x.1, pixels, 6),
+            Scale::Linear => Axis::linear(self.x.0, self.x.1, pixels, 5),
+            Scale::Log => Axis::log(self.x.0, self.x.1, pixels),
+        };
         let mut svg = format!(
             r#"<svg class="chart" viewBox="0 0 {WIDTH} {HEIGHT}" role="img" aria-label="{}">"#,
             escape(&self.description)
@@ -89,7 +107,7 @@ impl Chart {
     }
 
     fn draw_axes(&self, svg: &mut String, x: &Axis, y: &Axis, right: f64) {
-        let (left, bottom) = (x.place(self.x.0), HEIGHT - BOTTOM);
+        let (left, bottom) = (x.left(), HEIGHT - BOTTOM);
         for tick in &y.ticks {
             let at = y.place(*tick);
             let _ = write!(

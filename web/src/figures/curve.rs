@@ -6,7 +6,7 @@ use retort_spec::{Architecture, Stage};
 
 use super::{
     CurvePoint, Figure, Quantity, RunCurves,
-    chart::{BandPoint, Chart, Line},
+    chart::{BandPoint, Chart, Line, Scale},
     ends::caption,
 };
 use crate::format::lower_first;
@@ -75,6 +75,7 @@ fn draw(quantity: Quantity, runs: &[&RunCurves], student: Option<Architecture>, 
             Along::Share => (0.0, 100.0),
             Along::Time(..) => (0.0, last.max(1e-3)),
         },
+        x_scale: if matches!(along, Along::Time(..)) { Scale::Linear } else { Scale::Whole },
         is_log: quantity == Quantity::TrainLoss && low > 0.0 && high / low > 20.0,
         rules: match runs.as_slice() {
             [run] if along == Along::Epochs => stage_rules(run.points(quantity)),

@@ -8,6 +8,7 @@ mod heat_map;
 mod mark;
 mod quantity;
 mod scatter;
+mod sweep;
 mod ticks;
 
 use std::collections::BTreeMap;
@@ -22,6 +23,7 @@ pub use heat_map::{heat_map, scale};
 pub use mark::swatch;
 pub use quantity::Quantity;
 pub use scatter::{kind_swatch, scatter};
+pub use sweep::sweep_figures;
 
 /// One value of one epoch.
 #[derive(Clone, Copy, Debug, PartialEq)]

@@ -46,6 +46,11 @@ impl Axis {
         Self { range: (below, above), pixels, is_log: true, ticks }
     }
 
+    /// Where it begins in the drawing.
+    pub const fn left(&self) -> f64 {
+        self.pixels.0
+    }
+
     /// Where `value` lies in the drawing; beyond the range it stays at the end.
     pub fn place(&self, value: f64) -> f64 {
         let scale = |v: f64| if self.is_log { v.max(f64::MIN_POSITIVE).ln() } else { v };

@@ -132,7 +132,11 @@ impl AnalysisView {
                 self.run.label.id
             )
         };
-        let words = |answer: &Answer| format!("{} {:.0} %", answer.class, answer.confidence);
+        // A cross too, for those who cannot tell red.
+        let words = |answer: &Answer, class: &str| {
+            let cross = if answer.class == class { "" } else { "✗ " };
+            format!("{cross}{} {:.0} %", answer.class, answer.confidence)
+        };
         let row = |(row, image): (usize, &GalleryImage)| GalleryRow {
             picture: picture(row, 0, &image.class),
             class: image.class.clone(),
@@ -142,11 +146,11 @@ impl AnalysisView {
                 .iter()
                 .enumerate()
                 .map(|(model, [natural, attacked])| GalleryCell {
-                    natural: words(natural),
+                    natural: words(natural, &image.class),
                     natural_is_right: natural.class == image.class,
                     change: picture(row, 2 * model + 1, "what the attack changed"),
                     picture: picture(row, 2 * model + 2, "attacked image"),
-                    attacked: words(attacked),
+                    attacked: words(attacked, &image.class),
                     attacked_is_right: attacked.class == image.class,
                 })
                 .collect(),

@@ -43,6 +43,7 @@ struct Candidate {
     option: AnalysedOption,
     model: ModelRef,
     name: String,
+    seed: u64,
     is_teacher: bool,
     planned: PlannedRun,
 }
@@ -62,6 +63,13 @@ pub async fn launch(State(app): Shared, Path(experiment): Path<String>, body: By
         chosen.sort_by_key(|candidate| !candidate.is_teacher);
     }
     let Some(first) = chosen.first() else { return Err(fault(&"choose at least one model")) };
+    let seed = first.seed;
+    if chosen.iter().any(|candidate| candidate.seed != seed) {
+        for candidate in &mut chosen {
+            candidate.name = format!("{}, seed {}", candidate.name, candidate.seed);
+        }
+    }
+    let first = &chosen[0];
     let title = analysis.title();
     let mut planned = PlannedRun { variant: title, needs: Vec::new(), is_teacher: false, ..first.planned.clone() };
     let analysed = AnalyseSpec {
@@ -146,7 +154,8 @@ fn candidates(spec: &ExperimentSpec, runs: &[RunRow]) -> Vec<Candidate> {
         let is_plain = label.variant.is_empty() && (label.is_teacher || !label.method.needs_teacher() || first_student);
         candidates.push(Candidate {
             option: AnalysedOption { value, words: label.model(), is_chosen: first_seed && is_plain },
-            name: if spec.seeds.len() > 1 { format!("{name}, seed {}", label.seed) } else { name },
+            name,
+            seed: label.seed,
             is_teacher: label.is_teacher,
             planned: PlannedRun {
                 // Replaced by that of the analysis.

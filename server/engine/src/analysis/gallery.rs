@@ -35,9 +35,8 @@ pub(super) fn compute(spec: &AnalyseSpec, dataset: &Dataset, context: &mut Conte
     let places: Vec<usize> = (0..labels.len()).filter(|i| wanted.is_empty() || wanted.contains(&labels[*i])).collect();
     let mut models = load_models(spec, dataset, context)?;
     let mut found: Vec<Found> = Vec::new();
-    let per_class = count.div_ceil(if wanted.is_empty() { dataset.classes.len() } else { wanted.len() });
-    // Without a condition an even choice of the classes, else the first that meet it.
-    let places = if *differ { places } else { evenly(&places, labels, per_class, *count) };
+    let places = class_by_class(places, labels);
+    // With a condition more images are looked at than are shown.
     for batch in places.chunks(if *differ { BATCH } else { BATCH.min(*count) }) {
         let done = found.len() as f64 / *count as f64;
         if let ControlFlow::Break(outcome) = proceed(context, done)? {
@@ -63,15 +62,17 @@ pub(super) fn compute(spec: &AnalyseSpec, dataset: &Dataset, context: &mut Conte
     }))
 }
 
-/// The first images of each class, at most so many of one, by their place.
-fn evenly(places: &[usize], labels: &[u8], per_class: usize, count: usize) -> Vec<usize> {
-    let mut taken = [0usize; 256];
-    let take = |place: &&usize| {
-        let taken = &mut taken[usize::from(labels[**place])];
-        *taken += 1;
-        *taken <= per_class
+/// The images so that each class has its turn: the first of every class, then the second, and so on.
+fn class_by_class(places: Vec<usize>, labels: &[u8]) -> Vec<usize> {
+    let mut seen = [0usize; 256];
+    let turn = |place: usize| {
+        let class = usize::from(labels[place]);
+        seen[class] += 1;
+        (seen[class], class, place)
     };
-    places.iter().filter(take).take(count).copied().collect()
+    let mut turns: Vec<_> = places.into_iter().map(turn).collect();
+    turns.sort_unstable();
+    turns.into_iter().map(|(_, _, place)| place).collect()
 }
 
 /// What every model answers to some images, and to them attacked on it.
@@ -152,10 +153,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn images_are_chosen_evenly_among_the_classes_in_their_order() {
+    fn each_class_has_its_turn() {
         let labels = [0, 0, 0, 1, 1, 2];
-        assert_eq!(evenly(&[0, 1, 2, 3, 4, 5], &labels, 2, 4), [0, 1, 3, 4]);
-        assert_eq!(evenly(&[0, 1, 2, 3, 4, 5], &labels, 1, 4), [0, 3, 5]);
+        assert_eq!(class_by_class(vec![0, 1, 2, 3, 4, 5], &labels), [0, 3, 5, 1, 4, 2]);
+        assert_eq!(class_by_class(vec![1, 2, 4], &labels), [1, 4, 2]);
     }
 
     #[test]

@@ -129,6 +129,11 @@ impl ComparisonPage {
         }
     }
 
+    /// Accuracies against the parameters that were swept.
+    fn sweep_figures(&self, table: &ComparisonTable) -> Vec<Figure> {
+        figures::sweep_figures(self.compared().iter().flat_map(|compared| &compared.spec.sweeps), table)
+    }
+
     /// The analyses of one kind, the newest first.
     fn analyses_of(&self, kind: fn(&AnalysisView) -> bool) -> Vec<&AnalysisView> {
         self.analyses.iter().filter(|analysis| kind(analysis)).collect()

@@ -2,6 +2,7 @@
 //! with.
 
 mod compare;
+mod pages;
 
 use std::path::PathBuf;
 
@@ -27,6 +28,8 @@ pub enum BenchCommand {
     Nce(NceArgs),
     /// A t-SNE map of features; an item is a point
     Tsne(TsneArgs),
+    /// The pages of the server over a database of many runs, as milliseconds at the server
+    Pages(pages::PagesArgs),
     /// All of these beside PyTorch and openTSNE, in turn, as a table
     ///
     /// Needs a Python with torch, openTSNE and scikit-learn (`pip install torch openTSNE scikit-learn`); without it
@@ -132,6 +135,7 @@ pub fn bench(command: BenchCommand) -> Result<()> {
         BenchCommand::Eval(args) => network("eval", &args, bench::eval),
         BenchCommand::Nce(args) => nce(&args),
         BenchCommand::Tsne(args) => tsne(&args),
+        BenchCommand::Pages(args) => pages::pages(&args),
         BenchCommand::Compare(args) => compare::compare(&args),
     }
 }

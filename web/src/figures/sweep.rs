@@ -1,0 +1,128 @@
+//! Accuracies against a parameter that was swept (Figure 2 of the paper).
+
+use retort_spec::{MethodName, RunKind, Sweep};
+
+use super::{
+    Figure,
+    chart::{BandPoint, Chart, Line, Scale},
+};
+use crate::{
+    RunLabel,
+    format::{self, lower_first},
+    tables::{ComparisonTable, Row},
+};
+
+/// A parameter with the numbers that it was swept over.
+struct Swept<'a> {
+    method: MethodName,
+    name: &'static str,
+    values: Vec<(&'a str, f64)>,
+}
+
+/// Rows that differ in the swept parameter alone.
+struct Series<'a> {
+    /// What else sets them apart from the method as published.
+    rest: String,
+    points: Vec<(f64, &'a Row)>,
+}
+
+/// A figure for each column of the table and each parameter that was swept over numbers.
+pub fn sweep_figures<'a>(sweeps: impl IntoIterator<Item = &'a Sweep>, table: &ComparisonTable) -> Vec<Figure> {
+    let mut figures = Vec::new();
+    for swept in sweeps.into_iter().filter_map(Swept::of) {
+        let series = swept.series(table);
+        for column in 0..table.columns.len() {
+            figures.extend(draw(&swept, &series, table, column));
+        }
+    }
+    figures
+}
+
+impl<'a> Swept<'a> {
+    fn of(sweep: &'a Sweep) -> Option<Self> {
+        let values = sweep.values.iter().map(|value| Some((value.as_str(), value.parse().ok()?)));
+        let values: Vec<_> = values.collect::<Option<_>>()?;
+        let parameters = sweep.method.parameters();
+        let name = parameters.iter().find(|parameter| parameter.path == sweep.path)?.name;
+        (values.len() > 1).then_some(Self { method: sweep.method, name, values })
+    }
+
+    /// The rows of its method, and of the one that fine-tunes its models, by what else sets them apart.
+    fn series<'t>(&self, table: &'t ComparisonTable) -> Vec<Series<'t>> {
+        let mut series: Vec<Series> = Vec::new();
+        for row in table.rows().filter(|r| r.method == self.method || r.method.fine_tunes() == Some(self.method)) {
+            let parts: Vec<&str> = row.variant.split(", ").collect();
+            let own = |part: &&str| self.values.iter().find(|(text, _)| *part == format!("{} {text}", self.name));
+            let Some((_, value)) = parts.iter().find_map(own) else { continue };
+            let rest = parts.iter().filter(|part| own(part).is_none()).copied().collect::<Vec<_>>().join(", ");
+            let is_same = |s: &&mut Series| {
+                let (_, first) = s.points[0];
+                s.rest == rest && (first.method, first.architecture) == (row.method, row.architecture)
+            };
+            match series.iter_mut().find(is_same) {
+                Some(found) => found.points.push((*value, row)),
+                None => series.push(Series { rest, points: vec![(*value, row)] }),
+            }
+        }
+        for one in &mut series {
+            one.points.sort_by(|a, b| a.0.total_cmp(&b.0));
+        }
+        series
+    }
+}
+
+fn draw(swept: &Swept, series: &[Series], table: &ComparisonTable, column: usize) -> Option<Figure> {
+    let many_students = series.iter().any(|s| s.points[0].1.architecture != series[0].points[0].1.architecture);
+    let line = |one: &Series| {
+        let points: Vec<BandPoint> = one
+            .points
+            .iter()
+            .filter_map(|(x, row)| {
+                let cell = row.cells[column].as_ref()?;
+                let seeds = || row.seeds.iter().filter_map(|seed| Some(seed.cells[column].as_ref()?.mean));
+                let (low, high) = (seeds().fold(cell.mean, f64::min), seeds().fold(cell.mean, f64::max));
+                Some(BandPoint { x: *x, y: cell.mean, low, high })
+            })
+            .collect();
+        let first = one.points[0].1;
+        let label = RunLabel {
+            id: 0,
+            kind: RunKind::Evaluate,
+            method: first.method,
+            variant: one.rest.clone(),
+            architecture: first.architecture,
+            is_teacher: false,
+            is_imported: false,
+            seed: 0,
+        };
+        let name = if many_students { format!("{}, {}", label.row(), first.architecture) } else { label.row() };
+        (points.len() > 1).then(|| Line { label, name, pieces: vec![points] })
+    };
+    let lines: Vec<Line> = series.iter().filter_map(line).collect();
+    let best = |line: &Line| {
+        let points = line.pieces.iter().flatten();
+        let best = points.max_by(|a, b| a.y.total_cmp(&b.y))?;
+        Some(format!("{} is best at {} ({} %)", line.name, best.x, format::percent(best.y)))
+    };
+    let found: Vec<_> = lines.iter().filter_map(best).collect();
+    if found.is_empty() {
+        return None;
+    }
+    let under =
+        table.columns[column].as_ref().map_or_else(|| "Natural accuracy".into(), |a| format!("Accuracy under {a}"));
+    let title = format!("{under} by {}, %", lower_first(swept.name));
+    let bands = if table.has_seeds { " Bands reach from the lowest to the highest seed." } else { "" };
+    let caption = format!("{}.{bands}", found.join("; "));
+    let xs = || swept.values.iter().map(|(_, value)| *value);
+    let x = (xs().fold(f64::INFINITY, f64::min), xs().fold(f64::NEG_INFINITY, f64::max));
+    let chart = Chart {
+        description: format!("{title}. {caption}"),
+        x_label: swept.name.into(),
+        lines,
+        x_scale: if x.0 > 0.0 && x.1 / x.0 >= 8.0 { Scale::Log } else { Scale::Linear },
+        x,
+        is_log: false,
+        rules: Vec::new(),
+    };
+    Some(Figure { title, svg: chart.svg(), caption })
+}
