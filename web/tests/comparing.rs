@@ -159,3 +159,27 @@ fn a_sweep_over_numbers_is_a_figure_for_each_column_and_over_words_none() {
     assert!(sweeps.contains("GACD, sample weighting none is best at 256 (99.00 %)"), "{sweeps}");
     assert!(!sample::comparison(ExperimentSpec::demo(), 8).render().unwrap().contains(r#"id="sweeps""#));
 }
+
+#[test]
+fn configurations_are_compared_by_the_parameters_that_differ() {
+    let spec = ExperimentSpec { methods: vec![MethodName::Kd, MethodName::Ard], ..ExperimentSpec::demo() };
+    let mut page = sample::comparison(spec, 6);
+    let trainings: Vec<_> = page.runs.iter().filter(|r| r.label.is_training()).map(|r| r.label.id).collect();
+    let config = |entries: &[(&str, &str)]| {
+        entries.iter().map(|(path, value)| ((*path).to_owned(), (*value).to_owned())).collect::<retort_web::Config>()
+    };
+    page.configs = [
+        (trainings[1], config(&[("method.temperature", "30"), ("augment", "true"), ("seed", "1")])),
+        (
+            trainings[2],
+            config(&[("method.temperature", "5"), ("augment", "true"), ("seed", "2"), ("method.beta", "6")]),
+        ),
+    ]
+    .into();
+    let html = page.render().unwrap();
+    let config = html.split(r#"id="config-table""#).nth(1).unwrap().split("</details>").next().unwrap();
+    assert!(config.contains("2 parameters in which the rows differ; 1 other is the same"), "{config}");
+    assert!(config.contains("<code>method.temperature</code></th><td>30</td><td>5</td>"), "{config}");
+    assert!(config.contains(r#"<code>method.beta</code></th><td><span class="soft">–</span></td><td>6</td>"#));
+    assert!(!config.contains("<code>seed</code>"));
+}

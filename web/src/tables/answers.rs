@@ -1,6 +1,6 @@
 //! What a model answered to the test images, by class.
 
-use retort_spec::{Accuracy, Attack};
+use retort_spec::Accuracy;
 
 use crate::format;
 
@@ -9,8 +9,8 @@ use crate::format;
 pub struct Answers {
     /// The names of the classes.
     pub classes: Vec<String>,
-    /// By attack, the first without one: how many images of each class were answered so.
-    pub confusion: Vec<(Option<Attack>, Vec<Vec<usize>>)>,
+    /// By attack or by model, named: how many images of each class were answered so.
+    pub confusion: Vec<(String, Vec<Vec<usize>>)>,
     /// Images that are right under every attack, where there are several.
     pub worst_case: Option<Accuracy>,
 }
@@ -18,7 +18,7 @@ pub struct Answers {
 /// A confusion matrix as a page shows it.
 #[derive(Clone, Debug, PartialEq)]
 pub struct ConfusionMatrix {
-    /// `natural`, or the attack.
+    /// The attack, or the model.
     pub title: String,
     /// By class: its name, and a cell for each answer.
     pub rows: Vec<(String, Vec<ConfusionCell>)>,
@@ -54,9 +54,9 @@ const MOST_CLASSES: usize = 20;
 const MISTAKES: usize = 10;
 
 impl Answers {
-    /// The heads of the columns: `natural`, then each attack.
+    /// The heads of the columns.
     pub fn columns(&self) -> Vec<String> {
-        self.confusion.iter().map(|(attack, _)| name(attack.as_ref())).collect()
+        self.confusion.iter().map(|(title, _)| title.clone()).collect()
     }
 
     /// By class: its name, its images, and its accuracy in percent by column.
@@ -77,8 +77,8 @@ impl Answers {
         if self.classes.len() > MOST_CLASSES {
             return Vec::new();
         }
-        let matrix = |(attack, counts): &(Option<Attack>, Vec<Vec<usize>>)| ConfusionMatrix {
-            title: name(attack.as_ref()),
+        let matrix = |(title, counts): &(String, Vec<Vec<usize>>)| ConfusionMatrix {
+            title: title.clone(),
             rows: self
                 .classes
                 .iter()
@@ -104,12 +104,12 @@ impl Answers {
         counts[class].iter().enumerate().map(cell).collect()
     }
 
-    /// By attack: the most frequent mistakes, where there are too many classes for matrices.
+    /// By attack or model: the most frequent mistakes, where there are too many classes for matrices.
     pub fn mistakes(&self) -> Vec<(String, Vec<Mistake>)> {
         if self.classes.len() <= MOST_CLASSES {
             return Vec::new();
         }
-        let list = |(attack, counts): &(Option<Attack>, Vec<Vec<usize>>)| {
+        let list = |(title, counts): &(String, Vec<Vec<usize>>)| {
             let mut wrong: Vec<(usize, usize, usize)> = Vec::new();
             for (class, row) in counts.iter().enumerate() {
                 let mistakes = row.iter().enumerate().filter(|(answer, count)| *answer != class && **count > 0);
@@ -121,14 +121,10 @@ impl Answers {
                 answer: self.classes[answer].clone(),
                 count: format!("{count} of {}", counts[class].iter().sum::<usize>()),
             };
-            (name(attack.as_ref()), wrong.iter().take(MISTAKES).map(mistake).collect())
+            (title.clone(), wrong.iter().take(MISTAKES).map(mistake).collect())
         };
         self.confusion.iter().map(list).collect()
     }
-}
-
-fn name(attack: Option<&Attack>) -> String {
-    attack.map_or_else(|| "natural".into(), Attack::to_string)
 }
 
 #[cfg(test)]
@@ -137,7 +133,7 @@ mod tests {
 
     fn answers(classes: usize, counts: Vec<Vec<usize>>) -> Answers {
         let classes = (0..classes).map(|i| format!("class {i}")).collect();
-        Answers { classes, confusion: vec![(None, counts)], worst_case: None }
+        Answers { classes, confusion: vec![("natural".into(), counts)], worst_case: None }
     }
 
     #[test]

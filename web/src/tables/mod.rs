@@ -2,6 +2,7 @@
 
 mod answers;
 mod comparison;
+mod config;
 pub mod export;
 mod standing;
 
@@ -12,4 +13,5 @@ pub use comparison::{
     Beside, Best, Cell, Compared, ComparisonTable, ComparisonView, RightAnswers, Row, Seed, Spread, attack_detail,
     column_name,
 };
+pub use config::{Config, ConfigDifferences, differences};
 pub use standing::Standing;

@@ -192,6 +192,8 @@ pub fn comparison(spec: ExperimentSpec, finished: usize) -> ComparisonPage {
         spec,
         with: vec![],
         analyses: vec![],
+        configs: HashMap::new(),
+        confusion: None,
         analysed: vec![AnalysedOption {
             value: "run:101".into(),
             words: "PGD-AT · ResNet-8 · seed 1".into(),

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use retort_spec::{Accuracy, Attack, CheckResult, ExperimentSpec, LogLevel, MaskingCheck, RunKind, RunState};
+use retort_spec::{Accuracy, CheckResult, ExperimentSpec, LogLevel, MaskingCheck, RunKind, RunState};
 use retort_web::{
     Answers,
     pages::{Attempt, LogLine, RunPage},
@@ -87,7 +87,7 @@ fn answers() -> Answers {
     };
     Answers {
         classes: CLASSES.map(String::from).to_vec(),
-        confusion: vec![(None, counts(60)), (Some(Attack::pgd(20)), counts(30))],
+        confusion: vec![("natural".into(), counts(60)), ("PGD-20".into(), counts(30))],
         worst_case: Some(Accuracy { correct: 388, n: 1_000 }),
     }
 }

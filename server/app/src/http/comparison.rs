@@ -11,9 +11,10 @@ use axum::{
     response::{IntoResponse, Redirect, Response},
 };
 use retort_engine::Outcomes;
-use retort_spec::RunState;
+use retort_spec::{Attack, RunKind, RunSpec, RunState};
+use retort_store::Run;
 use retort_web::{
-    ComparisonView, ExperimentForm, RightAnswers, RunRow,
+    Answers, ComparisonView, Config, ExperimentForm, RightAnswers, Row, RunRow, column_name,
     export::TableFormat,
     pages::{ComparisonPage, OtherExperiment},
 };
@@ -84,15 +85,18 @@ impl App {
                 true
             }
         });
-        let mut with = Vec::new();
+        let (mut with, mut configs) = (Vec::new(), HashMap::new());
         for id in &view.with {
             let other = self.store.experiment(*id).await?;
-            let runs = self.rows(self.store.runs_of_experiment(other.id).await?).await?;
+            let runs = self.store.runs_of_experiment(other.id).await?;
+            configs.extend(runs.iter().filter_map(config));
+            let runs = self.rows(runs).await?;
             with.push(OtherExperiment { id: other.id, spec: other.spec()?, runs });
         }
         let spec = experiment.spec()?;
         let runs = self.store.runs_of_experiment(own).await?;
         let seconds_left = self.estimator().await?.remaining(&runs);
+        configs.extend(runs.iter().filter_map(config));
         let rows = self.rows(runs.clone()).await?;
         let analyses = self.analyses(&runs, &rows, view.correlation == "signed").await?;
         let runs = rows;
@@ -105,6 +109,8 @@ impl App {
             id: own,
             images: images(&datasets, &spec.dataset),
             analyses,
+            configs,
+            confusion: None,
             analysed: analyses::options(&spec, &runs),
             classes: classes.unwrap_or_default(),
             launched: moment(experiment.created_at),
@@ -119,7 +125,43 @@ impl App {
             view,
         };
         comparison.simplify();
+        comparison.confusion = self.confusion(&comparison).await?;
         Ok(comparison)
+    }
+
+    /// What the models of a table's rows answered by class in the column that the view names; those of other classes than
+    /// the first row's are left out.
+    async fn confusion(&self, comparison: &ComparisonPage) -> Result<Option<Answers>> {
+        let table = comparison.table();
+        let Some(column) = table.columns.iter().find(|c| column_name(c.as_ref()) == comparison.view.confusion) else {
+            return Ok(None);
+        };
+        let (column, files): (Option<Attack>, Vec<_>) = (column.clone(), {
+            let file = |row: &Row| {
+                let evaluation = row.seeds.first()?.evaluation;
+                let title = format!("{}, {}", row.title(), row.architecture);
+                Some((title, self.control.folder(evaluation).outcomes()))
+            };
+            table.rows().filter_map(file).collect()
+        });
+        let read = move || {
+            let mut answers = Answers::default();
+            for (title, file) in files {
+                let Ok(outcomes) = Outcomes::load(&file) else { continue };
+                let is_column = |(attack, _): &(Option<Attack>, Vec<u8>)| {
+                    attack.as_ref().map(Attack::describe) == column.as_ref().map(Attack::describe)
+                };
+                let Some(place) = outcomes.predictions.iter().position(is_column) else { continue };
+                if answers.classes.is_empty() {
+                    answers.classes.clone_from(&outcomes.classes);
+                }
+                if answers.classes == outcomes.classes {
+                    answers.confusion.push((title, outcomes.confusion(place)));
+                }
+            }
+            (!answers.confusion.is_empty()).then_some(answers)
+        };
+        tokio::task::spawn_blocking(read).await.map_err(|e| PageError::internal(&e))
     }
 
     /// The latest experiments but these, with their titles.
@@ -137,6 +179,32 @@ impl App {
             outcomes.map(|(run, outcomes)| (run, right(&outcomes))).collect()
         };
         tokio::task::spawn_blocking(read).await.map_err(|e| PageError::internal(&e))
+    }
+}
+
+/// The parameters of a training by their paths.
+fn config(run: &Run) -> Option<(i64, Config)> {
+    let RunSpec::Train(spec) = run.spec().ok().filter(|_| run.kind == RunKind::Train)? else { return None };
+    let mut config = Config::new();
+    flatten("", &serde_json::to_value(spec).ok()?, &mut config);
+    Some((run.id, config))
+}
+
+fn flatten(path: &str, value: &serde_json::Value, config: &mut Config) {
+    let text = |value: &serde_json::Value| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+    match value {
+        serde_json::Value::Object(fields) => {
+            for (name, value) in fields {
+                let path = if path.is_empty() { name.clone() } else { format!("{path}.{name}") };
+                flatten(&path, value, config);
+            }
+        }
+        serde_json::Value::Array(items) => {
+            config.insert(path.to_owned(), items.iter().map(text).collect::<Vec<_>>().join(", "));
+        }
+        value => {
+            config.insert(path.to_owned(), text(value));
+        }
     }
 }
 

@@ -74,7 +74,12 @@ async fn answers(folder: RunFolder, run: &Run) -> Result<Option<Answers>> {
     };
     let confusion = outcomes.predictions.iter().enumerate();
     Ok(Some(Answers {
-        confusion: confusion.map(|(i, (attack, _))| (attack.clone(), outcomes.confusion(i))).collect(),
+        confusion: confusion
+            .map(|(i, (attack, _))| {
+                let name = attack.as_ref().map_or_else(|| "natural".into(), ToString::to_string);
+                (name, outcomes.confusion(i))
+            })
+            .collect(),
         worst_case: (outcomes.predictions.len() > 2).then(|| outcomes.worst_case()),
         classes: outcomes.classes,
     }))

@@ -14,7 +14,8 @@ use crate::{
     figures::{self, Figure, RunCurves},
     format::{self, Moment},
     tables::{
-        Compared, ComparisonTable, ComparisonView, RightAnswers, Standing,
+        Answers, Compared, ComparisonTable, ComparisonView, Config, ConfigDifferences, RightAnswers, Standing,
+        column_name, differences,
         export::{About, TableFormat},
         same_setting,
     },
@@ -52,6 +53,10 @@ pub struct ComparisonPage {
     pub analysed: Vec<AnalysedOption>,
     /// The classes of its dataset.
     pub classes: Vec<String>,
+    /// The parameters of its trainings, by run.
+    pub configs: HashMap<i64, Config>,
+    /// What the models of the table's rows answered by class, in the column that the view names.
+    pub confusion: Option<Answers>,
     /// The curves of its trainings, in the same order.
     pub curves: Vec<RunCurves>,
     /// Seconds until its last run ends, roughly.
@@ -132,6 +137,22 @@ impl ComparisonPage {
     /// Accuracies against the parameters that were swept.
     fn sweep_figures(&self, table: &ComparisonTable) -> Vec<Figure> {
         figures::sweep_figures(self.compared().iter().flat_map(|compared| &compared.spec.sweeps), table)
+    }
+
+    /// The parameters in which the rows differ.
+    fn config_differences(&self, table: &ComparisonTable) -> ConfigDifferences {
+        differences(table, &self.configs)
+    }
+
+    /// For each column: its words, the address with its confusion matrices, and whether they are shown.
+    fn confusion_links(&self, table: &ComparisonTable) -> Vec<(String, String, bool)> {
+        let link = |column: &Option<Attack>| {
+            let (name, words) =
+                (column_name(column.as_ref()), column.as_ref().map_or_else(|| "natural".into(), Attack::to_string));
+            let is_shown = self.view.confusion == name;
+            (words, self.href(&ComparisonView { confusion: name, ..self.view.clone() }) + "#confusion", is_shown)
+        };
+        table.columns.iter().map(link).collect()
     }
 
     /// The analyses of one kind, the newest first.

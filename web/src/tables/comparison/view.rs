@@ -34,6 +34,9 @@ pub struct ComparisonView {
     /// `signed` for differences of correlations with their sign.
     #[serde(skip_serializing_if = "String::is_empty")]
     pub correlation: String,
+    /// The column whose confusion matrices are shown, by its name.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub confusion: String,
 }
 
 /// A column's name in an address: `natural`, `pgd-20-e-8-255-step-2-255`.
