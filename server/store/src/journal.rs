@@ -152,8 +152,11 @@ mod tests {
         // The records of a test all bear one time, long before the run's start.
         assert_eq!(times.iter().map(|m| (m.epoch, m.value)).collect::<Vec<_>>(), [(1, 0.0), (2, 0.0), (3, 0.0)]);
         assert_eq!(kept.iter().map(|m| (m.epoch, m.value)).collect::<Vec<_>>(), [(1, 2.0), (2, 1.5), (3, 1.0)]);
-        assert_eq!(test.store.metrics_of_runs(&[1, 2], &["train_loss"]).await.unwrap()[&1], kept);
-        assert!(test.store.metrics_of_runs(&[1, 2], &["learning_rate"]).await.unwrap().is_empty());
+        let series = test.store.series_of_runs(&[1, 2], &["train_loss"]).await.unwrap();
+        let points: Vec<_> = series[&1][0].points.iter().map(|p| (p.epoch, p.stage, p.value)).collect();
+        assert_eq!((series.len(), series[&1].len()), (1, 1));
+        assert_eq!(points, [(1, Stage::Train, 2.0), (2, Stage::Train, 1.5), (3, Stage::Train, 1.0)]);
+        assert!(test.store.series_of_runs(&[1, 2], &["learning_rate"]).await.unwrap().is_empty());
         let last = test.store.last_metrics(&[1, 2], "train_loss").await.unwrap();
         assert_eq!(last.into_iter().collect::<Vec<_>>(), [(1, 1.0)]);
     }

@@ -34,7 +34,7 @@ pub use evaluations::Evaluation;
 pub use experiments::{Experiment, StateCounts};
 pub use history::{Attempt, StateChange};
 pub use log::LogLine;
-pub use metrics::{Metric, WALL_TIME};
+pub use metrics::{Metric, Point, Series, WALL_TIME};
 pub use models::{Model, NewModel, PendingModel};
 pub use open::Store;
 pub use queue::DoomedRun;

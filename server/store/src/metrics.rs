@@ -28,6 +28,26 @@ pub struct Metric {
     pub value: f64,
 }
 
+/// One figure of a run over its epochs.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Series {
+    /// The figure's name.
+    pub key: String,
+    /// Its values, in the order of the epochs.
+    pub points: Vec<Point>,
+}
+
+/// One value of a series.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Point {
+    /// The epoch, from 1 over all stages.
+    pub epoch: usize,
+    /// The part of the run.
+    pub stage: Stage,
+    /// The value, to 15 digits.
+    pub value: f64,
+}
+
 impl Store {
     /// All figures of a run, by name and epoch.
     ///
@@ -39,20 +59,49 @@ impl Store {
         Ok(rows.iter().map(read).collect::<sqlx::Result<_>>()?)
     }
 
-    /// The figures of these names of these runs, by run, name and epoch.
+    /// The figures of these names of these runs: by run and name, in the order of the epochs.
     ///
     /// # Errors
     /// When the database refuses.
-    pub async fn metrics_of_runs(&self, runs: &[i64], keys: &[&str]) -> Result<HashMap<i64, Vec<Metric>>> {
+    pub async fn series_of_runs(&self, runs: &[i64], keys: &[&str]) -> Result<HashMap<i64, Vec<Series>>> {
+        // A row for each series instead of one for each point: handing rows over costs more than reading them.
         let rows = sqlx::query(
-            "SELECT * FROM metrics WHERE run IN (SELECT value FROM json_each(?))
-                 AND key IN (SELECT value FROM json_each(?)) ORDER BY run, key, epoch",
+            "SELECT run, key, group_concat(epoch || ' ' || value, ';') AS points FROM metrics
+             WHERE run IN (SELECT value FROM json_each(?)) AND key IN (SELECT value FROM json_each(?))
+             GROUP BY run, key",
         );
-        let mut metrics: HashMap<i64, Vec<Metric>> = HashMap::new();
-        for row in rows.bind(json(&runs)).bind(json(&keys)).fetch_all(self.readers()).await? {
-            metrics.entry(row.try_get("run")?).or_default().push(read(&row)?);
+        let rows = rows.bind(json(&runs)).bind(json(&keys)).fetch_all(self.readers()).await?;
+        let stages = self.stages_of_runs(runs).await?;
+        let mut series: HashMap<i64, Vec<Series>> = HashMap::new();
+        for row in rows {
+            let run: i64 = row.try_get("run")?;
+            let stages = stages.get(&run).map_or(&[][..], Vec::as_slice);
+            let stage = |epoch: usize| stages.iter().find(|(_, last)| epoch <= *last).or(stages.last()).map(|s| s.0);
+            let points: &str = row.try_get("points")?;
+            let read = |point: &str| {
+                let (epoch, value) = point.split_once(' ')?;
+                let epoch = epoch.parse().ok()?;
+                Some(Point { epoch, stage: stage(epoch)?, value: value.parse().ok()? })
+            };
+            let mut points: Vec<Point> = points.split(';').filter_map(read).collect();
+            points.sort_by_key(|point| point.epoch);
+            series.entry(run).or_default().push(Series { key: row.try_get("key")?, points });
         }
-        Ok(metrics)
+        Ok(series)
+    }
+
+    /// By run: its stages in their order, each with its last epoch so far.
+    async fn stages_of_runs(&self, runs: &[i64]) -> Result<HashMap<i64, Vec<(Stage, usize)>>> {
+        let rows = sqlx::query(
+            "SELECT run, stage, max(epoch) AS last FROM metrics
+             WHERE run IN (SELECT value FROM json_each(?)) AND key = ? GROUP BY run, stage ORDER BY run, last",
+        );
+        let mut stages: HashMap<i64, Vec<(Stage, usize)>> = HashMap::new();
+        // Every stage reports a loss.
+        for row in rows.bind(json(&runs)).bind("train_loss").fetch_all(self.readers()).await? {
+            stages.entry(row.try_get("run")?).or_default().push((word(&row, "stage")?, count(&row, "last")?));
+        }
+        Ok(stages)
     }
 
     /// The latest value of one figure, for each of these runs that has reported it.
@@ -60,13 +109,16 @@ impl Store {
     /// # Errors
     /// When the database refuses.
     pub async fn last_metrics(&self, runs: &[i64], key: &str) -> Result<HashMap<i64, f64>> {
+        // One step down the index for each run; no epoch but the last is read.
         let rows = sqlx::query(
-            "SELECT run, value FROM metrics AS one
-             WHERE run IN (SELECT value FROM json_each(?1)) AND key = ?2
-                 AND epoch = (SELECT max(epoch) FROM metrics WHERE run = one.run AND key = ?2)",
+            "SELECT one.value AS run,
+                    (SELECT value FROM metrics WHERE run = one.value AND key = ?2 ORDER BY epoch DESC LIMIT 1) AS last
+             FROM json_each(?1) AS one",
         );
         let rows = rows.bind(json(&runs)).bind(key).fetch_all(self.readers()).await?;
-        rows.iter().map(|row| Ok((row.try_get("run")?, row.try_get("value")?))).collect()
+        let last = rows.iter().map(|row| Ok((row.try_get("run")?, row.try_get::<Option<f64>, _>("last")?)));
+        let last: Vec<(i64, Option<f64>)> = last.collect::<Result<_>>()?;
+        Ok(last.into_iter().filter_map(|(run, value)| Some((run, value?))).collect())
     }
 }
 

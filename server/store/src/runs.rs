@@ -6,7 +6,7 @@ use sqlx::{FromRow, QueryBuilder, Row, Sqlite, sqlite::SqliteRow};
 
 use crate::{
     Result, Store, StoreError,
-    row::{count, from_json, parsed, parsed_option, stored, word},
+    row::{count, from_json, json, parsed, parsed_option, stored, word},
 };
 
 /// How far a run is, as its worker last said.
@@ -171,6 +171,17 @@ impl Store {
     pub async fn runs_of_experiment(&self, experiment: i64) -> Result<Vec<Run>> {
         let mut query = QueryBuilder::<Sqlite>::new(SELECT);
         query.push("runs.experiment = ").push_bind(experiment).push(" ORDER BY runs.id");
+        Ok(query.build_query_as().fetch_all(self.readers()).await?)
+    }
+
+    /// All runs of several experiments, by experiment in the order of its plan.
+    ///
+    /// # Errors
+    /// When the database refuses.
+    pub async fn runs_of_experiments(&self, experiments: &[i64]) -> Result<Vec<Run>> {
+        let mut query = QueryBuilder::<Sqlite>::new(SELECT);
+        query.push("runs.experiment IN (SELECT value FROM json_each(").push_bind(json(&experiments));
+        query.push(")) ORDER BY runs.experiment, runs.id");
         Ok(query.build_query_as().fetch_all(self.readers()).await?)
     }
 

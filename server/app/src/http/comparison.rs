@@ -95,7 +95,9 @@ impl App {
         }
         let spec = experiment.spec()?;
         let runs = self.store.runs_of_experiment(own).await?;
-        let seconds_left = self.estimator().await?.remaining(&runs);
+        // What is over takes no more time, and needs no estimate.
+        let is_over = runs.iter().all(|run| run.state.is_over());
+        let seconds_left = if is_over { None } else { self.estimator().await?.remaining(&runs) };
         configs.extend(runs.iter().filter_map(config));
         let rows = self.rows(runs.clone()).await?;
         let analyses = self.analyses(&runs, &rows, view.correlation == "signed").await?;
@@ -114,7 +116,7 @@ impl App {
             analysed: analyses::options(&spec, &runs),
             classes: classes.unwrap_or_default(),
             launched: moment(experiment.created_at),
-            curves: self.curves(&all).await?,
+            curves: self.curves(&all, view.by_time()).await?,
             runs,
             seconds_left,
             clone_href: href("/experiments/new", &ExperimentForm::from_spec(&spec)),

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use jiff::Timestamp;
 use retort_spec::{EvaluateSpec, ModelRef, RunKind, RunSpec, RunState};
-use retort_store::{Evaluation, Experiment, Run, WALL_TIME};
+use retort_store::{Evaluation, Experiment, Point, Run, WALL_TIME};
 use retort_web::{
     Progress, RunLabel, RunRow, Score, Scores,
     figures::{self, Quantity},
@@ -61,6 +61,13 @@ impl App {
 
     /// Experiments with their runs. One whose spec this version cannot read is left out.
     pub async fn summaries(&self, experiments: Vec<Experiment>) -> Result<Vec<ComparisonSummary>> {
+        let ids: Vec<i64> = experiments.iter().map(|experiment| experiment.id).collect();
+        let runs = self.store.runs_of_experiments(&ids).await?;
+        let owners: Vec<i64> = runs.iter().map(|run| run.experiment).collect();
+        let mut rows: HashMap<i64, Vec<RunRow>> = HashMap::new();
+        for (owner, row) in owners.into_iter().zip(self.rows(runs).await?) {
+            rows.entry(owner).or_default().push(row);
+        }
         let mut summaries = Vec::with_capacity(experiments.len());
         for experiment in experiments {
             let spec = match experiment.spec() {
@@ -70,7 +77,7 @@ impl App {
                     continue;
                 }
             };
-            let runs = self.rows(self.store.runs_of_experiment(experiment.id).await?).await?;
+            let runs = rows.remove(&experiment.id).unwrap_or_default();
             summaries.push(ComparisonSummary {
                 id: experiment.id,
                 spec,
@@ -81,25 +88,23 @@ impl App {
         Ok(summaries)
     }
 
-    /// The curves of the trainings among these runs, in their order.
-    pub async fn curves(&self, runs: &[RunRow]) -> Result<Vec<figures::RunCurves>> {
+    /// The curves of the trainings among these runs, in their order; with their clocks if they are drawn by time.
+    pub async fn curves(&self, runs: &[RunRow], by_time: bool) -> Result<Vec<figures::RunCurves>> {
         let trainings: Vec<_> = runs.iter().filter(|run| run.label.kind == RunKind::Train).take(MOST_CURVES).collect();
         let ids: Vec<_> = trainings.iter().map(|run| run.label.id).collect();
-        let keys: Vec<&str> = Quantity::ALL.map(Quantity::key).into_iter().chain([WALL_TIME]).collect();
-        let mut metrics = self.store.metrics_of_runs(&ids, &keys).await?;
+        let time = by_time.then_some(WALL_TIME);
+        let keys: Vec<&str> = Quantity::ALL.map(Quantity::key).into_iter().chain(time).collect();
+        let mut series = self.store.series_of_runs(&ids, &keys).await?;
         let curves = trainings.into_iter().map(|run| {
             let epochs = run.progress.map(|p| p.epochs).filter(|epochs| *epochs > 0);
             let mut curves = figures::RunCurves::new(run.label.clone(), epochs);
-            for metric in metrics.remove(&run.label.id).unwrap_or_default() {
-                match Quantity::of_key(&metric.key) {
-                    Some(quantity) => curves.values.entry(quantity).or_default().push(figures::CurvePoint {
-                        stage: metric.stage,
-                        epoch: metric.epoch,
-                        value: metric.value,
-                    }),
-                    None => {
-                        curves.wall_time.insert(metric.epoch, metric.value);
+            for one in series.remove(&run.label.id).unwrap_or_default() {
+                match Quantity::of_key(&one.key) {
+                    Some(quantity) => {
+                        let point = |p: &Point| figures::CurvePoint { stage: p.stage, epoch: p.epoch, value: p.value };
+                        curves.values.insert(quantity, one.points.iter().map(point).collect());
                     }
+                    None => curves.wall_time = one.points.iter().map(|point| (point.epoch, point.value)).collect(),
                 }
             }
             curves

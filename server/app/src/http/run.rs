@@ -48,7 +48,7 @@ pub async fn show(State(app): Shared, Path(run): Path<String>) -> Result<Respons
         created,
         answers,
         analysis: app.analyses(&own, &row, false).await?.pop(),
-        curves: app.curves(&row).await?.pop(),
+        curves: app.curves(&row, false).await?.pop(),
         log: log.into_iter().map(|l| LogLine { at: moment(l.at), level: l.level, message: l.message }).collect(),
         spec_json: spec.to_json(),
         attempts: attempts.collect(),

@@ -114,7 +114,8 @@ impl Bench {
 
     /// Epochs whose loss is kept.
     pub(super) async fn epochs(&self, run: i64) -> usize {
-        self.store.metrics_of_runs(&[run], &["train_loss"]).await.unwrap().remove(&run).map_or(0, |kept| kept.len())
+        let kept = self.store.series_of_runs(&[run], &["train_loss"]).await.unwrap();
+        kept.get(&run).map_or(0, |series| series[0].points.len())
     }
 
     pub(super) async fn cause(&self, run: i64) -> String {
