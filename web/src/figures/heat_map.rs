@@ -32,7 +32,7 @@ pub fn heat_map(values: &[f32], classes: usize, most: f64, is_signed: bool, desc
 }
 
 /// The class that gives a level its colour.
-fn level_class(level: i64) -> String {
+pub(super) fn level_class(level: i64) -> String {
     match level {
         0 => "zero".into(),
         level if level > 0 => format!("above l{level}"),

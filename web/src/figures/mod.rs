@@ -6,8 +6,10 @@ mod curve;
 mod ends;
 mod heat_map;
 mod mark;
+mod panels;
 mod quantity;
 mod scatter;
+mod standalone;
 mod sweep;
 mod ticks;
 
@@ -21,8 +23,10 @@ pub(crate) use chart::escape;
 pub use curve::{comparison_figures, run_figures};
 pub use heat_map::{heat_map, scale};
 pub use mark::swatch;
+pub use panels::{Key, Panel, panels};
 pub use quantity::Quantity;
 pub use scatter::{kind_swatch, scatter};
+pub use standalone::{FigureFormat, slug};
 pub use sweep::sweep_figures;
 
 /// One value of one epoch.

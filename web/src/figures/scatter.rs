@@ -9,7 +9,7 @@ const SIDE: f64 = 300.0;
 const MARGIN: f64 = 10.0;
 
 /// The marker of a kind, about 6 units wide: a disc, a square, a cross.
-fn outline(kind: usize) -> &'static str {
+pub(super) fn outline(kind: usize) -> &'static str {
     match kind {
         0 => "M-3,0a3,3 0 1,0 6,0a3,3 0 1,0 -6,0z",
         1 => "M-2.6,-2.6h5.2v5.2h-5.2z",

@@ -5,7 +5,11 @@ use retort_spec::{
     GalleryImage,
 };
 
-use crate::{RunRow, figures, format};
+use crate::{
+    RunRow,
+    figures::{self, Figure, Key, Panel},
+    format,
+};
 
 /// One analysis with what it found.
 #[derive(Clone, Debug)]
@@ -18,13 +22,6 @@ pub struct AnalysisView {
     pub result: Option<AnalysisResult>,
     /// Whether differences of correlations are drawn with their sign.
     pub is_signed: bool,
-}
-
-/// A drawing with its words below.
-pub(super) struct Panel {
-    pub title: String,
-    pub svg: String,
-    pub lines: Vec<String>,
 }
 
 /// Two classes with the differences of their correlation.
@@ -96,6 +93,29 @@ impl AnalysisView {
             Some(AnalysisResult::Gallery(gallery)) => Some(gallery),
             _ => None,
         }
+    }
+
+    /// All its panels as one drawing, to take along; none before it has finished, and none of a gallery.
+    pub fn figure(&self) -> Option<Figure> {
+        let (key, panels, caption) = match self.result.as_ref()? {
+            AnalysisResult::Features(maps) => {
+                let kinds = vec![maps.attacked.clone(), maps.target.clone(), made_on(maps)];
+                (Key::Kinds(kinds), feature_panels(maps), feature_finding(maps))
+            }
+            AnalysisResult::Correlation(maps) => {
+                let key = Key::Colours { most: most(maps), is_signed: self.is_signed };
+                (key, self.correlation_panels(maps), correlation_finding(maps))
+            }
+            AnalysisResult::Gallery(_) => return None,
+        };
+        let title = format::upper_first(&self.spec.analysis.title());
+        Some(figures::panels(title, format!("{caption} {}.", self.about()), &key, &panels))
+    }
+
+    /// The address of its figure as a file.
+    pub(super) fn figure_href(&self, format: figures::FigureFormat) -> String {
+        let signed = if self.is_signed { "?correlation=signed" } else { "" };
+        format!("/runs/{}/figure.{}{signed}", self.run.label.id, format.extension())
     }
 
     pub(super) fn scale(&self, maps: &CorrelationMaps) -> String {

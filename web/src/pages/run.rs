@@ -72,6 +72,11 @@ pub struct RunPage {
 impl RunPage {
     const SECTION: Section = Section::Runs;
 
+    /// The address that its figures' names follow.
+    fn base(&self) -> String {
+        format!("/runs/{}", self.run.label.id)
+    }
+
     fn is_masking(&self) -> bool {
         self.run.label.kind == RunKind::Masking
     }
@@ -79,6 +84,13 @@ impl RunPage {
     /// Whether it measures accuracies, and so has no curves.
     fn has_scores(&self) -> bool {
         self.run.label.is_evaluation() || self.is_masking()
+    }
+
+    /// Its curves, and its analysis as one drawing.
+    pub fn all_figures(&self) -> Vec<(String, Figure)> {
+        let curves = self.figures().into_iter().map(|figure| (figures::slug(&figure.title), figure));
+        let analysis = self.analysis.as_ref().and_then(AnalysisView::figure);
+        curves.chain(analysis.map(|figure| ("figure".to_owned(), figure))).collect()
     }
 
     fn figures(&self) -> Vec<Figure> {

@@ -281,5 +281,15 @@ mod tests {
             let page = site.get(address).await.text;
             assert!(page.contains("silhouette 0.250") && page.contains(r#"<svg class="scatter""#), "{address}: {page}");
         }
+        for (file, media_type) in
+            [("figure.svg", "image/svg+xml"), ("figure.png", "image/png"), ("figure.pdf", "application/pdf")]
+        {
+            let answer = site.get(&format!("/runs/9/{file}")).await;
+            assert_eq!((answer.status, answer.header(header::CONTENT_TYPE)), (StatusCode::OK, media_type));
+        }
+        assert!(site.get("/runs/9/figure.svg").await.text.contains("silhouette 0.250"));
+        for address in ["/runs/9/training-loss-nats.svg", "/runs/9/figure.gif", "/runs/1/figure.svg"] {
+            assert_eq!(site.get(address).await.status, StatusCode::NOT_FOUND, "{address}");
+        }
     }
 }

@@ -16,6 +16,7 @@ use retort_store::Run;
 use retort_web::{
     Answers, ComparisonView, Config, ExperimentForm, RightAnswers, Row, RunRow, column_name,
     export::TableFormat,
+    figures::{Figure, FigureFormat},
     pages::{ComparisonPage, OtherExperiment},
 };
 
@@ -38,14 +39,17 @@ pub async fn show(State(app): Shared, Path(experiment): Path<String>, RawQuery(q
     page(StatusCode::OK, &comparison)
 }
 
-/// `GET /experiments/{id}/table.csv` and its like: the table as the page shows it.
-pub async fn table(
+/// `GET /experiments/{id}/table.csv` and its like: the table as the page shows it, or one of its figures by name.
+pub async fn file(
     State(app): Shared,
     Path((experiment, file)): Path<(String, String)>,
     RawQuery(query): RawQuery,
 ) -> Result<Response> {
-    let format = file.strip_prefix("table.").and_then(TableFormat::of_extension);
-    let format = format.ok_or_else(PageError::no_page)?;
+    let Some(format) = file.strip_prefix("table.").and_then(TableFormat::of_extension) else {
+        let (name, format) = figure_file(&file)?;
+        let comparison = app.comparison(&experiment, query.as_deref().unwrap_or_default()).await?;
+        return send_figure(comparison.all_figures(), name, format);
+    };
     let comparison = app.comparison(&experiment, query.as_deref().unwrap_or_default()).await?;
     let text = format.write(&comparison.table(), &comparison.about());
     let name = format!("attachment; filename=\"retort-{}.{}\"", comparison.id, format.extension());
@@ -55,6 +59,25 @@ pub async fn table(
         (header::CACHE_CONTROL, "no-cache".into()),
     ];
     Ok((headers, text).into_response())
+}
+
+/// The figure's name and the format that a file's name ends with.
+pub(super) fn figure_file(file: &str) -> Result<(&str, FigureFormat)> {
+    let parts = file.rsplit_once('.');
+    let named = parts.and_then(|(name, extension)| Some((name, FigureFormat::of_extension(extension)?)));
+    named.ok_or_else(PageError::no_page)
+}
+
+/// One of these figures as a file.
+pub(super) fn send_figure(figures: Vec<(String, Figure)>, name: &str, format: FigureFormat) -> Result<Response> {
+    let (_, figure) = figures.into_iter().find(|(own, _)| own == name).ok_or_else(PageError::no_page)?;
+    let file = format.write(&figure).map_err(|e| PageError::internal(&e))?;
+    let headers = [
+        (header::CONTENT_TYPE, format.media_type().to_owned()),
+        (header::CONTENT_DISPOSITION, format!("attachment; filename=\"retort-{name}.{}\"", format.extension())),
+        (header::CACHE_CONTROL, "no-cache".into()),
+    ];
+    Ok((headers, file).into_response())
 }
 
 /// `POST /experiments/{id}/cancel`: ends all its runs that are not over.

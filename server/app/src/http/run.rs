@@ -1,7 +1,7 @@
 //! `GET /runs/{id}` and its buttons.
 
 use axum::{
-    extract::{Path, State},
+    extract::{Path, RawQuery, State},
     http::StatusCode,
     response::{Redirect, Response},
 };
@@ -14,7 +14,8 @@ use retort_web::{
 };
 
 use super::{
-    Shared,
+    App, Shared,
+    comparison::{figure_file, send_figure},
     errors::{PageError, Result},
     id, page,
     rows::moment,
@@ -26,37 +27,53 @@ const ATTEMPTS: u32 = 20;
 const NEEDED_BY: u32 = 50;
 
 /// One run.
-pub async fn show(State(app): Shared, Path(run): Path<String>) -> Result<Response> {
-    let store = &app.store;
-    let run = store.run(id("run", &run)?).await?;
-    let (run_id, created, state, device) = (run.id, moment(run.created_at), run.state, run.device);
-    let attempts = store.attempts(run_id, ATTEMPTS).await?.into_iter().map(|attempt| Attempt {
-        number: attempt.attempt,
-        started: moment(attempt.started_at),
-        ended: attempt.ended_at.map(moment),
-        state: attempt.outcome.unwrap_or(state),
-        cause: attempt.cause,
-        device: attempt.device.unwrap_or_else(|| device.to_string()),
-        resumed_epochs: attempt.resumed_epochs.and_then(|n| n.try_into().ok()).unwrap_or(0),
-    });
-    let log = store.log_end(run_id, LOG_LINES).await?;
-    let (own, spec) = (vec![run.clone()], run.spec()?);
-    let answers = answers(app.control.folder(run_id), &run).await?;
-    let mut row = app.rows(vec![run]).await?;
-    let shown = RunPage {
-        frame: app.frame().await?,
-        created,
-        answers,
-        analysis: app.analyses(&own, &row, false).await?.pop(),
-        curves: app.curves(&row, false).await?.pop(),
-        log: log.into_iter().map(|l| LogLine { at: moment(l.at), level: l.level, message: l.message }).collect(),
-        spec_json: spec.to_json(),
-        attempts: attempts.collect(),
-        needs: app.rows(store.needs(run_id).await?).await?,
-        needed_by: app.rows(store.needed_by(run_id, NEEDED_BY).await?).await?,
-        run: row.remove(0),
-    };
-    page(StatusCode::OK, &shown)
+pub async fn show(State(app): Shared, Path(run): Path<String>, RawQuery(query): RawQuery) -> Result<Response> {
+    page(StatusCode::OK, &app.run_page(&run, query.as_deref()).await?)
+}
+
+/// `GET /runs/{id}/NAME.svg` and its like: one of its figures.
+pub async fn figure(
+    State(app): Shared,
+    Path((run, file)): Path<(String, String)>,
+    RawQuery(query): RawQuery,
+) -> Result<Response> {
+    let (name, format) = figure_file(&file)?;
+    send_figure(app.run_page(&run, query.as_deref()).await?.all_figures(), name, format)
+}
+
+impl App {
+    async fn run_page(&self, run: &str, query: Option<&str>) -> Result<RunPage> {
+        let (app, store) = (self, &self.store);
+        let is_signed = query == Some("correlation=signed");
+        let run = store.run(id("run", run)?).await?;
+        let (run_id, created, state, device) = (run.id, moment(run.created_at), run.state, run.device);
+        let attempts = store.attempts(run_id, ATTEMPTS).await?.into_iter().map(|attempt| Attempt {
+            number: attempt.attempt,
+            started: moment(attempt.started_at),
+            ended: attempt.ended_at.map(moment),
+            state: attempt.outcome.unwrap_or(state),
+            cause: attempt.cause,
+            device: attempt.device.unwrap_or_else(|| device.to_string()),
+            resumed_epochs: attempt.resumed_epochs.and_then(|n| n.try_into().ok()).unwrap_or(0),
+        });
+        let log = store.log_end(run_id, LOG_LINES).await?;
+        let (own, spec) = (vec![run.clone()], run.spec()?);
+        let answers = answers(app.control.folder(run_id), &run).await?;
+        let mut row = app.rows(vec![run]).await?;
+        Ok(RunPage {
+            frame: app.frame().await?,
+            created,
+            answers,
+            analysis: app.analyses(&own, &row, is_signed).await?.pop(),
+            curves: app.curves(&row, false).await?.pop(),
+            log: log.into_iter().map(|l| LogLine { at: moment(l.at), level: l.level, message: l.message }).collect(),
+            spec_json: spec.to_json(),
+            attempts: attempts.collect(),
+            needs: app.rows(store.needs(run_id).await?).await?,
+            needed_by: app.rows(store.needed_by(run_id, NEEDED_BY).await?).await?,
+            run: row.remove(0),
+        })
+    }
 }
 
 /// What the model of a finished evaluation answered. Runs of earlier versions left nothing to tell it by.

@@ -139,6 +139,17 @@ impl ComparisonPage {
         figures::sweep_figures(self.compared().iter().flat_map(|compared| &compared.spec.sweeps), table)
     }
 
+    /// The address that its figures' names follow.
+    fn base(&self) -> String {
+        format!("/experiments/{}", self.id)
+    }
+
+    /// Its curves and sweeps, each by the name that its address has.
+    pub fn all_figures(&self) -> Vec<(String, Figure)> {
+        let sweeps = self.sweep_figures(&self.table());
+        self.figures().into_iter().chain(sweeps).map(|figure| (figures::slug(&figure.title), figure)).collect()
+    }
+
     /// The parameters in which the rows differ.
     fn config_differences(&self, table: &ComparisonTable) -> ConfigDifferences {
         differences(table, &self.configs)

@@ -1,0 +1,129 @@
+//! Several drawings side by side as one, to take along.
+
+use std::fmt::Write;
+
+use super::{
+    Figure,
+    chart::escape,
+    heat_map::{LEVELS, level_class},
+    scatter::outline,
+};
+
+/// A drawing with its words.
+pub struct Panel {
+    /// What stands above it.
+    pub title: String,
+    /// The drawing: an `<svg>` with a square view.
+    pub svg: String,
+    /// What stands below it, line by line.
+    pub lines: Vec<String>,
+}
+
+/// What stands above all panels.
+pub enum Key {
+    /// The kinds of points, in their order.
+    Kinds(Vec<String>),
+    /// The scale of a heat map's colours, to its largest value, on both sides of zero or on one.
+    Colours {
+        /// The largest value.
+        most: f64,
+        /// Whether values have a sign.
+        is_signed: bool,
+    },
+}
+
+/// The side of a panel, the gaps between them, and the height of a line of text.
+const SIDE: f64 = 260.0;
+const GAP: f64 = 20.0;
+const LINE: f64 = 16.0;
+
+/// One drawing of them all.
+pub fn panels(title: String, caption: String, key: &Key, panels: &[Panel]) -> Figure {
+    let lines = panels.iter().map(|panel| panel.lines.len()).max().unwrap_or(0);
+    let width = GAP + panels.len() as f64 * (SIDE + GAP);
+    let top = 2.0 * LINE + 12.0;
+    let height = top + LINE + SIDE + lines as f64 * LINE + GAP;
+    let mut svg = format!(r#"<svg class="panels" viewBox="0 0 {width} {height}">"#);
+    draw_key(&mut svg, key);
+    for (place, panel) in panels.iter().enumerate() {
+        let x = GAP + place as f64 * (SIDE + GAP);
+        let y = top + LINE;
+        let _ = write!(svg, r#"<text class="head" x="{x}" y="{}">{}</text>"#, top + 8.0, escape(&panel.title));
+        let ground = if matches!(key, Key::Kinds(_)) { "ground" } else { "frame" };
+        let view = panel.svg.split("viewBox=\"").nth(1).and_then(|rest| rest.split('"').next()).unwrap_or("0 0 1 1");
+        let inner = panel.svg.split_once('>').map_or("", |(_, rest)| rest);
+        let inner = inner.strip_suffix("</svg>").unwrap_or(inner);
+        let _ = write!(
+            svg,
+            r#"<rect class="{ground}" x="{x}" y="{y}" width="{SIDE}" height="{SIDE}"/><svg x="{x}" y="{y}" width="{SIDE}" height="{SIDE}" viewBox="{view}" shape-rendering="{}">{inner}</svg>"#,
+            if matches!(key, Key::Kinds(_)) { "auto" } else { "crispEdges" }
+        );
+        for (i, line) in panel.lines.iter().enumerate() {
+            let at = y + SIDE + LINE * (i as f64 + 1.0);
+            let _ = write!(svg, r#"<text x="{x}" y="{at}">{}</text>"#, escape(line));
+        }
+    }
+    svg.push_str("</svg>");
+    Figure { title, svg, caption }
+}
+
+fn draw_key(svg: &mut String, key: &Key) {
+    let y = LINE + 4.0;
+    match key {
+        Key::Kinds(kinds) => {
+            let mut x = GAP + 4.0;
+            for (kind, words) in kinds.iter().enumerate() {
+                let _ = write!(
+                    svg,
+                    r#"<path class="kind-{kind}" transform="translate({x} {})" d="{}"/><text class="name" x="{}" y="{y}">{}</text>"#,
+                    y - 4.0,
+                    outline(kind),
+                    x + 9.0,
+                    escape(words)
+                );
+                x += 30.0 + 7.0 * words.chars().count() as f64;
+            }
+        }
+        Key::Colours { most, is_signed } => {
+            let low = if *is_signed { -(LEVELS as i64) } else { 0 };
+            let words = if *is_signed { format!("−{most:.2}") } else { "0".into() };
+            let _ = write!(svg, r#"<text x="{GAP}" y="{y}">{words}</text>"#);
+            let start = GAP + 38.0;
+            let mut x = start;
+            for level in low..=LEVELS as i64 {
+                let _ = write!(svg, r#"<path class="{}" d="M{x} {}h12v12h-12z"/>"#, level_class(level), y - 10.0);
+                x += 12.0;
+            }
+            let _ = write!(
+                svg,
+                r#"<rect class="frame" x="{start}" y="{}" width="{}" height="12"/><text x="{}" y="{y}">{most:.2}</text>"#,
+                y - 10.0,
+                x - start,
+                x + 6.0
+            );
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::figures::{FigureFormat, scatter};
+
+    #[test]
+    fn panels_stand_side_by_side_with_their_words_and_one_key() {
+        let one = |title: &str| Panel {
+            title: title.into(),
+            svg: scatter(&[[0.0, 0.0], [1.0, 1.0]], &[1, 1], "two points"),
+            lines: vec!["silhouette 0.1".into(), "2 < 3".into()],
+        };
+        let key = Key::Kinds(vec!["truck".into(), "bird".into()]);
+        let figure = panels("Features".into(), "Apart.".into(), &key, &[one("ARD"), one("GACD")]);
+        assert!(figure.svg.starts_with(r#"<svg class="panels" viewBox="0 0 580 "#), "{}", figure.svg);
+        assert_eq!(figure.svg.matches(r#"viewBox="0 0 300 300""#).count(), 2);
+        assert!(figure.svg.contains(">GACD</text>") && figure.svg.contains("2 &lt; 3"));
+        for format in FigureFormat::ALL {
+            assert!(!format.write(&figure).unwrap().is_empty());
+        }
+    }
+}
