@@ -22,6 +22,7 @@ mod resume;
 mod row;
 mod run_list;
 mod runs;
+mod shares;
 mod states;
 mod throughput;
 
@@ -40,6 +41,7 @@ pub use open::Store;
 pub use queue::DoomedRun;
 pub use run_list::{Cursor, RunFilter};
 pub use runs::{Progress, Run};
+pub use shares::Share;
 pub use throughput::FinishedWork;
 
 /// A page of rows, and whether more follow.

@@ -112,6 +112,11 @@ impl AnalysisView {
         Some(figures::panels(title, format!("{caption} {}.", self.about()), &key, &panels))
     }
 
+    /// The name of its figure's file in a frozen copy.
+    pub fn file_name(&self) -> String {
+        format!("analysis-{}", self.run.label.id)
+    }
+
     /// The address of its figure as a file.
     pub(super) fn figure_href(&self, format: figures::FigureFormat) -> String {
         let signed = if self.is_signed { "?correlation=signed" } else { "" };

@@ -192,6 +192,7 @@ pub fn comparison(spec: ExperimentSpec, finished: usize) -> ComparisonPage {
         spec,
         with: vec![],
         analyses: vec![],
+        shares: vec![],
         configs: HashMap::new(),
         confusion: None,
         analysed: vec![AnalysedOption {

@@ -31,6 +31,11 @@ const ASSETS: [Asset; 3] = [
     Asset { name: "favicon.svg", kind: "image/svg+xml", content: include_bytes!("../../../../static/favicon.svg") },
 ];
 
+/// The style sheet, for pages that carry it inside.
+pub fn style() -> &'static str {
+    include_str!("../../../../static/style.css")
+}
+
 /// `GET /static/{file}`: the browser keeps it, and asks each time whether it is still the same.
 pub async fn serve(Path(file): Path<String>, headers: HeaderMap) -> Result<Response> {
     let asset = ASSETS.iter().find(|asset| asset.name == file).ok_or_else(PageError::no_page)?;

@@ -26,6 +26,7 @@ use super::{
     id, page,
     paging::href,
     rows::moment,
+    shares,
 };
 use crate::machine::images;
 
@@ -45,6 +46,10 @@ pub async fn file(
     Path((experiment, file)): Path<(String, String)>,
     RawQuery(query): RawQuery,
 ) -> Result<Response> {
+    if file == "comparison.html" {
+        let comparison = app.comparison(&experiment, query.as_deref().unwrap_or_default()).await?;
+        return shares::document(&app, comparison).await;
+    }
     let Some(format) = file.strip_prefix("table.").and_then(TableFormat::of_extension) else {
         let (name, format) = figure_file(&file)?;
         let comparison = app.comparison(&experiment, query.as_deref().unwrap_or_default()).await?;
@@ -97,7 +102,7 @@ fn view(query: &str) -> Result<ComparisonView> {
 }
 
 impl App {
-    async fn comparison(&self, experiment: &str, query: &str) -> Result<ComparisonPage> {
+    pub(super) async fn comparison(&self, experiment: &str, query: &str) -> Result<ComparisonPage> {
         let experiment = self.store.experiment(id("experiment", experiment)?).await?;
         let mut view = view(query)?;
         let own = experiment.id;
@@ -134,6 +139,7 @@ impl App {
             id: own,
             images: images(&datasets, &spec.dataset),
             analyses,
+            shares: self.shares(own).await?,
             configs,
             confusion: None,
             analysed: analyses::options(&spec, &runs),

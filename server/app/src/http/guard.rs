@@ -73,7 +73,10 @@ pub async fn watch(State(app): State<Arc<App>>, request: Request, next: Next) ->
         Ok(()) => next.run(request).await,
         Err(error) => error.draw(&app).await,
     };
-    response.headers_mut().extend(HEADERS);
+    for (name, value) in HEADERS {
+        // A page may be stricter.
+        response.headers_mut().entry(name).or_insert(value);
+    }
     response
 }
 

@@ -17,6 +17,7 @@ mod paging;
 mod rows;
 mod run;
 mod runs;
+mod shares;
 #[cfg(test)]
 mod tests;
 
@@ -75,6 +76,10 @@ pub fn router(app: Arc<App>) -> Router {
         .route("/experiments/new", get(form::show))
         .route("/experiments/{id}", get(comparison::show))
         .route("/experiments/{id}/{file}", get(comparison::file))
+        .route("/experiments/{id}/shares", post(shares::create))
+        .route("/shares/{id}/revoke", post(shares::revoke))
+        .route("/s/{token}", get(shares::open))
+        .route("/s/{token}/{file}", get(shares::file))
         .route("/experiments/{id}/analyses", post(analyses::launch))
         .route("/experiments/{id}/cancel", post(comparison::cancel))
         .route("/runs", get(runs::list))

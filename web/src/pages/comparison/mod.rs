@@ -57,6 +57,8 @@ pub struct ComparisonPage {
     pub configs: HashMap<i64, Config>,
     /// What the models of the table's rows answered by class, in the column that the view names.
     pub confusion: Option<Answers>,
+    /// Its shares, newest first.
+    pub shares: Vec<ShareRow>,
     /// The curves of its trainings, in the same order.
     pub curves: Vec<RunCurves>,
     /// Seconds until its last run ends, roughly.
@@ -64,6 +66,25 @@ pub struct ComparisonPage {
     /// Address of the form filled in with this spec: `/experiments/new?` and the query of
     /// [`ExperimentForm::from_spec`](crate::ExperimentForm::from_spec).
     pub clone_href: String,
+}
+
+/// A share as its comparison lists it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ShareRow {
+    /// The share.
+    pub id: i64,
+    /// What its sender called it.
+    pub title: String,
+    /// When it was made.
+    pub created: Moment,
+    /// Whether its link opens it.
+    pub is_open: bool,
+    /// When it ended, or ends by itself.
+    pub until: Option<Moment>,
+    /// Whether a person ended it.
+    pub is_revoked: bool,
+    /// When it was opened last.
+    pub last_opened: Option<Moment>,
 }
 
 /// A model that can be analysed.
@@ -121,12 +142,12 @@ impl ComparisonPage {
         format!("/experiments/{}{}", self.id, view.query())
     }
 
-    fn sort_href(&self, column: Option<&Attack>) -> String {
+    pub(super) fn sort_href(&self, column: Option<&Attack>) -> String {
         self.href(&self.view.sorting(column))
     }
 
     /// How a column is sorted, as a screen reader says it.
-    fn sorted(&self, column: Option<&Attack>) -> &'static str {
+    pub(super) fn sorted(&self, column: Option<&Attack>) -> &'static str {
         match self.view.sorted_by(column) {
             Some(true) => "ascending",
             Some(false) => "descending",
@@ -151,7 +172,7 @@ impl ComparisonPage {
     }
 
     /// The parameters in which the rows differ.
-    fn config_differences(&self, table: &ComparisonTable) -> ConfigDifferences {
+    pub(super) fn config_differences(&self, table: &ComparisonTable) -> ConfigDifferences {
         differences(table, &self.configs)
     }
 
@@ -209,7 +230,7 @@ impl ComparisonPage {
     }
 
     /// A table for each dataset that the features are probed on.
-    fn probes(&self) -> Vec<(&str, ComparisonTable)> {
+    pub(super) fn probes(&self) -> Vec<(&str, ComparisonTable)> {
         let compared = self.compared();
         let mut names: Vec<&str> = Vec::new();
         for probe in std::iter::once(&self.spec).chain(self.with.iter().map(|w| &w.spec)).flat_map(|s| &s.probes) {
@@ -221,7 +242,7 @@ impl ComparisonPage {
     }
 
     /// The masking checks of its models.
-    fn maskings(&self) -> Vec<&RunRow> {
+    pub(super) fn maskings(&self) -> Vec<&RunRow> {
         self.runs.iter().filter(|run| run.label.kind == RunKind::Masking).collect()
     }
 

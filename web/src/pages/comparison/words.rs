@@ -9,7 +9,7 @@ use crate::{format, tables::ComparisonTable};
 
 impl ComparisonPage {
     /// What the numbers were made of, in one line.
-    pub(super) fn setting(&self) -> String {
+    pub(in crate::pages) fn setting(&self) -> String {
         let (train, test) = self.images;
         let teacher = match &self.spec.teacher {
             TeacherChoice::Train(architecture) => format!("teacher {architecture}, trained here with PGD-AT"),
@@ -31,7 +31,7 @@ impl ComparisonPage {
     }
 
     /// Who is best, once a student has a number.
-    pub(super) fn finding(&self, table: &ComparisonTable) -> Option<String> {
+    pub(in crate::pages) fn finding(&self, table: &ComparisonTable) -> Option<String> {
         let found: Vec<_> = table.best().into_iter().flatten().collect();
         let parts =
             found.iter().map(|best| format!("{} {} % by {}", best.what(), format::percent(best.percent), best.who()));
@@ -41,7 +41,7 @@ impl ComparisonPage {
     }
 
     /// What the masking checks say of all models together.
-    pub(super) fn masking_finding(&self) -> String {
+    pub(in crate::pages) fn masking_finding(&self) -> String {
         let (runs, judged) = (self.maskings(), self.maskings().into_iter().filter(|run| !run.checks.is_empty()));
         let (judged, warned) = judged.fold((0, 0), |(n, w), run| (n + 1, w + usize::from(run.warnings().count() > 0)));
         match (judged, warned) {
@@ -59,7 +59,7 @@ impl ComparisonPage {
     }
 
     /// How the small figures are to be read.
-    pub(super) fn legend(&self, table: &ComparisonTable) -> String {
+    pub(in crate::pages) fn legend(&self, table: &ComparisonTable) -> String {
         let images = format::count(self.images.1);
         let interval = format!("the 95 % interval over {images} test images (Wilson)");
         let small = if table.has_seeds {

@@ -1,0 +1,102 @@
+//! A comparison as one file: everything inside, nothing that leads elsewhere.
+
+use std::ops::Deref;
+
+use askama::Template;
+
+use super::ComparisonPage;
+
+/// What stands in a frozen copy where its own address belongs, which only its server knows.
+pub const LINK: &str = "@@LINK@@";
+
+/// A comparison as one HTML file that opens from a disk, or as the page of a share.
+#[derive(Clone, Debug, Template)]
+#[template(path = "document.html")]
+pub struct DocumentPage {
+    /// The comparison.
+    pub comparison: ComparisonPage,
+    /// The style sheet.
+    pub style: &'static str,
+    /// The day on which it was made.
+    pub date: String,
+    /// What a share adds; none for a file.
+    pub frozen: Option<Frozen>,
+}
+
+/// What the sender of a share says.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Frozen {
+    /// The title; empty for that of the comparison.
+    pub title: String,
+    /// A note to the reader; mostly empty.
+    pub note: String,
+}
+
+impl Deref for DocumentPage {
+    type Target = ComparisonPage;
+
+    fn deref(&self) -> &ComparisonPage {
+        &self.comparison
+    }
+}
+
+impl DocumentPage {
+    fn heading(&self) -> String {
+        let own = self.frozen.as_ref().map_or("", |frozen| frozen.title.trim());
+        if own.is_empty() { self.comparison.title() } else { own.to_owned() }
+    }
+
+    /// What a preview of its link says.
+    fn summary(&self) -> String {
+        self.finding(&self.table()).unwrap_or_else(|| self.setting())
+    }
+
+    /// The file. `picture` gives the pictures of a run's gallery, as an address that holds them.
+    ///
+    /// # Errors
+    /// When it cannot be rendered.
+    pub fn write(&self, picture: impl Fn(i64) -> Option<String>) -> askama::Result<String> {
+        let mut html = unlinked(&self.render()?);
+        for analysis in &self.comparison.analyses {
+            let id = analysis.run.label.id;
+            if let Some(picture) = picture(id) {
+                html = html.replace(&format!("\"/runs/{id}/gallery.png\""), &format!("\"{picture}\""));
+            }
+        }
+        Ok(html)
+    }
+}
+
+/// The HTML without links to other pages of the site; their words stay.
+fn unlinked(html: &str) -> String {
+    let mut out = String::with_capacity(html.len());
+    let mut rest = html;
+    while let Some(start) = rest.find("<a ") {
+        let (before, link) = rest.split_at(start);
+        out.push_str(before);
+        let Some((tag, behind)) = link.split_once('>') else { break };
+        let Some((words, behind)) = behind.split_once("</a>") else { break };
+        if tag.contains("href=\"/") {
+            out.push_str(words);
+        } else {
+            for part in [tag, ">", words, "</a>"] {
+                out.push_str(part);
+            }
+        }
+        rest = behind;
+    }
+    out.push_str(rest);
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn links_to_other_pages_become_their_words_and_others_stay() {
+        let html =
+            r#"<p><a href="/runs/7">KD</a> and <a class="b" href="@@LINK@@/table.csv" download>CSV</a><b>!</b></p>"#;
+        assert_eq!(unlinked(html), r#"<p>KD and <a class="b" href="@@LINK@@/table.csv" download>CSV</a><b>!</b></p>"#);
+    }
+}

@@ -1,0 +1,25 @@
+//! What `POST /experiments/{id}/shares` answers.
+
+use askama::Template;
+
+use crate::{Frame, Section, format::Moment};
+
+/// A new share, with its link, which is never shown again.
+#[derive(Clone, Debug, Template)]
+#[template(path = "shared.html")]
+pub struct SharedPage {
+    /// The header.
+    pub frame: Frame,
+    /// The experiment.
+    pub experiment: i64,
+    /// The share's title.
+    pub title: String,
+    /// The link.
+    pub link: String,
+    /// When it ends by itself.
+    pub until: Option<Moment>,
+}
+
+impl SharedPage {
+    const SECTION: Section = Section::Comparisons;
+}
