@@ -59,8 +59,19 @@ impl DocumentPage {
         let mut html = unlinked(&self.render()?);
         for analysis in &self.comparison.analyses {
             let id = analysis.run.label.id;
-            if let Some(picture) = picture(id) {
-                html = html.replace(&format!("\"/runs/{id}/gallery.png\""), &format!("\"{picture}\""));
+            let address = format!("/runs/{id}/gallery.png");
+            let start = html.find(&format!("<image href=\"{address}\""));
+            let tag = start.and_then(|start| html[start..].split_once('>')).map(|(tag, _)| format!("{tag}>"));
+            if let (Some(tag), Some(picture)) = (tag, picture(id)) {
+                // The sheet stands in the file once; each picture shows a piece of it.
+                let sheet =
+                    tag.replace("<image href", &format!("<image id=\"gallery-{id}\" href")).replace(&address, &picture);
+                html = html.replace(&tag, &format!("<use href=\"#gallery-{id}\"/>"));
+                html = html.replacen(
+                    "</main>",
+                    &format!("<svg class=\"out\" aria-hidden=\"true\">{sheet}</svg></main>"),
+                    1,
+                );
             }
         }
         Ok(html)
