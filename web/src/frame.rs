@@ -22,6 +22,8 @@ pub enum Section {
     Models,
     /// `/datasets`
     Datasets,
+    /// `/paper`
+    Paper,
     /// `/experiments/new`
     New,
     /// None of them: an error page.

@@ -47,7 +47,7 @@ pub use inner_attack::{BatchNormMode, InnerAttack};
 pub use masking::{MaskingCheck, MaskingSpec};
 pub use method::{Method, MethodName, Reduction, TRADES_BETA};
 pub use model::{Architecture, ModelRef, Normaliser};
-pub use paper::{PaperResult, PaperTable, likely, paper_results};
+pub use paper::{PaperResult, PaperTable, likely, paper_results, reproduce, reproduce_sweeps};
 pub use parameter::Parameter;
 pub use pixel::PixelDistance;
 pub use plan::PlannedRun;

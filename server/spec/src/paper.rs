@@ -5,7 +5,9 @@
 
 use std::sync::LazyLock;
 
-use crate::{Architecture, Attack, MethodName};
+use crate::{
+    Architecture, Attack, Budget, DatasetChoice, DeviceName, ExperimentSpec, MethodName, Sweep, TeacherChoice,
+};
 
 /// The cells of the paper, a line each.
 const CELLS: &str = include_str!("../data/paper_results.csv");
@@ -91,6 +93,105 @@ pub const fn likely(printed: Architecture) -> Architecture {
     }
 }
 
+impl PaperTable {
+    /// All of them, in the paper's order.
+    pub const ALL: [Self; 5] = [Self::Cifar10, Self::Cifar100, Self::Teachers, Self::Transfer, Self::Ablation];
+
+    /// The name in addresses.
+    pub const fn id(self) -> &'static str {
+        match self {
+            Self::Cifar10 => "1",
+            Self::Cifar100 => "2",
+            Self::Teachers => "3",
+            Self::Transfer => "4",
+            Self::Ablation => "ablation",
+        }
+    }
+}
+
+/// The parameter that the paper ablates, by its path.
+const SAMPLE_WEIGHTING: &str = "method.sample_weighting";
+
+/// The experiments that measure some results of the paper, one for each dataset and teacher. Together they train each teacher
+/// once.
+pub fn reproduce<'a>(
+    results: impl IntoIterator<Item = &'a PaperResult>,
+    budget: Budget,
+    device: DeviceName,
+) -> Vec<ExperimentSpec> {
+    let mut specs: Vec<ExperimentSpec> = Vec::new();
+    for result in results {
+        let (teacher, student) = (likely(result.teacher), result.student.map(likely));
+        let transfers = result.table == PaperTable::Transfer;
+        // Table 4 is of models that were trained on CIFAR-10; a teacher alone is trained like a student without one.
+        let dataset = DatasetChoice::all_of(if transfers { "cifar10" } else { &result.dataset });
+        let (choice, weighting) = (TeacherChoice::Train(teacher), weighting(result));
+        let is_same = |spec: &ExperimentSpec| spec.dataset == dataset && spec.teacher == choice;
+        let fits = |spec: &ExperimentSpec| is_same(spec) && spec.sweeps.is_empty() && weighting.is_none();
+        let place = specs.iter().position(fits).unwrap_or_else(|| {
+            specs.push(ExperimentSpec {
+                title: format!("Paper: {teacher} on {}", dataset.name),
+                dataset: dataset.clone(),
+                teacher: choice.clone(),
+                students: Vec::new(),
+                methods: Vec::new(),
+                attacks: vec![Attack::pgd(20)],
+                sweeps: weighting.clone().into_iter().collect(),
+                budget,
+                epochs: None,
+                device,
+                ..ExperimentSpec::demo()
+            });
+            specs.len() - 1
+        });
+        let spec = &mut specs[place];
+        add(&mut spec.students, student.unwrap_or(teacher));
+        add(&mut spec.methods, result.method);
+        if transfers {
+            add(&mut spec.probes, DatasetChoice::all_of(&result.dataset));
+        }
+    }
+    specs
+}
+
+fn add<T: PartialEq>(list: &mut Vec<T>, item: T) {
+    if !list.contains(&item) {
+        list.push(item);
+    }
+}
+
+/// The setting that makes a result of the ablation.
+fn weighting(result: &PaperResult) -> Option<Sweep> {
+    let value = result.variant.strip_prefix("sample weighting ")?;
+    let method = result.method.fine_tunes().unwrap_or(result.method);
+    Some(Sweep { method, path: SAMPLE_WEIGHTING.into(), values: vec![value.to_owned()] })
+}
+
+/// Figure 2 of the paper: GACD's accuracies against the number of negatives and against the temperature.
+pub fn reproduce_sweeps(budget: Budget, device: DeviceName) -> [ExperimentSpec; 2] {
+    let sweep = |name: &str, path: &str, values: &[&str]| ExperimentSpec {
+        title: format!("Paper: Figure 2, {name}"),
+        dataset: DatasetChoice::all_of("cifar10"),
+        teacher: TeacherChoice::Train(Architecture::ResNet18),
+        students: vec![Architecture::ResNet18],
+        methods: vec![MethodName::Gacd],
+        attacks: vec![Attack::pgd(20)],
+        sweeps: vec![Sweep {
+            method: MethodName::Gacd,
+            path: path.into(),
+            values: values.iter().map(|value| (*value).to_owned()).collect(),
+        }],
+        budget,
+        epochs: None,
+        device,
+        ..ExperimentSpec::demo()
+    };
+    [
+        sweep("negatives k", "method.negatives", &["16", "64", "256", "1024", "4096", "16384"]),
+        sweep("temperature T", "method.temperature", &["0.02", "0.05", "0.07", "0.1", "0.2"]),
+    ]
+}
+
 impl PaperResult {
     /// The accuracy in percent of this row without an attack, or under one; none where the paper did not measure that. Of an
     /// attack its kind, steps and ε count: the paper gives no step size.
@@ -151,6 +252,40 @@ mod tests {
         };
         assert!((gain(|r| r.natural) - 11.795).abs() < 1e-9);
         assert!((gain(|r| r.adversarial) - 5.84).abs() < 1e-9);
+    }
+
+    #[test]
+    fn a_table_is_reproduced_by_an_experiment_for_each_teacher_and_a_cell_by_its_own() {
+        let of = |table| paper_results().iter().filter(move |r| r.table == table);
+        let specs = reproduce(of(PaperTable::Cifar10), Budget::Quick, DeviceName::Cpu);
+        assert_eq!(specs.len(), 2);
+        assert_eq!(specs[1].teacher, TeacherChoice::Train(Architecture::Wrn34x10));
+        let students = [Architecture::ResNet18, Architecture::Wrn34x10, Architecture::MobileNetV2];
+        assert!(
+            specs.iter().all(|spec| spec.students == students && spec.methods.len() == 4 && spec.validate().is_ok())
+        );
+        let cell = reproduce(of(PaperTable::Cifar100).take(1), Budget::Smoke, DeviceName::Cpu);
+        assert_eq!((cell.len(), &cell[0].methods[..]), (1, &[MethodName::Kd][..]));
+        let transfer = reproduce(of(PaperTable::Transfer), Budget::Smoke, DeviceName::Cpu);
+        let probes: Vec<_> = transfer[0].probes.iter().map(|probe| probe.name.as_str()).collect();
+        assert_eq!(
+            (transfer.len(), transfer[0].dataset.name.as_str(), probes),
+            (1, "cifar10", vec!["stl10", "cifar100"])
+        );
+        let ablation = reproduce(of(PaperTable::Ablation), Budget::Smoke, DeviceName::Cpu);
+        assert!(ablation.iter().all(|spec| spec.sweeps.len() == 1 && spec.validate().is_ok()), "{ablation:?}");
+        for spec in ablation.iter().chain(&reproduce_sweeps(Budget::Smoke, DeviceName::Cpu)) {
+            spec.validate().unwrap();
+        }
+    }
+
+    #[test]
+    fn the_ablation_is_planned_under_the_variants_that_the_file_names() {
+        for result in paper_results().iter().filter(|r| r.table == PaperTable::Ablation) {
+            let specs = reproduce([result], Budget::Smoke, DeviceName::Cpu);
+            let plan = specs[0].expand();
+            assert!(plan.iter().any(|run| run.method == result.method && run.variant == result.variant), "{result:?}");
+        }
     }
 
     #[test]

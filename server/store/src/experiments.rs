@@ -148,6 +148,20 @@ impl Store {
         Ok(page)
     }
 
+    /// The newest experiments that have a run on one of these datasets, newest first, without their counts.
+    ///
+    /// # Errors
+    /// When the database refuses.
+    pub async fn experiments_on(&self, datasets: &[&str], limit: u32) -> Result<Vec<Experiment>> {
+        let newest = sqlx::query_as(
+            "SELECT * FROM experiments WHERE id IN
+                 (SELECT DISTINCT experiment FROM runs WHERE dataset IN (SELECT value FROM json_each(?))
+                  ORDER BY experiment DESC LIMIT ?)
+             ORDER BY id DESC",
+        );
+        Ok(newest.bind(json(&datasets)).bind(limit).fetch_all(self.readers()).await?)
+    }
+
     /// The ids and titles of the newest experiments, newest first.
     ///
     /// # Errors

@@ -14,6 +14,7 @@ mod live;
 mod models;
 mod overview;
 mod paging;
+mod paper;
 mod rows;
 mod run;
 mod runs;
@@ -82,6 +83,8 @@ pub fn router(app: Arc<App>) -> Router {
         .route("/s/{token}/{file}", get(shares::file))
         .route("/experiments/{id}/analyses", post(analyses::launch))
         .route("/experiments/{id}/cancel", post(comparison::cancel))
+        .route("/paper", get(paper::show))
+        .route("/paper/launch", post(paper::launch))
         .route("/runs", get(runs::list))
         .route("/runs/{id}", get(run::show))
         .route("/runs/{id}/cancel", post(run::cancel))

@@ -85,7 +85,7 @@ impl Site {
     }
 
     /// Stores two classes of one image each under this name.
-    fn import(&self, name: &str) {
+    pub(super) fn import(&self, name: &str) {
         let images = self.dir.path().join("images");
         for (place, grey) in [("train/cat", 1), ("train/squirrel", 2), ("test/cat", 3), ("test/squirrel", 4)] {
             std::fs::create_dir_all(images.join(place)).unwrap();

@@ -40,15 +40,21 @@ pub(crate) fn same_setting(one: &ExperimentSpec, other: &ExperimentSpec) -> bool
         && (one.budget, one.epochs) == (other.budget, other.epochs)
 }
 
-/// The rows of experiments, on their own dataset or on one that their features are probed on.
-pub(super) fn table(compared: &[Compared], view: &ComparisonView, probe: Option<&str>) -> ComparisonTable {
-    let mut settings: Vec<Setting> = Vec::new();
+/// The experiments by their settings, in their order.
+pub(crate) fn settings<'a>(compared: &[Compared<'a>]) -> Vec<Vec<Compared<'a>>> {
+    let mut settings: Vec<Vec<Compared>> = Vec::new();
     for member in compared.iter().copied() {
-        match settings.iter_mut().find(|setting| same_setting(setting.spec(), member.spec)) {
-            Some(setting) => setting.members.push(member),
-            None => settings.push(Setting { members: vec![member] }),
+        match settings.iter_mut().find(|members| same_setting(members[0].spec, member.spec)) {
+            Some(members) => members.push(member),
+            None => settings.push(vec![member]),
         }
     }
+    settings
+}
+
+/// The rows of experiments, on their own dataset or on one that their features are probed on.
+pub(super) fn table(compared: &[Compared], view: &ComparisonView, probe: Option<&str>) -> ComparisonTable {
+    let settings: Vec<Setting> = settings(compared).into_iter().map(|members| Setting { members }).collect();
     let mut columns = columns(compared, probe);
     columns.retain(|column| view.shows_column(column.as_ref()));
     let mut groups = Vec::new();

@@ -11,7 +11,7 @@ use retort_spec::{Architecture, Attack, ExperimentSpec, MethodName, RunState};
 
 use crate::{RunRow, format};
 
-pub(crate) use gather::same_setting;
+pub(crate) use gather::{same_setting, settings};
 
 pub use cell::{Beside, Cell, Spread};
 pub use paired::RightAnswers;
