@@ -1,6 +1,6 @@
 //! A person at a browser: launches a comparison, watches it, opens a run, cancels another.
 //!
-//! Without Debian's `chromium` and `chromium-driver` these tests are reported as ignored, unless
+//! Without Debian's `chromium` and `chromium-driver` these tests are reported as ignored (that of LaTeX without a TeX), unless
 //! `RETORT_REQUIRE_BROWSER` is set: then they fail. `RETORT_SCREENSHOTS` names a folder for pictures of the pages.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by it")]
@@ -24,7 +24,12 @@ fn main() -> ExitCode {
         trial("no_page_scrolls_sideways_on_a_phone", || with_server(phone)),
         trial("a_comparison_is_tested_looked_into_and_shared", || with_server(compare_look_share)),
     ];
-    let trials = trials.into_iter().map(|t| t.with_ignored_flag(ignored)).collect();
+    let latex = Trial::test("a_table_that_was_taken_along_compiles_with_latex", || {
+        compile_table();
+        Ok(())
+    });
+    let latex = latex.with_ignored_flag(!browser::is_program("pdflatex"));
+    let trials = trials.into_iter().map(|t| t.with_ignored_flag(ignored)).chain([latex]).collect();
     let mut arguments = Arguments::from_args();
     // Each test has a browser and trains networks: two at a time would only wait for each other.
     arguments.test_threads = Some(1);
@@ -115,6 +120,22 @@ async fn launch_and_watch(server: Server, browser: Browser) {
         browser.assert_fits_a_phone().await;
         browser.photograph(name).await;
     }
+}
+
+fn compile_table() {
+    let data = tempfile::tempdir().unwrap();
+    let server = Server::start(data.path());
+    let form: Vec<_> = support::TINY.into_iter().filter(|(name, _)| *name != "title").collect();
+    let more =
+        [("title", "50 % of_ε & #1 {±} ~ \\ ^ < > “|” é"), ("methods", "kd"), ("budget", "smoke"), ("epochs", "1")];
+    server.post("/experiments", &[form, more.to_vec()].concat());
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("table.tex"), server.get("/experiments/1/table.tex")).unwrap();
+    let mut latex = std::process::Command::new("pdflatex");
+    let latex = latex.args(["-interaction=nonstopmode", "-halt-on-error", "table.tex"]).current_dir(folder.path());
+    let output = latex.output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stdout));
+    assert!(folder.path().join("table.pdf").is_file());
 }
 
 async fn cancel(server: Server, browser: Browser) {

@@ -17,6 +17,11 @@ fn program(name: &str) -> Option<PathBuf> {
     env::split_paths(&env::var_os("PATH")?).map(|dir| dir.join(name)).find(|file| file.is_file())
 }
 
+/// Whether a program lies on the PATH.
+pub fn is_program(name: &str) -> bool {
+    program(name).is_some()
+}
+
 /// Whether Debian's `chromium` and `chromium-driver` are here.
 pub fn is_here() -> bool {
     program("chromium").is_some() && program("chromedriver").is_some()

@@ -29,7 +29,7 @@ pub(super) fn write(table: &ComparisonTable, about: &About) -> String {
         "\\documentclass{{article}}\n\\usepackage[margin=1cm]{{geometry}}\n\\usepackage{{booktabs}}\n\\pagestyle{{empty}}\n\
          \\begin{{document}}\n\
          % Needs booktabs. Everything between here and the end of the table can stand in a paper.\n\
-         \\begin{{table}}\n  \\centering\n  \\caption{{{}. {}. {}}}\n  \\begin{{tabular}}{{l{alignment}}}\n    \\toprule\n\
+         \\begin{{table}}\n  \\centering\\small\n  \\caption{{{}. {}. {}}}\n  \\begin{{tabular}}{{l{alignment}}}\n    \\toprule\n\
          {heads}    \\midrule\n{rows}    \\bottomrule\n  \\end{{tabular}}\n\\end{{table}}\n\\end{{document}}\n",
         escape(&about.title),
         escape(&about.setting),
