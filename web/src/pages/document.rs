@@ -4,7 +4,7 @@ use std::ops::Deref;
 
 use askama::Template;
 
-use super::ComparisonPage;
+use super::{ComparisonPage, RunPage};
 
 /// What stands in a frozen copy where its own address belongs, which only its server knows.
 pub const LINK: &str = "@@LINK@@";
@@ -56,26 +56,71 @@ impl DocumentPage {
     /// # Errors
     /// When it cannot be rendered.
     pub fn write(&self, picture: impl Fn(i64) -> Option<String>) -> askama::Result<String> {
-        let mut html = unlinked(&self.render()?);
-        for analysis in &self.comparison.analyses {
-            let id = analysis.run.label.id;
-            let address = format!("/runs/{id}/gallery.png");
-            let start = html.find(&format!("<image href=\"{address}\""));
-            let tag = start.and_then(|start| html[start..].split_once('>')).map(|(tag, _)| format!("{tag}>"));
-            if let (Some(tag), Some(picture)) = (tag, picture(id)) {
-                // The sheet stands in the file once; each picture shows a piece of it.
-                let sheet =
-                    tag.replace("<image href", &format!("<image id=\"gallery-{id}\" href")).replace(&address, &picture);
-                html = html.replace(&tag, &format!("<use href=\"#gallery-{id}\"/>"));
-                html = html.replacen(
-                    "</main>",
-                    &format!("<svg class=\"out\" aria-hidden=\"true\">{sheet}</svg></main>"),
-                    1,
-                );
-            }
-        }
-        Ok(html)
+        let galleries = self.comparison.analyses.iter().map(|analysis| analysis.run.label.id);
+        Ok(seal(&self.render()?, galleries, picture))
     }
+}
+
+/// A run as the page of a share.
+#[derive(Clone, Debug, Template)]
+#[template(path = "run_document.html")]
+pub struct RunDocumentPage {
+    /// The run.
+    pub page: RunPage,
+    /// The style sheet.
+    pub style: &'static str,
+    /// The day on which it was made.
+    pub date: String,
+    /// What its sender says.
+    pub frozen: Frozen,
+}
+
+impl Deref for RunDocumentPage {
+    type Target = RunPage;
+
+    fn deref(&self) -> &RunPage {
+        &self.page
+    }
+}
+
+impl RunDocumentPage {
+    fn heading(&self) -> String {
+        let own = self.frozen.title.trim();
+        if own.is_empty() { self.page.title() } else { own.to_owned() }
+    }
+
+    /// What a preview of its link says.
+    fn summary(&self) -> String {
+        let result = self.page.run.result();
+        if result.is_empty() { self.page.title() } else { result }
+    }
+
+    /// The file, as [`DocumentPage::write`].
+    ///
+    /// # Errors
+    /// When it cannot be rendered.
+    pub fn write(&self, picture: impl Fn(i64) -> Option<String>) -> askama::Result<String> {
+        Ok(seal(&self.render()?, [self.page.run.label.id], picture))
+    }
+}
+
+/// The HTML with its pictures inside, and without links to other pages.
+fn seal(html: &str, galleries: impl IntoIterator<Item = i64>, picture: impl Fn(i64) -> Option<String>) -> String {
+    let mut html = unlinked(html);
+    for id in galleries {
+        let address = format!("/runs/{id}/gallery.png");
+        let start = html.find(&format!("<image href=\"{address}\""));
+        let tag = start.and_then(|start| html[start..].split_once('>')).map(|(tag, _)| format!("{tag}>"));
+        if let (Some(tag), Some(picture)) = (tag, picture(id)) {
+            // The sheet stands in the file once; each picture shows a piece of it.
+            let sheet =
+                tag.replace("<image href", &format!("<image id=\"gallery-{id}\" href")).replace(&address, &picture);
+            html = html.replace(&tag, &format!("<use href=\"#gallery-{id}\"/>"));
+            let hidden = format!("<svg class=\"out\" aria-hidden=\"true\">{sheet}</svg></main>");
+            html = html.replacen("</main>", &hidden, 1);
+        }
+    }
+    html
 }
 
 /// The HTML without links to other pages of the site; their words stay.

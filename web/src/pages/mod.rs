@@ -19,7 +19,7 @@ pub use analysis::AnalysisView;
 pub use comparison::{AnalysedOption, ComparisonPage, OtherExperiment, ShareRow};
 pub use comparisons::{ComparisonSummary, ComparisonsPage};
 pub use datasets::{DatasetCard, DatasetsPage, Download, SampleSheet};
-pub use document::{DocumentPage, Frozen, LINK};
+pub use document::{DocumentPage, Frozen, LINK, RunDocumentPage};
 pub use error::{ErrorPage, Link};
 pub use models::{ImportForm, ModelPage, ModelRow, ModelsPage};
 pub use new_experiment::{DatasetOption, DeviceOption, ImportedOption, NewExperimentPage, Plan, TeacherOption};

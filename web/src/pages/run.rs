@@ -72,17 +72,27 @@ pub struct RunPage {
 impl RunPage {
     const SECTION: Section = Section::Runs;
 
+    /// What it is, for whoever sees it alone.
+    pub fn title(&self) -> String {
+        format!("{}: {}", self.run.label.model(), self.run.label.verb())
+    }
+
+    /// Where a share of it is made.
+    fn shares_href(&self) -> String {
+        format!("{}/shares", self.base())
+    }
+
     /// The address that its figures' names follow.
     fn base(&self) -> String {
         format!("/runs/{}", self.run.label.id)
     }
 
-    fn is_masking(&self) -> bool {
+    pub(super) fn is_masking(&self) -> bool {
         self.run.label.kind == RunKind::Masking
     }
 
     /// Whether it measures accuracies, and so has no curves.
-    fn has_scores(&self) -> bool {
+    pub(super) fn has_scores(&self) -> bool {
         self.run.label.is_evaluation() || self.is_masking()
     }
 

@@ -10,8 +10,8 @@ use crate::{Frame, Section, format::Moment};
 pub struct SharedPage {
     /// The header.
     pub frame: Frame,
-    /// The experiment.
-    pub experiment: i64,
+    /// The address of the page that it is a copy of.
+    pub back: String,
     /// The share's title.
     pub title: String,
     /// The link.

@@ -78,6 +78,7 @@ pub fn router(app: Arc<App>) -> Router {
         .route("/experiments/{id}", get(comparison::show))
         .route("/experiments/{id}/{file}", get(comparison::file))
         .route("/experiments/{id}/shares", post(shares::create))
+        .route("/runs/{id}/shares", post(shares::create_of_run))
         .route("/shares/{id}/revoke", post(shares::revoke))
         .route("/s/{token}", get(shares::open))
         .route("/s/{token}/{file}", get(shares::file))

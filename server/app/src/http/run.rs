@@ -42,7 +42,7 @@ pub async fn figure(
 }
 
 impl App {
-    async fn run_page(&self, run: &str, query: Option<&str>) -> Result<RunPage> {
+    pub(super) async fn run_page(&self, run: &str, query: Option<&str>) -> Result<RunPage> {
         let (app, store) = (self, &self.store);
         let is_signed = query == Some("correlation=signed");
         let run = store.run(id("run", run)?).await?;

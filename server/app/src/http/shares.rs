@@ -15,7 +15,7 @@ use retort_store::Share;
 use retort_web::{
     export::TableFormat,
     figures::{Figure, FigureFormat},
-    pages::{ComparisonPage, DocumentPage, Frozen, LINK, ShareRow, SharedPage},
+    pages::{ComparisonPage, DocumentPage, Frozen, LINK, RunDocumentPage, RunPage, ShareRow, SharedPage},
 };
 use serde::Deserialize;
 use sha2::{Digest, Sha256};
@@ -53,29 +53,27 @@ pub async fn create(
     headers: HeaderMap,
     body: Bytes,
 ) -> Result<Response> {
-    let form: ShareForm = serde_html_form::from_bytes(&body)
-        .map_err(|e| PageError::bad_request(format!("It is not the form of a share: {e}.")))?;
-    let until = form.until()?;
+    let form = ShareForm::read(&body)?;
     let comparison = app.comparison(&experiment, query.as_deref().unwrap_or_default()).await?;
-    let (experiment, title) = (comparison.id, comparison.title());
-    let title = if form.title.trim().is_empty() { title } else { form.title.trim().to_owned() };
-    let frozen = Frozen { title: title.clone(), note: form.note.trim().to_owned() };
-    let (token, hash) = token()?;
-    let folder = app.share_folder(&hash);
-    let control = app.control.clone();
-    let picture = move |run: i64| picture(&control.folder(run).gallery());
-    let freeze = move || freeze(comparison, frozen, &folder, picture);
-    tokio::task::spawn_blocking(freeze).await.map_err(|e| PageError::internal(&e))??;
-    app.store.create_share(experiment, &hash, &title, until).await?;
-    let host = headers.get(header::HOST).and_then(|host| host.to_str().ok()).unwrap_or("localhost");
-    let made = SharedPage {
-        frame: app.frame().await?,
-        experiment,
-        title,
-        link: format!("http://{host}/s/{token}"),
-        until: until.map(moment),
-    };
-    page(StatusCode::OK, &made)
+    let (experiment, title) = (comparison.id, form.title_or(comparison.title()));
+    let back = format!("/experiments/{experiment}");
+    let make = |frozen, picture: &dyn Fn(i64) -> Option<String>| of_comparison(comparison, frozen, picture);
+    app.share(form, (experiment, title, back), &headers, make).await
+}
+
+/// `POST /runs/{id}/shares`: freezes the run's page, and gives its link once.
+pub async fn create_of_run(
+    State(app): Shared,
+    Path(run): Path<String>,
+    headers: HeaderMap,
+    body: Bytes,
+) -> Result<Response> {
+    let form = ShareForm::read(&body)?;
+    let page = app.run_page(&run, None).await?;
+    let experiment = page.run.experiment.as_ref().map_or(0, |(id, _)| *id);
+    let (title, back) = (form.title_or(page.title()), format!("/runs/{}", page.run.label.id));
+    let make = |frozen, picture: &dyn Fn(i64) -> Option<String>| of_run(page, frozen, picture);
+    app.share(form, (experiment, title, back), &headers, make).await
 }
 
 /// `GET /s/{token}`
@@ -130,6 +128,15 @@ pub(super) async fn document(app: &App, comparison: ComparisonPage) -> Result<Re
 }
 
 impl ShareForm {
+    fn read(body: &[u8]) -> Result<Self> {
+        serde_html_form::from_bytes(body)
+            .map_err(|e| PageError::bad_request(format!("It is not the form of a share: {e}.")))
+    }
+
+    fn title_or(&self, own: String) -> String {
+        if self.title.trim().is_empty() { own } else { self.title.trim().to_owned() }
+    }
+
     /// When it ends; never if it does not say.
     fn until(&self) -> Result<Option<Timestamp>> {
         let days = self.days.trim();
@@ -166,36 +173,52 @@ fn day(at: Timestamp) -> String {
     at.strftime("%-d %B %Y").to_string()
 }
 
-/// Writes the copy: its page, and its tables and figures in every format. The folder appears when all of it is there.
-fn freeze(
-    comparison: ComparisonPage,
-    frozen: Frozen,
-    folder: &std::path::Path,
-    picture: impl Fn(i64) -> Option<String>,
-) -> Result<()> {
+/// What a copy consists of: its page, its tables as files, its figures by name.
+struct Copy {
+    html: String,
+    tables: Vec<(String, String)>,
+    figures: Vec<(String, Figure)>,
+}
+
+fn of_comparison(comparison: ComparisonPage, frozen: Frozen, picture: &dyn Fn(i64) -> Option<String>) -> Result<Copy> {
+    let (table, about) = (comparison.table(), comparison.about());
+    let tables =
+        TableFormat::ALL.map(|format| (format!("table.{}", format.extension()), format.write(&table, &about))).into();
+    let analyses = comparison.analyses.iter().filter_map(|analysis| Some((analysis.file_name(), analysis.figure()?)));
+    let figures = comparison.all_figures().into_iter().chain(analyses).collect();
+    let document =
+        DocumentPage { comparison, style: assets::style(), date: day(Timestamp::now()), frozen: Some(frozen) };
+    let html = document.write(picture).map_err(|e| PageError::internal(&e))?;
+    Ok(Copy { html, tables, figures })
+}
+
+fn of_run(page: RunPage, frozen: Frozen, picture: &dyn Fn(i64) -> Option<String>) -> Result<Copy> {
+    let figures = page.all_figures();
+    let document = RunDocumentPage { page, style: assets::style(), date: day(Timestamp::now()), frozen };
+    let html = document.write(picture).map_err(|e| PageError::internal(&e))?;
+    Ok(Copy { html, tables: Vec::new(), figures })
+}
+
+/// Writes a copy, its figures in every format. The folder appears when all of it is there.
+fn keep(copy: &Copy, folder: &std::path::Path) -> Result<()> {
     let fault = |e: std::io::Error| PageError::internal(&e);
     let fresh = folder.with_extension("new");
     fs::create_dir_all(&fresh).map_err(fault)?;
     let keep =
         |name: &str, bytes: &[u8]| write_atomically(&fresh.join(name), bytes).map_err(|e| PageError::internal(&e));
-    let (table, about) = (comparison.table(), comparison.about());
-    for format in TableFormat::ALL {
-        keep(&format!("table.{}", format.extension()), format.write(&table, &about).as_bytes())?;
+    for (name, table) in &copy.tables {
+        keep(name, table.as_bytes())?;
     }
-    let analyses = comparison.analyses.iter().filter_map(|analysis| Some((analysis.file_name(), analysis.figure()?)));
-    let figures: Vec<(String, Figure)> = comparison.all_figures().into_iter().chain(analyses).collect();
-    for (name, figure) in &figures {
+    for (name, figure) in &copy.figures {
         for format in FigureFormat::ALL {
             let bytes = format.write(figure).map_err(|e| PageError::internal(&e))?;
             keep(&format!("{name}.{}", format.extension()), &bytes)?;
         }
     }
-    if let Some((_, figure)) = figures.first() {
+    if let Some((_, figure)) = copy.figures.first() {
         keep("preview.png", &FigureFormat::Png.write(figure).map_err(|e| PageError::internal(&e))?)?;
     }
-    let document =
-        DocumentPage { comparison, style: assets::style(), date: day(Timestamp::now()), frozen: Some(frozen) };
-    keep(PAGE, document.write(picture).map_err(|e| PageError::internal(&e))?.as_bytes())?;
+    keep(PAGE, copy.html.as_bytes())?;
     fs::rename(&fresh, folder).map_err(fault)
 }
 
@@ -232,6 +255,33 @@ fn closed() -> Response {
 }
 
 impl App {
+    /// Keeps what `make` makes under a fresh token, and answers with its link. The share is of an experiment, has a title, and
+    /// its sender came from the page `back`.
+    async fn share(
+        &self,
+        form: ShareForm,
+        (experiment, title, back): (i64, String, String),
+        headers: &HeaderMap,
+        make: impl FnOnce(Frozen, &dyn Fn(i64) -> Option<String>) -> Result<Copy> + Send + 'static,
+    ) -> Result<Response> {
+        let until = form.until()?;
+        let frozen = Frozen { title: title.clone(), note: form.note.trim().to_owned() };
+        let (token, hash) = token()?;
+        let (folder, control) = (self.share_folder(&hash), self.control.clone());
+        let freeze = move || keep(&make(frozen, &|run| picture(&control.folder(run).gallery()))?, &folder);
+        tokio::task::spawn_blocking(freeze).await.map_err(|e| PageError::internal(&e))??;
+        self.store.create_share(experiment, &hash, &title, until).await?;
+        let host = headers.get(header::HOST).and_then(|host| host.to_str().ok()).unwrap_or("localhost");
+        let made = SharedPage {
+            frame: self.frame().await?,
+            back,
+            title,
+            link: format!("http://{host}/s/{token}"),
+            until: until.map(moment),
+        };
+        page(StatusCode::OK, &made)
+    }
+
     fn share_folder(&self, hash: &str) -> PathBuf {
         self.data.join("shares").join(hash)
     }
@@ -298,6 +348,22 @@ mod tests {
         for file in ["page.html", "..%2F..%2Fretort.db", "table.exe", "missing.svg"] {
             assert_eq!(site.get(&format!("/s/{token}/{file}")).await.status, StatusCode::NOT_FOUND, "{file}");
         }
+    }
+
+    #[tokio::test]
+    async fn a_run_is_shared_like_a_comparison() {
+        let site = Site::new().await;
+        launch_demo(&site.control).await.unwrap();
+        site.finish_teacher().await;
+        let answer = site.post("/runs/1/shares", "title=&note=The+teacher&days=".into()).await;
+        assert!(answer.text.contains(r#"href="/runs/1""#), "{}", answer.text);
+        let token = answer.text.split("/s/").nth(1).unwrap().split('"').next().unwrap().to_owned();
+        let page = site.get(&format!("/s/{token}")).await;
+        assert!(page.text.contains("The teacher") && page.text.contains("PGD-AT · ResNet-8 · seed 1"), "{}", page.text);
+        for inner in ["href=\"/", "/static/", "<script", "Demo:"] {
+            assert!(!page.text.contains(inner), "{inner}");
+        }
+        assert!(site.get("/experiments/1").await.text.contains("/shares/1/revoke"));
     }
 
     #[tokio::test]

@@ -160,6 +160,11 @@ impl ComparisonPage {
         figures::sweep_figures(self.compared().iter().flat_map(|compared| &compared.spec.sweeps), table)
     }
 
+    /// Where a share of it is made, as it is shown.
+    fn shares_href(&self) -> String {
+        format!("{}/shares{}", self.base(), self.view.query())
+    }
+
     /// The address that its figures' names follow.
     fn base(&self) -> String {
         format!("/experiments/{}", self.id)
