@@ -1,0 +1,95 @@
+//! Shares, asked in process.
+
+use super::super::{launch_demo, tests::Site};
+use super::*;
+
+/// Makes a share; returns its token.
+async fn share(site: &Site, form: &str) -> String {
+    let answer = site.post("/experiments/1/shares", form.into()).await;
+    assert_eq!(answer.status, StatusCode::OK, "{}", answer.text);
+    let link = answer.text.split("/s/").nth(1).unwrap();
+    link.split('"').next().unwrap().to_owned()
+}
+
+#[tokio::test]
+async fn a_link_opens_a_sealed_copy_that_names_nothing_of_the_server() {
+    let site = Site::new().await;
+    launch_demo(&site.control).await.unwrap();
+    let token = share(&site, "title=For+%3Cyou%3E&note=Look+at+ARD&days=7").await;
+    let page = site.get(&format!("/s/{token}")).await;
+    assert_eq!(page.status, StatusCode::OK);
+    let policy = page.header(header::CONTENT_SECURITY_POLICY);
+    assert!(policy.starts_with("default-src 'none'; style-src 'sha256-") && !policy.contains("'self'"), "{policy}");
+    assert_eq!(page.header(header::REFERRER_POLICY), "no-referrer");
+    assert_eq!(page.header(HeaderName::from_static("x-robots-tag")), "noindex, nofollow");
+    assert!(page.text.contains("Look at ARD") && page.text.contains("For &#60;you&#62;"), "{}", page.text);
+    let image = format!(r#"og:image" content="http://localhost:7878/s/{token}/preview.png""#);
+    assert!(page.text.contains(&image) && !page.text.contains(LINK), "{}", page.text);
+    for inner in ["href=\"/", "/runs/", "/static/", "<script", site.dir.path().to_str().unwrap()] {
+        assert!(!page.text.contains(inner), "{inner}");
+    }
+    let table = site.get(&format!("/s/{token}/table.csv")).await;
+    assert_eq!((table.status, table.header(header::CONTENT_TYPE)), (StatusCode::OK, "text/csv; charset=utf-8"));
+    for file in ["page.html", "..%2F..%2Fretort.db", "table.exe", "missing.svg"] {
+        assert_eq!(site.get(&format!("/s/{token}/{file}")).await.status, StatusCode::NOT_FOUND, "{file}");
+    }
+}
+
+#[tokio::test]
+async fn a_run_is_shared_like_a_comparison() {
+    let site = Site::new().await;
+    launch_demo(&site.control).await.unwrap();
+    site.finish_teacher().await;
+    let answer = site.post("/runs/1/shares", "title=&note=The+teacher&days=".into()).await;
+    assert!(answer.text.contains(r#"href="/runs/1""#), "{}", answer.text);
+    let token = answer.text.split("/s/").nth(1).unwrap().split('"').next().unwrap().to_owned();
+    let page = site.get(&format!("/s/{token}")).await;
+    assert!(page.text.contains("The teacher") && page.text.contains("PGD-AT · ResNet-8 · seed 1"), "{}", page.text);
+    for inner in ["href=\"/", "/static/", "<script", "Demo:"] {
+        assert!(!page.text.contains(inner), "{inner}");
+    }
+    assert!(site.get("/experiments/1").await.text.contains("/shares/1/revoke"));
+}
+
+#[tokio::test]
+async fn a_copy_stays_what_it_is_until_it_is_revoked() {
+    let site = Site::new().await;
+    launch_demo(&site.control).await.unwrap();
+    let token = share(&site, "title=&note=&days=").await;
+    let before = site.get(&format!("/s/{token}")).await.text;
+    site.control.cancel_experiment(1).await.unwrap();
+    assert_eq!(site.get(&format!("/s/{token}")).await.text, before);
+    let listed = site.get("/experiments/1").await.text;
+    assert!(listed.contains("/shares/1/revoke") && !listed.contains(&token));
+    assert!(site.store.share_by_hash(&hash(&token)).await.unwrap().unwrap().last_opened_at.is_some());
+    assert!(site.store.share_by_hash(&token).await.unwrap().is_none(), "the token itself is not kept");
+    let answer = site.post("/shares/1/revoke", String::new()).await;
+    assert_eq!(answer.header(header::LOCATION), "/experiments/1#shares");
+    let ended = site.get(&format!("/s/{token}")).await;
+    let never = site.get("/s/abc").await;
+    assert_eq!((ended.status, ended.text), (never.status, never.text));
+    assert!(site.get("/experiments/1").await.text.contains("revoked"));
+}
+
+#[tokio::test]
+async fn a_share_that_cannot_be_made_says_why_and_leaves_nothing() {
+    let site = Site::new().await;
+    launch_demo(&site.control).await.unwrap();
+    let answer = site.post("/experiments/1/shares", "days=soon".into()).await;
+    assert_eq!(answer.status, StatusCode::BAD_REQUEST);
+    assert!(answer.text.contains("“soon” is not a number of days"), "{}", answer.text);
+    assert!(!site.dir.path().join("shares").exists());
+    assert_eq!(site.post("/shares/9/revoke", String::new()).await.status, StatusCode::NOT_FOUND);
+}
+
+#[tokio::test]
+async fn a_comparison_is_one_file_without_links_to_the_server() {
+    let site = Site::new().await;
+    launch_demo(&site.control).await.unwrap();
+    let file = site.get("/experiments/1/comparison.html?method=ard").await;
+    assert_eq!(file.header(header::CONTENT_DISPOSITION), "attachment; filename=\"retort-1.html\"");
+    assert!(file.text.contains("<style>") && file.text.contains("ARD"), "{}", file.text);
+    for inner in ["href=\"/", "src=\"/", LINK, "noindex", "<script"] {
+        assert!(!file.text.contains(inner), "{inner}");
+    }
+}
