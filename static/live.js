@@ -36,6 +36,7 @@ function update(old, fresh) {
     if (!fresh.hasAttribute(name) && !(old.localName === "details" && name === "open")) old.removeAttribute(name);
   }
   for (const { name, value } of fresh.attributes) {
+    if (old.localName === "details" && name === "open") continue;
     if (old.getAttribute(name) !== value) old.setAttribute(name, value);
   }
   const children = [...fresh.childNodes];

@@ -153,7 +153,13 @@ fn a_sweep_over_numbers_is_a_figure_for_each_column_and_over_words_none() {
     let sweeps =
         html.split(r#"<section class="sheet" id="sweeps""#).nth(1).unwrap().split("</section>").next().unwrap();
     let titles: Vec<_> = sweeps.split("<h3>").skip(1).map(|rest| rest.split('<').next().unwrap()).collect();
-    assert_eq!(titles, ["Natural accuracy by negatives k, %", "Accuracy under PGD-20 by negatives k, %"]);
+    assert_eq!(
+        titles,
+        [
+            "GACD: natural accuracy by negatives k, %",
+            "GACD: accuracy under PGD-20, ε 8/255, step 2/255 by negatives k, %"
+        ]
+    );
     // A line for each of the two methods and each of the two weightings.
     assert_eq!(sweeps.matches("<polyline").count(), 2 * 4);
     assert!(sweeps.contains("GACD, sample weighting none is best at 256 (99.00 %)"), "{sweeps}");
@@ -182,4 +188,44 @@ fn configurations_are_compared_by_the_parameters_that_differ() {
     assert!(config.contains("<code>method.temperature</code></th><td>30</td><td>5</td>"), "{config}");
     assert!(config.contains(r#"<code>method.beta</code></th><td><span class="soft">–</span></td><td>6</td>"#));
     assert!(!config.contains("<code>seed</code>"));
+}
+
+#[test]
+fn an_image_counts_once_however_many_seeds_disagree_on_it() {
+    let spec = ExperimentSpec {
+        methods: vec![MethodName::Kd, MethodName::Ard],
+        seeds: vec![1, 2, 3],
+        ..ExperimentSpec::demo()
+    };
+    let mut page = sample::comparison(spec, 999);
+    page.view.baseline = "ard:resnet8".into();
+    // On the same ten images KD is right on eight where ARD is wrong, and the other way round on two, with every seed.
+    let answers = |right: std::ops::Range<usize>| RightAnswers {
+        images: 1,
+        under: vec![(None, (0..10).map(|i| right.contains(&i)).collect())],
+    };
+    for run in page.runs.iter().filter(|r| r.label.is_evaluation() && !r.label.is_teacher) {
+        let right = if run.label.method == MethodName::Kd { 0..8 } else { 8..10 };
+        page.right.insert(run.label.id, answers(right));
+    }
+    let table = page.table();
+    let kd = table.rows().find(|row| row.method == MethodName::Kd).unwrap();
+    let against = kd.cells[0].as_ref().unwrap().against.unwrap();
+    // 2 · (1 + 10 + 45) / 2¹⁰, as with a single seed.
+    assert!((against.p_value - 112.0 / 1_024.0).abs() < 1e-12 && (against.difference - 60.0).abs() < 1e-9);
+}
+
+#[test]
+fn a_run_that_waits_hides_no_number_that_another_experiment_has() {
+    let spec = ExperimentSpec { methods: vec![MethodName::Kd], ..ExperimentSpec::demo() };
+    let hundred = ExperimentSpec { attacks: vec![Attack::pgd(100)], ..spec.clone() };
+    let mut page = sample::comparison(spec.clone(), 0);
+    let other =
+        |id: i64, spec: &ExperimentSpec| OtherExperiment { id, runs: sample::runs(spec, id, 99), spec: spec.clone() };
+    page.with = vec![other(2, &spec), other(3, &hundred)];
+    let table = page.table();
+    let kd = table.rows().find(|row| row.method == MethodName::Kd).unwrap();
+    // Natural and PGD-20 of experiment 2, PGD-100 of experiment 3; experiment 1 has not begun.
+    assert!(kd.cells.len() == 3 && kd.cells.iter().all(Option::is_some), "{kd:?}");
+    assert_eq!((kd.seeds.len(), kd.seeds[0].evaluations.len()), (1, 3));
 }

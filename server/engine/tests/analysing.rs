@@ -86,7 +86,7 @@ fn a_model_correlates_with_itself_without_a_difference_and_a_finished_map_is_not
     let folder = RunFolder::create(&resumed, &spec).unwrap();
     let mut marked = itself.clone();
     marked.natural.mean = 0.125;
-    let state = serde_json::to_string(&[&marked]).unwrap();
+    let state = serde_json::to_string(&([&marked], 60.0)).unwrap();
     StateFile { tensors: Vec::new(), state }.save(&folder.checkpoint()).unwrap();
     run(&resumed, &spec, 1, None);
     let AnalysisResult::Correlation(found) = result(&resumed) else { panic!("it is of correlations") };

@@ -112,31 +112,50 @@ impl PaperTable {
 /// The parameter that the paper ablates, by its path.
 const SAMPLE_WEIGHTING: &str = "method.sample_weighting";
 
-/// The experiments that measure some results of the paper, one for each dataset and teacher. Together they train each teacher
-/// once.
+/// The experiments that measure some results of the paper and nothing else. A whole table takes one for each dataset and
+/// teacher; where different methods are asked for of different students, each such set has its own.
 pub fn reproduce<'a>(
     results: impl IntoIterator<Item = &'a PaperResult>,
     budget: Budget,
     device: DeviceName,
 ) -> Vec<ExperimentSpec> {
-    let mut specs: Vec<ExperimentSpec> = Vec::new();
+    let mut wanted: Vec<Wanted> = Vec::new();
     for result in results {
         let (teacher, student) = (likely(result.teacher), result.student.map(likely));
         let transfers = result.table == PaperTable::Transfer;
-        // Table 4 is of models that were trained on CIFAR-10; a teacher alone is trained like a student without one.
-        let dataset = DatasetChoice::all_of(if transfers { "cifar10" } else { &result.dataset });
-        let (choice, weighting) = (TeacherChoice::Train(teacher), weighting(result));
-        let is_same = |spec: &ExperimentSpec| spec.dataset == dataset && spec.teacher == choice;
-        let fits = |spec: &ExperimentSpec| is_same(spec) && spec.sweeps.is_empty() && weighting.is_none();
+        let one = Wanted {
+            // Table 4 is of models that were trained on CIFAR-10; a teacher alone is trained like a student without one.
+            dataset: if transfers { "cifar10".into() } else { result.dataset.clone() },
+            teacher,
+            student: student.unwrap_or(teacher),
+            probe: transfers.then(|| result.dataset.clone()),
+            weighting: weighting(result),
+            methods: vec![result.method],
+        };
+        match wanted.iter_mut().find(|other| other.is_of(&one)) {
+            Some(other) => add(&mut other.methods, result.method),
+            None => wanted.push(one),
+        }
+    }
+    let mut specs: Vec<ExperimentSpec> = Vec::new();
+    for one in wanted {
+        let mut methods = one.methods;
+        methods.sort_unstable();
+        let (dataset, teacher) = (DatasetChoice::all_of(&one.dataset), TeacherChoice::Train(one.teacher));
+        let sweeps: Vec<Sweep> = one.weighting.into_iter().collect();
+        let fits = |spec: &ExperimentSpec| {
+            (&spec.dataset, &spec.teacher, &spec.methods, &spec.sweeps) == (&dataset, &teacher, &methods, &sweeps)
+                && spec.probes.is_empty() == one.probe.is_none()
+        };
         let place = specs.iter().position(fits).unwrap_or_else(|| {
             specs.push(ExperimentSpec {
-                title: format!("Paper: {teacher} on {}", dataset.name),
+                title: format!("Paper: {} on {}", one.teacher, one.dataset),
                 dataset: dataset.clone(),
-                teacher: choice.clone(),
+                teacher: teacher.clone(),
                 students: Vec::new(),
-                methods: Vec::new(),
+                methods: methods.clone(),
                 attacks: vec![Attack::pgd(20)],
-                sweeps: weighting.clone().into_iter().collect(),
+                sweeps: sweeps.clone(),
                 budget,
                 epochs: None,
                 device,
@@ -144,14 +163,30 @@ pub fn reproduce<'a>(
             });
             specs.len() - 1
         });
-        let spec = &mut specs[place];
-        add(&mut spec.students, student.unwrap_or(teacher));
-        add(&mut spec.methods, result.method);
-        if transfers {
-            add(&mut spec.probes, DatasetChoice::all_of(&result.dataset));
+        add(&mut specs[place].students, one.student);
+        if let Some(probe) = one.probe {
+            add(&mut specs[place].probes, DatasetChoice::all_of(probe));
         }
     }
     specs
+}
+
+/// The methods that are asked for of one student of a teacher, and where their features are probed.
+struct Wanted {
+    dataset: String,
+    teacher: Architecture,
+    student: Architecture,
+    probe: Option<String>,
+    weighting: Option<Sweep>,
+    methods: Vec<MethodName>,
+}
+
+impl Wanted {
+    /// Whether it differs from another in the methods alone.
+    fn is_of(&self, other: &Self) -> bool {
+        (&self.dataset, self.teacher, self.student, &self.probe, &self.weighting)
+            == (&other.dataset, other.teacher, other.student, &other.probe, &other.weighting)
+    }
 }
 
 fn add<T: PartialEq>(list: &mut Vec<T>, item: T) {
@@ -277,6 +312,26 @@ mod tests {
         for spec in ablation.iter().chain(&reproduce_sweeps(Budget::Smoke, DeviceName::Cpu)) {
             spec.validate().unwrap();
         }
+    }
+
+    #[test]
+    fn nothing_is_launched_that_was_not_asked_for() {
+        let of = |method, student| {
+            let is_own = move |r: &&PaperResult| {
+                r.table == PaperTable::Cifar10 && r.method == method && r.is_of(Architecture::ResNet18, Some(student))
+            };
+            paper_results().iter().find(is_own).unwrap()
+        };
+        let asked = [of(MethodName::Kd, Architecture::MobileNetV2), of(MethodName::Gacd, Architecture::ResNet18)];
+        let specs = reproduce(asked, Budget::Smoke, DeviceName::Cpu);
+        let cells: Vec<_> = specs.iter().map(|spec| (spec.methods.clone(), spec.students.clone())).collect();
+        assert_eq!(
+            cells,
+            [
+                (vec![MethodName::Kd], vec![Architecture::MobileNetV2]),
+                (vec![MethodName::Gacd], vec![Architecture::ResNet18])
+            ]
+        );
     }
 
     #[test]

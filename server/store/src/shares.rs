@@ -82,13 +82,17 @@ impl Store {
         Ok(find.bind(token_hash).fetch_optional(self.readers()).await?)
     }
 
-    /// The latest shares of an experiment, newest first.
+    /// The shares of an experiment: those that are open, then the others, newest first.
     ///
     /// # Errors
     /// When the database refuses.
     pub async fn shares_of_experiment(&self, experiment: i64, limit: u32) -> Result<Vec<Share>> {
-        let latest = sqlx::query_as("SELECT * FROM shares WHERE experiment = ? ORDER BY id DESC LIMIT ?");
-        Ok(latest.bind(experiment).bind(limit).fetch_all(self.readers()).await?)
+        let latest = sqlx::query_as(
+            "SELECT * FROM shares WHERE experiment = ?1
+             ORDER BY revoked_at IS NULL AND coalesce(expires_at > ?2, 1) DESC, id DESC LIMIT ?3",
+        );
+        let latest = latest.bind(experiment).bind(time_text(Timestamp::now()));
+        Ok(latest.bind(limit).fetch_all(self.readers()).await?)
     }
 
     /// Notes that a share was opened.

@@ -49,6 +49,8 @@ fn draw(quantity: Quantity, runs: &[&RunCurves], student: Option<Architecture>, 
     let mut groups: Vec<Vec<&RunCurves>> = Vec::new();
     for run in &runs {
         match groups.iter_mut().find(|group| name(group[0]) == name(run)) {
+            // A seed that two experiments have run is the same training twice.
+            Some(group) if group.iter().any(|other| other.label.seed == run.label.seed) => {}
             Some(group) => group.push(run),
             None => groups.push(vec![run]),
         }
@@ -61,7 +63,7 @@ fn draw(quantity: Quantity, runs: &[&RunCurves], student: Option<Architecture>, 
         Some(student) => format!("{student}: {}", lower_first(quantity.title())),
         None => quantity.title().into(),
     };
-    let last = lines.iter().filter_map(Line::end).map(|end| end.0).fold(0.0, f64::max);
+    let last = lines.iter().flat_map(|line| line.pieces.iter().flatten()).map(|point| point.x).fold(0.0, f64::max);
     let chart = Chart {
         description: format!("{title}. {caption}"),
         x_label: match along {
@@ -133,6 +135,7 @@ fn line(quantity: Quantity, group: &[&RunCurves], is_one_of_many: bool, along: A
             epoch.seconds.extend(run.wall_time.get(&point.epoch));
         }
     }
+    let clocks = group.iter().filter(|run| !run.wall_time.is_empty()).count();
     let mean = |values: &[f64]| values.iter().sum::<f64>() / values.len() as f64;
     let total = group.iter().map(|run| length(run)).max().unwrap_or(1) as f64;
     let mut pieces: Vec<Vec<BandPoint>> = Vec::new();
@@ -141,7 +144,8 @@ fn line(quantity: Quantity, group: &[&RunCurves], is_one_of_many: bool, along: A
         let x = match along {
             Along::Epochs => epoch as f64,
             Along::Share => 100.0 * epoch as f64 / total,
-            Along::Time(unit, _) if seconds.is_empty() => f64::NAN * unit,
+            // A mean over some of the clocks would not run forward.
+            Along::Time(..) if seconds.is_empty() || seconds.len() < clocks => f64::NAN,
             Along::Time(unit, _) => mean(&seconds) / unit,
         };
         if x.is_nan() {

@@ -29,7 +29,14 @@ struct Series<'a> {
 /// A figure for each column of the table and each parameter that was swept over numbers.
 pub fn sweep_figures<'a>(sweeps: impl IntoIterator<Item = &'a Sweep>, table: &ComparisonTable) -> Vec<Figure> {
     let mut figures = Vec::new();
-    for swept in sweeps.into_iter().filter_map(Swept::of) {
+    let mut seen: Vec<&Sweep> = Vec::new();
+    for sweep in sweeps {
+        // Experiments of one sweep share its figures.
+        if seen.contains(&sweep) {
+            continue;
+        }
+        seen.push(sweep);
+        let Some(swept) = Swept::of(sweep) else { continue };
         let series = swept.series(table);
         for column in 0..table.columns.len() {
             figures.extend(draw(&swept, &series, table, column));
@@ -57,7 +64,8 @@ impl<'a> Swept<'a> {
             let rest = parts.iter().filter(|part| own(part).is_none()).copied().collect::<Vec<_>>().join(", ");
             let is_same = |s: &&mut Series| {
                 let (_, first) = s.points[0];
-                s.rest == rest && (first.method, first.architecture) == (row.method, row.architecture)
+                s.rest == rest
+                    && (first.method, first.architecture, first.setting) == (row.method, row.architecture, row.setting)
             };
             match series.iter_mut().find(is_same) {
                 Some(found) => found.points.push((*value, row)),
@@ -95,7 +103,10 @@ fn draw(swept: &Swept, series: &[Series], table: &ComparisonTable, column: usize
             is_imported: false,
             seed: 0,
         };
-        let name = if many_students { format!("{}, {}", label.row(), first.architecture) } else { label.row() };
+        let mut name = if many_students { format!("{}, {}", label.row(), first.architecture) } else { label.row() };
+        if first.setting > 0 {
+            name = format!("{name} (setting {})", first.setting + 1);
+        }
         (points.len() > 1).then(|| Line { label, name, pieces: vec![points] })
     };
     let lines: Vec<Line> = series.iter().filter_map(line).collect();
@@ -108,9 +119,10 @@ fn draw(swept: &Swept, series: &[Series], table: &ComparisonTable, column: usize
     if found.is_empty() {
         return None;
     }
-    let under =
-        table.columns[column].as_ref().map_or_else(|| "Natural accuracy".into(), |a| format!("Accuracy under {a}"));
-    let title = format!("{under} by {}, %", lower_first(swept.name));
+    let under = table.columns[column]
+        .as_ref()
+        .map_or_else(|| "natural accuracy".into(), |attack| format!("accuracy under {}", attack.describe()));
+    let title = format!("{}: {under} by {}, %", swept.method, lower_first(swept.name));
     let bands = if table.has_seeds { " Bands reach from the lowest to the highest seed." } else { "" };
     let caption = format!("{}.{bands}", found.join("; "));
     let xs = || swept.values.iter().map(|(_, value)| *value);

@@ -5,6 +5,7 @@ use std::ops::Deref;
 use askama::Template;
 
 use super::{ComparisonPage, RunPage};
+use crate::RunRow;
 
 /// What stands in a frozen copy where its own address belongs, which only its server knows.
 pub const LINK: &str = "@@LINK@@";
@@ -14,13 +15,13 @@ pub const LINK: &str = "@@LINK@@";
 #[template(path = "document.html")]
 pub struct DocumentPage {
     /// The comparison.
-    pub comparison: ComparisonPage,
+    comparison: ComparisonPage,
     /// The style sheet.
-    pub style: &'static str,
+    style: &'static str,
     /// The day on which it was made.
-    pub date: String,
+    date: String,
     /// What a share adds; none for a file.
-    pub frozen: Option<Frozen>,
+    frozen: Option<Frozen>,
 }
 
 /// What the sender of a share says.
@@ -40,7 +41,22 @@ impl Deref for DocumentPage {
     }
 }
 
+/// Forgets why runs stand as they do: a cause may name files of the server.
+fn forget_causes<'a>(runs: impl IntoIterator<Item = &'a mut RunRow>) {
+    for run in runs {
+        run.cause = None;
+    }
+}
+
 impl DocumentPage {
+    /// A document of a comparison; nothing of the machine stays in it.
+    pub fn new(mut comparison: ComparisonPage, style: &'static str, date: String, frozen: Option<Frozen>) -> Self {
+        forget_causes(&mut comparison.runs);
+        forget_causes(comparison.with.iter_mut().flat_map(|other| &mut other.runs));
+        forget_causes(comparison.analyses.iter_mut().map(|analysis| &mut analysis.run));
+        Self { comparison, style, date, frozen }
+    }
+
     fn heading(&self) -> String {
         let own = self.frozen.as_ref().map_or("", |frozen| frozen.title.trim());
         if own.is_empty() { self.comparison.title() } else { own.to_owned() }
@@ -66,13 +82,13 @@ impl DocumentPage {
 #[template(path = "run_document.html")]
 pub struct RunDocumentPage {
     /// The run.
-    pub page: RunPage,
+    page: RunPage,
     /// The style sheet.
-    pub style: &'static str,
+    style: &'static str,
     /// The day on which it was made.
-    pub date: String,
+    date: String,
     /// What its sender says.
-    pub frozen: Frozen,
+    frozen: Frozen,
 }
 
 impl Deref for RunDocumentPage {
@@ -84,6 +100,13 @@ impl Deref for RunDocumentPage {
 }
 
 impl RunDocumentPage {
+    /// A document of a run; nothing of the machine stays in it.
+    pub fn new(mut page: RunPage, style: &'static str, date: String, frozen: Frozen) -> Self {
+        forget_causes([&mut page.run]);
+        forget_causes(page.analysis.as_mut().map(|analysis| &mut analysis.run));
+        Self { page, style, date, frozen }
+    }
+
     fn heading(&self) -> String {
         let own = self.frozen.title.trim();
         if own.is_empty() { self.page.title() } else { own.to_owned() }

@@ -130,7 +130,7 @@ impl PaperPage {
     /// How much of the paper is measured.
     fn finding(&self) -> String {
         let cells = || self.sections.iter().flat_map(|s| &s.rows).flat_map(|r| r.cells.iter().flatten());
-        let (all, ours) = (cells().count(), cells().filter(|cell| cell.ours.is_some()).count());
+        let (all, ours) = (cells().count(), cells().filter(|cell| cell.is_measured()).count());
         match ours {
             0 => format!("None of the paper's {all} results is measured here yet."),
             n if n == all => format!("All of the paper's {all} results are measured here."),
@@ -140,6 +140,13 @@ impl PaperPage {
 
     fn pair(cells: [f64; 2]) -> String {
         cells.map(format::percent).join(" / ")
+    }
+}
+
+impl PaperCell {
+    /// Whether we have both of its numbers.
+    fn is_measured(&self) -> bool {
+        self.ours.as_ref().is_some_and(|ours| ours.cells.iter().all(Option::is_some))
     }
 }
 
@@ -242,7 +249,7 @@ impl PaperParts<'_> {
 
     /// Launches the cells that are not measured; none when all are, or when a single one is left, which has its own button.
     fn launch_missing<'c>(&self, cells: impl Iterator<Item = &'c PaperCell>) -> Option<Launch> {
-        let missing = cells.filter(|cell| cell.ours.is_none()).filter_map(|cell| cell.launch.as_ref());
+        let missing = cells.filter(|cell| !cell.is_measured()).filter_map(|cell| cell.launch.as_ref());
         let results: Vec<usize> = missing.flat_map(|launch| launch.results.clone()).collect();
         (results.len() > 1).then(|| self.launch(results))
     }
@@ -292,18 +299,26 @@ fn ours(result: &PaperResult, candidates: &[Candidate]) -> Option<Ours> {
         }
     }
     found.retain(|(_, row)| row.has_numbers());
-    let (candidate, row) =
-        found.into_iter().max_by_key(|(candidate, row)| (candidate.budget as u8, row.seeds.len()))?;
-    let columns = candidate.table.columns.iter().zip(&row.cells);
-    let adversarial =
-        columns.clone().find(|(column, _)| column.is_some() && result.accuracy(column.as_ref()).is_some());
-    let natural = columns.clone().find(|(column, _)| column.is_none());
-    let cells = [natural, adversarial].map(|found| found.and_then(|(_, cell)| cell.clone()));
+    let cells = |candidate: &Candidate, row: &Row| {
+        let columns = || candidate.table.columns.iter().zip(&row.cells);
+        let adversarial = columns().find(|(column, _)| column.is_some() && result.accuracy(column.as_ref()).is_some());
+        let natural = columns().find(|(column, _)| column.is_none());
+        [natural, adversarial].map(|found| found.and_then(|(_, cell)| cell.clone()))
+    };
+    // What lacks a number stands back behind what has both.
+    let rank = |candidate: &Candidate, row: &Row| {
+        let cells = cells(candidate, row);
+        let seeds = cells[0].as_ref().map_or(0, Cell::seeds);
+        (cells.iter().flatten().count(), candidate.budget as u8, seeds)
+    };
+    let (candidate, row) = found.into_iter().max_by_key(|(candidate, row)| rank(candidate, row))?;
+    let cells = cells(candidate, row);
+    let seeds = cells[0].as_ref().map_or(0, Cell::seeds);
     let less = |cell: &Option<Cell>, paper: f64| cell.as_ref().map(|cell| cell.mean - paper);
     Some(Ours {
         differences: [less(&cells[0], result.natural), less(&cells[1], result.adversarial)],
         cells,
         experiment: candidate.experiment,
-        made: format!("{}, {}", candidate.made, format::plural(row.seeds.len(), "seed", "seeds")),
+        made: format!("{}, {}", candidate.made, format::plural(seeds, "seed", "seeds")),
     })
 }

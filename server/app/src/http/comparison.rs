@@ -169,15 +169,21 @@ impl App {
         };
         let (column, files): (Option<Attack>, Vec<_>) = (column.clone(), {
             let file = |row: &Row| {
-                let evaluation = row.seeds.first()?.evaluation;
                 let title = format!("{}, {}", row.title(), row.architecture);
-                Some((title, self.control.folder(evaluation).outcomes()))
+                let files = row.seeds.first()?.evaluations.iter().map(|id| self.control.folder(*id).outcomes());
+                Some((title, files.collect::<Vec<_>>()))
             };
             table.rows().filter_map(file).collect()
         });
         let read = move || {
             let mut answers = Answers::default();
-            for (title, file) in files {
+            for (title, file) in
+                files.into_iter().flat_map(|(title, files)| files.into_iter().map(move |file| (title.clone(), file)))
+            {
+                // A row's first evaluation that has the column is shown.
+                if answers.confusion.iter().any(|(shown, _)| *shown == title) {
+                    continue;
+                }
                 let Ok(outcomes) = Outcomes::load(&file) else { continue };
                 let is_column = |(attack, _): &(Option<Attack>, Vec<u8>)| {
                     attack.as_ref().map(Attack::describe) == column.as_ref().map(Attack::describe)

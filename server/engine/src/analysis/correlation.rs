@@ -20,10 +20,11 @@ pub(super) fn compute(spec: &AnalyseSpec, dataset: &Dataset, context: &mut Conte
     let (mut teacher, students) = (models.remove(0), models);
     // The maps that an earlier attempt has finished.
     let checkpoint = context.folder.checkpoint();
-    let mut maps: Vec<CorrelationMap> = match StateFile::load(&checkpoint, &context.device) {
+    let (mut maps, seconds): (Vec<CorrelationMap>, f64) = match StateFile::load(&checkpoint, &context.device) {
         Ok(file) => serde_json::from_str(&file.state).unwrap_or_default(),
-        Err(_) => Vec::new(),
+        Err(_) => Default::default(),
     };
+    context.seconds_before = seconds;
     let total = students.len() as f64;
     for (name, mut student) in students.into_iter().skip(maps.len()) {
         let done = maps.len() as f64;
@@ -31,7 +32,8 @@ pub(super) fn compute(spec: &AnalyseSpec, dataset: &Dataset, context: &mut Conte
             ControlFlow::Break(outcome) => return Ok(ControlFlow::Break(outcome)),
             ControlFlow::Continue(map) => maps.push(map),
         }
-        let state = serde_json::to_string(&maps).map_err(|e| EngineError::io(&checkpoint, e.into()))?;
+        let state =
+            serde_json::to_string(&(&maps, context.seconds())).map_err(|e| EngineError::io(&checkpoint, e.into()))?;
         StateFile { tensors: Vec::new(), state }.save(&checkpoint)?;
     }
     Ok(ControlFlow::Continue(CorrelationMaps {

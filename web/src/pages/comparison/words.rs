@@ -72,7 +72,8 @@ impl ComparisonPage {
             let _ = write!(
                 legend,
                 " Small below: the difference from {baseline} on the same images, and the p-value of McNemar's exact test over \
-                 these images, seeds pooled, not corrected for the number of tests; it says nothing of other trainings. \
+                 these images (of several seeds each image counts once), not corrected for the number of tests; it says nothing of \
+                 other trainings. \
                  An asterisk stands for p < 0.05."
             );
         }

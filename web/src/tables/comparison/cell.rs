@@ -40,7 +40,7 @@ pub enum Spread {
 pub struct Beside {
     /// The accuracy less the baseline's, over the seeds that both have, in percentage points.
     pub difference: f64,
-    /// The p-value of `McNemar`'s exact test over the images, the seeds' counts summed.
+    /// The p-value of `McNemar`'s exact test over the images; of several seeds each image counts once.
     pub p_value: f64,
 }
 
@@ -56,6 +56,14 @@ impl Cell {
             _ => Spread::Deviation { std: (squares / (n - 1) as f64).sqrt(), n },
         };
         Some(Self { mean, spread, images: first.n, is_best: false, paper: None, against: None })
+    }
+
+    /// Over how many seeds it is the mean.
+    pub const fn seeds(&self) -> usize {
+        match self.spread {
+            Spread::Deviation { n, .. } => n,
+            Spread::Interval(_) => 1,
+        }
     }
 
     /// The mean: `82.70`.

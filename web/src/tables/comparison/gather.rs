@@ -62,7 +62,7 @@ pub(super) fn table(compared: &[Compared], view: &ComparisonView, probe: Option<
         let suffix = if place == 0 { String::new() } else { format!(":{}", setting.members[0].id) };
         let words = if settings.len() > 1 { format!(" · {}", setting.words()) } else { String::new() };
         for (is_teacher, architecture) in architectures(setting, view) {
-            let rows = rows(setting, (is_teacher, architecture), view, probe, &columns, &suffix);
+            let rows = rows(setting, (is_teacher, architecture), view, probe, &columns, (place, &suffix));
             let title = format!("{} {architecture}{words}", if is_teacher { "Teacher" } else { "Student" });
             if !rows.is_empty() {
                 groups.push(Group { title, is_teacher, rows });
@@ -116,7 +116,7 @@ fn rows(
     view: &ComparisonView,
     probe: Option<&str>,
     columns: &[Option<Attack>],
-    suffix: &str,
+    place: (usize, &str),
 ) -> Vec<Row> {
     let dataset = probe.unwrap_or(&setting.spec().dataset.name);
     let is_member = |r: &&RunRow| {
@@ -133,7 +133,7 @@ fn rows(
     }
     names.sort_by_key(|(method, _)| *method);
     let paper = if probe.is_none() { paper_of(setting, is_teacher, architecture) } else { Vec::new() };
-    let row = |name| row(setting.spec(), &members, name, columns, suffix, &paper);
+    let row = |name| row(setting.spec(), &members, name, columns, place, &paper);
     names.into_iter().filter_map(row).collect()
 }
 
@@ -154,16 +154,22 @@ fn row(
     members: &[&RunRow],
     (method, variant): (MethodName, &str),
     columns: &[Option<Attack>],
-    suffix: &str,
+    (setting, suffix): (usize, &str),
     paper: &[&PaperResult],
 ) -> Option<Row> {
     let is_own = |r: &&&RunRow| r.label.method == method && r.label.variant == variant;
     let members: Vec<_> = members.iter().filter(is_own).collect();
     let first = members.first()?;
-    let mut evaluations: Vec<_> = members.iter().filter(|r| r.label.is_evaluation()).collect();
-    evaluations.sort_by_key(|r| r.label.seed);
-    // A seed that two experiments have run is the same model twice.
-    evaluations.dedup_by_key(|r| r.label.seed);
+    // A seed that two experiments have run is the same model twice: what either measured is a number of it.
+    let mut evaluations: Vec<Vec<&RunRow>> = Vec::new();
+    let mut all: Vec<&RunRow> = members.iter().filter(|r| r.label.is_evaluation()).map(|r| **r).collect();
+    all.sort_by_key(|r| (r.label.seed, r.state != RunState::Finished, r.scores.is_empty()));
+    for run in all {
+        match evaluations.last_mut() {
+            Some(seed) if seed[0].label.seed == run.label.seed => seed.push(run),
+            _ => evaluations.push(vec![run]),
+        }
+    }
     if first.label.is_teacher && !matches!(spec.teacher, TeacherChoice::Train(_)) {
         // One stored model, evaluated with each seed's random starts: its spread is not that of training.
         evaluations.truncate(1);
@@ -172,23 +178,22 @@ fn row(
         TeacherChoice::Run { id, .. } if first.label.is_teacher => Some(id),
         _ => members.iter().find(|r| r.label.is_training() && r.label.seed == seed).map(|r| r.label.id),
     };
-    let accuracies = |runs: &[&RunRow], column: &Option<Attack>| {
+    let accuracies = |seeds: &[Vec<&RunRow>], column: &Option<Attack>| {
         let is_column = |s: &&Score| s.attack.as_ref().map(Attack::describe) == column.as_ref().map(Attack::describe);
-        let scores = runs.iter().flat_map(|r| &r.scores).filter(is_column);
-        Cell::over_seeds(&scores.map(|s| s.accuracy).collect::<Vec<_>>())
+        let score = |runs: &Vec<&RunRow>| runs.iter().flat_map(|r| &r.scores).find(is_column).map(|s| s.accuracy);
+        Cell::over_seeds(&seeds.iter().filter_map(score).collect::<Vec<_>>())
     };
-    let seeds = evaluations.iter().map(|r| Seed {
-        value: r.label.seed,
-        training: training(r.label.seed),
-        evaluation: r.label.id,
-        is_done: r.state == RunState::Finished,
-        cells: columns.iter().map(|column| accuracies(&[r], column)).collect(),
+    let seeds = evaluations.iter().map(|runs| Seed {
+        value: runs[0].label.seed,
+        training: training(runs[0].label.seed),
+        evaluations: runs.iter().map(|run| run.label.id).collect(),
+        is_done: runs[0].state == RunState::Finished,
+        cells: columns.iter().map(|column| accuracies(std::slice::from_ref(runs), column)).collect(),
     });
     let seeds = seeds.collect();
-    let evaluated: Vec<&RunRow> = evaluations.iter().map(|r| ***r).collect();
     let printed = paper.iter().find(|p| p.method == method && p.variant == variant && !first.label.is_imported);
     let cells = columns.iter().map(|column| {
-        let mut cell = accuracies(&evaluated, column)?;
+        let mut cell = accuracies(&evaluations, column)?;
         cell.paper = printed.and_then(|printed| printed.accuracy(column.as_ref()));
         Some(cell)
     });
@@ -209,6 +214,7 @@ fn row(
         variant: variant.to_owned(),
         architecture: first.label.architecture,
         teacher: spec.teacher.architecture(),
+        setting,
         seeds,
         cells: cells.collect(),
         open: open.map(|r| (***r).clone()),

@@ -69,6 +69,8 @@ pub struct Row {
     pub architecture: Architecture,
     /// The teacher's architecture.
     pub teacher: Architecture,
+    /// The place of the setting that its experiments were made at, among those that are compared.
+    pub setting: usize,
     /// Its seeds in ascending order.
     pub seeds: Vec<Seed>,
     /// A cell for each column; none where there is no number yet.
@@ -84,8 +86,8 @@ pub struct Seed {
     pub value: u64,
     /// The run that trained the model.
     pub training: Option<i64>,
-    /// The run that evaluates it.
-    pub evaluation: i64,
+    /// The runs that evaluate it, the one that has finished first.
+    pub evaluations: Vec<i64>,
     /// Whether its evaluation has finished.
     pub is_done: bool,
     /// A cell for each column.
@@ -148,7 +150,8 @@ impl ComparisonTable {
         self.columns.len() + 1 + usize::from(self.has_seeds)
     }
 
-    /// The best student by the natural accuracy, and by the strongest attack (the one with the most steps).
+    /// The best student by the natural accuracy, and by the strongest attack (the one with the most steps), of the first setting:
+    /// what was made otherwise is no match for it.
     pub fn best(&self) -> [Option<Best>; 2] {
         let steps = |attack: &Option<Attack>| match attack {
             None | Some(Attack::Noise { .. } | Attack::Transfer { .. }) => 0,
@@ -164,8 +167,11 @@ impl ComparisonTable {
 
     fn best_of(&self, column: usize) -> Option<Best> {
         let students = self.groups.iter().filter(|g| !g.is_teacher);
-        let many = students.clone().count() > 1;
-        let cells = students.flat_map(|g| &g.rows).filter_map(|row| Some((row, row.cells[column].as_ref()?)));
+        let many = students.clone().filter(|g| g.rows.iter().any(|row| row.setting == 0)).count() > 1;
+        let cells = students
+            .flat_map(|g| &g.rows)
+            .filter(|row| row.setting == 0)
+            .filter_map(|row| Some((row, row.cells[column].as_ref()?)));
         let (row, cell) = cells.max_by(|(_, a), (_, b)| a.mean.total_cmp(&b.mean))?;
         Some(Best {
             attack: self.columns[column].clone(),

@@ -40,25 +40,35 @@ impl ComparisonTable {
     }
 }
 
-/// The counts of the seeds that both rows have, summed.
+/// Compares two rows over the seeds that both have. An image counts once, for the row that more seeds get it right with: its
+/// answers under several seeds are not independent. Of one seed that is `McNemar`'s test.
 fn paired(row: &Row, baseline: &Row, attack: Option<&Attack>, right: &HashMap<i64, RightAnswers>) -> Option<Beside> {
-    let mut sum = Paired { both: 0, only_first: 0, only_second: 0, neither: 0 };
+    // By image: in how many seeds the row is right more often than the baseline.
+    let mut ahead: Vec<i64> = Vec::new();
     let mut seeds = 0;
     for seed in &row.seeds {
         let Some(other) = baseline.seeds.iter().find(|other| other.value == seed.value) else { continue };
-        let (first, second) = (right.get(&seed.evaluation)?, right.get(&other.evaluation)?);
-        if first.images != second.images {
+        let of = |evaluations: &[i64]| {
+            evaluations.iter().find_map(|id| {
+                let answers = right.get(id)?;
+                Some((answers.images, answers.of(attack)?))
+            })
+        };
+        let ((images, first), (others, second)) = (of(&seed.evaluations)?, of(&other.evaluations)?);
+        if images != others {
             return None;
         }
-        for (first, second) in first.of(attack)?.iter().zip(second.of(attack)?) {
-            *match (first, second) {
-                (true, true) => &mut sum.both,
-                (true, false) => &mut sum.only_first,
-                (false, true) => &mut sum.only_second,
-                (false, false) => &mut sum.neither,
-            } += 1;
+        ahead.resize(first.len(), 0);
+        for ((ahead, first), second) in ahead.iter_mut().zip(first).zip(second) {
+            *ahead += i64::from(*first) - i64::from(*second);
         }
         seeds += 1;
     }
-    (seeds > 0).then(|| Beside { difference: sum.difference(), p_value: sum.p_value() })
+    if seeds == 0 || ahead.is_empty() {
+        return None;
+    }
+    let count = |sign: i64| ahead.iter().filter(|ahead| ahead.signum() == sign).count();
+    let images = Paired { both: 0, only_first: count(1), only_second: count(-1), neither: count(0) };
+    let difference = 100.0 * ahead.iter().sum::<i64>() as f64 / (seeds * ahead.len()) as f64;
+    Some(Beside { difference, p_value: images.p_value() })
 }

@@ -40,7 +40,7 @@ fn seed(seed: &Seed, heads: &[String]) -> Value {
     json!({
         "seed": seed.value,
         "training_run": seed.training,
-        "evaluation_run": seed.evaluation,
+        "evaluation_runs": seed.evaluations,
         "cells": cells(&seed.cells, heads),
     })
 }

@@ -35,8 +35,8 @@ use super::{
 const TOKEN: usize = 32;
 /// The file of a copy's page in its folder.
 const PAGE: &str = "page.html";
-/// Shares that a comparison lists.
-const LISTED: u32 = 50;
+/// Shares that a comparison lists, the open ones first.
+const LISTED: u32 = 500;
 /// Days after which a share may end.
 const MOST_DAYS: i64 = 3_650;
 
@@ -90,7 +90,7 @@ pub async fn open(State(app): Shared, Path(token): Path<String>, headers: Header
     if let Err(error) = app.store.share_opened(share.id).await {
         tracing::warn!("the opening of share {} is not noted: {error}", share.id);
     }
-    let host = headers.get(header::HOST).and_then(|host| host.to_str().ok()).unwrap_or("localhost");
+    let host = host(&headers);
     let html = html.replace(LINK, &format!("http://{host}/s/{token}"));
     sealed(&html, html.clone().into_bytes(), "text/html; charset=utf-8", None)
 }
@@ -121,7 +121,7 @@ pub(super) async fn document(app: &App, comparison: ComparisonPage) -> Result<Re
     let control = app.control.clone();
     let id = comparison.id;
     let write = move || {
-        let document = DocumentPage { comparison, style: assets::style(), date: day(Timestamp::now()), frozen: None };
+        let document = DocumentPage::new(comparison, assets::style(), day(Timestamp::now()), None);
         document.write(|run| picture(&control.folder(run).gallery()))
     };
     let html = tokio::task::spawn_blocking(write).await.map_err(|e| PageError::internal(&e))?;
@@ -152,6 +152,13 @@ impl ShareForm {
         })?;
         Ok(Some(Timestamp::now() + SignedDuration::from_hours(24 * count)))
     }
+}
+
+/// The name under which the reader knows this server; anything but a name and a port is not repeated.
+fn host(headers: &HeaderMap) -> &str {
+    let host = headers.get(header::HOST).and_then(|host| host.to_str().ok());
+    let is_name = |host: &&str| host.bytes().all(|b| b.is_ascii_alphanumeric() || b".:-[]".contains(&b));
+    host.filter(is_name).unwrap_or("localhost")
 }
 
 /// A fresh token, and its hash.
@@ -217,7 +224,7 @@ impl App {
         let freeze = move || keep(&make(frozen, &|run| picture(&control.folder(run).gallery()))?, &folder);
         tokio::task::spawn_blocking(freeze).await.map_err(|e| PageError::internal(&e))??;
         self.store.create_share(experiment, &hash, &title, until).await?;
-        let host = headers.get(header::HOST).and_then(|host| host.to_str().ok()).unwrap_or("localhost");
+        let host = host(headers);
         let made = SharedPage {
             frame: self.frame().await?,
             back,

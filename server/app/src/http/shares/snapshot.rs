@@ -37,8 +37,7 @@ pub(super) fn of_comparison(
         TableFormat::ALL.map(|format| (format!("table.{}", format.extension()), format.write(&table, &about))).into();
     let analyses = comparison.analyses.iter().filter_map(|analysis| Some((analysis.file_name(), analysis.figure()?)));
     let figures = comparison.all_figures().into_iter().chain(analyses).collect();
-    let document =
-        DocumentPage { comparison, style: assets::style(), date: day(Timestamp::now()), frozen: Some(frozen) };
+    let document = DocumentPage::new(comparison, assets::style(), day(Timestamp::now()), Some(frozen));
     let html = document.write(picture).map_err(|e| PageError::internal(&e))?;
     Ok(Snapshot { html, tables, figures })
 }
@@ -46,7 +45,7 @@ pub(super) fn of_comparison(
 /// The snapshot of a run's page.
 pub(super) fn of_run(page: RunPage, frozen: Frozen, picture: &dyn Fn(i64) -> Option<String>) -> Result<Snapshot> {
     let figures = page.all_figures();
-    let document = RunDocumentPage { page, style: assets::style(), date: day(Timestamp::now()), frozen };
+    let document = RunDocumentPage::new(page, assets::style(), day(Timestamp::now()), frozen);
     let html = document.write(picture).map_err(|e| PageError::internal(&e))?;
     Ok(Snapshot { html, tables: Vec::new(), figures })
 }

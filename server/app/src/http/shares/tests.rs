@@ -93,3 +93,20 @@ async fn a_comparison_is_one_file_without_links_to_the_server() {
         assert!(!file.text.contains(inner), "{inner}");
     }
 }
+
+#[tokio::test]
+async fn a_copy_does_not_say_where_the_servers_files_lie() {
+    let site = Site::new().await;
+    launch_demo(&site.control).await.unwrap();
+    let cause = "/home/alice/retort-data/runs/1/spec.json: no such file";
+    site.store.change_state(1, retort_spec::RunState::Starting, "test").await.unwrap();
+    site.store.change_state(1, retort_spec::RunState::Failed, cause).await.unwrap();
+    assert!(site.get("/runs/1").await.text.contains("alice"));
+    for address in ["/experiments/1/shares", "/runs/1/shares"] {
+        let made = site.post(address, "title=&note=&days=".into()).await.text;
+        let token = made.split("/s/").nth(1).unwrap().split('"').next().unwrap().to_owned();
+        let page = site.get(&format!("/s/{token}")).await;
+        assert!(page.status == StatusCode::OK && !page.text.contains("alice"), "{}", page.text);
+    }
+    assert!(!site.get("/experiments/1/comparison.html").await.text.contains("alice"));
+}
