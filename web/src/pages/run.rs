@@ -7,7 +7,7 @@ use super::AnalysisView;
 use crate::{
     Frame, RunRow, Section,
     figures::{self, Figure, RunCurves},
-    format::Moment,
+    format::{self, Moment},
     tables::Answers,
 };
 
@@ -74,6 +74,9 @@ impl RunPage {
 
     /// What it is, for whoever sees it alone.
     pub fn title(&self) -> String {
+        if self.run.label.kind == RunKind::Analyse {
+            return format::upper_first(&self.run.label.model());
+        }
         format!("{}: {}", self.run.label.model(), self.run.label.verb())
     }
 
