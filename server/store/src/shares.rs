@@ -107,18 +107,17 @@ impl Store {
         Ok(())
     }
 
-    /// Ends a share for good; returns the experiment that it was made of.
+    /// Ends a share for good; returns it.
     ///
     /// # Errors
     /// [`StoreError::NotFound`] when there is none with this id.
-    pub async fn revoke_share(&self, id: i64) -> Result<i64> {
+    pub async fn revoke_share(&self, id: i64) -> Result<Share> {
         let mut tx = self.write().await?;
         let end = sqlx::query("UPDATE shares SET revoked_at = coalesce(revoked_at, ?) WHERE id = ?");
         end.bind(time_text(Timestamp::now())).bind(id).execute(&mut *tx).await?;
-        let experiment = sqlx::query_scalar("SELECT experiment FROM shares WHERE id = ?").bind(id);
-        let experiment: Option<i64> = experiment.fetch_optional(&mut *tx).await?;
+        let share = sqlx::query_as("SELECT * FROM shares WHERE id = ?").bind(id).fetch_optional(&mut *tx).await?;
         tx.commit().await?;
-        experiment.ok_or(StoreError::NotFound { what: "share", id })
+        share.ok_or(StoreError::NotFound { what: "share", id })
     }
 }
 
@@ -144,7 +143,7 @@ mod tests {
         assert!(share.is_open(now) && !share.is_open(now + hour + hour));
         store.share_opened(first).await.unwrap();
         assert!(store.share_by_hash("aa").await.unwrap().unwrap().last_opened_at.is_some());
-        assert_eq!(store.revoke_share(first).await.unwrap(), 7);
+        assert_eq!(store.revoke_share(first).await.unwrap().experiment, 7);
         assert!(!store.share_by_hash("aa").await.unwrap().unwrap().is_open(now));
         let hashes: Vec<_> =
             store.shares_of_experiment(7, 9).await.unwrap().into_iter().map(|s| s.token_hash).collect();

@@ -112,8 +112,12 @@ pub async fn file(State(app): Shared, Path((token, file)): Path<(String, String)
 
 /// `POST /shares/{id}/revoke`
 pub async fn revoke(State(app): Shared, Path(share): Path<String>) -> Result<Redirect> {
-    let experiment = app.store.revoke_share(id("share", &share)?).await?;
-    Ok(Redirect::to(&format!("/experiments/{experiment}#shares")))
+    let share = app.store.revoke_share(id("share", &share)?).await?;
+    // The link is closed already; what it opened is of no more use.
+    if let Err(error) = tokio::fs::remove_dir_all(app.share_folder(&share.token_hash)).await {
+        tracing::warn!("the files of share {} stay: {error}", share.id);
+    }
+    Ok(Redirect::to(&format!("/experiments/{}#shares", share.experiment)))
 }
 
 /// `GET /experiments/{id}/comparison.html`: the comparison as one file.

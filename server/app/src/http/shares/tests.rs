@@ -65,6 +65,7 @@ async fn a_copy_stays_what_it_is_until_it_is_revoked() {
     assert!(site.store.share_by_hash(&token).await.unwrap().is_none(), "the token itself is not kept");
     let answer = site.post("/shares/1/revoke", String::new()).await;
     assert_eq!(answer.header(header::LOCATION), "/experiments/1#shares");
+    assert_eq!(std::fs::read_dir(site.dir.path().join("shares")).unwrap().count(), 0, "its files are gone");
     let ended = site.get(&format!("/s/{token}")).await;
     let never = site.get("/s/abc").await;
     assert_eq!((ended.status, ended.text), (never.status, never.text));
