@@ -161,12 +161,11 @@ function name(event) {
   const cell = event.target.closest?.(".heat path");
   const panels = cell?.closest("[data-classes]");
   if (!panels) return;
-  const svg = cell.ownerSVGElement;
   const classes = JSON.parse(panels.dataset.classes);
-  const box = svg.getBoundingClientRect();
+  const box = cell.parentNode.getBoundingClientRect();
   const place = (at, from, length) => classes[Math.floor((classes.length * (at - from)) / length)];
   const [row, column] = [place(event.clientY, box.top, box.height), place(event.clientX, box.left, box.width)];
-  const caption = svg.closest("figure").querySelector("figcaption");
+  const caption = cell.closest("figure").querySelector("figcaption");
   let words = caption.querySelector(".readout");
   if (!words) {
     words = caption.appendChild(document.createElement("span"));

@@ -245,7 +245,7 @@ async fn compare_look_share(server: Server, browser: Browser) {
     browser.click("#new-correlation button").await;
     browser.until("the maps of correlations", &count("#correlation figure .heat", 6)).await;
     let point = "const path = document.querySelector('#correlation figure .heat path');
-        const box = path.ownerSVGElement.getBoundingClientRect();
+        const box = path.parentNode.getBoundingClientRect();
         const at = { bubbles: true, clientX: box.left + 1, clientY: box.bottom - 1 };
         path.dispatchEvent(new PointerEvent('pointermove', at));
         return document.querySelector('#correlation .readout').textContent";

@@ -88,6 +88,42 @@ fn presets_and_parameters_stand_in_the_spec_and_faults_are_told() {
 }
 
 #[test]
+fn models_are_analysed_into_figures_and_a_class_that_is_not_there_is_told() {
+    let root = tempfile::tempdir().unwrap();
+    let (spec, out) = (root.path().join("spec.json"), root.path().join("model"));
+    fs::write(&spec, tiny("natural")).unwrap();
+    success(retort().arg("run").arg(&spec).arg("--out").arg(&out));
+    let model = |name: &str| format!("{name}={}", out.join("model.safetensors").display());
+    let analyse = |kind: &str, args: &[&str], folder: &str| {
+        let mut command = retort();
+        command.args(["analyse", kind, "--test-images", "400", "--model", &model("A"), "--model", &model("B")]);
+        command.args(args).arg("--out").arg(root.path().join(folder));
+        command
+    };
+    let features = ["--attacked", "Bag", "--target", "Coat", "--images", "35"];
+    let said = success(&mut analyse("features", &features, "features"));
+    assert!(said.contains("figure.svg\nBag and Coat lie furthest apart in"), "{said}");
+    let said = success(&mut analyse("correlation", &[], "correlation"));
+    // One model is as near to itself as can be.
+    assert!(said.contains("Nearest to A on average: B on natural images (0.0000)"), "{said}");
+    let said = success(&mut analyse("gallery", &["--class", "Bag", "--class", "Coat", "--images", "3"], "gallery"));
+    assert!(said.contains("gallery.png\nOf 3 attacked images answered wrongly: A "), "{said}");
+    for file in [
+        "features/analysis.json",
+        "features/figure.pdf",
+        "correlation/figure.png",
+        "correlation/figure-signed.svg",
+        "gallery/gallery.png",
+    ] {
+        assert!(root.path().join(file).is_file(), "{file}");
+    }
+    let said = failure(&mut analyse("gallery", &["--class", "Hat"], "hat"));
+    assert!(said.contains("no class “Hat”: choose one of T-shirt/top"), "{said}");
+    let said = failure(&mut analyse("gallery", &["--model", "model.safetensors"], "name"));
+    assert!(said.contains("NAME=FILE"), "{said}");
+}
+
+#[test]
 fn samples_of_a_dataset_are_written_as_a_png() {
     let root = tempfile::tempdir().unwrap();
     let (data, out) = (root.path().join("data"), root.path().join("sheet.png"));

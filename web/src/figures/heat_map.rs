@@ -7,19 +7,31 @@ use super::chart::escape;
 /// How many depths of colour there are on each side of zero; more could not be told apart.
 pub const LEVELS: usize = 10;
 
-/// Draws `classes` × `classes` values, row after row. The largest depth is `most`, the same for all figures that are
-/// compared. Signed values have one colour below zero and another above; else it is their size that is drawn.
-pub fn heat_map(values: &[f32], classes: usize, most: f64, is_signed: bool, description: &str) -> String {
+/// The side of the drawing in its own units, what names take of it on the left and below, and the most classes that have
+/// room for their names.
+const SIDE: f64 = 300.0;
+const NAMES: f64 = 66.0;
+const MOST_NAMED: usize = 20;
+/// The letters of a name that have room.
+const LETTERS: usize = 11;
+
+/// Draws a value for each class and class, row after row, with the names of up to 20 classes. The largest depth is `most`,
+/// the same for all figures that are compared. Signed values have one colour below zero and another above; else it is
+/// their size that is drawn.
+pub fn heat_map(values: &[f32], classes: &[String], most: f64, is_signed: bool, description: &str) -> String {
+    let count = classes.len().max(1);
     let mut cells = vec![String::new(); 2 * LEVELS + 1];
     for (place, value) in values.iter().enumerate() {
         let value = if is_signed { f64::from(*value) } else { f64::from(value.abs()) };
         let level =
             (value / most.max(f64::MIN_POSITIVE) * LEVELS as f64).round().clamp(-(LEVELS as f64), LEVELS as f64);
         let cell = &mut cells[(level + LEVELS as f64) as usize];
-        let _ = write!(cell, "M{} {}h1v1h-1z", place % classes.max(1), place / classes.max(1));
+        let _ = write!(cell, "M{} {}h1v1h-1z", place % count, place / count);
     }
+    let left = if classes.len() <= MOST_NAMED { NAMES } else { 0.0 };
+    let (side, cell) = (SIDE - left, (SIDE - left) / count as f64);
     let mut svg = format!(
-        r#"<svg class="heat" viewBox="0 0 {classes} {classes}" role="img" aria-label="{}" shape-rendering="crispEdges">"#,
+        r#"<svg class="heat" viewBox="0 0 {SIDE} {SIDE}" role="img" aria-label="{}"><g transform="translate({left} 0) scale({cell:.4})" shape-rendering="crispEdges">"#,
         escape(description)
     );
     for (place, path) in cells.iter().enumerate().filter(|(_, path)| !path.is_empty()) {
@@ -27,8 +39,27 @@ pub fn heat_map(values: &[f32], classes: usize, most: f64, is_signed: bool, desc
         let value = level as f64 / LEVELS as f64 * most;
         let _ = write!(svg, r#"<path class="{}" data-value="{value:.3}" d="{path}"/>"#, level_class(level));
     }
+    let _ = write!(svg, r#"</g><rect class="frame" x="{left}" y="0" width="{side}" height="{side}"/>"#);
+    for (place, name) in classes.iter().enumerate().filter(|_| left > 0.0) {
+        let name = shortened(name);
+        let (middle, edge) = ((place as f64 + 0.5) * cell, side + 5.0);
+        let _ = write!(
+            svg,
+            r#"<text x="{}" y="{:.1}" text-anchor="end">{name}</text><text transform="translate({:.1} {edge}) rotate(-90)" text-anchor="end">{name}</text>"#,
+            left - 5.0,
+            middle + 4.0,
+            left + middle + 4.0,
+        );
+    }
     svg.push_str("</svg>");
     svg
+}
+
+fn shortened(name: &str) -> String {
+    if name.chars().count() <= LETTERS {
+        return escape(name);
+    }
+    escape(&name.chars().take(LETTERS - 1).chain(['…']).collect::<String>())
 }
 
 /// The class that gives a level its colour.
@@ -58,14 +89,30 @@ pub fn scale(most: f64, is_signed: bool) -> String {
 mod tests {
     use super::*;
 
+    fn names(count: usize) -> Vec<String> {
+        (0..count).map(|i| format!("class {i}")).collect()
+    }
+
     #[test]
     fn a_value_has_the_depth_of_its_share_of_the_most() {
-        let signed = heat_map(&[0.0, 0.5, -0.26, 2.0], 2, 0.5, true, "");
+        let signed = heat_map(&[0.0, 0.5, -0.26, 2.0], &names(2), 0.5, true, "");
         assert!(signed.contains(r#"<path class="zero" data-value="0.000" d="M0 0h1v1h-1z"/>"#), "{signed}");
         assert!(signed.contains(r#"class="below l5" data-value="-0.250" d="M0 1h1v1h-1z""#), "{signed}");
         // What lies beyond the scale has its last colour.
         assert!(signed.contains(r#"class="above l10" data-value="0.500" d="M1 0h1v1h-1zM1 1h1v1h-1z""#), "{signed}");
-        let sizes = heat_map(&[0.0, 0.5, -0.5, 0.1], 2, 0.5, false, "");
+        let sizes = heat_map(&[0.0, 0.5, -0.5, 0.1], &names(2), 0.5, false, "");
         assert!(!sizes.contains("below") && sizes.contains("above l10"), "{sizes}");
+    }
+
+    #[test]
+    fn a_few_classes_are_named_at_both_edges_and_many_leave_the_room_to_the_map() {
+        let mut few = names(3);
+        few[1] = "a very long <name>".into();
+        let svg = heat_map(&[0.0; 9], &few, 1.0, false, "");
+        assert_eq!(svg.matches(">class 2</text>").count(), 2);
+        assert_eq!(svg.matches(">a very lon…</text>").count(), 2);
+        assert!(svg.contains("translate(66 0) scale(78.0000)"), "{svg}");
+        let svg = heat_map(&[0.0; 441], &names(21), 1.0, false, "");
+        assert!(!svg.contains("<text") && svg.contains("translate(0 0) scale(14.2857)"), "{svg}");
     }
 }

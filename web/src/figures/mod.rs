@@ -1,6 +1,7 @@
 //! Figures, drawn on the server as SVG. Colours come from classes, so that the page's style sheet sets them for light
 //! and dark; each method has its own dash and marker too.
 
+mod analysis;
 mod chart;
 mod curve;
 mod ends;
@@ -19,6 +20,10 @@ use retort_spec::Stage;
 
 use crate::RunLabel;
 
+pub(crate) use analysis::{
+    about, correlation_finding, correlation_panels, feature_finding, feature_panels, gallery_finding, made_on, most,
+};
+pub use analysis::{analysis_figure, analysis_finding};
 pub(crate) use chart::escape;
 pub use curve::{comparison_figures, run_figures};
 pub use heat_map::{heat_map, scale};

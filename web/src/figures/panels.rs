@@ -49,15 +49,13 @@ pub fn panels(title: String, caption: String, key: &Key, panels: &[Panel]) -> Fi
         let x = GAP + place as f64 * (SIDE + GAP);
         let y = top + LINE;
         let _ = write!(svg, r#"<text class="head" x="{x}" y="{}">{}</text>"#, top + 8.0, escape(&panel.title));
-        let ground = if matches!(key, Key::Kinds(_)) { "ground" } else { "frame" };
         let view = panel.svg.split("viewBox=\"").nth(1).and_then(|rest| rest.split('"').next()).unwrap_or("0 0 1 1");
         let inner = panel.svg.split_once('>').map_or("", |(_, rest)| rest);
         let inner = inner.strip_suffix("</svg>").unwrap_or(inner);
-        let _ = write!(
-            svg,
-            r#"<rect class="{ground}" x="{x}" y="{y}" width="{SIDE}" height="{SIDE}"/><svg x="{x}" y="{y}" width="{SIDE}" height="{SIDE}" viewBox="{view}" shape-rendering="{}">{inner}</svg>"#,
-            if matches!(key, Key::Kinds(_)) { "auto" } else { "crispEdges" }
-        );
+        if matches!(key, Key::Kinds(_)) {
+            let _ = write!(svg, r#"<rect class="ground" x="{x}" y="{y}" width="{SIDE}" height="{SIDE}"/>"#);
+        }
+        let _ = write!(svg, r#"<svg x="{x}" y="{y}" width="{SIDE}" height="{SIDE}" viewBox="{view}">{inner}</svg>"#,);
         for (i, line) in panel.lines.iter().enumerate() {
             let at = y + SIDE + LINE * (i as f64 + 1.0);
             let _ = write!(svg, r#"<text x="{x}" y="{at}">{}</text>"#, escape(line));

@@ -1,5 +1,6 @@
 //! The command line.
 
+mod analyse;
 mod bench;
 mod data;
 mod demo;
@@ -49,6 +50,9 @@ enum Command {
     ///
     /// Example: retort evaluate --model teacher/model.safetensors --dataset fashion-mnist-5k --attack pgd-20
     Evaluate(evaluate::EvaluateArgs),
+    /// Draw what models have learnt: t-SNE maps of features, correlation differences, adversarial images
+    #[command(subcommand)]
+    Analyse(analyse::AnalyseCommand),
     /// Import weights from PyTorch, or look into a weights file
     ///
     /// Example: retort model import teacher.pt --architecture resnet18 --classes cifar10 --out teacher.safetensors
@@ -86,6 +90,7 @@ impl Arguments {
             Some(Command::Spec(args)) => spec::spec(args),
             Some(Command::Run(args)) => run::run(&args),
             Some(Command::Evaluate(args)) => evaluate::evaluate(&args),
+            Some(Command::Analyse(command)) => analyse::analyse(command),
             Some(Command::Model(command)) => model::model(command),
             Some(Command::Data(args)) => data::data(args),
             Some(Command::Doctor(args)) => doctor::doctor(&args),

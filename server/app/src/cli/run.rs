@@ -11,7 +11,7 @@ use clap::Args;
 use retort_engine::{Outcome, RunFolder, data::Library, run_folder};
 use retort_spec::{Event, Record, RunSpec};
 
-use super::{data::DataDir, progress::RunProgress};
+use super::{analyse, data::DataDir, progress::RunProgress};
 
 /// What to run, and where.
 #[derive(Args, Debug)]
@@ -35,26 +35,31 @@ pub struct RunArgs {
 pub fn run(args: &RunArgs) -> Result<()> {
     let text = fs::read_to_string(&args.spec).with_context(|| format!("cannot read {}", args.spec.display()))?;
     let spec = RunSpec::from_json(&text).with_context(|| args.spec.display().to_string())?;
-    let folder = RunFolder::at(&args.out);
-    let attempt = match earlier_attempts(&folder, &spec)? {
+    run_spec(&spec, &args.out, &args.data)
+}
+
+/// Runs a spec in a folder, and says how it ended.
+pub(super) fn run_spec(spec: &RunSpec, out: &Path, data: &DataDir) -> Result<()> {
+    let folder = RunFolder::at(out);
+    let attempt = match earlier_attempts(&folder, spec)? {
         Earlier::Finished => {
-            println!("{} holds this run, finished.", args.out.display());
+            println!("{} holds this run, finished.", out.display());
             return Ok(());
         }
         Earlier::Attempts(0) => {
-            RunFolder::create(&args.out, &spec)?;
+            RunFolder::create(out, spec)?;
             1
         }
         Earlier::Attempts(n) => n + 1,
     };
     let stop = stop_flag()?;
     let bar = RunProgress::new();
-    let outcome = run_folder(&folder, &Library::new(args.data.datasets()), attempt, &stop, &mut |r| bar.show(r));
+    let outcome = run_folder(&folder, &Library::new(data.datasets()), attempt, &stop, &mut |r| bar.show(r));
     bar.finish();
     match outcome? {
-        Outcome::Finished => println!("{}", last_words(&folder, &spec)?),
+        Outcome::Finished => println!("{}", last_words(&folder, spec)?),
         Outcome::Stopped => println!("Stopped with a checkpoint: the same command goes on from there."),
-        Outcome::Cancelled => println!("Cancelled: remove the file `cancel` from {} to go on.", args.out.display()),
+        Outcome::Cancelled => println!("Cancelled: remove the file `cancel` from {} to go on.", out.display()),
     }
     Ok(())
 }
@@ -108,7 +113,7 @@ fn last_words(folder: &RunFolder, spec: &RunSpec) -> Result<String> {
     let what = match spec {
         RunSpec::Train(_) | RunSpec::Probe(_) => shown(&folder.model()),
         RunSpec::Evaluate(_) | RunSpec::Masking(_) => shown(&folder.journal()),
-        RunSpec::Analyse(_) => shown(&folder.analysis()),
+        RunSpec::Analyse(spec) => analyse::draw(spec, folder)?,
     };
     Ok(format!("Finished in {}: {what}", seconds.unwrap_or_default()))
 }

@@ -17,7 +17,7 @@ use retort_web::{
     Answers, ComparisonView, Config, ExperimentForm, RightAnswers, Row, RunRow, column_name,
     export::TableFormat,
     figures::{Figure, FigureFormat},
-    pages::{ComparisonPage, OtherExperiment},
+    pages::{AnalysisView, ComparisonPage, OtherExperiment},
 };
 
 use super::{
@@ -93,7 +93,7 @@ pub async fn cancel(State(app): Shared, Path(experiment): Path<String>) -> Resul
 }
 
 /// What the address asks to see. A form sends what was not chosen as empty fields.
-fn view(query: &str) -> Result<ComparisonView> {
+pub(super) fn view(query: &str) -> Result<ComparisonView> {
     let unreadable = |e: &dyn std::fmt::Display| PageError::bad_request(format!("The address names no view: {e}."));
     let mut fields: Vec<(String, String)> = serde_html_form::from_str(query).map_err(|e| unreadable(&e))?;
     fields.retain(|(_, value)| !value.is_empty());
@@ -106,30 +106,23 @@ impl App {
         let experiment = self.store.experiment(id("experiment", experiment)?).await?;
         let mut view = view(query)?;
         let own = experiment.id;
-        let mut seen = vec![own];
-        view.with.retain(|id| {
-            !seen.contains(id) && seen.len() < MOST_TOGETHER && {
-                seen.push(*id);
-                true
-            }
-        });
-        let (mut with, mut configs) = (Vec::new(), HashMap::new());
-        for id in &view.with {
-            let other = self.store.experiment(*id).await?;
-            let runs = self.store.runs_of_experiment(other.id).await?;
-            configs.extend(runs.iter().filter_map(config));
-            let runs = self.rows(runs).await?;
-            with.push(OtherExperiment { id: other.id, spec: other.spec()?, runs });
-        }
         let spec = experiment.spec()?;
         let runs = self.store.runs_of_experiment(own).await?;
         // What is over takes no more time, and needs no estimate.
         let is_over = runs.iter().all(|run| run.state.is_over());
         let seconds_left = if is_over { None } else { self.estimator().await?.remaining(&runs) };
-        configs.extend(runs.iter().filter_map(config));
+        let mut configs: HashMap<_, _> = runs.iter().filter_map(config).collect();
+        let is_signed = view.correlation == "signed";
         let rows = self.rows(runs.clone()).await?;
-        let analyses = self.analyses(&runs, &rows, view.correlation == "signed").await?;
+        let mut analyses = self.analyses(&runs, &rows, is_signed).await?;
         let runs = rows;
+        let mut with = Vec::new();
+        for (other, runs) in self.beside(own, &mut view).await? {
+            configs.extend(runs.iter().filter_map(config));
+            let beside = self.analyses(&runs, &other.runs, is_signed).await?.into_iter();
+            analyses.extend(beside.map(|view| AnalysisView { beside: Some(other.spec.title.clone()), ..view }));
+            with.push(other);
+        }
         let datasets = self.machine.datasets().await?;
         let classes = datasets.iter().find(|d| d.name == spec.dataset.name).map(|d| d.classes.clone());
         let all: Vec<RunRow> = runs.iter().chain(with.iter().flat_map(|other| &other.runs)).cloned().collect();
@@ -142,7 +135,7 @@ impl App {
             shares: self.shares(own).await?,
             configs,
             confusion: None,
-            analysed: analyses::options(&spec, &runs),
+            analysed: analyses::options(&spec, &runs, &with),
             classes: classes.unwrap_or_default(),
             launched: moment(experiment.created_at),
             curves: self.curves(&all, view.by_time()).await?,
@@ -151,13 +144,33 @@ impl App {
             clone_href: href("/experiments/new", &ExperimentForm::from_spec(&spec)),
             spec,
             right,
-            others: self.others(&seen).await?,
+            others: self.others(std::iter::once(own).chain(view.with.iter().copied()).collect()).await?,
             with,
             view,
         };
         comparison.simplify();
         comparison.confusion = self.confusion(&comparison).await?;
         Ok(comparison)
+    }
+
+    /// The experiments that a view shows beside one, with their runs as they are stored. Those that the view names twice, or
+    /// that are too many, are taken out of it.
+    pub(super) async fn beside(&self, own: i64, view: &mut ComparisonView) -> Result<Vec<(OtherExperiment, Vec<Run>)>> {
+        let mut seen = vec![own];
+        view.with.retain(|id| {
+            !seen.contains(id) && seen.len() < MOST_TOGETHER && {
+                seen.push(*id);
+                true
+            }
+        });
+        let mut beside = Vec::new();
+        for id in &view.with {
+            let other = self.store.experiment(*id).await?;
+            let runs = self.store.runs_of_experiment(other.id).await?;
+            let rows = self.rows(runs.clone()).await?;
+            beside.push((OtherExperiment { id: other.id, spec: other.spec()?, runs: rows }, runs));
+        }
+        Ok(beside)
     }
 
     /// What the models of a table's rows answered by class in the column that the view names; those of other classes than
@@ -202,7 +215,7 @@ impl App {
     }
 
     /// The latest experiments but these, with their titles.
-    async fn others(&self, shown: &[i64]) -> Result<Vec<(i64, String)>> {
+    async fn others(&self, shown: Vec<i64>) -> Result<Vec<(i64, String)>> {
         let latest = self.store.titles_of_experiments(OFFERED).await?;
         Ok(latest.into_iter().filter(|(id, _)| !shown.contains(id)).collect())
     }

@@ -181,6 +181,12 @@ impl ComparisonPage {
         differences(table, &self.configs)
     }
 
+    /// The words of the column whose confusion matrices are shown.
+    pub(super) fn confusion_column(&self, table: &ComparisonTable) -> String {
+        let links = self.confusion_links(table).into_iter();
+        links.filter_map(|(words, _, is_shown)| is_shown.then_some(words)).collect()
+    }
+
     /// For each column: its words, the address with its confusion matrices, and whether they are shown.
     fn confusion_links(&self, table: &ComparisonTable) -> Vec<(String, String, bool)> {
         let link = |column: &Option<Attack>| {
@@ -248,7 +254,8 @@ impl ComparisonPage {
 
     /// The masking checks of its models.
     pub(super) fn maskings(&self) -> Vec<&RunRow> {
-        self.runs.iter().filter(|run| run.label.kind == RunKind::Masking).collect()
+        let all = self.runs.iter().chain(self.with.iter().flat_map(|other| &other.runs));
+        all.filter(|run| run.label.kind == RunKind::Masking).collect()
     }
 
     fn figures(&self) -> Vec<Figure> {

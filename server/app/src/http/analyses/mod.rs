@@ -1,25 +1,26 @@
-//! Analyses of an experiment's models: `POST /experiments/{id}/analyses`, and what they found.
+//! Analyses of a comparison's models: `POST /experiments/{id}/analyses`, and what they found.
+
+mod candidates;
 
 use axum::{
     body::Bytes,
-    extract::{Path, State},
+    extract::{Path, RawQuery, State},
     http::header,
     response::{IntoResponse, Redirect, Response},
 };
 use retort_engine::RunFolder;
 use retort_spec::{
-    AdversarialImages, AnalyseSpec, AnalysedModel, Analysis, AnalysisResult, Attack, ExperimentSpec, ModelRef,
-    PixelDistance, PlannedRun, RunKind, RunSpec, RunState, TeacherChoice,
+    AdversarialImages, AnalyseSpec, AnalysedModel, Analysis, AnalysisResult, Attack, PixelDistance, PlannedRun,
+    RunKind, RunSpec, RunState,
 };
 use retort_store::Run;
-use retort_web::{
-    RunRow,
-    pages::{AnalysedOption, AnalysisView},
-};
+use retort_web::{RunRow, pages::AnalysisView};
 use serde::Deserialize;
 
+pub(super) use self::candidates::options;
+use self::candidates::{Candidate, candidates};
 use super::{
-    App, Shared,
+    App, Shared, comparison,
     errors::{PageError, Result},
     id,
 };
@@ -38,24 +39,21 @@ struct AnalysisForm {
     differ: bool,
 }
 
-/// A model of an experiment that can be analysed.
-struct Candidate {
-    option: AnalysedOption,
-    model: ModelRef,
-    name: String,
-    seed: u64,
-    is_teacher: bool,
-    planned: PlannedRun,
-}
-
-/// Queues an analysis and leads back to its comparison; the same one is computed once.
-pub async fn launch(State(app): Shared, Path(experiment): Path<String>, body: Bytes) -> Result<Redirect> {
+/// Queues an analysis and leads back to its comparison, under the view that the address has; the same one is computed once.
+pub async fn launch(
+    State(app): Shared,
+    Path(experiment): Path<String>,
+    RawQuery(query): RawQuery,
+    body: Bytes,
+) -> Result<Redirect> {
     let experiment = app.store.experiment(id("experiment", &experiment)?).await?;
     let spec = experiment.spec()?;
     let fault = |e: &dyn std::fmt::Display| PageError::bad_request(format!("The analysis cannot be made: {e}."));
     let form: AnalysisForm = serde_html_form::from_bytes(&body).map_err(|e| fault(&e))?;
+    let mut view = comparison::view(query.as_deref().unwrap_or_default())?;
+    let with: Vec<_> = app.beside(experiment.id, &mut view).await?.into_iter().map(|(other, _)| other).collect();
     let runs = app.rows(app.store.runs_of_experiment(experiment.id).await?).await?;
-    let mut chosen: Vec<Candidate> = candidates(&spec, &runs);
+    let mut chosen: Vec<Candidate> = candidates(&spec, &runs, &with);
     chosen.retain(|candidate| form.model.contains(&candidate.option.value));
     let analysis = form.read().map_err(|message| fault(&message))?;
     if analysis == (Analysis::Correlation {}) {
@@ -63,27 +61,28 @@ pub async fn launch(State(app): Shared, Path(experiment): Path<String>, body: By
         chosen.sort_by_key(|candidate| !candidate.is_teacher);
     }
     let Some(first) = chosen.first() else { return Err(fault(&"choose at least one model")) };
-    let seed = first.seed;
-    if chosen.iter().any(|candidate| candidate.seed != seed) {
-        for candidate in &mut chosen {
-            candidate.name = format!("{}, seed {}", candidate.name, candidate.seed);
-        }
-    }
-    let first = &chosen[0];
-    let title = analysis.title();
-    let mut planned = PlannedRun { variant: title, needs: Vec::new(), is_teacher: false, ..first.planned.clone() };
-    let analysed = AnalyseSpec {
-        analysis,
-        models: chosen.iter().map(|c| AnalysedModel { name: c.name.clone(), model: c.model.clone() }).collect(),
-        dataset: spec.dataset.clone(),
-        eps: spec.attacks.first().map_or(PixelDistance::levels(8.0), Attack::eps),
-        seed: 1,
-        device: spec.device,
+    let is_of_one_seed = chosen.iter().all(|candidate| candidate.seed == first.seed);
+    let named =
+        |candidate: &Candidate| AnalysedModel { name: candidate.name(is_of_one_seed), model: candidate.model.clone() };
+    let planned = PlannedRun {
+        method: first.method,
+        variant: analysis.title(),
+        architecture: first.architecture,
+        teacher: None,
+        is_teacher: false,
+        needs: Vec::new(),
+        spec: RunSpec::Analyse(AnalyseSpec {
+            analysis,
+            models: chosen.iter().map(named).collect(),
+            dataset: spec.dataset.clone(),
+            eps: spec.attacks.first().map_or(PixelDistance::levels(8.0), Attack::eps),
+            seed: 1,
+            device: spec.device,
+        }),
     };
-    planned.spec = RunSpec::Analyse(analysed);
     planned.spec.validate().map_err(|e| fault(&e))?;
     app.control.analyse(experiment.id, planned).await?;
-    Ok(Redirect::to(&format!("/experiments/{}#{}", experiment.id, form.analysis)))
+    Ok(Redirect::to(&format!("/experiments/{}{}#{}", experiment.id, view.query(), form.analysis)))
 }
 
 /// `GET /runs/{id}/gallery.png`
@@ -122,71 +121,6 @@ impl AnalysisForm {
     }
 }
 
-/// The models of an experiment that are there: those of finished trainings, and a stored teacher.
-fn candidates(spec: &ExperimentSpec, runs: &[RunRow]) -> Vec<Candidate> {
-    let many = spec.students.len() > 1;
-    let mut candidates: Vec<Candidate> = Vec::new();
-    for run in runs {
-        let label = &run.label;
-        let stored = match spec.teacher {
-            TeacherChoice::Run { id, .. } if label.is_teacher => Some(ModelRef::Run(id)),
-            TeacherChoice::Imported { id, .. } if label.is_teacher => Some(ModelRef::Imported(id)),
-            _ => None,
-        };
-        let is_trained = label.is_training() && run.state == RunState::Finished;
-        let model = match stored {
-            Some(model) if label.is_evaluation() && label.variant.is_empty() => model,
-            None if is_trained => ModelRef::Run(label.id),
-            _ => continue,
-        };
-        let value = match &model {
-            ModelRef::Run(id) => format!("run:{id}"),
-            ModelRef::Imported(id) => format!("model:{id}"),
-            _ => continue,
-        };
-        if candidates.iter().any(|candidate| candidate.option.value == value) {
-            continue;
-        }
-        let row = if label.is_teacher { "Teacher".to_owned() } else { label.row() };
-        let name = if many && !label.is_teacher { format!("{row}, {}", label.architecture) } else { row };
-        let first_seed = spec.seeds.first() == Some(&label.seed);
-        let first_student = spec.students.iter().min() == Some(&label.architecture);
-        let is_plain = label.variant.is_empty() && (label.is_teacher || !label.method.needs_teacher() || first_student);
-        candidates.push(Candidate {
-            option: AnalysedOption { value, words: label.model(), is_chosen: first_seed && is_plain },
-            name,
-            seed: label.seed,
-            is_teacher: label.is_teacher,
-            planned: PlannedRun {
-                // Replaced by that of the analysis.
-                spec: RunSpec::Analyse(AnalyseSpec {
-                    analysis: Analysis::Correlation {},
-                    models: Vec::new(),
-                    dataset: spec.dataset.clone(),
-                    eps: PixelDistance::levels(8.0),
-                    seed: 1,
-                    device: spec.device,
-                }),
-                method: label.method,
-                variant: String::new(),
-                architecture: label.architecture,
-                teacher: None,
-                is_teacher: false,
-                needs: Vec::new(),
-            },
-            model,
-        });
-    }
-    // A natural model first, on which the paper attacks the images that it shows to all; then the teacher.
-    candidates.sort_by_key(|c| (c.planned.method != retort_spec::MethodName::Natural, !c.is_teacher));
-    candidates
-}
-
-/// The models that a page offers to analyse.
-pub(super) fn options(spec: &ExperimentSpec, runs: &[RunRow]) -> Vec<AnalysedOption> {
-    candidates(spec, runs).into_iter().map(|candidate| candidate.option).collect()
-}
-
 impl App {
     /// The analyses among these runs, newest first, with what they found.
     pub(super) async fn analyses(&self, runs: &[Run], rows: &[RunRow], is_signed: bool) -> Result<Vec<AnalysisView>> {
@@ -194,7 +128,7 @@ impl App {
         for (run, row) in runs.iter().zip(rows).filter(|(run, _)| run.kind == RunKind::Analyse).rev() {
             let RunSpec::Analyse(spec) = run.spec()? else { continue };
             let result = if run.state == RunState::Finished { found(self.control.folder(run.id)).await? } else { None };
-            views.push(AnalysisView { run: row.clone(), spec, result, is_signed });
+            views.push(AnalysisView { run: row.clone(), spec, result, is_signed, beside: None });
         }
         Ok(views)
     }
@@ -209,7 +143,7 @@ async fn found(folder: RunFolder) -> Result<Option<AnalysisResult>> {
 #[cfg(test)]
 mod tests {
     use axum::http::StatusCode;
-    use retort_spec::FeatureMaps;
+    use retort_spec::{ExperimentSpec, FeatureMaps, ModelRef};
 
     use super::super::{launch_demo, tests::Site};
     use super::*;
@@ -235,6 +169,29 @@ mod tests {
         assert_eq!(site.store.runs_of_experiment(1).await.unwrap().len(), 9);
         let page = site.get("/experiments/1").await.text;
         assert!(page.contains("features of Bag and Coat") && page.contains("/runs/9"), "{page}");
+    }
+
+    #[tokio::test]
+    async fn models_of_an_experiment_beside_are_analysed_with_a_comparisons_own() {
+        let site = Site::new().await;
+        let spec = ExperimentSpec::demo();
+        for title in ["one", "another"] {
+            let spec = ExperimentSpec { title: title.into(), ..spec.clone() };
+            site.control.launch(&spec, spec.expand()).await.unwrap();
+        }
+        site.finish(1).await;
+        site.finish(9).await;
+        assert!(!site.get("/experiments/1").await.text.contains(r#"value="run:9""#));
+        let page = site.get("/experiments/1?with=2").await.text;
+        assert!(page.contains(r#"name="model" value="run:9"><"#), "{page}");
+        let form = "analysis=correlation&model=run%3A1&model=run%3A9";
+        let answer = site.post("/experiments/1/analyses?with=2", form.into()).await;
+        assert_eq!(answer.header(header::LOCATION), "/experiments/1?with=2#correlation");
+        let RunSpec::Analyse(spec) = site.store.run(17).await.unwrap().spec().unwrap() else { panic!("it analyses") };
+        let models: Vec<_> = spec.models.iter().map(|m| (m.name.as_str(), m.model.clone())).collect();
+        assert_eq!(models, [("Teacher", ModelRef::Run(1)), ("Teacher, experiment 2", ModelRef::Run(9))]);
+        // It stands on the page of the other one too, where that is shown with this.
+        assert!(site.get("/experiments/2?with=1").await.text.contains("/runs/17"));
     }
 
     #[tokio::test]
