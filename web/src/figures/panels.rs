@@ -55,7 +55,7 @@ pub fn panels(title: String, caption: String, key: &Key, panels: &[Panel]) -> Fi
         if matches!(key, Key::Kinds(_)) {
             let _ = write!(svg, r#"<rect class="ground" x="{x}" y="{y}" width="{SIDE}" height="{SIDE}"/>"#);
         }
-        let _ = write!(svg, r#"<svg x="{x}" y="{y}" width="{SIDE}" height="{SIDE}" viewBox="{view}">{inner}</svg>"#,);
+        let _ = write!(svg, r#"<svg x="{x}" y="{y}" width="{SIDE}" height="{SIDE}" viewBox="{view}">{inner}</svg>"#);
         for (i, line) in panel.lines.iter().enumerate() {
             let at = y + SIDE + LINE * (i as f64 + 1.0);
             let _ = write!(svg, r#"<text x="{x}" y="{at}">{}</text>"#, escape(line));

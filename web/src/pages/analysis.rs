@@ -71,8 +71,8 @@ impl AnalysisView {
 
     /// Of which experiment if that is not the page's, which models, on which images.
     pub(super) fn about(&self) -> String {
-        let experiment: String = self.beside.iter().map(|title| format!("{title} · ")).collect();
-        experiment + &figures::about(&self.spec)
+        let about = figures::about(&self.spec);
+        self.beside.as_ref().map_or_else(|| about.clone(), |title| format!("{title} · {about}"))
     }
 
     pub(super) fn features(&self) -> Option<&FeatureMaps> {

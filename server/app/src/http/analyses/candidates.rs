@@ -23,7 +23,7 @@ pub(super) struct Candidate {
 impl Candidate {
     /// What a panel calls it.
     pub fn name(&self, is_of_one_seed: bool) -> String {
-        let seed = (!is_of_one_seed).then(|| format!(", seed {}", self.seed)).unwrap_or_default();
+        let seed = if is_of_one_seed { String::new() } else { format!(", seed {}", self.seed) };
         let experiment = self.beside.map(|id| format!(", experiment {id}")).unwrap_or_default();
         format!("{}{seed}{experiment}", self.row)
     }
