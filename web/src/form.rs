@@ -3,8 +3,8 @@
 use std::str::FromStr;
 
 use retort_spec::{
-    Architecture, Attack, DatasetChoice, DeviceName, ExperimentSpec, Invalid, MethodName, ModelRef, PixelDistance,
-    Problem, Surrogate, TeacherChoice,
+    AdversarialImages, Analysis, Architecture, Attack, DatasetChoice, DeviceName, ExperimentSpec, Invalid, MethodName,
+    ModelRef, PixelDistance, Problem, Surrogate, TeacherChoice,
 };
 use serde::{Deserialize, Serialize};
 
@@ -47,6 +47,12 @@ pub struct ExperimentForm {
     pub probes: Vec<String>,
     /// On how many test images masking is checked; empty for no checks.
     pub masking_images: String,
+    /// Analyses by their names: `correlation`, `gallery`. Those of features are asked for by their two classes.
+    pub analyses: Vec<String>,
+    /// The class whose images are attacked for maps of features; empty for no maps.
+    pub attacked: String,
+    /// The class that they are to be taken for.
+    pub target: String,
     /// Parameters that are not the method's defaults, each `METHOD.PATH=VALUES`.
     pub settings: Vec<String>,
     /// A budget's id.
@@ -57,6 +63,14 @@ pub struct ExperimentForm {
     pub device: String,
 }
 
+/// The names of analyses in the form.
+pub(crate) const CORRELATION: &str = "correlation";
+pub(crate) const GALLERY: &str = "gallery";
+
+/// Images of each kind on a map of features, and in a gallery.
+const MAPPED_IMAGES: usize = 100;
+const GALLERY_IMAGES: usize = 10;
+
 impl ExperimentForm {
     /// What the form starts with: the demo's question, untitled.
     pub fn initial() -> Self {
@@ -66,6 +80,16 @@ impl ExperimentForm {
     /// The form that launches `spec` again. The form has one ε, the first attack's, and steps in the usual proportion to it.
     pub fn from_spec(spec: &ExperimentSpec) -> Self {
         let count = |n: Option<usize>| n.map(|n| n.to_string()).unwrap_or_default();
+        let mapped = spec.analyses.iter().find_map(|analysis| match analysis {
+            Analysis::Features { attacked, target, .. } => Some((attacked.clone(), target.clone())),
+            _ => None,
+        });
+        let (attacked, target) = mapped.unwrap_or_default();
+        let named = |analysis: &Analysis| match analysis {
+            Analysis::Features { .. } => None,
+            Analysis::Correlation { .. } => Some(CORRELATION.to_owned()),
+            Analysis::Gallery { .. } => Some(GALLERY.to_owned()),
+        };
         Self {
             title: spec.title.clone(),
             dataset: spec.dataset.name.clone(),
@@ -86,6 +110,9 @@ impl ExperimentForm {
             surrogates: spec.surrogates.iter().map(|s| format!("{}:{}", s.method.id(), s.architecture.id())).collect(),
             probes: spec.probes.iter().map(|probe| probe.name.clone()).collect(),
             masking_images: count(spec.masking_images),
+            analyses: spec.analyses.iter().filter_map(named).collect(),
+            attacked,
+            target,
             settings: spec.sweeps.iter().map(settings::text).collect(),
             budget: spec.budget.id().into(),
             epochs: count(spec.epochs),
@@ -120,6 +147,7 @@ impl ExperimentForm {
             surrogates: self.read_surrogates(&mut problems),
             probes: self.probes.iter().map(|name| DatasetChoice::all_of(name.trim())).collect(),
             masking_images: read_count("masking_images", &self.masking_images, &mut problems),
+            analyses: self.read_analyses(&mut problems),
             sweeps: settings::read(&self.settings, &mut problems),
             budget: read("budget", &self.budget, &mut problems).unwrap_or_default(),
             epochs: read_count("epochs", &self.epochs, &mut problems),
@@ -194,6 +222,35 @@ impl ExperimentForm {
         attacks.into_iter().map(|attack| attack.with_eps(radius)).collect()
     }
 
+    fn read_analyses(&self, problems: &mut Vec<Problem>) -> Vec<Analysis> {
+        let mut analyses = Vec::new();
+        let (attacked, target) = (self.attacked.trim(), self.target.trim());
+        match (attacked.is_empty(), target.is_empty()) {
+            (true, true) => {}
+            (false, false) => analyses.push(Analysis::Features {
+                attacked: attacked.into(),
+                target: target.into(),
+                images: MAPPED_IMAGES,
+                adversarial: AdversarialImages::Shared,
+            }),
+            (true, false) => problems.push(Problem::new("attacked", "name both classes, or none for no maps")),
+            (false, true) => problems.push(Problem::new("target", "name both classes, or none for no maps")),
+        }
+        for name in &self.analyses {
+            match name.trim() {
+                CORRELATION => analyses.push(Analysis::correlation()),
+                GALLERY => {
+                    analyses.push(Analysis::Gallery { classes: Vec::new(), images: GALLERY_IMAGES, differ: false });
+                }
+                other => {
+                    let message = format!("there is no analysis “{other}”: choose {CORRELATION} or {GALLERY}");
+                    problems.push(Problem::new("analyses", message));
+                }
+            }
+        }
+        analyses
+    }
+
     fn read_surrogates(&self, problems: &mut Vec<Problem>) -> Vec<Surrogate> {
         let chosen = self.surrogates.iter().map(|text| text.trim()).filter(|text| !text.is_empty());
         let read = |text: &str| {
@@ -234,6 +291,9 @@ fn form_field(field: &str) -> String {
     }
     if field.starts_with("probes") {
         return "probes".into();
+    }
+    if let Some(part) = field.strip_prefix("analyses.") {
+        return part.into();
     }
     field.strip_prefix("dataset.").unwrap_or(field).into()
 }
@@ -299,6 +359,16 @@ mod tests {
                 values: vec!["none".into(), "teacher".into()],
             }],
             masking_images: Some(100),
+            analyses: vec![
+                Analysis::Features {
+                    attacked: "truck".into(),
+                    target: "bird".into(),
+                    images: 100,
+                    adversarial: AdversarialImages::Shared,
+                },
+                Analysis::correlation(),
+                Analysis::Gallery { classes: vec![], images: 10, differ: false },
+            ],
             epochs: Some(12),
             budget: Budget::Quick,
             device: DeviceName::Cuda(1),
@@ -343,6 +413,20 @@ mod tests {
         let names: Vec<_> = found.iter().map(|(field, _)| field.as_str()).collect();
         assert_eq!(names, ["train_images", "teacher", "seeds", "eps", "device", "epochs", "test_images"]);
         assert!(found[2].1.contains("“two”") && found[1].1.contains("99"), "{found:?}");
+    }
+
+    #[test]
+    fn maps_of_features_need_two_classes_that_are_not_the_same() {
+        let form = |attacked: &str, target: &str| ExperimentForm {
+            attacked: attacked.into(),
+            target: target.into(),
+            ..ExperimentForm::initial()
+        };
+        assert_eq!(fields(&form("Bag", ""))[0].0, "target");
+        assert_eq!(fields(&form(" ", "Coat"))[0].0, "attacked");
+        assert_eq!(fields(&form("Bag", "Bag"))[0].0, "target");
+        assert!(form("", "").to_spec(|_| None).unwrap().analyses.is_empty());
+        assert_eq!(form("Bag", "Coat").to_spec(|_| None).unwrap().analyses[0].classes(), ["Bag", "Coat"]);
     }
 
     #[test]

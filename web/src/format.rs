@@ -78,7 +78,8 @@ pub fn estimate(seconds: f64) -> String {
         m if m < 20.0 => 1.0,
         m if m < 60.0 => 5.0,
         m if m < 600.0 => 10.0,
-        _ => 60.0,
+        m if m < 2_880.0 => 60.0,
+        _ => 1_440.0,
     };
     let rounded = ((minutes / step).round() * step).max(1.0);
     format!("about {}", duration(60.0 * rounded))

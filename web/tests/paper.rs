@@ -4,10 +4,13 @@
 
 mod sample;
 
-use retort_spec::{Accuracy, Architecture, Budget, DatasetChoice, ExperimentSpec, MethodName, TeacherChoice};
+use retort_spec::{
+    Accuracy, AnalysisResult, Architecture, Budget, Conditions, DatasetChoice, DeviceName, ExperimentSpec, FeatureMap,
+    FeatureMaps, MethodName, PaperFigure, RunSpec, TeacherChoice,
+};
 use retort_web::{
     Compared, Template,
-    pages::{PaperPage, PaperParts},
+    pages::{DeviceOption, FoundAnalysis, PaperPage, PaperParts},
 };
 
 fn spec(budget: Budget) -> ExperimentSpec {
@@ -23,14 +26,16 @@ fn spec(budget: Budget) -> ExperimentSpec {
     }
 }
 
-fn html(compared: &[Compared]) -> String {
+fn html(compared: &[Compared], analyses: Vec<FoundAnalysis>) -> String {
     let page = PaperPage::new(&PaperParts {
         frame: sample::frame(),
-        budget: Budget::Quick,
+        conditions: Conditions { budget: Budget::Quick, seeds: vec![1], device: DeviceName::Cpu },
+        devices: vec![DeviceOption { name: DeviceName::Cpu, description: "2 cores".into() }],
         compared,
         datasets: &["cifar10".to_owned()],
         estimate: &|results| Some(600.0 * results.len() as f64),
-        sweeps: [Some(7_200.0), None],
+        estimate_figure: &|figure| (figure != PaperFigure::Temperature).then_some(7_200.0),
+        analyses,
     });
     page.render().unwrap()
 }
@@ -42,10 +47,10 @@ fn ours_at_the_largest_budget_stands_below_the_papers_with_the_difference() {
     for score in quick_runs.iter_mut().flat_map(|run| &mut run.scores) {
         score.accuracy = Accuracy { correct: 7_000, n: 10_000 };
     }
-    let html = html(&[
-        Compared { id: 5, spec: &smoke, runs: &smoke_runs },
-        Compared { id: 4, spec: &quick, runs: &quick_runs },
-    ]);
+    let html = html(
+        &[Compared { id: 5, spec: &smoke, runs: &smoke_runs }, Compared { id: 4, spec: &quick, runs: &quick_runs }],
+        vec![],
+    );
     // KD and ARD of ResNet-18 from ResNet-18, and the teacher in Table 3.
     assert!(html.contains("3 of the paper&#39;s 62 results are measured here."), "{html}");
     assert!(
@@ -58,13 +63,51 @@ fn ours_at_the_largest_budget_stands_below_the_papers_with_the_difference() {
 
 #[test]
 fn what_is_missing_can_be_launched_by_cell_row_and_table_with_its_time() {
-    let html = html(&[]);
+    let html = html(&[], vec![]);
     let first = html.split(r#"id="table-1""#).nth(1).unwrap().split("</section>").next().unwrap();
-    assert!(first.contains("Launch what is missing, about 4 h"), "{first}");
+    assert!(first.contains("▸ All that is missing: 4 h"), "{first}");
     // Four rows of six cells, each with its own button.
-    assert_eq!(first.matches(">Launch, about 1 h<").count(), 4);
-    assert_eq!(first.matches(">Launch, about 10 min<").count(), 24);
+    assert_eq!(first.matches(">▸ 1 h<").count(), 4);
+    assert_eq!(first.matches(">▸ 10 min<").count(), 24);
     let second = html.split(r#"id="table-2""#).nth(1).unwrap().split("</section>").next().unwrap();
     assert!(!second.contains("<button"), "CIFAR-100 is not here");
-    assert!(html.contains("Sweep negatives k, about 2 h") && html.contains(">Sweep temperature T<"));
+    assert!(first.contains(r#"aria-label="Launch KD, MobileNetV2, about 10 min""#), "{first}");
+    assert!(first.contains(r#"colspan="3">Teacher WRN-34-2*</th>"#), "{first}");
+    assert!(html.contains("▸ ResNet-18 → ResNet-18 on cifar10, about 2 h<"));
+    assert!(html.contains("▸ ResNet-18 → ResNet-18 on cifar10<") && html.contains("Needs cifar100."));
+}
+
+#[test]
+fn figures_are_drawn_from_the_sweep_and_the_analysis_of_their_networks() {
+    let at = |budget| Conditions { budget, seeds: vec![1], device: DeviceName::Cpu };
+    let (swept, mapped) =
+        (PaperFigure::Negatives.experiment(&at(Budget::Smoke)), PaperFigure::Features.experiment(&at(Budget::Smoke)));
+    let (swept_runs, mapped_runs) = (sample::runs(&swept, 7, 99), sample::runs(&mapped, 8, 99));
+    let Some(RunSpec::Analyse(analysis)) = mapped.expand().pop().map(|run| run.spec) else { panic!("it ends in maps") };
+    let map = FeatureMap {
+        model: "GACD".into(),
+        points: vec![[0.0, 0.0], [1.0, 1.0], [0.5, 0.5]],
+        counts: [1, 1, 1],
+        fooled: 0,
+        silhouette: 0.5,
+        among_own: 1,
+        centroid_distances: [0.1, 0.9],
+    };
+    let (attacked, target, made_on) = ("truck".into(), "bird".into(), Some("Natural".into()));
+    let result = AnalysisResult::Features(FeatureMaps { attacked, target, made_on, maps: vec![map] });
+    let found = FoundAnalysis { figure: PaperFigure::Features, experiment: 8, spec: &mapped, analysis, result };
+    let html = html(
+        &[Compared { id: 7, spec: &swept, runs: &swept_runs }, Compared { id: 8, spec: &mapped, runs: &mapped_runs }],
+        vec![found],
+    );
+    let figure = |id: &str| {
+        let section = html.split(&format!(r#"id="figure-{id}""#)).nth(1).unwrap();
+        section.split("</section>").next().unwrap().to_owned()
+    };
+    let (negatives, temperature, features) = (figure("2a"), figure("2b"), figure("5"));
+    assert_eq!(negatives.matches(r#"<svg class="chart""#).count(), 2, "{negatives}");
+    assert!(negatives.contains(r#"<a href="/experiments/7">experiment 7</a>, smoke budget, 2,000 images, 1 seed."#));
+    assert!(!temperature.contains("<svg") && temperature.contains("best at T = 0.1"));
+    assert!(features.contains("Truck and bird lie furthest apart in GACD (silhouette 0.500)"), "{features}");
+    assert!(features.contains(r#"<svg class="panels""#) && features.contains("/experiments/8"));
 }

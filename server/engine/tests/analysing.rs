@@ -8,8 +8,8 @@ use std::{fs, path::Path};
 
 use retort_engine::{Outcome, RunFolder, nn::StateFile};
 use retort_spec::{
-    AdversarialImages, AnalyseSpec, AnalysedModel, Analysis, AnalysisResult, DatasetChoice, DeviceName, MethodName,
-    ModelRef, PixelDistance, RunSpec,
+    AdversarialImages, AnalyseSpec, AnalysedModel, Analysis, AnalysisResult, DatasetChoice, DeviceName, LogitStatistic,
+    MethodName, ModelRef, PixelDistance, RunSpec,
 };
 use support::{dataset, run, spec, teacher};
 
@@ -73,16 +73,31 @@ fn a_model_correlates_with_itself_without_a_difference_and_a_finished_map_is_not
     let (teacher, student) = two_models(root.path());
     let models = [("teacher", teacher.as_path()), ("itself", teacher.as_path()), ("KD", student.as_path())];
     let dir = root.path().join("correlation");
-    assert_eq!(run(&dir, &analyse(Analysis::Correlation {}, &models, 120), 1, None), Outcome::Finished);
-    let AnalysisResult::Correlation(found) = result(&dir) else { panic!("it is of correlations") };
+    assert_eq!(run(&dir, &analyse(Analysis::correlation(), &models, 120), 1, None), Outcome::Finished);
+    let AnalysisResult::Correlation(first) = result(&dir) else { panic!("it is of correlations") };
+    let found = &first;
     assert_eq!((found.images, found.classes.len(), found.teacher.as_str()), (120, 10, "teacher"));
     let [itself, kd] = found.maps.as_slice() else { panic!("two models but the teacher") };
     assert!(itself.natural.values.iter().chain(&itself.adversarial.values).all(|v| *v == 0.0));
     assert!(kd.natural.max > 0.0 && kd.natural.max <= 2.0 && kd.natural.mean <= kd.natural.max);
     assert_ne!(kd.natural.values, kd.adversarial.values);
+    // Each on its own adversarial images: nothing changes for what shares them anyway, nor on natural images.
+    let [own, mean] = ["own", "mean"].map(|name| root.path().join(name));
+    let white_box =
+        Analysis::Correlation { statistic: LogitStatistic::Correlation, adversarial: AdversarialImages::WhiteBox };
+    run(&own, &analyse(white_box, &models, 120), 1, None);
+    let AnalysisResult::Correlation(found) = result(&own) else { panic!("it is of correlations") };
+    assert_eq!((&found.maps[0], &found.maps[1].natural), (itself, &kd.natural));
+    assert_ne!(found.maps[1].adversarial.values, kd.adversarial.values);
+    let class_mean =
+        Analysis::Correlation { statistic: LogitStatistic::ClassMean, adversarial: AdversarialImages::Shared };
+    run(&mean, &analyse(class_mean, &models, 120), 1, None);
+    let AnalysisResult::Correlation(found) = result(&mean) else { panic!("it is of means") };
+    assert!(found.maps[0].natural.max == 0.0 && found.maps[1].natural.max > 0.0);
+    assert!((0..10).all(|class| found.maps[1].natural.values[11 * class] == 0.0));
     // A run that was stopped behind its first map, which is marked here to be recognised.
     let resumed = root.path().join("resumed");
-    let spec = analyse(Analysis::Correlation {}, &models, 120);
+    let spec = analyse(Analysis::correlation(), &models, 120);
     let folder = RunFolder::create(&resumed, &spec).unwrap();
     let mut marked = itself.clone();
     marked.natural.mean = 0.125;

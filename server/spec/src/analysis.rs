@@ -1,8 +1,19 @@
 //! Analyses: what is computed from trained models to be looked at, and what comes out (methods.md §7).
 
+mod result;
+
 use serde::{Deserialize, Serialize};
 
-use crate::{Attack, DatasetChoice, DeviceName, ModelRef, PixelDistance, Problem};
+use crate::{
+    Architecture, Attack, DatasetChoice, DeviceName, MethodName, ModelRef, PixelDistance, PlannedRun, Problem, RunSpec,
+};
+
+pub use self::result::{
+    AnalysisResult, Answer, CorrelationMap, CorrelationMaps, Difference, FeatureMap, FeatureMaps, Gallery, GalleryImage,
+};
+
+/// Models that one analysis can be of.
+pub(crate) const MOST_MODELS: usize = 8;
 
 /// An analysis of some models on the test images of a dataset.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -48,9 +59,16 @@ pub enum Analysis {
         /// On which model they are attacked.
         adversarial: AdversarialImages,
     },
-    /// Differences of the correlations between logits: those of the first model, the teacher, less those of each other one,
-    /// on natural images and on images attacked on the other one (Figures 3 and 4).
-    Correlation {},
+    /// Differences between the logits of the first model, the teacher, and those of each other one, by class and class: on
+    /// natural images, and on adversarial ones (Figures 3 and 4).
+    Correlation {
+        /// What is compared.
+        #[serde(default)]
+        statistic: LogitStatistic,
+        /// Shared: images that are attacked on the other model are shown to both. White-box: each sees its own.
+        #[serde(default)]
+        adversarial: AdversarialImages,
+    },
     /// Images with what each model answers to them, to the attacked ones, and what the attack changed.
     Gallery {
         /// Only images of these classes; of all if there are none.
@@ -73,121 +91,24 @@ pub enum AdversarialImages {
     WhiteBox,
 }
 
-/// What an analysis found.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(tag = "name", rename_all = "kebab-case")]
-pub enum AnalysisResult {
-    /// Of [`Analysis::Features`].
-    Features(FeatureMaps),
-    /// Of [`Analysis::Correlation`].
-    Correlation(CorrelationMaps),
-    /// Of [`Analysis::Gallery`].
-    Gallery(Gallery),
-}
-
-/// t-SNE maps of several models' features of the same images.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct FeatureMaps {
-    /// The class whose images are attacked.
-    pub attacked: String,
-    /// The class that they are to be taken for.
-    pub target: String,
-    /// The model that the adversarial images were made on; none where each model has its own.
-    pub made_on: Option<String>,
-    /// A map for each model.
-    pub maps: Vec<FeatureMap>,
-}
-
-/// One model's map, and figures of its features that do not depend on the map.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct FeatureMap {
-    /// The model.
-    pub model: String,
-    /// Places in the plane: the natural images of the attacked class, those of the target, then the adversarial images.
-    pub points: Vec<[f32; 2]>,
-    /// How many points are of each of the three kinds.
-    pub counts: [usize; 3],
-    /// Adversarial images that the model takes for the target.
-    pub fooled: usize,
-    /// The mean silhouette of the natural images by their class, from −1 to 1 (Rousseeuw 1987).
-    pub silhouette: f64,
-    /// Adversarial images most of whose 10 nearest natural images are of their own class.
-    pub among_own: usize,
-    /// Distances of the centroids, in units of that between the natural classes: of the adversarial images to their own
-    /// class, and to the target.
-    pub centroid_distances: [f64; 2],
-}
-
-/// Differences of logit correlations.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct CorrelationMaps {
-    /// The names of the classes.
-    pub classes: Vec<String>,
-    /// The model whose correlations the others' are taken from.
-    pub teacher: String,
-    /// How many images the correlations are over.
-    pub images: usize,
-    /// A pair of maps for each other model.
-    pub maps: Vec<CorrelationMap>,
-}
-
-/// The differences of one model.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct CorrelationMap {
-    /// The model.
-    pub model: String,
-    /// On natural images.
-    pub natural: Difference,
-    /// On images attacked on the model.
-    pub adversarial: Difference,
-}
-
-/// The teacher's correlations less a model's.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Difference {
-    /// By class and class, row after row.
-    pub values: Vec<f32>,
-    /// The mean of the absolute values off the diagonal.
-    pub mean: f64,
-    /// The largest absolute value.
-    pub max: f64,
-    /// The Frobenius norm.
-    pub norm: f64,
-}
-
-/// Attacked images. Their pictures are on a sheet beside: a row for each image with the natural one first, then for each
-/// model what the attack changed and the attacked image.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Gallery {
-    /// The models.
-    pub models: Vec<String>,
-    /// By how much the changes are multiplied on the sheet; grey is no change.
-    pub magnified: f64,
-    /// The images.
-    pub images: Vec<GalleryImage>,
-}
-
-/// One image of a gallery.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct GalleryImage {
-    /// Its place among the test images that were used.
-    pub place: usize,
-    /// Its class.
-    pub class: String,
-    /// By model: what it answers to the natural image, and to the one attacked on it.
-    pub answers: Vec<[Answer; 2]>,
-}
-
-/// What a model takes an image for.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Answer {
-    /// The class.
-    pub class: String,
-    /// Its probability, in percent.
-    pub confidence: f64,
+/// What of two models' logits is compared, by class and class (methods.md §7).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum LogitStatistic {
+    /// Pearson's correlation between the logits of two classes over all images (the paper's figures).
+    #[default]
+    Correlation,
+    /// The mean logit of one class over the images of the other; differences are divided by 3 and the diagonal is left out,
+    /// as a widely copied notebook does.
+    ClassMean,
 }
 
 impl Analysis {
+    /// The paper's correlation differences.
+    pub fn correlation() -> Self {
+        Self::Correlation { statistic: LogitStatistic::default(), adversarial: AdversarialImages::default() }
+    }
+
     /// What it is of, in a few words: `features of truck and bird`.
     pub fn title(&self) -> String {
         match self {
@@ -195,17 +116,50 @@ impl Analysis {
                 let how = if *adversarial == AdversarialImages::WhiteBox { ", white-box" } else { "" };
                 format!("features of {attacked} and {target}{how}")
             }
-            Self::Correlation {} => "logit correlations".into(),
+            Self::Correlation { statistic, adversarial } => {
+                let what = match statistic {
+                    LogitStatistic::Correlation => "logit correlations",
+                    LogitStatistic::ClassMean => "class-mean logits",
+                };
+                let how = if *adversarial == AdversarialImages::WhiteBox { ", white-box" } else { "" };
+                format!("{what}{how}")
+            }
             Self::Gallery { differ: true, .. } => "images that two models differ on".into(),
             Self::Gallery { classes, .. } if classes.is_empty() => "adversarial images".into(),
             Self::Gallery { classes, .. } => format!("adversarial images of {}", classes.join(", ")),
         }
     }
 
+    /// Checks everything but its models.
+    pub(crate) fn check(&self, problems: &mut Vec<Problem>) {
+        let mut expect = |holds: bool, field: &str, message: &str| {
+            if !holds {
+                problems.push(Problem::new(field, message));
+            }
+        };
+        match self {
+            Self::Features { attacked, target, images, .. } => {
+                expect(attacked != target, "target", "choose another class than the attacked one");
+                expect((35..=500).contains(images), "images", "must be from 35 to 500, for neighbours of t-SNE");
+            }
+            Self::Correlation { .. } => {}
+            Self::Gallery { images, .. } => expect((1..=60).contains(images), "images", "must be from 1 to 60"),
+        }
+    }
+
+    /// The classes that it names.
+    pub fn classes(&self) -> Vec<&str> {
+        match self {
+            Self::Features { attacked, target, .. } => vec![attacked, target],
+            Self::Correlation { .. } => Vec::new(),
+            Self::Gallery { classes, .. } => classes.iter().map(String::as_str).collect(),
+        }
+    }
+
     /// How many models it needs at least.
     pub const fn least_models(&self) -> usize {
         match self {
-            Self::Correlation {} | Self::Gallery { differ: true, .. } => 2,
+            Self::Correlation { .. } | Self::Gallery { differ: true, .. } => 2,
             Self::Features { .. } | Self::Gallery { .. } => 1,
         }
     }
@@ -219,21 +173,25 @@ impl AnalyseSpec {
 
     pub(crate) fn check(&self, problems: &mut Vec<Problem>) {
         problems.extend(self.eps.fault().map(|fault| Problem::new("eps", fault)));
-        let mut expect = |holds: bool, field: &str, message: &str| {
-            if !holds {
-                problems.push(Problem::new(field, message));
-            }
-        };
         let least = self.analysis.least_models();
-        let enough = if least == 1 { "choose from 1 to 8 models" } else { "choose from 2 to 8 models" };
-        expect((least..=8).contains(&self.models.len()), "models", enough);
-        match &self.analysis {
-            Analysis::Features { attacked, target, images, .. } => {
-                expect(attacked != target, "target", "choose another class than the attacked one");
-                expect((35..=500).contains(images), "images", "must be from 35 to 500, for neighbours of t-SNE");
-            }
-            Analysis::Correlation {} => {}
-            Analysis::Gallery { images, .. } => expect((1..=60).contains(images), "images", "must be from 1 to 60"),
+        let enough = format!("choose from {least} to {MOST_MODELS} models");
+        if !(least..=MOST_MODELS).contains(&self.models.len()) {
+            problems.push(Problem::new("models", enough));
+        }
+        self.analysis.check(problems);
+    }
+
+    /// It as a run of an experiment, which waits for those that it needs. It stands in lists under the method and the
+    /// architecture of its first model.
+    pub fn planned(self, method: MethodName, architecture: Architecture, needs: Vec<usize>) -> PlannedRun {
+        PlannedRun {
+            method,
+            variant: self.analysis.title(),
+            architecture,
+            teacher: None,
+            is_teacher: false,
+            needs,
+            spec: RunSpec::Analyse(self),
         }
     }
 }
@@ -265,6 +223,7 @@ mod tests {
         };
         assert_eq!(fields(&spec(features("bird", 100), 4)), [""; 0]);
         assert_eq!(fields(&spec(features("truck", 5), 0)), ["models", "target", "images"]);
-        assert_eq!(fields(&spec(Analysis::Correlation {}, 1)), ["models"]);
+        let correlation: Analysis = serde_json::from_str(r#"{"name": "correlation"}"#).unwrap();
+        assert_eq!(fields(&spec(correlation, 1)), ["models"]);
     }
 }

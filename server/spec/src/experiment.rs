@@ -1,131 +1,13 @@
 //! Experiments: questions that expand into runs.
 
-use std::{fmt, str::FromStr};
+use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    Architecture, Attack, DatasetChoice, DeviceName, FineTune, Invalid, Method, MethodName, ModelRef, Normaliser,
+    Analysis, Architecture, Attack, Budget, DatasetChoice, DeviceName, Invalid, MethodName, ModelRef, Normaliser,
     Problem, RunSpec, Setting, Sweep, TrainSpec,
 };
-
-/// How much computing an experiment may take.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Budget {
-    /// A few epochs with three attack steps: minutes on a laptop, to see that everything works.
-    #[default]
-    Smoke,
-    /// A tenth of the paper's epochs with seven attack steps.
-    Quick,
-    /// The defaults of the published methods.
-    Paper,
-}
-
-impl Budget {
-    /// All of them, smallest first.
-    pub const ALL: [Self; 3] = [Self::Smoke, Self::Quick, Self::Paper];
-
-    /// The name in specs and forms.
-    pub const fn id(self) -> &'static str {
-        match self {
-            Self::Smoke => "smoke",
-            Self::Quick => "quick",
-            Self::Paper => "paper",
-        }
-    }
-
-    /// One sentence that says what it means.
-    pub const fn summary(self) -> &'static str {
-        match self {
-            Self::Smoke => "A few epochs, 3 attack steps: minutes, to see that it works.",
-            Self::Quick => "A tenth of the paper's epochs, 7 attack steps: a first answer.",
-            Self::Paper => "The published schedules, 10 attack steps: the real thing.",
-        }
-    }
-
-    /// Steps of the attack inside adversarial training.
-    const fn attack_steps(self) -> usize {
-        match self {
-            Self::Smoke => 3,
-            Self::Quick => 7,
-            Self::Paper => 10,
-        }
-    }
-
-    /// Epochs where the published schedule has `paper`.
-    fn epochs(self, paper: usize) -> usize {
-        match self {
-            Self::Smoke => (paper / 40).max(2),
-            Self::Quick => (paper / 10).max(3),
-            Self::Paper => paper,
-        }
-    }
-
-    /// The spec of one training at this budget, its teacher left open.
-    pub fn train(self, method: MethodName, architecture: Architecture, dataset: DatasetChoice, seed: u64) -> TrainSpec {
-        self.shorten(TrainSpec::published(method, architecture, dataset, seed))
-    }
-
-    /// A training shortened to this budget.
-    fn shorten(self, mut spec: TrainSpec) -> TrainSpec {
-        let batch = |batch_size: usize| match self {
-            // So few epochs would hardly move a network in large batches.
-            Self::Smoke => batch_size.min(64),
-            _ => batch_size,
-        };
-        spec.schedule = spec.schedule.clone().stretched_to(self.epochs(spec.schedule.epochs));
-        spec.schedule.batch_size = batch(spec.schedule.batch_size);
-        if let Some(attack) = spec.method.inner_attack_mut() {
-            attack.shorten(self.attack_steps());
-        }
-        if let Some(finetune) = &mut spec.finetune {
-            finetune.attack.shorten(self.attack_steps());
-            finetune.schedule = finetune.schedule.clone().stretched_to(self.epochs(finetune.schedule.epochs));
-            finetune.schedule.batch_size = batch(finetune.schedule.batch_size);
-        }
-        if let (Self::Smoke, Method::Gacd(gacd)) = (self, &mut spec.method) {
-            gacd.classifier = gacd.classifier.clone().stretched_to(gacd.classifier.epochs.min(40));
-        }
-        spec
-    }
-}
-
-impl TrainSpec {
-    /// A training by the published defaults of a method, its teacher left open.
-    pub fn published(method: MethodName, architecture: Architecture, dataset: DatasetChoice, seed: u64) -> Self {
-        Self {
-            dataset,
-            architecture,
-            normaliser: None,
-            teacher: None,
-            method: method.defaults(),
-            schedule: method.schedule(architecture),
-            finetune: method.fine_tunes().map(|_| FineTune::default()),
-            start_from: None,
-            augment: true,
-            seed,
-            device: DeviceName::Cpu,
-        }
-    }
-}
-
-impl fmt::Display for Budget {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.id())
-    }
-}
-
-impl FromStr for Budget {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        Self::ALL
-            .into_iter()
-            .find(|b| b.id() == text)
-            .ok_or_else(|| format!("there is no budget “{text}”: choose smoke, quick or paper"))
-    }
-}
 
 /// Where the teacher comes from.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -206,6 +88,10 @@ pub struct ExperimentSpec {
     /// Check on this many test images whether a model masks its gradients; no checks if absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub masking_images: Option<usize>,
+    /// What is computed from the models of the first seed to be looked at: of the teacher and, for each method, of the first
+    /// student; maps of features of the surrogates too, which come first.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub analyses: Vec<Analysis>,
     /// Parameters that differ from a method's defaults; several values make a sweep. The path `preset` names a published
     /// variant of the method.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -234,6 +120,7 @@ impl ExperimentSpec {
             surrogates: Vec::new(),
             probes: Vec::new(),
             masking_images: None,
+            analyses: Vec::new(),
             sweeps: Vec::new(),
             budget: Budget::Smoke,
             epochs: Some(4),
@@ -293,8 +180,25 @@ impl ExperimentSpec {
             problems.push(Problem::new("masking_images", "use at least 10 images, or leave it empty for no checks"));
         }
         problems.extend(self.normaliser.and_then(|n| n.fault()).map(|fault| Problem::new("normaliser", fault)));
+        self.check_analyses(&mut problems);
         self.check_sweeps(&mut problems);
         Invalid::unless_empty(problems)
+    }
+
+    fn check_analyses(&self, problems: &mut Vec<Problem>) {
+        let has_teacher = self.methods.iter().any(|method| method.needs_teacher());
+        let mut found = Vec::new();
+        for (i, analysis) in self.analyses.iter().enumerate() {
+            analysis.check(&mut found);
+            if self.analyses[..i].contains(analysis) {
+                found.push(Problem::new("", format!("{} stands twice", analysis.title())));
+            }
+            if matches!(analysis, Analysis::Correlation { .. }) && !has_teacher {
+                found.push(Problem::new("", "differences from a teacher need a method that has one"));
+            }
+        }
+        let own = |field: &str| if field.is_empty() { "analyses".to_owned() } else { format!("analyses.{field}") };
+        problems.extend(found.into_iter().map(|problem| Problem { field: own(&problem.field), ..problem }));
     }
 
     /// Checks that every value can be had by its parameter.

@@ -8,6 +8,7 @@
 mod accuracy;
 mod analysis;
 mod attack;
+mod budget;
 mod dataset;
 mod device;
 mod event;
@@ -27,18 +28,20 @@ mod run;
 mod schedule;
 mod setting;
 mod state;
+mod train;
 mod work;
 
 pub use accuracy::{Accuracy, Paired};
 pub use analysis::{
     AdversarialImages, AnalyseSpec, AnalysedModel, Analysis, AnalysisResult, Answer, CorrelationMap, CorrelationMaps,
-    Difference, FeatureMap, FeatureMaps, Gallery, GalleryImage,
+    Difference, FeatureMap, FeatureMaps, Gallery, GalleryImage, LogitStatistic,
 };
 pub use attack::Attack;
+pub use budget::Budget;
 pub use dataset::{BUNDLED_DATASET, DatasetChoice};
 pub use device::DeviceName;
 pub use event::{CheckResult, Event, LogLevel, Record, Stage};
-pub use experiment::{Budget, ExperimentSpec, Surrogate, TeacherChoice};
+pub use experiment::{ExperimentSpec, Surrogate, TeacherChoice};
 pub use gacd::{
     Anchor, AttackedFeatures, AttackedNetwork, Coupling, Gacd, NormalisingConstant, PlanGradient, Positive,
     SampleWeighting, StudentInput, TeacherInput,
@@ -47,14 +50,15 @@ pub use inner_attack::{BatchNormMode, InnerAttack};
 pub use masking::{MaskingCheck, MaskingSpec};
 pub use method::{Method, MethodName, Reduction, TRADES_BETA};
 pub use model::{Architecture, ModelRef, Normaliser};
-pub use paper::{PaperResult, PaperTable, likely, paper_results, reproduce, reproduce_sweeps};
+pub use paper::{Conditions, PaperFigure, PaperResult, PaperTable, likely, paper_results, reproduce};
 pub use parameter::Parameter;
 pub use pixel::PixelDistance;
 pub use plan::PlannedRun;
 pub use preset::Preset;
 pub use problem::{Invalid, Problem};
-pub use run::{EvaluateSpec, FineTune, FineTuneLoss, ProbeSpec, RunKind, RunSpec, TrainSpec};
+pub use run::{EvaluateSpec, ProbeSpec, RunKind, RunSpec};
 pub use schedule::Schedule;
 pub use setting::{Setting, Sweep};
 pub use state::RunState;
+pub use train::{FineTune, FineTuneLoss, TrainSpec};
 pub use work::{StageWork, VALIDATION_STEPS};

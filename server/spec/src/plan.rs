@@ -1,8 +1,9 @@
 //! How an experiment expands into runs.
 
 use crate::{
-    Architecture, Attack, EvaluateSpec, ExperimentSpec, MaskingSpec, MethodName, ModelRef, ProbeSpec, RunSpec,
-    Schedule, Surrogate, TeacherChoice,
+    AnalyseSpec, AnalysedModel, Analysis, Architecture, Attack, EvaluateSpec, ExperimentSpec, MaskingSpec, MethodName,
+    ModelRef, PixelDistance, ProbeSpec, RunSpec, Schedule, Surrogate, TeacherChoice,
+    analysis::MOST_MODELS,
     experiment::{PRESET, Variant},
 };
 
@@ -55,6 +56,29 @@ impl PlannedModel {
     }
 }
 
+/// The models that analyses are of.
+struct Analysed {
+    surrogates: Vec<PlannedModel>,
+    teacher: Option<PlannedModel>,
+    students: Vec<PlannedModel>,
+}
+
+impl Analysed {
+    /// Those that an analysis is of, in the order of its panels, each with its name: a surrogate first, on which maps of
+    /// features attack the images that they show to all, then the teacher.
+    fn of(&self, analysis: &Analysis) -> Vec<(String, &PlannedModel)> {
+        let is_of_features = matches!(analysis, Analysis::Features { .. });
+        let surrogates = self.surrogates.iter().filter(|s| is_of_features && !s.is_teacher);
+        let teacher = self.teacher.iter().filter(|_| !matches!(analysis, Analysis::Gallery { .. }));
+        let named = |model: &PlannedModel| join([model.method.title(), &model.variant]);
+        let mut models: Vec<(String, &PlannedModel)> = surrogates.map(|model| (named(model), model)).collect();
+        models.extend(teacher.map(|model| ("Teacher".to_owned(), model)));
+        models.extend(self.students.iter().map(|model| (named(model), model)));
+        models.truncate(MOST_MODELS);
+        models
+    }
+}
+
 /// The runs so far.
 struct Plan<'a> {
     experiment: &'a ExperimentSpec,
@@ -71,26 +95,36 @@ impl ExperimentSpec {
         let mut methods = self.methods.clone();
         // The order of the tables, in which a method stands before the one that fine-tunes its model.
         methods.sort_unstable();
+        let mut analysed: Option<Analysed> = None;
         for &seed in &self.seeds {
             let teacher = needs_teacher.then(|| plan.teacher(seed));
             plan.train_surrogates(seed, teacher.as_ref());
+            let mut first =
+                Analysed { surrogates: plan.surrogates.clone(), teacher: teacher.clone(), students: vec![] };
             if let Some(teacher) = &teacher {
                 plan.evaluate(teacher);
             }
-            for &architecture in &self.students {
+            for (place, &architecture) in self.students.iter().enumerate() {
                 let mut trained: Vec<(MethodName, Variant, ModelRef)> = Vec::new();
                 for &method in &methods {
-                    for variant in self.variants(method) {
+                    for (variation, variant) in self.variants(method).into_iter().enumerate() {
                         let before = trained.iter().find(|(before, settings, _)| {
                             method.fine_tunes() == Some(*before) && variant.starts_with(settings)
                         });
                         let start_from = before.map(|(_, _, model)| model.clone());
                         let student = plan.train((method, architecture, seed), &variant, teacher.as_ref(), start_from);
                         plan.evaluate(&student);
-                        trained.push((method, variant, student.model));
+                        trained.push((method, variant, student.model.clone()));
+                        if (place, variation) == (0, 0) {
+                            first.students.push(student);
+                        }
                     }
                 }
             }
+            analysed.get_or_insert(first);
+        }
+        if let Some(models) = &analysed {
+            self.analyses.iter().for_each(|analysis| plan.analyse(analysis, models));
         }
         plan.runs
     }
@@ -231,6 +265,24 @@ impl Plan<'_> {
         self.add(spec, model, needs);
     }
 
+    /// Adds an analysis, unless there are too few models for it.
+    fn analyse(&mut self, analysis: &Analysis, models: &Analysed) {
+        let models = models.of(analysis);
+        let Some((_, first)) = models.first().filter(|_| models.len() >= analysis.least_models()) else { return };
+        let named =
+            |(name, model): &(String, &PlannedModel)| AnalysedModel { name: name.clone(), model: model.model.clone() };
+        let spec = AnalyseSpec {
+            analysis: analysis.clone(),
+            models: models.iter().map(named).collect(),
+            dataset: self.experiment.dataset.clone(),
+            eps: self.experiment.attacks.first().map_or(PixelDistance::levels(8.0), Attack::eps),
+            seed: 1,
+            device: self.experiment.device,
+        };
+        let needs = models.iter().filter_map(|(_, model)| model.training).collect();
+        self.runs.push(spec.planned(first.method, first.architecture, needs));
+    }
+
     fn add(&mut self, spec: RunSpec, model: &PlannedModel, needs: Vec<usize>) {
         let PlannedModel { method, variant, architecture, is_teacher, .. } = model.clone();
         self.runs.push(PlannedRun { spec, method, variant, architecture, teacher: None, is_teacher, needs });
@@ -271,152 +323,4 @@ fn join(parts: [&str; 2]) -> String {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::{DatasetChoice, Method, Sweep};
-
-    fn sweep(method: MethodName, path: &str, values: &[&str]) -> Sweep {
-        Sweep { method, path: path.into(), values: values.iter().map(|v| (*v).to_owned()).collect() }
-    }
-
-    fn trained(plan: &[PlannedRun]) -> Vec<(&PlannedRun, &crate::TrainSpec)> {
-        let mut trained = Vec::new();
-        for run in plan {
-            if let RunSpec::Train(spec) = &run.spec {
-                trained.push((run, spec));
-            }
-        }
-        trained
-    }
-
-    #[test]
-    fn the_demo_expands_to_a_teacher_three_students_and_their_evaluations() {
-        let plan = ExperimentSpec::demo().expand();
-        assert_eq!(
-            trained(&plan).iter().map(|t| t.0.method.id()).collect::<Vec<_>>(),
-            ["pgd-at", "kd", "ard", "gacd+aft"]
-        );
-        assert_eq!(plan.len(), 8);
-        assert!(plan.iter().all(|r| r.spec.validate().is_ok()));
-    }
-
-    #[test]
-    fn every_run_stands_after_those_that_it_needs() {
-        let spec = ExperimentSpec {
-            methods: MethodName::ALL.to_vec(),
-            seeds: vec![1, 2],
-            surrogates: vec![Surrogate { method: MethodName::Natural, architecture: Architecture::ResNet8 }],
-            probes: vec![DatasetChoice::all_of("stl10")],
-            ..ExperimentSpec::demo()
-        };
-        let plan = spec.expand();
-        for (index, run) in plan.iter().enumerate() {
-            assert!(run.needs.iter().all(|need| *need < index));
-        }
-        // A seed has a teacher, a surrogate and nine students; all but the surrogate are evaluated, probed, and that too.
-        assert_eq!(plan.len(), 2 * (11 + 10 * 3));
-    }
-
-    #[test]
-    fn fine_tuning_starts_from_the_model_of_the_same_student_seed_and_variant() {
-        let methods = vec![MethodName::GacdAft, MethodName::Gacd];
-        let sweeps = vec![
-            sweep(MethodName::Gacd, "method.temperature", &["0.05", "0.2"]),
-            sweep(MethodName::GacdAft, "finetune.schedule.learning_rate", &["0.1", "0.01"]),
-        ];
-        let spec = ExperimentSpec { methods, sweeps, ..ExperimentSpec::demo() };
-        spec.validate().unwrap();
-        let plan = spec.expand();
-        let temperature = |spec: &crate::TrainSpec| spec.parameter("method.temperature").unwrap();
-        let tuned: Vec<_> = trained(&plan).into_iter().filter(|t| t.0.method == MethodName::GacdAft).collect();
-        assert_eq!(tuned.len(), 4);
-        for (run, spec) in tuned {
-            let Some(ModelRef::Planned(before)) = spec.start_from else { panic!("it starts from a GACD model") };
-            let RunSpec::Train(before_spec) = &plan[before].spec else { panic!("that is a training") };
-            assert_eq!((plan[before].method, temperature(before_spec)), (MethodName::Gacd, temperature(spec)));
-            assert!(run.needs.contains(&before) && run.variant.starts_with("temperature T "), "{}", run.variant);
-            assert!(run.variant.contains("learning rate "), "{}", run.variant);
-        }
-    }
-
-    #[test]
-    fn a_preset_keeps_its_proportions_and_what_is_set_by_hand_stands() {
-        let sweeps = vec![
-            sweep(MethodName::Kd, "preset", &["repdistiller"]),
-            sweep(MethodName::Kd, "schedule.learning_rate", &["0.02"]),
-        ];
-        let spec = ExperimentSpec { methods: vec![MethodName::Kd], sweeps, epochs: None, ..ExperimentSpec::demo() };
-        spec.validate().unwrap();
-        let plan = spec.expand();
-        let (run, kd) = trained(&plan)[1];
-        assert_eq!(run.variant, "repdistiller, learning rate 0.02");
-        // 240 epochs at a fortieth; the milestones at 150, 180 and 210.
-        assert_eq!((kd.schedule.epochs, kd.schedule.milestones.as_slice()), (6, &[4, 5, 5][..]));
-        let Method::Kd { temperature, .. } = kd.method else { panic!("it is KD") };
-        assert!((temperature - 4.0).abs() < 1e-12 && (kd.schedule.learning_rate - 0.02).abs() < 1e-12);
-    }
-
-    #[test]
-    fn with_a_validation_split_the_best_epoch_is_evaluated_too_and_teaches() {
-        let dataset = DatasetChoice { validation_images: Some(100), ..DatasetChoice::all_of("d") };
-        let methods = vec![MethodName::Ard, MethodName::Gacd];
-        let plan = ExperimentSpec { dataset, methods, ..ExperimentSpec::demo() }.expand();
-        let evaluated: Vec<_> = plan.iter().filter(|r| matches!(r.spec, RunSpec::Evaluate(_))).collect();
-        let names: Vec<_> = evaluated.iter().map(|r| format!("{} {}", r.method.id(), r.variant)).collect();
-        assert_eq!(names, ["pgd-at ", "pgd-at best epoch", "ard ", "ard best epoch", "gacd "]);
-        let (_, ard) = trained(&plan)[1];
-        assert_eq!(ard.teacher, Some(ModelRef::Best(Box::new(ModelRef::Planned(0)))));
-    }
-
-    #[test]
-    fn students_of_an_imported_teacher_wait_for_nothing() {
-        let teacher = TeacherChoice::Imported { id: 7, architecture: Architecture::ResNet18 };
-        let plan = ExperimentSpec { teacher, ..ExperimentSpec::demo() }.expand();
-        let RunSpec::Evaluate(evaluation) = &plan[0].spec else { panic!("the teacher is evaluated first") };
-        assert_eq!((&evaluation.model, plan[0].is_teacher), (&ModelRef::Imported(7), true));
-        let students: Vec<_> = plan.iter().filter(|r| matches!(r.spec, RunSpec::Train(_))).collect();
-        assert!(students.len() == 3 && students.iter().all(|r| r.needs.is_empty()));
-        assert!(students.iter().all(|r| r.teacher == Some(Architecture::ResNet18)));
-    }
-
-    #[test]
-    fn every_model_is_checked_for_masking_where_that_is_asked_for() {
-        let surrogates = vec![Surrogate { method: MethodName::Natural, architecture: Architecture::ResNet8 }];
-        let spec = ExperimentSpec { masking_images: Some(100), surrogates, ..ExperimentSpec::demo() };
-        let plan = spec.expand();
-        let checked: Vec<_> = plan.iter().filter(|r| matches!(r.spec, RunSpec::Masking(_))).collect();
-        let methods: Vec<_> = checked.iter().map(|r| r.method.id()).collect();
-        assert_eq!(methods, ["pgd-at", "kd", "ard", "gacd+aft"]);
-        let RunSpec::Masking(masking) = &checked[1].spec else { panic!("it checks") };
-        assert_eq!((masking.dataset.test_images, masking.transfers.len()), (Some(100), 1));
-        // The student and the surrogate.
-        assert_eq!(checked[1].needs.len(), 2);
-        assert!(plan.iter().all(|r| r.spec.validate().is_ok()));
-    }
-
-    #[test]
-    fn every_network_that_is_trained_has_the_experiments_normaliser() {
-        let normaliser = Some(crate::Normaliser::PRESETS[0].1);
-        let plan = ExperimentSpec { normaliser, ..ExperimentSpec::demo() }.expand();
-        assert!(trained(&plan).iter().all(|(_, spec)| spec.normaliser == normaliser));
-    }
-
-    #[test]
-    fn a_surrogate_attacks_every_model_but_itself() {
-        let surrogates = [MethodName::Natural, MethodName::PgdAt]
-            .map(|method| Surrogate { method, architecture: Architecture::ResNet8 });
-        let spec = ExperimentSpec { surrogates: surrogates.to_vec(), ..ExperimentSpec::demo() };
-        let plan = spec.expand();
-        // The teacher is the PGD-AT surrogate.
-        assert_eq!(trained(&plan).len(), 5);
-        let attacks: Vec<Vec<String>> = plan
-            .iter()
-            .filter_map(|r| match &r.spec {
-                RunSpec::Evaluate(spec) => Some(spec.attacks.iter().map(ToString::to_string).collect()),
-                _ => None,
-            })
-            .collect();
-        assert_eq!(attacks[0], ["PGD-20", "PGD-20 on Natural ResNet-8"]);
-        assert_eq!(attacks[1], ["PGD-20", "PGD-20 on Natural ResNet-8", "PGD-20 on PGD-AT ResNet-8"]);
-    }
-}
+mod tests;

@@ -5,8 +5,7 @@ use std::str::FromStr;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    AnalyseSpec, Architecture, Attack, DatasetChoice, DeviceName, InnerAttack, Invalid, MaskingSpec, Method,
-    MethodName, ModelRef, Normaliser, Problem, Schedule,
+    AnalyseSpec, Attack, DatasetChoice, DeviceName, Invalid, MaskingSpec, ModelRef, Problem, Schedule, TrainSpec,
 };
 
 /// One run, by what it does.
@@ -63,74 +62,6 @@ impl FromStr for RunKind {
     }
 }
 
-/// The training of one model.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct TrainSpec {
-    /// The images.
-    pub dataset: DatasetChoice,
-    /// The network to train.
-    pub architecture: Architecture,
-    /// The network's first layer, where it normalises its input; absent, it sees the pixels as they are.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub normaliser: Option<Normaliser>,
-    /// The model that it learns from, where the method has a teacher.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub teacher: Option<ModelRef>,
-    /// How a batch becomes a loss.
-    pub method: Method,
-    /// How long, with which steps.
-    pub schedule: Schedule,
-    /// Adversarial fine-tuning of the whole network afterwards (AFT).
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub finetune: Option<FineTune>,
-    /// Fine-tune this model, which was trained with the same spec but for the fine-tuning, instead of training it
-    /// again: the numbers are the same.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub start_from: Option<ModelRef>,
-    /// Whether training images are padded by 4, cropped at random and flipped with probability ½.
-    pub augment: bool,
-    /// The seed of every random number of the run.
-    pub seed: u64,
-    /// Where it computes.
-    pub device: DeviceName,
-}
-
-/// Adversarial training of all layers that starts from the trained model (methods.md §3.3).
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct FineTune {
-    /// What is minimised.
-    #[serde(default)]
-    pub loss: FineTuneLoss,
-    /// The inner maximisation.
-    pub attack: InnerAttack,
-    /// How long, with which steps.
-    pub schedule: Schedule,
-}
-
-/// The loss of adversarial fine-tuning.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum FineTuneLoss {
-    /// Cross-entropy on PGD images.
-    #[default]
-    PgdAt,
-    /// TRADES with its published β.
-    Trades,
-}
-
-impl Default for FineTune {
-    /// 25 epochs, learning rate 0.01, a tenth at epochs 15 and 20 (methods.md §3.3).
-    fn default() -> Self {
-        Self {
-            loss: FineTuneLoss::default(),
-            attack: InnerAttack::default(),
-            schedule: Schedule::new(25, 128, 0.01, 2e-4, &[0.6, 0.8]),
-        }
-    }
-}
-
 /// A linear probe: a linear classifier of another dataset's classes on the frozen features of a model (methods.md §7). It
 /// leaves a model that is evaluated like any other.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -164,46 +95,6 @@ pub struct EvaluateSpec {
     pub seed: u64,
     /// Where it computes.
     pub device: DeviceName,
-}
-
-impl TrainSpec {
-    /// The row of the comparison table that this training belongs to.
-    pub const fn method_name(&self) -> MethodName {
-        let tuned = self.finetune.is_some();
-        match &self.method {
-            Method::Natural {} => MethodName::Natural,
-            Method::PgdAt { .. } => MethodName::PgdAt,
-            Method::Trades { .. } => MethodName::Trades,
-            Method::Kd { .. } if tuned => MethodName::KdAft,
-            Method::Kd { .. } => MethodName::Kd,
-            Method::Ard { .. } if tuned => MethodName::ArdAft,
-            Method::Ard { .. } => MethodName::Ard,
-            Method::Gacd(_) if tuned => MethodName::GacdAft,
-            Method::Gacd(_) => MethodName::Gacd,
-        }
-    }
-
-    /// Whether it keeps the model of its best epoch beside that of its last: the best under PGD-10 on validation images, by
-    /// its last stage that trains the whole network together with its classifier.
-    pub fn keeps_best(&self) -> bool {
-        let trains_classifier = self.finetune.is_some() || self.method.classifier().is_none();
-        self.dataset.validation_images.is_some() && trains_classifier
-    }
-
-    /// The same training with each stage of trained epochs stretched or shortened to `epochs`, and a classifier of at
-    /// most ten times as many.
-    #[must_use]
-    pub fn with_epochs(mut self, epochs: usize) -> Self {
-        self.schedule = self.schedule.stretched_to(epochs);
-        if let Some(finetune) = &mut self.finetune {
-            finetune.schedule = finetune.schedule.clone().stretched_to(epochs);
-        }
-        if let Method::Gacd(gacd) = &mut self.method {
-            let most = gacd.classifier.epochs.min(10 * epochs);
-            gacd.classifier = gacd.classifier.clone().stretched_to(most);
-        }
-        self
-    }
 }
 
 impl RunSpec {
@@ -311,33 +202,6 @@ impl RunSpec {
     }
 }
 
-impl TrainSpec {
-    fn check(&self, problems: &mut Vec<Problem>) {
-        self.method.check(problems);
-        self.schedule.check("schedule", problems);
-        if let Some(fault) = self.normaliser.and_then(|n| n.fault()) {
-            problems.push(Problem::new("normaliser", fault));
-        }
-        let name = self.method_name();
-        if self.method.needs_teacher() && self.teacher.is_none() {
-            problems.push(Problem::new("teacher", format!("{name} needs a teacher: name a model file")));
-        }
-        if !self.method.needs_teacher() && self.teacher.is_some() {
-            problems.push(Problem::new("teacher", format!("{name} has no teacher: remove it")));
-        }
-        if let Some(finetune) = &self.finetune {
-            finetune.attack.check("finetune.attack", problems);
-            finetune.schedule.check("finetune.schedule", problems);
-            if !self.method.needs_teacher() {
-                problems.push(Problem::new("finetune", format!("fine-tuning follows a distillation, not {name}")));
-            }
-        }
-        if self.start_from.is_some() && self.finetune.is_none() {
-            problems.push(Problem::new("start_from", "is for fine-tuning: add `finetune`, or remove it"));
-        }
-    }
-}
-
 impl EvaluateSpec {
     pub(crate) fn check(&self, problems: &mut Vec<Problem>) {
         for (i, attack) in self.attacks.iter().enumerate() {
@@ -352,7 +216,7 @@ impl EvaluateSpec {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::Budget;
+    use crate::{Architecture, Budget, MethodName, Normaliser};
 
     fn spec(method: MethodName) -> RunSpec {
         let mut spec = Budget::Paper.train(method, Architecture::ResNet8, DatasetChoice::all_of("d"), 1);

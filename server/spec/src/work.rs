@@ -53,7 +53,7 @@ impl RunSpec {
                 // Of as many images as it attacks, every model as large as the one that is given.
                 let images = match &spec.analysis {
                     Analysis::Features { images, .. } | Analysis::Gallery { images, .. } => *images as f64,
-                    Analysis::Correlation {} => test,
+                    Analysis::Correlation { .. } => test,
                 };
                 let passes = spec.models.len() as f64 * (4.0 + spec.attack().passes());
                 vec![StageWork { stage: Stage::Evaluate, epochs: 1, macs_per_epoch: images * macs * passes }]

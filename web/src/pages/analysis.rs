@@ -1,7 +1,8 @@
 //! Analyses on pages: maps of features, differences of correlations, galleries.
 
 use retort_spec::{
-    AnalyseSpec, Analysis, AnalysisResult, Answer, CorrelationMaps, Difference, FeatureMaps, Gallery, GalleryImage,
+    AdversarialImages, AnalyseSpec, Analysis, AnalysisResult, Answer, CorrelationMaps, Difference, FeatureMaps,
+    Gallery, GalleryImage, LogitStatistic,
 };
 
 use crate::{
@@ -62,7 +63,7 @@ impl AnalysisView {
     }
 
     pub(super) fn is_correlation(&self) -> bool {
-        matches!(self.spec.analysis, Analysis::Correlation {})
+        matches!(self.spec.analysis, Analysis::Correlation { .. })
     }
 
     pub(super) fn is_gallery(&self) -> bool {
@@ -110,6 +111,27 @@ impl AnalysisView {
     pub(super) fn figure_href(&self, format: figures::FigureFormat) -> String {
         let signed = if self.is_signed { "?correlation=signed" } else { "" };
         format!("/runs/{}/figure.{}{signed}", self.run.label.id, format.extension())
+    }
+
+    /// How the values of its maps are computed, in a few sentences.
+    pub(super) fn correlation_method(&self, maps: &CorrelationMaps) -> String {
+        let Analysis::Correlation { statistic, adversarial } = self.spec.analysis else { return String::new() };
+        let (images, teacher) = (format::count(maps.images), &maps.teacher);
+        let what = match statistic {
+            LogitStatistic::Correlation => {
+                format!("Pearson correlations between the logits of each pair of classes over {images} test images")
+            }
+            LogitStatistic::ClassMean => format!(
+                "Mean logits of each class (columns) over the images of each class (rows), of {images} test images, \
+                 divided by 3; the diagonal is left out"
+            ),
+        };
+        let size = if self.is_signed { "" } else { ", as their size" };
+        let shown = match adversarial {
+            AdversarialImages::Shared => "made on the model and shown to both",
+            AdversarialImages::WhiteBox => "made on each of the two itself",
+        };
+        format!("{what}: those of {teacher} less those of the model{size}. Adversarial images are {shown}.")
     }
 
     pub(super) fn scale(&self, maps: &CorrelationMaps) -> String {

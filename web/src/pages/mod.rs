@@ -24,7 +24,7 @@ pub use error::{ErrorPage, Link};
 pub use models::{ImportForm, ModelPage, ModelRow, ModelsPage};
 pub use new_experiment::{DatasetOption, DeviceOption, ImportedOption, NewExperimentPage, Plan, TeacherOption};
 pub use overview::OverviewPage;
-pub use paper::{PaperPage, PaperParts};
+pub use paper::{FigureSection, FoundAnalysis, PaperPage, PaperParts};
 pub use run::{Attempt, LogLine, RunPage};
 pub use runs::{RunFilter, RunsPage};
 pub use shared::SharedPage;

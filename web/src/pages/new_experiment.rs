@@ -21,6 +21,8 @@ pub struct DatasetOption {
     pub train_images: usize,
     /// Images in its test split.
     pub test_images: usize,
+    /// The names of its classes.
+    pub classes: Vec<String>,
 }
 
 /// A finished run whose model can be the teacher.
@@ -77,6 +79,8 @@ pub struct Plan {
     pub maskings: usize,
     /// Evaluations.
     pub evaluations: usize,
+    /// Analyses.
+    pub analyses: usize,
     /// Seconds that all of it takes on its device, roughly; none when the device's speed is unknown.
     pub seconds: Option<f64>,
     /// The device.
@@ -118,6 +122,12 @@ impl NewExperimentPage {
             }
         }
         attacks
+    }
+
+    /// The classes of the dataset that is chosen.
+    fn classes(&self) -> &[String] {
+        let chosen = self.datasets.iter().find(|dataset| dataset.name == self.form.dataset);
+        chosen.map_or(&[], |dataset| dataset.classes.as_slice())
     }
 
     fn parameters(&self) -> Vec<MethodParameters> {
@@ -194,7 +204,7 @@ impl NewExperimentPage {
 }
 
 /// The fields of the form with their names.
-const FIELDS: [(&str, &str); 18] = [
+const FIELDS: [(&str, &str); 21] = [
     ("title", "Title"),
     ("dataset", "Dataset"),
     ("train_images", "Train images"),
@@ -210,6 +220,9 @@ const FIELDS: [(&str, &str); 18] = [
     ("surrogates", "Attacked through"),
     ("masking_images", "Masking checks"),
     ("probes", "Linear probes"),
+    ("analyses", "Analyses"),
+    ("attacked", "Attacked class"),
+    ("target", "Target class"),
     ("budget", "Budget"),
     ("epochs", "Epochs"),
     ("device", "Device"),
@@ -229,6 +242,7 @@ impl Plan {
             probes: count(RunKind::Probe),
             maskings: count(RunKind::Masking),
             evaluations: count(RunKind::Evaluate),
+            analyses: count(RunKind::Analyse),
             seconds,
             device: spec.device,
         }
@@ -236,7 +250,7 @@ impl Plan {
 
     /// Runs in all.
     pub const fn runs(&self) -> usize {
-        self.teachers + self.students + self.probes + self.evaluations + self.maskings
+        self.teachers + self.students + self.probes + self.evaluations + self.maskings + self.analyses
     }
 }
 
@@ -253,6 +267,7 @@ impl Plan {
             (self.probes, "linear probe", "linear probes"),
             (self.evaluations, "evaluation", "evaluations"),
             (self.maskings, "masking check", "masking checks"),
+            (self.analyses, "analysis", "analyses"),
         ];
         let parts = kinds.into_iter().filter(|k| k.0 > 0).map(|(n, one, many)| format::plural(n, one, many));
         parts.collect::<Vec<_>>().join(" + ")

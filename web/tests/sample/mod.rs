@@ -347,8 +347,18 @@ pub fn form() -> NewExperimentPage {
         problems: vec![],
         plan: Some(Plan::of(&spec, Some(250.0))),
         datasets: vec![
-            DatasetOption { name: "fashion-mnist-5k".into(), train_images: 4_000, test_images: 1_000 },
-            DatasetOption { name: "cifar10".into(), train_images: 50_000, test_images: 10_000 },
+            DatasetOption {
+                name: "fashion-mnist-5k".into(),
+                train_images: 4_000,
+                test_images: 1_000,
+                classes: vec!["Bag".into(), "Coat".into()],
+            },
+            DatasetOption {
+                name: "cifar10".into(),
+                train_images: 50_000,
+                test_images: 10_000,
+                classes: CLASSES.map(str::to_owned).into(),
+            },
         ],
         teachers: vec![TeacherOption {
             run: 12,

@@ -7,7 +7,7 @@ use clap::{Args, Subcommand};
 use retort_engine::{RunFolder, write_atomically};
 use retort_spec::{
     AdversarialImages, AnalyseSpec, AnalysedModel, Analysis, AnalysisResult, BUNDLED_DATASET, DatasetChoice,
-    DeviceName, ModelRef, PixelDistance, RunSpec,
+    DeviceName, LogitStatistic, ModelRef, PixelDistance, RunSpec,
 };
 use retort_web::figures::{FigureFormat, analysis_figure, analysis_finding};
 
@@ -40,13 +40,21 @@ pub enum AnalyseCommand {
         #[arg(long)]
         white_box: bool,
     },
-    /// Differences between the correlations of the first model's logits, the teacher's, and each other's
+    /// Differences between the logits of the first model, the teacher, and each other's, by class and class
     ///
     /// Example: retort analyse correlation --model Teacher=teacher/model.safetensors --model ARD=ard/model.safetensors
     /// --out correlation
     Correlation {
         #[command(flatten)]
         shared: AnalyseArgs,
+
+        /// Compare the mean logits of each class instead of the correlations of logits
+        #[arg(long)]
+        class_mean: bool,
+
+        /// Make adversarial images on each of the two models itself; else those of the second are shown to both
+        #[arg(long)]
+        white_box: bool,
     },
     /// Adversarial images with what each model answers to them
     ///
@@ -117,6 +125,10 @@ fn device(text: &str) -> Result<DeviceName, String> {
     text.parse()
 }
 
+fn made_on(white_box: bool) -> AdversarialImages {
+    if white_box { AdversarialImages::WhiteBox } else { AdversarialImages::Shared }
+}
+
 /// Computes an analysis in its folder, and draws it there.
 ///
 /// # Errors
@@ -124,10 +136,12 @@ fn device(text: &str) -> Result<DeviceName, String> {
 pub fn analyse(command: AnalyseCommand) -> Result<()> {
     let (analysis, shared) = match command {
         AnalyseCommand::Features { shared, attacked, target, images, white_box } => {
-            let adversarial = if white_box { AdversarialImages::WhiteBox } else { AdversarialImages::Shared };
-            (Analysis::Features { attacked, target, images, adversarial }, shared)
+            (Analysis::Features { attacked, target, images, adversarial: made_on(white_box) }, shared)
         }
-        AnalyseCommand::Correlation { shared } => (Analysis::Correlation {}, shared),
+        AnalyseCommand::Correlation { shared, class_mean, white_box } => {
+            let statistic = if class_mean { LogitStatistic::ClassMean } else { LogitStatistic::Correlation };
+            (Analysis::Correlation { statistic, adversarial: made_on(white_box) }, shared)
+        }
         AnalyseCommand::Gallery { shared, classes, images, differ } => {
             (Analysis::Gallery { classes, images, differ }, shared)
         }

@@ -9,7 +9,7 @@ use axum::{
     response::{IntoResponse, Redirect, Response},
 };
 use retort_engine::data::DatasetInfo;
-use retort_spec::{ExperimentSpec, MethodName, ModelRef, PlannedRun, Problem, RunKind, RunState};
+use retort_spec::{Analysis, ExperimentSpec, MethodName, ModelRef, PlannedRun, Problem, RunKind, RunState};
 use retort_store::{Model, Run, StoreError};
 use retort_web::{
     ExperimentForm,
@@ -198,7 +198,7 @@ impl App {
             plan,
             datasets: datasets
                 .into_iter()
-                .map(|d| DatasetOption { name: d.name, train_images: d.train, test_images: d.test })
+                .map(|d| DatasetOption { name: d.name, train_images: d.train, test_images: d.test, classes: d.classes })
                 .collect(),
             teachers: self.teachers().await?,
             imported: self.imported_teachers().await?,
@@ -261,6 +261,7 @@ fn check_dataset(spec: &ExperimentSpec, datasets: &[DatasetInfo], problems: &mut
     for probe in spec.probes.iter().filter(|probe| !datasets.iter().any(|d| d.name == probe.name)) {
         problems.push(Problem::new("probes", format!("“{}” is not among the datasets here", probe.name)));
     }
+    check_classes(spec, dataset, problems);
     let counts = [
         ("train_images", spec.dataset.train_images, dataset.train, "training"),
         ("validation_images", spec.dataset.validation_images, dataset.train, "training"),
@@ -270,6 +271,28 @@ fn check_dataset(spec: &ExperimentSpec, datasets: &[DatasetInfo], problems: &mut
         if wanted.is_some_and(|wanted| wanted > there) {
             let message = format!("{} has {there} {split} images: use at most so many", dataset.title);
             problems.push(Problem::new(field, message));
+        }
+    }
+}
+
+/// Test images of a class that maps of features need at least, for the neighbours of t-SNE.
+const LEAST_MAPPED: usize = 31;
+
+/// Checks that the classes of maps of features are there, with enough images.
+fn check_classes(spec: &ExperimentSpec, dataset: &DatasetInfo, problems: &mut Vec<Problem>) {
+    for analysis in &spec.analyses {
+        for (class, field) in analysis.classes().into_iter().zip(["attacked", "target"]) {
+            if !dataset.classes.iter().any(|known| known == class) {
+                let known = dataset.classes.join(", ");
+                let message = format!("“{class}” is no class of {}: choose from {known}", dataset.name);
+                problems.push(Problem::new(field, message));
+            }
+        }
+        let of_class = spec.dataset.test_images.unwrap_or(dataset.test) / dataset.classes.len().max(1);
+        if matches!(analysis, Analysis::Features { .. }) && of_class < LEAST_MAPPED {
+            let least = LEAST_MAPPED * dataset.classes.len();
+            let message = format!("maps of features need {LEAST_MAPPED} images of a class: use {least} test images");
+            problems.push(Problem::new("test_images", message));
         }
     }
 }

@@ -8,15 +8,19 @@ use axum::{
     http::StatusCode,
     response::{Redirect, Response},
 };
-use retort_spec::{Budget, DeviceName, ExperimentSpec, PaperResult, paper_results, reproduce, reproduce_sweeps};
+use retort_spec::{
+    Budget, Conditions, DeviceName, ExperimentSpec, PaperFigure, PaperResult, RunKind, RunSpec, RunState,
+    paper_results, reproduce,
+};
+use retort_store::Run;
 use retort_web::{
     Compared, RunRow,
-    pages::{PaperPage, PaperParts},
+    pages::{DeviceOption, FoundAnalysis, PaperPage, PaperParts},
 };
 use serde::Deserialize;
 
 use super::{
-    App, Shared,
+    App, Shared, analyses,
     errors::{PageError, Result},
     page,
 };
@@ -30,22 +34,24 @@ const DATASETS: [&str; 3] = ["cifar10", "cifar100", "stl10"];
 #[serde(default)]
 struct LaunchForm {
     budget: String,
+    seeds: String,
+    device: String,
     /// Places in the list of the paper's results.
     result: Vec<usize>,
-    /// The place of one of Figure 2's sweeps.
-    sweep: Option<usize>,
+    /// One of the paper's figures.
+    figure: Option<String>,
 }
 
-/// The tables, with ours beside the paper's.
+/// The tables and figures, with ours beside the paper's.
 pub async fn show(State(app): Shared, RawQuery(query): RawQuery) -> Result<Response> {
     let form: LaunchForm = serde_html_form::from_str(&query.unwrap_or_default()).map_err(|e| unreadable(&e))?;
-    let budget = if form.budget.is_empty() { Budget::Quick } else { form.budget()? };
-    let device = app.first_device();
+    let conditions = form.conditions(&app)?;
     let mut found = Vec::new();
     let experiments = app.store.experiments_on(&DATASETS, EXPERIMENTS).await?;
     let ids: Vec<i64> = experiments.iter().map(|experiment| experiment.id).collect();
-    let mut rows: HashMap<i64, Vec<RunRow>> = HashMap::new();
     let runs = app.store.runs_of_experiments(&ids).await?;
+    let analyses: Vec<Run> = runs.iter().filter(|run| run.kind == RunKind::Analyse).cloned().collect();
+    let mut rows: HashMap<i64, Vec<RunRow>> = HashMap::new();
     for row in app.rows(runs).await? {
         if let Some((id, _)) = row.experiment {
             rows.entry(id).or_default().push(row);
@@ -58,17 +64,21 @@ pub async fn show(State(app): Shared, RawQuery(query): RawQuery) -> Result<Respo
         }
     }
     let compared: Vec<Compared> = found.iter().map(|(id, spec, runs)| Compared { id: *id, spec, runs }).collect();
-    let estimator = app.estimator().await?;
-    let seconds = |specs: &[ExperimentSpec]| specs.iter().map(|spec| estimator.experiment(spec)).sum::<Option<f64>>();
-    let estimate = |places: &[usize]| seconds(&reproduce(places.iter().map(|i| &paper_results()[*i]), budget, device));
+    let (estimator, frame) = (app.estimator().await?, app.frame().await?);
+    let analyses = app.analyses_of_figures(&compared, &analyses).await?;
     let datasets: Vec<String> = app.machine.datasets().await?.into_iter().map(|dataset| dataset.name).collect();
+    let seconds = |specs: &[ExperimentSpec]| specs.iter().map(|spec| estimator.experiment(spec)).sum::<Option<f64>>();
+    let estimate = |places: &[usize]| seconds(&reproduce(places.iter().map(|i| &paper_results()[*i]), &conditions));
+    let devices = app.machine.devices().iter();
     let shown = PaperPage::new(&PaperParts {
-        frame: app.frame().await?,
-        budget,
+        frame,
+        conditions: conditions.clone(),
+        devices: devices.map(|d| DeviceOption { name: d.name, description: d.description.clone() }).collect(),
         compared: &compared,
         datasets: &datasets,
         estimate: &estimate,
-        sweeps: reproduce_sweeps(budget, device).map(|spec| seconds(&[spec])),
+        estimate_figure: &|figure| seconds(&[figure.experiment(&conditions)]),
+        analyses,
     });
     page(StatusCode::OK, &shown)
 }
@@ -76,12 +86,13 @@ pub async fn show(State(app): Shared, RawQuery(query): RawQuery) -> Result<Respo
 /// Launches the experiments that measure the results that were asked for.
 pub async fn launch(State(app): Shared, body: Bytes) -> Result<Redirect> {
     let form: LaunchForm = serde_html_form::from_bytes(&body).map_err(|e| unreadable(&e))?;
-    let (budget, device) = (form.budget()?, app.first_device());
-    let specs: Vec<ExperimentSpec> = if let Some(place) = form.sweep {
-        reproduce_sweeps(budget, device).into_iter().skip(place).take(1).collect()
+    let conditions = form.conditions(&app)?;
+    let specs: Vec<ExperimentSpec> = if let Some(id) = &form.figure {
+        let figure = PaperFigure::of_id(id).ok_or_else(|| unreadable(&format!("there is no figure “{id}”")))?;
+        vec![figure.experiment(&conditions)]
     } else {
         let results: Vec<&PaperResult> = form.result.iter().filter_map(|place| paper_results().get(*place)).collect();
-        reproduce(results, budget, device)
+        reproduce(results, &conditions)
     };
     let datasets = app.machine.datasets().await?;
     for choice in specs.iter().flat_map(|spec| [&spec.dataset].into_iter().chain(&spec.probes)) {
@@ -92,6 +103,9 @@ pub async fn launch(State(app): Shared, body: Bytes) -> Result<Redirect> {
     }
     if specs.is_empty() {
         return Err(PageError::bad_request("It names no result of the paper."));
+    }
+    for spec in &specs {
+        spec.validate().map_err(|e| unreadable(&e))?;
     }
     let mut first = None;
     for spec in &specs {
@@ -109,16 +123,54 @@ fn unreadable(fault: &dyn std::fmt::Display) -> PageError {
 }
 
 impl LaunchForm {
-    fn budget(&self) -> Result<Budget> {
-        self.budget.parse().map_err(|fault: String| unreadable(&fault))
+    /// What is not named is as it is at first: a quick look with one seed, on a GPU if there is one.
+    fn conditions(&self, app: &App) -> Result<Conditions> {
+        let budget = match self.budget.as_str() {
+            "" => Budget::Quick,
+            text => text.parse().map_err(|fault: String| unreadable(&fault))?,
+        };
+        let words = self.seeds.split([',', ';', ' ']).filter(|word| !word.is_empty());
+        let seeds = words.map(|word| word.parse().map_err(|_| unreadable(&format!("“{word}” is not a seed"))));
+        let mut seeds: Vec<u64> = seeds.collect::<Result<_>>()?;
+        if seeds.is_empty() {
+            seeds.push(1);
+        }
+        let devices = || app.machine.devices().iter().map(|device| device.name);
+        let device = match self.device.as_str() {
+            "" => devices().max_by_key(|device| matches!(device, DeviceName::Cuda(0))).unwrap_or(DeviceName::Cpu),
+            text => {
+                let named = text.parse().ok().filter(|name| devices().any(|device| device == *name));
+                named.ok_or_else(|| unreadable(&format!("there is no device “{text}” here")))?
+            }
+        };
+        Ok(Conditions { budget, seeds, device })
     }
 }
 
 impl App {
-    /// Where the paper's experiments compute: on a GPU if there is one.
-    fn first_device(&self) -> DeviceName {
-        let devices = self.machine.devices().iter().map(|device| device.name);
-        devices.max_by_key(|device| matches!(device, DeviceName::Cuda(0))).unwrap_or(DeviceName::Cpu)
+    /// For each figure of the paper that an analysis makes: what ours found at the largest budget, the latest of them.
+    async fn analyses_of_figures<'a>(
+        &self,
+        compared: &'a [Compared<'a>],
+        runs: &[Run],
+    ) -> Result<Vec<FoundAnalysis<'a>>> {
+        let mut found = Vec::new();
+        for figure in PaperFigure::ALL {
+            let mut candidates = Vec::new();
+            for run in runs.iter().filter(|run| run.state == RunState::Finished) {
+                let Some(own) = compared.iter().find(|own| own.id == run.experiment) else { continue };
+                let RunSpec::Analyse(analysis) = run.spec()? else { continue };
+                if figure.is_of(own.spec) && figure.shows(&analysis.analysis) {
+                    candidates.push((own.spec.budget as u8, run.id, own, analysis));
+                }
+            }
+            candidates.sort_by_key(|(budget, run, ..)| (*budget, *run));
+            let Some((_, run, own, analysis)) = candidates.pop() else { continue };
+            if let Some(result) = analyses::found(self.control.folder(run)).await? {
+                found.push(FoundAnalysis { figure, experiment: own.id, spec: own.spec, analysis, result });
+            }
+        }
+        Ok(found)
     }
 }
 
@@ -138,7 +190,7 @@ mod tests {
         for part in [
             "None of the paper&#39;s 62 results is measured here yet.",
             "85.35 / 55.19",
-            "WRN-34-2* → MobileNetV2",
+            r#"colspan="3">Teacher WRN-34-2*<"#,
             "retort data fetch cifar100",
         ] {
             assert!(page.text.contains(part), "{part}: {}", page.text);
@@ -159,7 +211,7 @@ mod tests {
         let site = Site::new().await;
         site.import("cifar10");
         let page = site.get("/paper?budget=smoke").await.text;
-        assert!(page.contains(r#"name="result" value="0""#) && page.contains("Launch what is missing"), "{page}");
+        assert!(page.contains(r#"name="result" value="0""#) && page.contains("All that is missing"), "{page}");
         let answer = site.post("/paper/launch", "budget=smoke&result=12".into()).await;
         assert_eq!(answer.header(header::LOCATION), "/experiments/1");
         let spec = site.store.experiment(1).await.unwrap().spec().unwrap();
@@ -173,8 +225,13 @@ mod tests {
         let answer = site.post("/paper/launch", row.into()).await;
         assert_eq!(answer.header(header::LOCATION), "/experiments");
         assert_eq!(site.store.experiment(3).await.unwrap().spec().unwrap().budget, Budget::Quick);
-        let answer = site.post("/paper/launch", "budget=smoke&sweep=1".into()).await;
+        let answer = site.post("/paper/launch", "budget=smoke&seeds=1,+2&device=cpu&figure=2b".into()).await;
         assert_eq!(answer.header(header::LOCATION), "/experiments/4");
+        let spec = site.store.experiment(4).await.unwrap().spec().unwrap();
+        assert_eq!((spec.sweeps.len(), &spec.seeds[..]), (1, &[1, 2][..]));
+        for wrong in ["budget=smoke&figure=6", "seeds=one&figure=5", "device=cuda:7&figure=5", "seeds=1,1&figure=5"] {
+            assert_eq!(site.post("/paper/launch", wrong.into()).await.status, StatusCode::BAD_REQUEST, "{wrong}");
+        }
         let answer = site.post("/paper/launch", "budget=smoke&result=999".into()).await;
         assert_eq!(answer.status, StatusCode::BAD_REQUEST);
     }

@@ -192,11 +192,19 @@ async fn a_form_with_faults_comes_back_with_what_was_typed_and_launches_nothing(
 #[tokio::test]
 async fn a_form_is_checked_against_what_is_on_this_machine() {
     let site = Site::new().await;
+    let maps = |attacked: &str, target: &str, test_images: &str| ExperimentForm {
+        attacked: attacked.into(),
+        target: target.into(),
+        test_images: test_images.into(),
+        ..ExperimentForm::initial()
+    };
     for (form, words) in [
         (ExperimentForm { dataset: "imagenet".into(), ..ExperimentForm::initial() }, "is not among the datasets here"),
         (ExperimentForm { train_images: "999999".into(), ..ExperimentForm::initial() }, "training images: use at most"),
         (ExperimentForm { device: "cuda:63".into(), ..ExperimentForm::initial() }, "cuda:63 is not on this machine"),
         (ExperimentForm { teacher: "run:7".into(), ..ExperimentForm::initial() }, "run 7 has no finished model"),
+        (maps("Bag", "Hat", ""), "“Hat” is no class of fashion-mnist-5k"),
+        (maps("Bag", "Coat", "100"), "use 310 test images"),
     ] {
         let answer = site.send(&form).await;
         assert_eq!(answer.status, StatusCode::UNPROCESSABLE_ENTITY, "{words}");

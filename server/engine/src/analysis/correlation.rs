@@ -1,8 +1,10 @@
-//! Differences between the correlations of a teacher's logits and those of its students (Figures 3–4; methods.md §7).
+//! Differences between the logits of a teacher and those of its students, by class and class (Figures 3–4; methods.md §7).
 
 use std::ops::ControlFlow;
 
-use retort_spec::{AnalyseSpec, CorrelationMap, CorrelationMaps, Difference};
+use retort_spec::{
+    AdversarialImages, AnalyseSpec, Analysis, CorrelationMap, CorrelationMaps, Difference, LogitStatistic,
+};
 
 use super::{BATCH, Part, load_models, pgd, proceed};
 use crate::{
@@ -44,7 +46,7 @@ pub(super) fn compute(spec: &AnalyseSpec, dataset: &Dataset, context: &mut Conte
     }))
 }
 
-/// The two maps of one student. Adversarial images are made on the student and shown to both.
+/// The two maps of one student.
 fn map(
     name: &str,
     teacher: &mut Network,
@@ -54,8 +56,11 @@ fn map(
     context: &mut Context,
     done: &dyn Fn(f64) -> f64,
 ) -> Part<CorrelationMap> {
+    let Analysis::Correlation { statistic, adversarial } = spec.analysis else {
+        return Err(EngineError::Data("it compares no logits".into()));
+    };
     let classes = dataset.classes.len();
-    let mut sums = [(); 4].map(|()| Correlation::new(classes));
+    let mut sums = [(); 4].map(|()| Sums::new(statistic, classes));
     let all: Vec<usize> = (0..dataset.test.len()).collect();
     let (eps, pgd) = pgd(spec);
     for places in all.chunks(BATCH) {
@@ -64,22 +69,96 @@ fn map(
         }
         let natural = images(&dataset.test, places, &context.device)?;
         let labels: Vec<u8> = places.iter().map(|i| dataset.test.labels[*i]).collect();
-        let start = Starts { seed: spec.seed, purpose: Purpose::Analysis }.uniform(&natural, eps, places, 0)?;
-        let attacked = cross_entropy_pgd(student, &natural, &labels, pgd, start, Statistics::Running)?;
+        let attacked_on = |network: &mut Network| {
+            let start = Starts { seed: spec.seed, purpose: Purpose::Analysis }.uniform(&natural, eps, places, 0)?;
+            cross_entropy_pgd(network, &natural, &labels, pgd, start, Statistics::Running)
+        };
+        let attacked = attacked_on(student)?;
+        let seen_by_teacher = match adversarial {
+            AdversarialImages::Shared => attacked.clone(),
+            AdversarialImages::WhiteBox => attacked_on(teacher)?,
+        };
         let [teacher_natural, student_natural, teacher_attacked, student_attacked] = &mut sums;
-        for (images, teacher_sum, student_sum) in
-            [(&natural, teacher_natural, student_natural), (&attacked, teacher_attacked, student_attacked)]
-        {
-            teacher_sum.add(&teacher.infer(images)?.0.to_vec2::<f32>()?);
-            student_sum.add(&student.infer(images)?.0.to_vec2::<f32>()?);
+        for (network, pairs) in [
+            (&mut *teacher, [(&natural, teacher_natural), (&seen_by_teacher, teacher_attacked)]),
+            (&mut *student, [(&natural, student_natural), (&attacked, student_attacked)]),
+        ] {
+            for (images, sums) in pairs {
+                sums.add(&network.infer(images)?.0.to_vec2::<f32>()?, &labels);
+            }
         }
     }
-    let [teacher_natural, student_natural, teacher_attacked, student_attacked] = sums.map(Correlation::matrix);
+    let [teacher_natural, student_natural, teacher_attacked, student_attacked] = sums.map(Sums::matrix);
     Ok(ControlFlow::Continue(CorrelationMap {
         model: name.to_owned(),
         natural: difference(&teacher_natural, &student_natural, classes),
         adversarial: difference(&teacher_attacked, &student_attacked, classes),
     }))
+}
+
+/// What is gathered from logits that come in batches.
+enum Sums {
+    Correlation(Correlation),
+    ClassMean(ClassMean),
+}
+
+impl Sums {
+    fn new(statistic: LogitStatistic, classes: usize) -> Self {
+        match statistic {
+            LogitStatistic::Correlation => Self::Correlation(Correlation::new(classes)),
+            LogitStatistic::ClassMean => Self::ClassMean(ClassMean::new(classes)),
+        }
+    }
+
+    fn add(&mut self, rows: &[Vec<f32>], labels: &[u8]) {
+        match self {
+            Self::Correlation(sums) => sums.add(rows),
+            Self::ClassMean(sums) => sums.add(rows, labels),
+        }
+    }
+
+    fn matrix(self) -> Vec<f64> {
+        match self {
+            Self::Correlation(sums) => sums.matrix(),
+            Self::ClassMean(sums) => sums.matrix(),
+        }
+    }
+}
+
+/// The mean logits of the images of each class.
+struct ClassMean {
+    classes: usize,
+    counts: Vec<f64>,
+    /// By class of the images and class of the logit.
+    sums: Vec<f64>,
+}
+
+/// By what mean logits are divided, to lie in the range of colours that the notebook chose (methods.md §7).
+const CLASS_MEAN_SCALE: f64 = 3.0;
+
+impl ClassMean {
+    fn new(classes: usize) -> Self {
+        Self { classes, counts: vec![0.0; classes], sums: vec![0.0; classes * classes] }
+    }
+
+    fn add(&mut self, rows: &[Vec<f32>], labels: &[u8]) {
+        for (row, label) in rows.iter().zip(labels) {
+            let class = usize::from(*label);
+            self.counts[class] += 1.0;
+            for (sum, logit) in self.sums[class * self.classes..].iter_mut().zip(row) {
+                *sum += f64::from(*logit);
+            }
+        }
+    }
+
+    /// The means, row after row, with a diagonal of zeros.
+    fn matrix(self) -> Vec<f64> {
+        let mean = |(place, sum): (usize, &f64)| {
+            let (class, logit) = (place / self.classes, place % self.classes);
+            if class == logit { 0.0 } else { sum / self.counts[class].max(1.0) / CLASS_MEAN_SCALE }
+        };
+        self.sums.iter().enumerate().map(mean).collect()
+    }
 }
 
 /// Pearson's correlations between the columns of rows that come in batches.
@@ -125,7 +204,7 @@ impl Correlation {
     }
 }
 
-/// The first correlations less the second, with what sums them up.
+/// The first values less the second, with what sums them up.
 fn difference(teacher: &[f64], student: &[f64], classes: usize) -> Difference {
     let values: Vec<f64> = teacher.iter().zip(student).map(|(t, s)| t - s).collect();
     let off = values.iter().enumerate().filter(|(place, _)| place / classes != place % classes).map(|(_, v)| v.abs());
@@ -161,6 +240,14 @@ mod tests {
             assert!((found - expected).abs() < 1e-6, "{found} {expected}");
         }
         assert_eq!(found[15], 0.0);
+    }
+
+    #[test]
+    fn class_means_are_of_the_images_of_each_class_and_leave_the_diagonal_out() {
+        let mut sums = ClassMean::new(2);
+        sums.add(&[vec![3.0, 6.0], vec![1.0, 12.0]], &[0, 0]);
+        sums.add(&[vec![-6.0, 2.0]], &[1]);
+        assert_eq!(sums.matrix(), [0.0, 3.0, -2.0, 0.0]);
     }
 
     #[test]

@@ -37,7 +37,7 @@ pub(crate) fn run(spec: &AnalyseSpec, dataset: &Dataset, context: &mut Context) 
     context.started(0)?;
     let found = match &spec.analysis {
         Analysis::Features { .. } => features::compute(spec, dataset, context)?.map_continue(AnalysisResult::Features),
-        Analysis::Correlation {} => {
+        Analysis::Correlation { .. } => {
             correlation::compute(spec, dataset, context)?.map_continue(AnalysisResult::Correlation)
         }
         Analysis::Gallery { .. } => gallery::compute(spec, dataset, context)?.map_continue(AnalysisResult::Gallery),

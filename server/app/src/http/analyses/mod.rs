@@ -10,7 +10,7 @@ use axum::{
 };
 use retort_engine::RunFolder;
 use retort_spec::{
-    AdversarialImages, AnalyseSpec, AnalysedModel, Analysis, AnalysisResult, Attack, PixelDistance, PlannedRun,
+    AdversarialImages, AnalyseSpec, AnalysedModel, Analysis, AnalysisResult, Attack, LogitStatistic, PixelDistance,
     RunKind, RunSpec, RunState,
 };
 use retort_store::Run;
@@ -35,6 +35,7 @@ struct AnalysisForm {
     target: String,
     images: String,
     adversarial: String,
+    statistic: String,
     class: Vec<String>,
     differ: bool,
 }
@@ -56,7 +57,7 @@ pub async fn launch(
     let mut chosen: Vec<Candidate> = candidates(&spec, &runs, &with);
     chosen.retain(|candidate| form.model.contains(&candidate.option.value));
     let analysis = form.read().map_err(|message| fault(&message))?;
-    if analysis == (Analysis::Correlation {}) {
+    if matches!(analysis, Analysis::Correlation { .. }) {
         // The others' correlations are taken from the teacher's.
         chosen.sort_by_key(|candidate| !candidate.is_teacher);
     }
@@ -64,22 +65,15 @@ pub async fn launch(
     let is_of_one_seed = chosen.iter().all(|candidate| candidate.seed == first.seed);
     let named =
         |candidate: &Candidate| AnalysedModel { name: candidate.name(is_of_one_seed), model: candidate.model.clone() };
-    let planned = PlannedRun {
-        method: first.method,
-        variant: analysis.title(),
-        architecture: first.architecture,
-        teacher: None,
-        is_teacher: false,
-        needs: Vec::new(),
-        spec: RunSpec::Analyse(AnalyseSpec {
-            analysis,
-            models: chosen.iter().map(named).collect(),
-            dataset: spec.dataset.clone(),
-            eps: spec.attacks.first().map_or(PixelDistance::levels(8.0), Attack::eps),
-            seed: 1,
-            device: spec.device,
-        }),
+    let analysed = AnalyseSpec {
+        analysis,
+        models: chosen.iter().map(named).collect(),
+        dataset: spec.dataset.clone(),
+        eps: spec.attacks.first().map_or(PixelDistance::levels(8.0), Attack::eps),
+        seed: 1,
+        device: spec.device,
     };
+    let planned = analysed.planned(first.method, first.architecture, Vec::new());
     planned.spec.validate().map_err(|e| fault(&e))?;
     app.control.analyse(experiment.id, planned).await?;
     Ok(Redirect::to(&format!("/experiments/{}{}#{}", experiment.id, view.query(), form.analysis)))
@@ -100,17 +94,24 @@ impl AnalysisForm {
             let digits = self.images.trim();
             digits.parse().map_err(|_| format!("“{digits}” is not a number of images"))
         };
+        let adversarial = match self.adversarial.as_str() {
+            "white-box" => AdversarialImages::WhiteBox,
+            _ => AdversarialImages::Shared,
+        };
         match self.analysis.as_str() {
             "features" => Ok(Analysis::Features {
                 attacked: self.attacked.clone(),
                 target: self.target.clone(),
                 images: images()?,
-                adversarial: match self.adversarial.as_str() {
-                    "white-box" => AdversarialImages::WhiteBox,
-                    _ => AdversarialImages::Shared,
-                },
+                adversarial,
             }),
-            "correlation" => Ok(Analysis::Correlation {}),
+            "correlation" => Ok(Analysis::Correlation {
+                statistic: match self.statistic.as_str() {
+                    "class-mean" => LogitStatistic::ClassMean,
+                    _ => LogitStatistic::Correlation,
+                },
+                adversarial,
+            }),
             "gallery" => Ok(Analysis::Gallery {
                 classes: self.class.iter().filter(|class| !class.is_empty()).cloned().collect(),
                 images: images()?,
@@ -135,7 +136,7 @@ impl App {
 }
 
 /// What an analysis left in its folder; none when that cannot be read.
-async fn found(folder: RunFolder) -> Result<Option<AnalysisResult>> {
+pub(super) async fn found(folder: RunFolder) -> Result<Option<AnalysisResult>> {
     let read = move || serde_json::from_slice(&std::fs::read(folder.analysis()).ok()?).ok();
     tokio::task::spawn_blocking(read).await.map_err(|e| PageError::internal(&e))
 }

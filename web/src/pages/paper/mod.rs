@@ -1,14 +1,18 @@
 //! `GET /paper`: the paper's tables with ours beside them, and what is missing.
 
-use std::collections::{HashMap, HashSet};
+mod figures;
+mod ours;
 
 use askama::Template;
-use retort_spec::{Budget, MethodName, PaperResult, PaperTable, paper_results};
-
-use crate::{
-    Frame, Section, format,
-    tables::{Cell, Compared, ComparisonTable, ComparisonView, Row, settings},
+use retort_spec::{
+    AnalyseSpec, AnalysisResult, Conditions, ExperimentSpec, MethodName, PaperFigure, PaperResult, PaperTable,
+    paper_results,
 };
+
+use self::ours::{Candidate, candidates, ours};
+pub use self::{figures::FigureSection, ours::Ours};
+use super::DeviceOption;
+use crate::{Frame, Section, format, tables::Compared};
 
 /// The paper's results, and ours.
 #[derive(Clone, Debug, Template)]
@@ -16,12 +20,14 @@ use crate::{
 pub struct PaperPage {
     /// The header.
     pub frame: Frame,
-    /// The budget of what is launched from here.
-    pub budget: Budget,
+    /// At what is launched from here.
+    pub conditions: Conditions,
+    /// The devices to choose from.
+    pub devices: Vec<DeviceOption>,
     /// The paper's tables.
     pub sections: Vec<PaperSection>,
-    /// Figure 2's parameters, and about how long each sweep takes.
-    pub sweeps: Vec<(&'static str, Option<String>)>,
+    /// The paper's figures.
+    pub figures: Vec<FigureSection>,
     /// Datasets of the paper that are not here.
     pub missing: Vec<&'static str>,
 }
@@ -34,11 +40,20 @@ pub struct PaperSection {
     /// Its title.
     pub title: &'static str,
     /// The heads of its columns.
-    pub columns: Vec<String>,
+    pub columns: Vec<PaperColumn>,
     /// Its rows.
     pub rows: Vec<PaperRow>,
     /// Launches what is missing of it.
     pub launch: Option<Launch>,
+}
+
+/// The head of a column.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PaperColumn {
+    /// What columns beside each other share: the teacher. Empty where they share nothing.
+    pub group: String,
+    /// What it is of: the student, the teacher or the dataset.
+    pub name: String,
 }
 
 /// A row of a table.
@@ -65,19 +80,6 @@ pub struct PaperCell {
     pub launch: Option<Launch>,
 }
 
-/// Our numbers for a cell.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Ours {
-    /// The natural accuracy, and the adversarial one where it was measured.
-    pub cells: [Option<Cell>; 2],
-    /// Ours less the paper's.
-    pub differences: [Option<f64>; 2],
-    /// The experiment, or the first of those that share the row.
-    pub experiment: i64,
-    /// At which budget, over how many seeds.
-    pub made: String,
-}
-
 /// What a button launches.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Launch {
@@ -91,16 +93,34 @@ pub struct Launch {
 pub struct PaperParts<'a> {
     /// The header.
     pub frame: Frame,
-    /// The budget of what is launched from here.
-    pub budget: Budget,
+    /// At what is launched from here.
+    pub conditions: Conditions,
+    /// The devices to choose from.
+    pub devices: Vec<DeviceOption>,
     /// The experiments whose results may stand beside the paper's.
     pub compared: &'a [Compared<'a>],
     /// The names of the datasets that are here.
     pub datasets: &'a [String],
     /// Seconds that results take to measure.
     pub estimate: &'a dyn Fn(&[usize]) -> Option<f64>,
-    /// Seconds that each of Figure 2's sweeps takes.
-    pub sweeps: [Option<f64>; 2],
+    /// Seconds that the experiment of a figure takes.
+    pub estimate_figure: &'a dyn Fn(PaperFigure) -> Option<f64>,
+    /// The analyses that may stand for the paper's: for each figure the one at the largest budget.
+    pub analyses: Vec<FoundAnalysis<'a>>,
+}
+
+/// What an analysis of ours found.
+pub struct FoundAnalysis<'a> {
+    /// The figure that it stands for.
+    pub figure: PaperFigure,
+    /// Its experiment.
+    pub experiment: i64,
+    /// The experiment's question.
+    pub spec: &'a ExperimentSpec,
+    /// What it computes.
+    pub analysis: AnalyseSpec,
+    /// What it found.
+    pub result: AnalysisResult,
 }
 
 impl PaperPage {
@@ -114,15 +134,13 @@ impl PaperPage {
                 missing.push(&result.dataset);
             }
         }
-        let words = |seconds: Option<f64>| seconds.map(format::estimate);
-        let has_cifar10 = parts.datasets.iter().any(|name| name == "cifar10");
-        let sweeps = ["negatives k", "temperature T"].into_iter().zip(parts.sweeps.map(words));
-        let candidates = parts.candidates();
+        let candidates = candidates(parts.compared);
         Self {
             frame: parts.frame,
-            budget: parts.budget,
+            conditions: parts.conditions.clone(),
+            devices: parts.devices.clone(),
             sections: PaperTable::ALL.map(|table| parts.section(table, &candidates)).into(),
-            sweeps: if has_cifar10 { sweeps.collect() } else { Vec::new() },
+            figures: PaperFigure::ALL.map(|figure| FigureSection::new(figure, parts, &candidates)).into(),
             missing,
         }
     }
@@ -138,8 +156,39 @@ impl PaperPage {
         }
     }
 
+    /// The seeds as they are typed.
+    fn seeds(&self) -> String {
+        self.conditions.seeds.iter().map(u64::to_string).collect::<Vec<_>>().join(", ")
+    }
+
+    fn is_device(&self, device: &DeviceOption) -> bool {
+        device.name == self.conditions.device
+    }
+
     fn pair(cells: [f64; 2]) -> String {
         cells.map(format::percent).join(" / ")
+    }
+}
+
+impl PaperSection {
+    /// What columns beside each other share, each with how many they are; nothing where none does.
+    fn groups(&self) -> Vec<(&str, usize)> {
+        let mut groups: Vec<(&str, usize)> = Vec::new();
+        for column in &self.columns {
+            match groups.last_mut().filter(|(group, _)| *group == column.group) {
+                Some((_, count)) => *count += 1,
+                None => groups.push((&column.group, 1)),
+            }
+        }
+        groups.retain(|(group, _)| !group.is_empty());
+        groups
+    }
+}
+
+impl Launch {
+    /// How long it takes, without the word that says that nobody knows exactly.
+    fn short(&self) -> &str {
+        self.time.as_deref().map_or("launch", |time| time.strip_prefix("about ").unwrap_or(time))
     }
 }
 
@@ -150,65 +199,16 @@ impl PaperCell {
     }
 }
 
-impl Ours {
-    fn numbers(&self) -> String {
-        let number = |cell: &Option<Cell>| cell.as_ref().map_or_else(|| "–".into(), Cell::value);
-        self.cells.each_ref().map(number).join(" / ")
-    }
-
-    fn differences(&self) -> String {
-        self.differences.map(|d| d.map_or_else(|| "–".into(), format::signed)).join(" / ")
-    }
-}
-
-/// A table of ours with what it was made at.
-struct Candidate {
-    table: ComparisonTable,
-    budget: Budget,
-    made: String,
-    experiment: i64,
-    dataset: String,
-    /// Whether it is of linear probes.
-    is_probe: bool,
-}
-
 impl PaperParts<'_> {
     fn has(&self, result: &PaperResult) -> bool {
         let own = self.datasets.contains(&result.dataset);
         own && (result.table != PaperTable::Transfer || self.datasets.iter().any(|name| name == "cifar10"))
     }
 
-    fn candidates(&self) -> Vec<Candidate> {
-        let mut candidates = Vec::new();
-        let view = ComparisonView::default();
-        for members in settings(self.compared) {
-            let spec = members[0].spec;
-            let epochs = spec.epochs.map(|n| format!(", {}", format::plural(n, "epoch", "epochs"))).unwrap_or_default();
-            let images =
-                spec.dataset.train_images.map(|n| format!(", {} images", format::count(n))).unwrap_or_default();
-            let made = format!("{} budget{epochs}{images}", spec.budget);
-            let one = |table, dataset: &str, is_probe| Candidate {
-                table,
-                budget: spec.budget,
-                made: made.clone(),
-                experiment: members[0].id,
-                dataset: dataset.to_owned(),
-                is_probe,
-            };
-            candidates.push(one(ComparisonTable::new(&members, &view, &HashMap::new()), &spec.dataset.name, false));
-            let probes: HashSet<&str> =
-                members.iter().flat_map(|member| &member.spec.probes).map(|probe| probe.name.as_str()).collect();
-            for name in probes {
-                candidates.push(one(ComparisonTable::probes(&members, &view, name), name, true));
-            }
-        }
-        candidates
-    }
-
     fn section(&self, table: PaperTable, candidates: &[Candidate]) -> PaperSection {
         let results: Vec<(usize, &PaperResult)> =
             paper_results().iter().enumerate().filter(|(_, result)| result.table == table).collect();
-        let (mut columns, mut names): (Vec<String>, Vec<(MethodName, &str)>) = (Vec::new(), Vec::new());
+        let (mut columns, mut names): (Vec<PaperColumn>, Vec<(MethodName, &str)>) = (Vec::new(), Vec::new());
         for (_, result) in &results {
             let (column, name) = (column(result), (result.method, result.variant.as_str()));
             if !columns.contains(&column) {
@@ -256,12 +256,13 @@ impl PaperParts<'_> {
 }
 
 /// What stands at the head of a result's column.
-fn column(result: &PaperResult) -> String {
-    match (result.table, result.student) {
-        (PaperTable::Transfer, _) => result.dataset.clone(),
-        (_, None) => format!("{} on {}", printed(result.teacher), result.dataset),
-        (_, Some(student)) => format!("{} → {}", printed(result.teacher), printed(student)),
-    }
+fn column(result: &PaperResult) -> PaperColumn {
+    let (group, name) = match (result.table, result.student) {
+        (PaperTable::Transfer, _) => (String::new(), result.dataset.clone()),
+        (_, None) => (String::new(), format!("{} on {}", printed(result.teacher), result.dataset)),
+        (_, Some(student)) => (format!("Teacher {}", printed(result.teacher)), printed(student)),
+    };
+    PaperColumn { group, name }
 }
 
 /// A network as the paper prints it, with a mark where it most likely means another.
@@ -278,47 +279,4 @@ const fn title(table: PaperTable) -> &'static str {
         PaperTable::Transfer => "Table 4: linear probes of CIFAR-10 models, PGD-7",
         PaperTable::Ablation => "Ablation: sample weights, ResNet-18 to WRN-34-10",
     }
-}
-
-/// Our row for a result: of those that there are, the one at the largest budget with the most seeds.
-fn ours(result: &PaperResult, candidates: &[Candidate]) -> Option<Ours> {
-    let is_probe = result.table == PaperTable::Transfer;
-    let is_row = |row: &&Row, is_teacher: bool| {
-        // A teacher of the paper may have been trained here as a student without one.
-        let alone = result.student.is_none() && !is_teacher && row.method == result.method;
-        let student = if is_teacher || alone { None } else { Some(row.architecture) };
-        let teacher = if alone { row.architecture } else { row.teacher };
-        row.name != "imported"
-            && (row.method, row.variant.as_str()) == (result.method, result.variant.as_str())
-            && result.is_of(teacher, student)
-    };
-    let mut found: Vec<(&Candidate, &Row)> = Vec::new();
-    for candidate in candidates.iter().filter(|c| c.is_probe == is_probe && c.dataset == result.dataset) {
-        for group in &candidate.table.groups {
-            found.extend(group.rows.iter().filter(|row| is_row(row, group.is_teacher)).map(|row| (candidate, row)));
-        }
-    }
-    found.retain(|(_, row)| row.has_numbers());
-    let cells = |candidate: &Candidate, row: &Row| {
-        let columns = || candidate.table.columns.iter().zip(&row.cells);
-        let adversarial = columns().find(|(column, _)| column.is_some() && result.accuracy(column.as_ref()).is_some());
-        let natural = columns().find(|(column, _)| column.is_none());
-        [natural, adversarial].map(|found| found.and_then(|(_, cell)| cell.clone()))
-    };
-    // What lacks a number stands back behind what has both.
-    let rank = |candidate: &Candidate, row: &Row| {
-        let cells = cells(candidate, row);
-        let seeds = cells[0].as_ref().map_or(0, Cell::seeds);
-        (cells.iter().flatten().count(), candidate.budget as u8, seeds)
-    };
-    let (candidate, row) = found.into_iter().max_by_key(|(candidate, row)| rank(candidate, row))?;
-    let cells = cells(candidate, row);
-    let seeds = cells[0].as_ref().map_or(0, Cell::seeds);
-    let less = |cell: &Option<Cell>, paper: f64| cell.as_ref().map(|cell| cell.mean - paper);
-    Some(Ours {
-        differences: [less(&cells[0], result.natural), less(&cells[1], result.adversarial)],
-        cells,
-        experiment: candidate.experiment,
-        made: format!("{}, {}", candidate.made, format::plural(seeds, "seed", "seeds")),
-    })
 }

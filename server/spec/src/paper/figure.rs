@@ -1,0 +1,192 @@
+//! The paper's figures, and the experiments that make them.
+
+use super::Conditions;
+use crate::{AdversarialImages, Analysis, Architecture, ExperimentSpec, MethodName, Surrogate, Sweep, TeacherChoice};
+
+/// A figure of the paper.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum PaperFigure {
+    /// Figure 2a: GACD's accuracies against the number of negatives.
+    Negatives,
+    /// Figure 2b: GACD's accuracies against the temperature.
+    Temperature,
+    /// Figures 3 and 4: differences between the logit correlations of the teacher and of its students, on natural and on
+    /// adversarial images.
+    Correlation,
+    /// Figure 5: t-SNE maps of birds, trucks, and adversarial trucks.
+    Features,
+}
+
+impl PaperFigure {
+    /// All of them, in the paper's order.
+    pub const ALL: [Self; 4] = [Self::Negatives, Self::Temperature, Self::Correlation, Self::Features];
+
+    /// The name in addresses.
+    pub const fn id(self) -> &'static str {
+        match self {
+            Self::Negatives => "2a",
+            Self::Temperature => "2b",
+            Self::Correlation => "3-4",
+            Self::Features => "5",
+        }
+    }
+
+    /// The figure of this name.
+    pub fn of_id(id: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|figure| figure.id() == id)
+    }
+
+    /// What it shows.
+    pub const fn title(self) -> &'static str {
+        match self {
+            Self::Negatives => "Figure 2a: GACD against the number of negatives k",
+            Self::Temperature => "Figure 2b: GACD against the temperature T",
+            Self::Correlation => "Figures 3 and 4: correlation differences, natural and adversarial",
+            Self::Features => "Figure 5: t-SNE of birds, trucks and adversarial trucks",
+        }
+    }
+
+    /// What the paper finds in it, where it prints no numbers.
+    pub const fn claim(self) -> &'static str {
+        match self {
+            Self::Negatives => {
+                "Adversarial accuracy rises with k and is highest at k = 16,384; natural accuracy falls."
+            }
+            Self::Temperature => "Natural and adversarial accuracy are both best at T = 0.1.",
+            Self::Correlation => {
+                "GACD's student is nearer to the teacher than ARD's, on natural and on adversarial images."
+            }
+            Self::Features => {
+                "GACD separates birds and trucks better than ARD does, and adversarial trucks stay with the trucks."
+            }
+        }
+    }
+
+    /// The dataset.
+    pub const fn dataset(self) -> &'static str {
+        match self {
+            Self::Correlation => "cifar100",
+            Self::Negatives | Self::Temperature | Self::Features => "cifar10",
+        }
+    }
+
+    /// The teacher and the student. The paper does not name those of Figure 5: they are of its first table.
+    pub const fn networks(self) -> (Architecture, Architecture) {
+        match self {
+            Self::Correlation => (Architecture::Wrn40x2, Architecture::Wrn16x2),
+            Self::Negatives | Self::Temperature | Self::Features => (Architecture::ResNet18, Architecture::ResNet18),
+        }
+    }
+
+    /// The experiment that makes it.
+    pub fn experiment(self, conditions: &Conditions) -> ExperimentSpec {
+        let (teacher, student) = self.networks();
+        let sweep = |path: &str, values: &[&str]| Sweep {
+            method: MethodName::Gacd,
+            path: path.into(),
+            values: values.iter().map(|value| (*value).to_owned()).collect(),
+        };
+        let both = vec![MethodName::Ard, MethodName::Gacd];
+        let (methods, sweeps, surrogates, analyses) = match self {
+            Self::Negatives => {
+                let sweep = sweep(NEGATIVES, &["16", "64", "256", "1024", "4096", "16384"]);
+                (vec![MethodName::Gacd], vec![sweep], vec![], vec![])
+            }
+            Self::Temperature => {
+                let sweep = sweep(TEMPERATURE, &["0.02", "0.05", "0.07", "0.1", "0.2"]);
+                (vec![MethodName::Gacd], vec![sweep], vec![], vec![])
+            }
+            Self::Correlation => (both, vec![], vec![], vec![Analysis::correlation()]),
+            Self::Features => {
+                let natural = Surrogate { method: MethodName::Natural, architecture: student };
+                let analysis = Analysis::Features {
+                    attacked: "truck".into(),
+                    target: "bird".into(),
+                    images: 100,
+                    adversarial: AdversarialImages::Shared,
+                };
+                (both, vec![], vec![natural], vec![analysis])
+            }
+        };
+        ExperimentSpec {
+            title: format!("Paper: {}", self.title()),
+            teacher: TeacherChoice::Train(teacher),
+            students: vec![student],
+            methods,
+            sweeps,
+            surrogates,
+            analyses,
+            ..conditions.experiment(self.dataset())
+        }
+    }
+
+    /// Whether an experiment is of its networks and images.
+    pub fn is_of(self, spec: &ExperimentSpec) -> bool {
+        let (teacher, student) = self.networks();
+        spec.dataset.name == self.dataset()
+            && spec.teacher.architecture() == teacher
+            && spec.students.contains(&student)
+    }
+
+    /// The parameter that it sweeps, of GACD.
+    pub const fn swept(self) -> Option<&'static str> {
+        match self {
+            Self::Negatives => Some(NEGATIVES),
+            Self::Temperature => Some(TEMPERATURE),
+            Self::Correlation | Self::Features => None,
+        }
+    }
+
+    /// Whether an analysis is the one that it shows.
+    pub fn shows(self, analysis: &Analysis) -> bool {
+        match (self, analysis) {
+            (Self::Correlation, Analysis::Correlation { .. }) => *analysis == Analysis::correlation(),
+            (Self::Features, Analysis::Features { attacked, target, adversarial, .. }) => {
+                (attacked.as_str(), target.as_str(), *adversarial) == ("truck", "bird", AdversarialImages::Shared)
+            }
+            _ => false,
+        }
+    }
+}
+
+const NEGATIVES: &str = "method.negatives";
+const TEMPERATURE: &str = "method.temperature";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Budget, DeviceName};
+
+    fn at(budget: Budget) -> Conditions {
+        Conditions { budget, seeds: vec![1], device: DeviceName::Cpu }
+    }
+
+    #[test]
+    fn a_figure_is_made_by_an_experiment_that_is_of_it() {
+        for figure in PaperFigure::ALL {
+            assert_eq!(PaperFigure::of_id(figure.id()), Some(figure));
+            for budget in Budget::ALL {
+                let spec = figure.experiment(&at(budget));
+                spec.validate().unwrap();
+                assert!(figure.is_of(&spec), "{figure:?}");
+                let swept = spec.sweeps.first().map(|sweep| sweep.path.as_str());
+                assert_eq!(swept, figure.swept());
+                assert_eq!(spec.analyses.iter().filter(|a| figure.shows(a)).count(), usize::from(swept.is_none()));
+            }
+        }
+        let plan = PaperFigure::Features.experiment(&at(Budget::Paper)).expand();
+        let Some(crate::RunSpec::Analyse(last)) = plan.last().map(|run| &run.spec) else { panic!("it ends in maps") };
+        let names: Vec<_> = last.models.iter().map(|model| model.name.as_str()).collect();
+        assert_eq!(names, ["Natural", "Teacher", "ARD", "GACD"]);
+    }
+
+    #[test]
+    fn the_smallest_budget_takes_few_images_and_the_others_all() {
+        let images = |budget| {
+            let spec = PaperFigure::Features.experiment(&at(budget));
+            (spec.dataset.train_images, spec.dataset.test_images)
+        };
+        assert_eq!(images(Budget::Smoke), (Some(2_000), Some(1_000)));
+        assert_eq!(images(Budget::Quick), (None, None));
+    }
+}

@@ -1,0 +1,194 @@
+//! Facts about plans.
+
+use super::*;
+use crate::{DatasetChoice, Method, Sweep};
+
+fn sweep(method: MethodName, path: &str, values: &[&str]) -> Sweep {
+    Sweep { method, path: path.into(), values: values.iter().map(|v| (*v).to_owned()).collect() }
+}
+
+fn trained(plan: &[PlannedRun]) -> Vec<(&PlannedRun, &crate::TrainSpec)> {
+    let mut trained = Vec::new();
+    for run in plan {
+        if let RunSpec::Train(spec) = &run.spec {
+            trained.push((run, spec));
+        }
+    }
+    trained
+}
+
+#[test]
+fn the_demo_expands_to_a_teacher_three_students_and_their_evaluations() {
+    let plan = ExperimentSpec::demo().expand();
+    assert_eq!(trained(&plan).iter().map(|t| t.0.method.id()).collect::<Vec<_>>(), ["pgd-at", "kd", "ard", "gacd+aft"]);
+    assert_eq!(plan.len(), 8);
+    assert!(plan.iter().all(|r| r.spec.validate().is_ok()));
+}
+
+#[test]
+fn every_run_stands_after_those_that_it_needs() {
+    let spec = ExperimentSpec {
+        methods: MethodName::ALL.to_vec(),
+        seeds: vec![1, 2],
+        surrogates: vec![Surrogate { method: MethodName::Natural, architecture: Architecture::ResNet8 }],
+        probes: vec![DatasetChoice::all_of("stl10")],
+        ..ExperimentSpec::demo()
+    };
+    let plan = spec.expand();
+    for (index, run) in plan.iter().enumerate() {
+        assert!(run.needs.iter().all(|need| *need < index));
+    }
+    // A seed has a teacher, a surrogate and nine students; all but the surrogate are evaluated, probed, and that too.
+    assert_eq!(plan.len(), 2 * (11 + 10 * 3));
+}
+
+#[test]
+fn fine_tuning_starts_from_the_model_of_the_same_student_seed_and_variant() {
+    let methods = vec![MethodName::GacdAft, MethodName::Gacd];
+    let sweeps = vec![
+        sweep(MethodName::Gacd, "method.temperature", &["0.05", "0.2"]),
+        sweep(MethodName::GacdAft, "finetune.schedule.learning_rate", &["0.1", "0.01"]),
+    ];
+    let spec = ExperimentSpec { methods, sweeps, ..ExperimentSpec::demo() };
+    spec.validate().unwrap();
+    let plan = spec.expand();
+    let temperature = |spec: &crate::TrainSpec| spec.parameter("method.temperature").unwrap();
+    let tuned: Vec<_> = trained(&plan).into_iter().filter(|t| t.0.method == MethodName::GacdAft).collect();
+    assert_eq!(tuned.len(), 4);
+    for (run, spec) in tuned {
+        let Some(ModelRef::Planned(before)) = spec.start_from else { panic!("it starts from a GACD model") };
+        let RunSpec::Train(before_spec) = &plan[before].spec else { panic!("that is a training") };
+        assert_eq!((plan[before].method, temperature(before_spec)), (MethodName::Gacd, temperature(spec)));
+        assert!(run.needs.contains(&before) && run.variant.starts_with("temperature T "), "{}", run.variant);
+        assert!(run.variant.contains("learning rate "), "{}", run.variant);
+    }
+}
+
+#[test]
+fn a_preset_keeps_its_proportions_and_what_is_set_by_hand_stands() {
+    let sweeps = vec![
+        sweep(MethodName::Kd, "preset", &["repdistiller"]),
+        sweep(MethodName::Kd, "schedule.learning_rate", &["0.02"]),
+    ];
+    let spec = ExperimentSpec { methods: vec![MethodName::Kd], sweeps, epochs: None, ..ExperimentSpec::demo() };
+    spec.validate().unwrap();
+    let plan = spec.expand();
+    let (run, kd) = trained(&plan)[1];
+    assert_eq!(run.variant, "repdistiller, learning rate 0.02");
+    // 240 epochs at a fortieth; the milestones at 150, 180 and 210.
+    assert_eq!((kd.schedule.epochs, kd.schedule.milestones.as_slice()), (6, &[4, 5, 5][..]));
+    let Method::Kd { temperature, .. } = kd.method else { panic!("it is KD") };
+    assert!((temperature - 4.0).abs() < 1e-12 && (kd.schedule.learning_rate - 0.02).abs() < 1e-12);
+}
+
+#[test]
+fn with_a_validation_split_the_best_epoch_is_evaluated_too_and_teaches() {
+    let dataset = DatasetChoice { validation_images: Some(100), ..DatasetChoice::all_of("d") };
+    let methods = vec![MethodName::Ard, MethodName::Gacd];
+    let plan = ExperimentSpec { dataset, methods, ..ExperimentSpec::demo() }.expand();
+    let evaluated: Vec<_> = plan.iter().filter(|r| matches!(r.spec, RunSpec::Evaluate(_))).collect();
+    let names: Vec<_> = evaluated.iter().map(|r| format!("{} {}", r.method.id(), r.variant)).collect();
+    assert_eq!(names, ["pgd-at ", "pgd-at best epoch", "ard ", "ard best epoch", "gacd "]);
+    let (_, ard) = trained(&plan)[1];
+    assert_eq!(ard.teacher, Some(ModelRef::Best(Box::new(ModelRef::Planned(0)))));
+}
+
+#[test]
+fn students_of_an_imported_teacher_wait_for_nothing() {
+    let teacher = TeacherChoice::Imported { id: 7, architecture: Architecture::ResNet18 };
+    let plan = ExperimentSpec { teacher, ..ExperimentSpec::demo() }.expand();
+    let RunSpec::Evaluate(evaluation) = &plan[0].spec else { panic!("the teacher is evaluated first") };
+    assert_eq!((&evaluation.model, plan[0].is_teacher), (&ModelRef::Imported(7), true));
+    let students: Vec<_> = plan.iter().filter(|r| matches!(r.spec, RunSpec::Train(_))).collect();
+    assert!(students.len() == 3 && students.iter().all(|r| r.needs.is_empty()));
+    assert!(students.iter().all(|r| r.teacher == Some(Architecture::ResNet18)));
+}
+
+#[test]
+fn every_model_is_checked_for_masking_where_that_is_asked_for() {
+    let surrogates = vec![Surrogate { method: MethodName::Natural, architecture: Architecture::ResNet8 }];
+    let spec = ExperimentSpec { masking_images: Some(100), surrogates, ..ExperimentSpec::demo() };
+    let plan = spec.expand();
+    let checked: Vec<_> = plan.iter().filter(|r| matches!(r.spec, RunSpec::Masking(_))).collect();
+    let methods: Vec<_> = checked.iter().map(|r| r.method.id()).collect();
+    assert_eq!(methods, ["pgd-at", "kd", "ard", "gacd+aft"]);
+    let RunSpec::Masking(masking) = &checked[1].spec else { panic!("it checks") };
+    assert_eq!((masking.dataset.test_images, masking.transfers.len()), (Some(100), 1));
+    // The student and the surrogate.
+    assert_eq!(checked[1].needs.len(), 2);
+    assert!(plan.iter().all(|r| r.spec.validate().is_ok()));
+}
+
+#[test]
+fn every_network_that_is_trained_has_the_experiments_normaliser() {
+    let normaliser = Some(crate::Normaliser::PRESETS[0].1);
+    let plan = ExperimentSpec { normaliser, ..ExperimentSpec::demo() }.expand();
+    assert!(trained(&plan).iter().all(|(_, spec)| spec.normaliser == normaliser));
+}
+
+#[test]
+fn a_surrogate_attacks_every_model_but_itself() {
+    let surrogates = [MethodName::Natural, MethodName::PgdAt]
+        .map(|method| Surrogate { method, architecture: Architecture::ResNet8 });
+    let spec = ExperimentSpec { surrogates: surrogates.to_vec(), ..ExperimentSpec::demo() };
+    let plan = spec.expand();
+    // The teacher is the PGD-AT surrogate.
+    assert_eq!(trained(&plan).len(), 5);
+    let attacks: Vec<Vec<String>> = plan
+        .iter()
+        .filter_map(|r| match &r.spec {
+            RunSpec::Evaluate(spec) => Some(spec.attacks.iter().map(ToString::to_string).collect()),
+            _ => None,
+        })
+        .collect();
+    assert_eq!(attacks[0], ["PGD-20", "PGD-20 on Natural ResNet-8"]);
+    assert_eq!(attacks[1], ["PGD-20", "PGD-20 on Natural ResNet-8", "PGD-20 on PGD-AT ResNet-8"]);
+}
+
+#[test]
+fn analyses_are_of_the_first_seed_and_student_and_wait_for_their_models() {
+    let features = Analysis::Features {
+        attacked: "Bag".into(),
+        target: "Coat".into(),
+        images: 100,
+        adversarial: crate::AdversarialImages::Shared,
+    };
+    let gallery = Analysis::Gallery { classes: vec![], images: 10, differ: false };
+    let spec = ExperimentSpec {
+        methods: vec![MethodName::Gacd, MethodName::Ard],
+        students: vec![Architecture::ResNet20, Architecture::ResNet8],
+        seeds: vec![3, 4],
+        surrogates: vec![Surrogate { method: MethodName::Natural, architecture: Architecture::ResNet8 }],
+        sweeps: vec![sweep(MethodName::Gacd, "method.temperature", &["0.05", "0.2"])],
+        analyses: vec![features, Analysis::correlation(), gallery],
+        ..ExperimentSpec::demo()
+    };
+    spec.validate().unwrap();
+    let plan = spec.expand();
+    let mut found = Vec::new();
+    for (index, run) in plan.iter().enumerate() {
+        if let RunSpec::Analyse(spec) = &run.spec {
+            run.spec.validate().unwrap();
+            assert!(run.needs.iter().all(|need| *need < index && plan[*need].spec.seed() == 3));
+            assert_eq!(run.needs.len(), spec.models.len());
+            found.push(spec.models.iter().map(|model| model.name.as_str()).collect::<Vec<_>>());
+        }
+    }
+    let students = ["ARD", "GACD, temperature T 0.05"];
+    assert_eq!(
+        found,
+        [[&["Natural", "Teacher"], &students[..]].concat(), [&["Teacher"], &students[..]].concat(), students.into()]
+    );
+    assert!(plan.iter().all(|run| !run.needs.iter().any(|need| matches!(plan[*need].spec, RunSpec::Analyse(_)))));
+}
+
+#[test]
+fn differences_from_a_teacher_are_refused_without_one() {
+    let spec = ExperimentSpec {
+        methods: vec![MethodName::PgdAt],
+        analyses: vec![Analysis::correlation()],
+        ..ExperimentSpec::demo()
+    };
+    let crate::Invalid(problems) = spec.validate().unwrap_err();
+    assert_eq!(problems[0].field, "analyses");
+}
