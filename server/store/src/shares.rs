@@ -95,6 +95,17 @@ impl Store {
         Ok(latest.bind(limit).fetch_all(self.readers()).await?)
     }
 
+    /// The hashes of the tokens of shares that have ended.
+    ///
+    /// # Errors
+    /// When the database refuses.
+    pub async fn ended_shares(&self, now: Timestamp) -> Result<Vec<String>> {
+        let ended = sqlx::query_scalar(
+            "SELECT token_hash FROM shares WHERE revoked_at IS NOT NULL OR expires_at <= ? ORDER BY id",
+        );
+        Ok(ended.bind(time_text(now)).fetch_all(self.readers()).await?)
+    }
+
     /// Notes that a share was opened.
     ///
     /// # Errors
@@ -148,6 +159,9 @@ mod tests {
         let hashes: Vec<_> =
             store.shares_of_experiment(7, 9).await.unwrap().into_iter().map(|s| s.token_hash).collect();
         assert_eq!(hashes, ["bb", "aa"]);
+        store.create_share(8, "dd", "", Some(now + hour)).await.unwrap();
+        assert_eq!(store.ended_shares(now).await.unwrap(), ["aa"]);
+        assert_eq!(store.ended_shares(now + hour).await.unwrap(), ["aa", "dd"]);
         assert!(store.share_by_hash("cc").await.unwrap().is_none());
         assert!(matches!(store.revoke_share(99).await, Err(StoreError::NotFound { .. })));
     }

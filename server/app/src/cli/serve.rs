@@ -88,6 +88,9 @@ impl Server {
         let address = listener.local_addr()?;
         let data = DataFolder::open(&args.data)?;
         let store = Store::open(&data.database()).await?;
+        if let Err(error) = http::tidy_shares(&store, data.root()).await {
+            tracing::warn!("what is left of ended shares stays: {error:#}");
+        }
         let live = Live::new();
         let control = Control::new(store.clone(), live.clone(), &data.runs(), &data.models());
         let executor = LocalExecutor::new(&data.datasets()).context("finding the program to start workers with")?;

@@ -42,6 +42,7 @@ use errors::{PageError, Result};
 
 pub use demo::launch_demo;
 pub use guard::Hosts;
+pub use shares::tidy as tidy_shares;
 
 /// What every page can ask.
 #[derive(Debug)]

@@ -3,6 +3,7 @@
 mod snapshot;
 #[cfg(test)]
 mod tests;
+mod tidy;
 
 use std::path::PathBuf;
 
@@ -24,6 +25,7 @@ use serde::Deserialize;
 use sha2::{Digest, Sha256};
 
 use self::snapshot::{Snapshot, day, keep, of_comparison, of_run, picture};
+pub use self::tidy::tidy;
 use super::{
     App, Shared, assets,
     errors::{PageError, Result},
@@ -33,12 +35,17 @@ use super::{
 
 /// Bytes of a token: nobody guesses so many.
 const TOKEN: usize = 32;
+/// The folder of the copies, in the data folder.
+const FOLDER: &str = "shares";
 /// The file of a copy's page in its folder.
 const PAGE: &str = "page.html";
 /// Shares that a comparison lists, the open ones first.
 const LISTED: u32 = 500;
 /// Days after which a share may end.
 const MOST_DAYS: i64 = 3_650;
+
+/// What a proxy that ends HTTPS says of the request.
+const FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
 
 /// What the sender says.
 #[derive(Debug, Default, Deserialize)]
@@ -90,8 +97,7 @@ pub async fn open(State(app): Shared, Path(token): Path<String>, headers: Header
     if let Err(error) = app.store.share_opened(share.id).await {
         tracing::warn!("the opening of share {} is not noted: {error}", share.id);
     }
-    let host = host(&headers);
-    let html = html.replace(LINK, &format!("http://{host}/s/{token}"));
+    let html = html.replace(LINK, &format!("{}/s/{token}", origin(&headers)));
     sealed(&html, html.clone().into_bytes(), "text/html; charset=utf-8", None)
 }
 
@@ -158,11 +164,13 @@ impl ShareForm {
     }
 }
 
-/// The name under which the reader knows this server; anything but a name and a port is not repeated.
-fn host(headers: &HeaderMap) -> &str {
-    let host = headers.get(header::HOST).and_then(|host| host.to_str().ok());
+/// How the reader reaches this server: through a proxy that says so, by HTTPS. Anything but a name and a port is not repeated.
+fn origin(headers: &HeaderMap) -> String {
+    let text = |name: HeaderName| headers.get(name).and_then(|value| value.to_str().ok());
     let is_name = |host: &&str| host.bytes().all(|b| b.is_ascii_alphanumeric() || b".:-[]".contains(&b));
-    host.filter(is_name).unwrap_or("localhost")
+    let host = text(header::HOST).filter(is_name).unwrap_or("localhost");
+    let scheme = if text(FORWARDED_PROTO) == Some("https") { "https" } else { "http" };
+    format!("{scheme}://{host}")
 }
 
 /// A fresh token, and its hash.
@@ -228,19 +236,18 @@ impl App {
         let freeze = move || keep(&make(frozen, &|run| picture(&control.folder(run).gallery()))?, &folder);
         tokio::task::spawn_blocking(freeze).await.map_err(|e| PageError::internal(&e))??;
         self.store.create_share(experiment, &hash, &title, until).await?;
-        let host = host(headers);
         let made = SharedPage {
             frame: self.frame().await?,
             back,
             title,
-            link: format!("http://{host}/s/{token}"),
+            link: format!("{}/s/{token}", origin(headers)),
             until: until.map(moment),
         };
         page(StatusCode::OK, &made)
     }
 
     fn share_folder(&self, hash: &str) -> PathBuf {
-        self.data.join("shares").join(hash)
+        self.data.join(FOLDER).join(hash)
     }
 
     /// The share behind a token, if its link still opens it.

@@ -19,6 +19,9 @@ use super::{
     PAGE,
 };
 
+/// The ending of a copy's folder while it is written.
+pub(super) const UNFINISHED: &str = "new";
+
 /// What a snapshot consists of: its page, its tables as files, its figures by name.
 pub(super) struct Snapshot {
     html: String,
@@ -53,7 +56,7 @@ pub(super) fn of_run(page: RunPage, frozen: Frozen, picture: &dyn Fn(i64) -> Opt
 /// Writes a snapshot, its figures in every format. The folder appears when all of it is there.
 pub(super) fn keep(snapshot: &Snapshot, folder: &Path) -> Result<()> {
     let fault = |e: std::io::Error| PageError::internal(&e);
-    let fresh = folder.with_extension("new");
+    let fresh = folder.with_extension(UNFINISHED);
     fs::create_dir_all(&fresh).map_err(fault)?;
     let keep =
         |name: &str, bytes: &[u8]| write_atomically(&fresh.join(name), bytes).map_err(|e| PageError::internal(&e));

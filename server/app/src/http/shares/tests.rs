@@ -111,3 +111,34 @@ async fn a_copy_does_not_say_where_the_servers_files_lie() {
     }
     assert!(!site.get("/experiments/1/comparison.html").await.text.contains("alice"));
 }
+
+#[test]
+fn a_link_is_of_the_scheme_and_name_under_which_the_reader_knows_the_server() {
+    let with = |fields: &[(&'static str, &str)]| {
+        let fields = fields.iter().map(|(name, value)| (HeaderName::from_static(name), value.parse().unwrap()));
+        origin(&fields.collect())
+    };
+    assert_eq!(with(&[("host", "lab.example:7878")]), "http://lab.example:7878");
+    assert_eq!(with(&[("host", "lab.example"), ("x-forwarded-proto", "https")]), "https://lab.example");
+    assert_eq!(with(&[("host", "a\"><b"), ("x-forwarded-proto", "javascript")]), "http://localhost");
+}
+
+#[tokio::test]
+async fn a_start_removes_the_files_of_ended_shares_and_of_unfinished_ones_alone() {
+    let site = Site::new().await;
+    launch_demo(&site.control).await.unwrap();
+    let open = share(&site, "title=&note=&days=1").await;
+    let ended = share(&site, "title=&note=&days=").await;
+    let shares = site.dir.path().join(FOLDER);
+    let folder = |token: &str| shares.join(hash(token));
+    // Ended while the server was away, so that its files are still there.
+    site.store.revoke_share(2).await.unwrap();
+    std::fs::create_dir_all(shares.join("abc.new")).unwrap();
+    // Nobody knows of what share this is: perhaps of a database that is about to be put back.
+    std::fs::create_dir_all(shares.join("unknown")).unwrap();
+    tidy(&site.store, site.dir.path()).await.unwrap();
+    let stays = [folder(&open), folder(&ended), shares.join("abc.new"), shares.join("unknown")].map(|f| f.exists());
+    assert_eq!(stays, [true, false, false, true]);
+    assert_eq!(site.get(&format!("/s/{open}")).await.status, StatusCode::OK);
+    tidy(&site.store, &site.dir.path().join("nowhere")).await.unwrap();
+}
