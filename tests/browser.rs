@@ -5,6 +5,8 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by it")]
 
+#[path = "browser/comparing.rs"]
+mod comparing;
 mod support;
 
 use std::{future::Future, process::ExitCode};
@@ -22,7 +24,7 @@ fn main() -> ExitCode {
         trial("a_run_is_cancelled_by_its_button_and_resumed_by_another", || with_server(cancel)),
         trial("a_form_without_a_student_says_so_beside_the_field", || with_server(faulty_form)),
         trial("no_page_scrolls_sideways_on_a_phone", || with_server(phone)),
-        trial("a_comparison_is_tested_looked_into_and_shared", || with_server(compare_look_share)),
+        trial("a_comparison_is_tested_looked_into_and_shared", || with_server(comparing::walk)),
     ];
     let latex = Trial::test("a_table_that_was_taken_along_compiles_with_latex", || {
         compile_table();
@@ -190,100 +192,4 @@ async fn phone(server: Server, browser: Browser) {
         browser.assert_fits_a_phone().await;
         browser.assert_console_is_quiet().await;
     }
-}
-
-/// Two methods, two seeds and a natural model, on as few images as t-SNE can do with.
-const COMPARED: [(&str, &str); 15] = [
-    ("title", "ARD against GACD"),
-    ("dataset", "fashion-mnist-5k"),
-    ("train_images", "100"),
-    ("test_images", "350"),
-    ("teacher", "train:resnet8"),
-    ("students", "resnet8"),
-    ("methods", "ard"),
-    ("methods", "gacd"),
-    ("seeds", "1,2"),
-    ("attacks", "fgsm"),
-    ("eps", "8/255"),
-    ("surrogates", "natural:resnet8"),
-    ("budget", "smoke"),
-    ("epochs", "1"),
-    ("device", "cpu"),
-];
-
-async fn compare_look_share(server: Server, browser: Browser) {
-    server.post("/experiments", &COMPARED);
-    let page = format!("{}/experiments/1", server.link);
-    browser.tab.goto(&page).await.unwrap();
-    let all_finished = "return /finished/.test(document.querySelector('#head .state').textContent)";
-    browser.until("the end of the comparison", all_finished).await;
-
-    // The table: a baseline, each seed, an order; all of it in the address.
-    browser.click("#choices summary").await;
-    browser.click("#choices select[name=baseline] option[value='ard:resnet8']").await;
-    browser.click("#choices button").await;
-    browser.find("#table .beside").await;
-    browser.click("#table .take a[href*='seeds=each']").await;
-    browser.find("#table tr.member").await;
-    browser.click("#table thead a[href*='sort=natural']").await;
-    browser.find("#table th[aria-sort=descending]").await;
-    let address = browser.tab.current_url().await.unwrap();
-    for part in ["baseline=ard", "seeds=each", "sort=natural"] {
-        assert!(address.query().unwrap().contains(part), "{address}");
-    }
-    browser.assert_fits_a_phone().await;
-    browser.photograph("comparison-tested").await;
-
-    // What the models have learnt.
-    browser.tab.goto(&page).await.unwrap();
-    browser.click("#new-features select[name=attacked] option:nth-child(2)").await;
-    browser.click("#new-features select[name=target] option:nth-child(9)").await;
-    browser.fill("#new-features input[name=images]", "35").await;
-    browser.click("#new-features button").await;
-    let count = |css: &str, n: usize| format!("return document.querySelectorAll('{css}').length === {n}");
-    browser.until("the maps of features", &count("#features .scatter", 4)).await;
-    browser.click("#new-correlation button").await;
-    browser.until("the maps of correlations", &count("#correlation figure .heat", 6)).await;
-    let point = "const path = document.querySelector('#correlation figure .heat path');
-        const box = path.parentNode.getBoundingClientRect();
-        const at = { bubbles: true, clientX: box.left + 1, clientY: box.bottom - 1 };
-        path.dispatchEvent(new PointerEvent('pointermove', at));
-        return document.querySelector('#correlation .readout').textContent";
-    let words = browser.script(point).await;
-    assert!(words.as_str().unwrap().starts_with("Ankle boot – T-shirt/top: about "), "{words}");
-    browser.fill("#new-gallery input[name=images]", "4").await;
-    browser.click("#new-gallery button").await;
-    // A picture of the image, and two for each of four models.
-    browser.until("the gallery", &count("#gallery .picture", 4 * 9)).await;
-    browser.click("#confusion a").await;
-    browser.find("#confusion table.confusion").await;
-    browser.assert_console_is_quiet().await;
-    browser.assert_fits_a_phone().await;
-    browser.photograph("comparison-analysed").await;
-
-    // Sent to a colleague, who sees all of it and nothing else.
-    browser.fill("#shares input[name=title]", "For the group").await;
-    browser.click("#shares button").await;
-    let link = browser.find("#link").await.prop("value").await.unwrap().unwrap();
-    browser.tab.goto(&link).await.unwrap();
-    assert_eq!(browser.find("h1").await.text().await.unwrap(), "For the group");
-    browser.until("what was shared", &count(".scatter", 4)).await;
-    let links = "return [...document.querySelectorAll('a')].every((a) => a.href.startsWith(location.href))";
-    assert_eq!(browser.script(links).await, true);
-    browser.assert_console_is_quiet().await;
-    browser.assert_fits_a_phone().await;
-    browser.photograph("share").await;
-
-    // Taken along as a file, without the server.
-    let html = ureq::get(format!("{page}/comparison.html")).call().unwrap().body_mut().read_to_string().unwrap();
-    let folder = tempfile::tempdir().unwrap();
-    let file = folder.path().join("comparison.html");
-    std::fs::write(&file, html).unwrap();
-    drop(server);
-    browser.tab.goto(&format!("file://{}", file.display())).await.unwrap();
-    browser.until("the file", &count(".scatter", 4)).await;
-    let drawn = "return getComputedStyle(document.querySelector('.kind-0')).fill !== 'rgb(0, 0, 0)'";
-    assert_eq!(browser.script(drawn).await, true);
-    browser.assert_fits_a_phone().await;
-    browser.assert_console_is_quiet().await;
 }

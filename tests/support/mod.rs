@@ -115,6 +115,20 @@ impl Server {
         ureq::get(format!("{}{path}", self.link)).call().unwrap().body_mut().read_to_string().unwrap()
     }
 
+    /// A file that a page offers, with its media type.
+    #[track_caller]
+    pub fn download(&self, path: &str) -> (String, Vec<u8>) {
+        let mut answer = ureq::get(format!("{}{path}", self.link)).call().unwrap();
+        let kind = answer.headers()["content-type"].to_str().unwrap().to_owned();
+        (kind, answer.body_mut().read_to_vec().unwrap())
+    }
+
+    /// Imports a dataset into the server's folder.
+    #[track_caller]
+    pub fn import(&self, archive: &Path, name: &str) {
+        success(retort().args(["data", "import"]).arg(archive).args(["--name", name, "--data"]).arg(&self.data));
+    }
+
     /// The folder of a run.
     pub fn run_dir(&self, id: u32) -> PathBuf {
         self.data.join("runs").join(id.to_string())
@@ -153,6 +167,12 @@ pub const TINY: [(&str, &str); 10] = [
     ("eps", "8/255"),
     ("device", "cpu"),
 ];
+
+/// The archive with all of CIFAR-10, where `RETORT_TEST_DATA` names a folder that has it.
+pub fn cifar10() -> Option<PathBuf> {
+    let folder = std::env::var_os("RETORT_TEST_DATA")?;
+    Some(Path::new(&folder).join("cifar10-images.tar.gz"))
+}
 
 /// The whole lines of a run's journal.
 pub fn journal(dir: &Path) -> Vec<Record> {

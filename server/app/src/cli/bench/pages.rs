@@ -11,9 +11,13 @@ use anyhow::{Context, Result, bail};
 use axum::{Router, body::Body, http::Request};
 use clap::Args;
 use indicatif::ProgressBar;
-use retort_engine::rng::{Purpose, Stream};
+use retort_engine::{
+    Outcomes, RunFolder,
+    rng::{Purpose, Stream},
+};
 use retort_spec::{
-    Accuracy, Architecture, Attack, Event, ExperimentSpec, MethodName, Record, RunSpec, RunState, Stage, TeacherChoice,
+    Accuracy, Architecture, Attack, EvaluateSpec, Event, ExperimentSpec, MethodName, Record, RunSpec, RunState, Stage,
+    TeacherChoice,
 };
 use retort_store::Store;
 use serde_json::{Value, json};
@@ -100,6 +104,7 @@ async fn measure(args: &PagesArgs, folder: &Path) -> Result<Value> {
         ("run", |_, run| format!("/runs/{run}")),
         ("comparisons", |_, _| "/experiments".into()),
         ("comparison_of_20_runs", |experiment, _| format!("/experiments/{experiment}")),
+        ("comparison_with_a_baseline", |experiment, _| format!("/experiments/{experiment}?baseline=ard:resnet8")),
     ] {
         let mut times = Vec::with_capacity(args.times);
         let mut bytes = 0;
@@ -171,11 +176,37 @@ async fn fill(args: &PagesArgs, store: &Store, control: &Control) -> Result<()> 
                 })
                 .collect();
             store.record_journal(run, 0..records.len() as u64, &records).await?;
+            if let RunSpec::Evaluate(spec) = &spec {
+                let folder = RunFolder::create(control.folder(run).dir(), &RunSpec::Evaluate(spec.clone()))?;
+                outcomes(spec, &records).save(&folder.outcomes())?;
+            }
         }
         bar.inc(1);
     }
     bar.finish_and_clear();
     Ok(())
+}
+
+/// Test images of an evaluation, and their classes.
+const IMAGES: usize = 10_000;
+const CLASSES: u8 = 10;
+
+/// What an evaluation answered to each image, with the accuracies that it has reported.
+fn outcomes(spec: &EvaluateSpec, records: &[Record]) -> Outcomes {
+    let labels: Vec<u8> = (0..IMAGES).map(|image| (image % usize::from(CLASSES)) as u8).collect();
+    let answers = |record: &Record| {
+        let Event::Evaluation { attack, accuracy } = &record.event else { return None };
+        // Every accuracy has its own images, so that two models differ on some.
+        let is_right = |image: usize| (image * 7_919 + accuracy.correct) % IMAGES < accuracy.correct;
+        let answer = |(image, label): (usize, &u8)| if is_right(image) { *label } else { (label + 1) % CLASSES };
+        Some((attack.clone(), labels.iter().enumerate().map(answer).collect()))
+    };
+    Outcomes {
+        classes: (0..CLASSES).map(|class| format!("class {class}")).collect(),
+        dataset: spec.dataset.clone(),
+        predictions: records.iter().filter_map(answers).collect(),
+        labels,
+    }
 }
 
 /// What a finished run has reported.
@@ -187,7 +218,7 @@ fn events(spec: &RunSpec, run: i64, epochs: usize) -> Vec<Event> {
             let mut correct = 8_500;
             for attack in std::iter::once(None).chain(spec.attacks.iter().cloned().map(Some)) {
                 correct -= 1_000 + draw.below(1_000) as usize;
-                events.push(Event::Evaluation { attack, accuracy: Accuracy { correct, n: 10_000 } });
+                events.push(Event::Evaluation { attack, accuracy: Accuracy { correct, n: IMAGES } });
             }
         }
         _ => {
