@@ -296,3 +296,6 @@ fn check_classes(spec: &ExperimentSpec, dataset: &DatasetInfo, problems: &mut Ve
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -8,13 +8,13 @@ use axum::{
     http::{HeaderName, Request, StatusCode, header},
 };
 use retort_engine::data::Library;
-use retort_spec::{Event, ExperimentSpec, MethodName, Record, RunKind, RunState};
+use retort_spec::{Event, Record, RunState};
 use retort_store::Store;
 use retort_web::ExperimentForm;
 use tokio::sync::watch;
 use tower::ServiceExt;
 
-use super::{App, Hosts, launch_demo, paging::href, router};
+use super::{App, Hosts, launch_demo, router};
 use crate::{live::Live, machine::Machine, reader::Reader, scheduler::Control};
 
 pub(super) struct Site {
@@ -158,111 +158,6 @@ async fn a_table_is_taken_along_as_the_address_shows_it() {
     ] {
         assert_eq!(site.get(address).await.status, status, "{address}");
     }
-}
-
-#[tokio::test]
-async fn a_launched_form_leads_to_its_comparison() {
-    let site = Site::new().await;
-    let answer = site.send(&ExperimentForm::initial()).await;
-    assert_eq!((answer.status, answer.header(header::LOCATION)), (StatusCode::SEE_OTHER, "/experiments/1"));
-    let kept = site.store.experiment(1).await.unwrap();
-    assert_eq!(kept.spec().unwrap().methods, ExperimentSpec::demo().methods);
-    assert_eq!(kept.counts.of(RunState::Queued), 8);
-}
-
-#[tokio::test]
-async fn a_form_with_faults_comes_back_with_what_was_typed_and_launches_nothing() {
-    let site = Site::new().await;
-    let form = ExperimentForm {
-        title: "What does <ARD> do?".into(),
-        seeds: "1, two".into(),
-        students: vec![],
-        dataset: "imagenet".into(),
-        ..ExperimentForm::initial()
-    };
-    let answer = site.send(&form).await;
-    assert_eq!(answer.status, StatusCode::UNPROCESSABLE_ENTITY);
-    for part in ["choose at least one student", "is not a seed", "1, two"] {
-        assert!(answer.text.contains(part), "{part} is missing in {}", answer.text);
-    }
-    assert!(answer.text.contains("&#60;ARD&#62;") || answer.text.contains("&lt;ARD&gt;"));
-    assert_eq!(site.store.state_counts().await.unwrap().total(), 0);
-}
-
-#[tokio::test]
-async fn a_form_is_checked_against_what_is_on_this_machine() {
-    let site = Site::new().await;
-    let maps = |attacked: &str, target: &str, test_images: &str| ExperimentForm {
-        attacked: attacked.into(),
-        target: target.into(),
-        test_images: test_images.into(),
-        ..ExperimentForm::initial()
-    };
-    for (form, words) in [
-        (ExperimentForm { dataset: "imagenet".into(), ..ExperimentForm::initial() }, "is not among the datasets here"),
-        (ExperimentForm { train_images: "999999".into(), ..ExperimentForm::initial() }, "training images: use at most"),
-        (ExperimentForm { device: "cuda:63".into(), ..ExperimentForm::initial() }, "cuda:63 is not on this machine"),
-        (ExperimentForm { teacher: "run:7".into(), ..ExperimentForm::initial() }, "run 7 has no finished model"),
-        (maps("Bag", "Hat", ""), "“Hat” is no class of fashion-mnist-5k"),
-        (maps("Bag", "Coat", "100"), "use 310 test images"),
-    ] {
-        let answer = site.send(&form).await;
-        assert_eq!(answer.status, StatusCode::UNPROCESSABLE_ENTITY, "{words}");
-        assert!(answer.text.contains(words), "{words} is missing in {}", answer.text);
-    }
-}
-
-#[tokio::test]
-async fn a_finished_teacher_serves_another_comparison_and_its_evaluation_bears_its_method() {
-    let site = Site::new().await;
-    let natural = ExperimentSpec { methods: vec![MethodName::Natural], ..ExperimentSpec::demo() };
-    site.control.launch(&natural, natural.expand()).await.unwrap();
-    site.finish_teacher().await;
-    let form = ExperimentForm { teacher: "run:1".into(), ..ExperimentForm::initial() };
-    assert_eq!(site.send(&form).await.status, StatusCode::SEE_OTHER);
-    let runs = site.store.runs_of_experiment(2).await.unwrap();
-    assert!(runs[0].is_teacher && runs[0].method == MethodName::Natural, "{:?}", runs[0]);
-    assert!(site.get("/experiments/new").await.text.contains("run:1"));
-}
-
-#[tokio::test]
-async fn a_link_fills_in_the_fields_that_it_names_and_leaves_the_others_as_they_are_at_first() {
-    let site = Site::new().await;
-    let answer = site.get("/experiments/new?methods=mystery").await;
-    assert_eq!(answer.status, StatusCode::OK);
-    assert!(answer.text.contains("there is no method"), "{}", answer.text);
-    assert!(!answer.text.contains("choose at least one student"));
-    let empty = href("/experiments/new", &ExperimentForm { students: vec![], ..ExperimentForm::initial() });
-    assert!(site.get(&empty).await.text.contains("choose at least one student"));
-}
-
-#[tokio::test]
-async fn what_is_typed_for_a_parameter_becomes_a_sweep_and_comes_back_with_its_fault() {
-    let site = Site::new().await;
-    let form =
-        serde_html_form::to_string(ExperimentForm { validation_images: "100".into(), ..ExperimentForm::initial() });
-    let body = |fields: &str| format!("{}&{fields}", form.clone().unwrap());
-    let fields = "set.ard.method.temperature=5%2C+30&set.gacd%2Baft.finetune.loss=trades&set.kd.method.alpha=";
-    let answer = site.post("/experiments", body(fields)).await;
-    assert_eq!(answer.status, StatusCode::SEE_OTHER, "{}", answer.text);
-    let runs = site.store.runs_of_experiment(1).await.unwrap();
-    let trained: Vec<_> = runs.iter().filter(|run| run.kind == RunKind::Train).map(retort_store::Run::title).collect();
-    assert_eq!(
-        trained,
-        [
-            "PGD-AT ResNet-8, seed 1",
-            "KD ResNet-8, seed 1",
-            "ARD (temperature T 5) ResNet-8, seed 1",
-            "ARD (temperature T 30) ResNet-8, seed 1",
-            "GACD+AFT (loss trades) ResNet-8, seed 1",
-        ]
-    );
-    assert!(runs.iter().any(|run| run.variant == "temperature T 5, best epoch" && run.kind == RunKind::Evaluate));
-    let page = site.get("/experiments/1").await.text;
-    assert!(page.contains("temperature T 5") && page.contains("settings=ard.method.temperature"), "{page}");
-    let answer = site.post("/experiments", body("set.ard.method.temperature=warm")).await;
-    assert_eq!(answer.status, StatusCode::UNPROCESSABLE_ENTITY);
-    assert!(answer.text.contains(r#"value="warm""#) && answer.text.contains("“warm” is not like"), "{}", answer.text);
 }
 
 #[tokio::test]

@@ -1,0 +1,202 @@
+//! Reading the form: from what was typed to an experiment, or to what is wrong with it.
+
+use std::str::FromStr;
+
+use retort_spec::{
+    AdversarialImages, Analysis, Architecture, Attack, DatasetChoice, DeviceName, ExperimentSpec, Invalid, MethodName,
+    ModelRef, PixelDistance, Problem, Surrogate, TeacherChoice,
+};
+
+use super::{CORRELATION, ExperimentForm, GALLERY};
+use crate::settings;
+
+/// Images of each kind on a map of features, and in a gallery.
+const MAPPED_IMAGES: usize = 100;
+const GALLERY_IMAGES: usize = 10;
+
+impl ExperimentForm {
+    /// The experiment that the form asks for, already validated. `known` tells the architecture of a model that a finished
+    /// training run left or that was imported, and none where there is no such model.
+    ///
+    /// # Errors
+    /// With all problems at once; each names the form's field.
+    pub fn to_spec(&self, known: impl Fn(&ModelRef) -> Option<Architecture>) -> Result<ExperimentSpec, Vec<Problem>> {
+        let mut problems = Vec::new();
+        let mut spec = ExperimentSpec {
+            title: self.title.trim().into(),
+            dataset: DatasetChoice {
+                name: self.dataset.trim().into(),
+                train_images: read_count("train_images", &self.train_images, &mut problems),
+                validation_images: read_count("validation_images", &self.validation_images, &mut problems),
+                test_images: read_count("test_images", &self.test_images, &mut problems),
+            },
+            normaliser: match self.normaliser.trim() {
+                "" => None,
+                text => read("normaliser", text, &mut problems),
+            },
+            teacher: self.read_teacher(known, &mut problems),
+            students: read_list("students", &self.students, &mut problems),
+            methods: read_list("methods", &self.methods, &mut problems),
+            seeds: self.read_seeds(&mut problems),
+            attacks: self.read_attacks(&mut problems),
+            surrogates: self.read_surrogates(&mut problems),
+            probes: self.probes.iter().map(|name| DatasetChoice::all_of(name.trim())).collect(),
+            masking_images: read_count("masking_images", &self.masking_images, &mut problems),
+            analyses: self.read_analyses(&mut problems),
+            sweeps: settings::read(&self.settings, &mut problems),
+            budget: read("budget", &self.budget, &mut problems).unwrap_or_default(),
+            epochs: read_count("epochs", &self.epochs, &mut problems),
+            device: read::<DeviceName>("device", &self.device, &mut problems).unwrap_or_default(),
+        };
+        if spec.title.is_empty() {
+            spec.title = title_of(&spec);
+        }
+        if let Err(Invalid(more)) = spec.validate() {
+            for problem in more {
+                let field = form_field(&problem.field);
+                // A value that could not be read is missing from the spec; its own message says more than “missing”.
+                if !problems.iter().any(|p| p.field == field) {
+                    problems.push(Problem { field, ..problem });
+                }
+            }
+        }
+        if problems.is_empty() { Ok(spec) } else { Err(problems) }
+    }
+
+    fn read_teacher(
+        &self,
+        known: impl Fn(&ModelRef) -> Option<Architecture>,
+        problems: &mut Vec<Problem>,
+    ) -> TeacherChoice {
+        let choice = match self.stored_teacher() {
+            Some(model) => match (known(&model), model) {
+                (Some(architecture), ModelRef::Run(id)) => Ok(TeacherChoice::Run { id, architecture }),
+                (Some(architecture), ModelRef::Imported(id)) => Ok(TeacherChoice::Imported { id, architecture }),
+                (_, ModelRef::Run(id)) => Err(format!("run {id} has no finished model: choose another teacher")),
+                (_, ModelRef::Imported(id)) => Err(format!("there is no imported model {id}: choose another teacher")),
+                _ => Err("choose a teacher".into()),
+            },
+            None => match self.teacher.trim().split_once(':') {
+                Some(("train", architecture)) => architecture.parse().map(TeacherChoice::Train),
+                _ => Err("choose a teacher".into()),
+            },
+        };
+        choice.unwrap_or_else(|message| {
+            problems.push(Problem::new("teacher", message));
+            TeacherChoice::Train(Architecture::ResNet8)
+        })
+    }
+
+    fn read_seeds(&self, problems: &mut Vec<Problem>) -> Vec<u64> {
+        let words = self.seeds.split([',', ';', ' ']).filter(|w| !w.is_empty());
+        let seeds: Result<Vec<u64>, _> = words.map(|w| w.parse().map_err(|_| w)).collect();
+        seeds.unwrap_or_else(|word| {
+            let message = format!("“{word}” is not a seed: write whole numbers such as 1, 2, 3");
+            problems.push(Problem::new("seeds", message));
+            Vec::new()
+        })
+    }
+
+    fn read_attacks(&self, problems: &mut Vec<Problem>) -> Vec<Attack> {
+        let attacks = read_list::<Attack>("attacks", &self.attacks, problems);
+        let Some(radius) = read::<PixelDistance>("eps", &self.eps, problems) else { return attacks };
+        if let Some(fault) = radius.fault() {
+            problems.push(Problem::new("eps", fault));
+            return attacks;
+        }
+        attacks.into_iter().map(|attack| attack.with_eps(radius)).collect()
+    }
+
+    fn read_analyses(&self, problems: &mut Vec<Problem>) -> Vec<Analysis> {
+        let mut analyses = Vec::new();
+        let (attacked, target) = (self.attacked.trim(), self.target.trim());
+        match (attacked.is_empty(), target.is_empty()) {
+            (true, true) => {}
+            (false, false) => analyses.push(Analysis::Features {
+                attacked: attacked.into(),
+                target: target.into(),
+                images: MAPPED_IMAGES,
+                adversarial: AdversarialImages::Shared,
+            }),
+            (true, false) => problems.push(Problem::new("attacked", "name both classes, or none for no maps")),
+            (false, true) => problems.push(Problem::new("target", "name both classes, or none for no maps")),
+        }
+        for name in &self.analyses {
+            match name.trim() {
+                CORRELATION => analyses.push(Analysis::correlation()),
+                GALLERY => {
+                    analyses.push(Analysis::Gallery { classes: Vec::new(), images: GALLERY_IMAGES, differ: false });
+                }
+                other => {
+                    let message = format!("there is no analysis “{other}”: choose {CORRELATION} or {GALLERY}");
+                    problems.push(Problem::new("analyses", message));
+                }
+            }
+        }
+        analyses
+    }
+
+    fn read_surrogates(&self, problems: &mut Vec<Problem>) -> Vec<Surrogate> {
+        let chosen = self.surrogates.iter().map(|text| text.trim()).filter(|text| !text.is_empty());
+        let read = |text: &str| {
+            let (method, architecture) = text.split_once(':').unwrap_or((text, ""));
+            Ok(Surrogate { method: method.parse()?, architecture: architecture.parse()? })
+        };
+        let mut surrogates = Vec::new();
+        for text in chosen {
+            match read(text) {
+                Ok(surrogate) => surrogates.push(surrogate),
+                Err(message) => problems.push(Problem { field: "surrogates".into(), message }),
+            }
+        }
+        surrogates
+    }
+}
+
+/// The name of an experiment whose author gave none: what it compares, on what.
+fn title_of(spec: &ExperimentSpec) -> String {
+    let mut methods = spec.methods.clone();
+    methods.sort_unstable();
+    let join = |words: Vec<&str>| match words.split_last() {
+        Some((last, rest)) if !rest.is_empty() => format!("{} and {last}", rest.join(", ")),
+        _ => words.concat(),
+    };
+    let methods = join(methods.into_iter().map(MethodName::title).collect());
+    let students = join(spec.students.iter().map(|s| s.title()).collect());
+    format!("{methods} for {students} on {}", spec.dataset.name)
+}
+
+/// The form's field for a field of the spec.
+fn form_field(field: &str) -> String {
+    if let Some(parameter) = field.strip_prefix("sweeps.") {
+        return format!("{}{parameter}", settings::PREFIX);
+    }
+    if field.starts_with("attacks[") {
+        return "eps".into();
+    }
+    if field.starts_with("probes") {
+        return "probes".into();
+    }
+    if let Some(part) = field.strip_prefix("analyses.") {
+        return part.into();
+    }
+    field.strip_prefix("dataset.").unwrap_or(field).into()
+}
+
+fn read<T: FromStr<Err = String>>(field: &str, text: &str, problems: &mut Vec<Problem>) -> Option<T> {
+    text.trim().parse().map_err(|message: String| problems.push(Problem::new(field, message))).ok()
+}
+
+fn read_list<T: FromStr<Err = String>>(field: &str, ids: &[String], problems: &mut Vec<Problem>) -> Vec<T> {
+    ids.iter().filter_map(|id| read(field, id, problems)).collect()
+}
+
+/// A number that may be left out. Thousands may be set off: `4,000` or `4 000`.
+fn read_count(field: &str, text: &str, problems: &mut Vec<Problem>) -> Option<usize> {
+    let digits: String = text.chars().filter(|c| !c.is_whitespace() && *c != ',').collect();
+    if digits.is_empty() {
+        return None;
+    }
+    let fault = |_| problems.push(Problem::new(field, format!("“{}” is not a whole number", text.trim())));
+    digits.parse().map_err(fault).ok()
+}

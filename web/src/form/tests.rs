@@ -1,0 +1,121 @@
+//! Facts about the form.
+
+use retort_spec::{
+    AdversarialImages, Analysis, Architecture, Attack, Budget, DatasetChoice, DeviceName, ExperimentSpec, MethodName,
+    ModelRef, PixelDistance, Surrogate, TeacherChoice,
+};
+
+use super::*;
+
+fn fields(form: &ExperimentForm) -> Vec<(String, String)> {
+    let problems = form.to_spec(|_| None).unwrap_err();
+    problems.into_iter().map(|p| (p.field, p.message)).collect()
+}
+
+#[test]
+fn the_initial_form_launches_the_demo_question_under_a_name_of_its_own() {
+    let spec = ExperimentForm::initial().to_spec(|_| None).unwrap();
+    assert_eq!(spec.title, "KD, ARD and GACD+AFT for ResNet-8 on fashion-mnist-5k");
+    assert_eq!(ExperimentSpec { title: ExperimentSpec::demo().title, ..spec }, ExperimentSpec::demo());
+}
+
+#[test]
+fn every_experiment_that_the_form_can_ask_for_comes_back_from_its_form() {
+    let spec = ExperimentSpec {
+        title: "ε 4, <b>three</b> seeds".into(),
+        dataset: DatasetChoice {
+            train_images: Some(5_000),
+            validation_images: Some(500),
+            ..DatasetChoice::all_of("cifar10")
+        },
+        normaliser: Some(retort_spec::Normaliser::PRESETS[0].1),
+        teacher: TeacherChoice::Run { id: 7, architecture: Architecture::ResNet20 },
+        seeds: vec![1, 2, 30],
+        attacks: vec![
+            "fgsm".parse::<Attack>().unwrap().with_eps(PixelDistance::levels(4.0)),
+            Attack::pgd(100).with_eps(PixelDistance::levels(4.0)),
+            "cw-30".parse::<Attack>().unwrap().with_eps(PixelDistance::levels(4.0)),
+        ],
+        surrogates: vec![Surrogate { method: MethodName::Natural, architecture: Architecture::ResNet18 }],
+        probes: vec![DatasetChoice::all_of("stl10")],
+        sweeps: vec![retort_spec::Sweep {
+            method: MethodName::Ard,
+            path: "method.sample_weighting".into(),
+            values: vec!["none".into(), "teacher".into()],
+        }],
+        masking_images: Some(100),
+        analyses: vec![
+            Analysis::Features {
+                attacked: "truck".into(),
+                target: "bird".into(),
+                images: 100,
+                adversarial: AdversarialImages::Shared,
+            },
+            Analysis::correlation(),
+            Analysis::Gallery { classes: vec![], images: 10, differ: false },
+        ],
+        epochs: Some(12),
+        budget: Budget::Quick,
+        device: DeviceName::Cuda(1),
+        ..ExperimentSpec::demo()
+    };
+    let form = ExperimentForm::from_spec(&spec);
+    let known = |model: &ModelRef| (*model == ModelRef::Run(7)).then_some(Architecture::ResNet20);
+    assert_eq!(form.to_spec(known).unwrap(), spec);
+    let spec =
+        ExperimentSpec { teacher: TeacherChoice::Imported { id: 7, architecture: Architecture::ResNet18 }, ..spec };
+    let form = ExperimentForm::from_spec(&spec);
+    let known = |model: &ModelRef| (*model == ModelRef::Imported(7)).then_some(Architecture::ResNet18);
+    assert_eq!(form.to_spec(known).unwrap(), spec);
+}
+
+#[test]
+fn a_form_without_student_method_seed_or_attack_names_each() {
+    let form = ExperimentForm {
+        students: vec![],
+        methods: vec![],
+        seeds: " ".into(),
+        attacks: vec![],
+        ..ExperimentForm::initial()
+    };
+    let names: Vec<_> = fields(&form).into_iter().map(|(field, _)| field).collect();
+    assert_eq!(names, ["students", "methods", "seeds", "attacks"]);
+}
+
+#[test]
+fn what_cannot_be_read_is_reported_once_at_its_own_field() {
+    let form = ExperimentForm {
+        seeds: "1, two".into(),
+        eps: "8".into(),
+        train_images: "many".into(),
+        test_images: "3".into(),
+        teacher: "run:99".into(),
+        epochs: "0".into(),
+        device: "tpu".into(),
+        ..ExperimentForm::initial()
+    };
+    let found = fields(&form);
+    let names: Vec<_> = found.iter().map(|(field, _)| field.as_str()).collect();
+    assert_eq!(names, ["train_images", "teacher", "seeds", "eps", "device", "epochs", "test_images"]);
+    assert!(found[2].1.contains("“two”") && found[1].1.contains("99"), "{found:?}");
+}
+
+#[test]
+fn maps_of_features_need_two_classes_that_are_not_the_same() {
+    let form = |attacked: &str, target: &str| ExperimentForm {
+        attacked: attacked.into(),
+        target: target.into(),
+        ..ExperimentForm::initial()
+    };
+    assert_eq!(fields(&form("Bag", ""))[0].0, "target");
+    assert_eq!(fields(&form(" ", "Coat"))[0].0, "attacked");
+    assert_eq!(fields(&form("Bag", "Bag"))[0].0, "target");
+    assert!(form("", "").to_spec(|_| None).unwrap().analyses.is_empty());
+    assert_eq!(form("Bag", "Coat").to_spec(|_| None).unwrap().analyses[0].classes(), ["Bag", "Coat"]);
+}
+
+#[test]
+fn thousands_may_be_set_off_by_commas() {
+    let form = ExperimentForm { train_images: "4,000".into(), ..ExperimentForm::initial() };
+    assert_eq!(form.to_spec(|_| None).unwrap().dataset.train_images, Some(4_000));
+}
