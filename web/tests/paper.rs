@@ -27,9 +27,13 @@ fn spec(budget: Budget) -> ExperimentSpec {
 }
 
 fn html(compared: &[Compared], analyses: Vec<FoundAnalysis>) -> String {
+    html_at(Budget::Quick, compared, analyses)
+}
+
+fn html_at(budget: Budget, compared: &[Compared], analyses: Vec<FoundAnalysis>) -> String {
     let page = PaperPage::new(&PaperParts {
         frame: sample::frame(),
-        conditions: Conditions { budget: Budget::Quick, seeds: vec![1], device: DeviceName::Cpu },
+        conditions: Conditions { budget, seeds: vec![1], device: DeviceName::Cpu },
         devices: vec![DeviceOption { name: DeviceName::Cpu, description: "2 cores".into() }],
         compared,
         datasets: &["cifar10".to_owned()],
@@ -59,6 +63,35 @@ fn ours_at_the_largest_budget_stands_below_the_papers_with_the_difference() {
     );
     assert!(html.contains("−6.13 / +29.87<br>quick budget, 2 seeds"), "{html}");
     assert!(html.contains(r#"76.54 / 44.46<span class="ours"><a href="/experiments/4">"#));
+}
+
+#[test]
+fn what_is_measured_or_under_way_is_launched_again_only_at_a_larger_budget() {
+    let spec = spec(Budget::Quick);
+    let [measured, half] = [99, 5].map(|finished| sample::runs(&spec, 4, finished));
+    let buttons = |budget, runs: &[_]| {
+        let html = html_at(budget, &[Compared { id: 4, spec: &spec, runs }], vec![]);
+        let first = html.split(r#"id="table-1""#).nth(1).unwrap().split("</section>").next().unwrap();
+        (first.matches(">▸ 10 min<").count(), first.matches(r#"<a href="/experiments/4">under way</a>"#).count())
+    };
+    // KD and ARD of ResNet-18 from ResNet-18, of 24 cells.
+    assert_eq!(buttons(Budget::Smoke, &measured), (22, 0));
+    assert_eq!(buttons(Budget::Quick, &measured), (22, 0));
+    assert_eq!(buttons(Budget::Paper, &measured), (24, 0));
+    assert_eq!(buttons(Budget::Quick, &half), (22, 2));
+    assert_eq!(buttons(Budget::Paper, &half), (24, 0));
+    // A figure has one button, and so does the other of the same networks.
+    let spec = PaperFigure::Negatives.experiment(&Conditions {
+        budget: Budget::Smoke,
+        seeds: vec![1],
+        device: DeviceName::Cpu,
+    });
+    let runs = sample::runs(&spec, 7, 2);
+    let figures = |budget| html_at(budget, &[Compared { id: 7, spec: &spec, runs: &runs }], vec![]);
+    let under_way = r#"Under way in <a href="/experiments/7">experiment 7</a>."#;
+    let (smoke, quick) = (figures(Budget::Smoke), figures(Budget::Quick));
+    assert_eq!((smoke.matches(under_way).count(), smoke.matches("▸ ResNet-18 → ").count()), (1, 2));
+    assert_eq!((quick.matches(under_way).count(), quick.matches("▸ ResNet-18 → ").count()), (0, 3));
 }
 
 #[test]

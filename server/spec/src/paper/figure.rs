@@ -128,6 +128,13 @@ impl PaperFigure {
             && spec.students.contains(&student)
     }
 
+    /// Whether an experiment is launched to make it, or makes it among other things.
+    pub fn is_asked_of(self, spec: &ExperimentSpec) -> bool {
+        let is_swept = |path| spec.sweeps.iter().any(|sweep| sweep.method == MethodName::Gacd && sweep.path == path);
+        self.is_of(spec)
+            && self.swept().map_or_else(|| spec.analyses.iter().any(|analysis| self.shows(analysis)), is_swept)
+    }
+
     /// The parameter that it sweeps, of GACD.
     pub const fn swept(self) -> Option<&'static str> {
         match self {
@@ -168,7 +175,8 @@ mod tests {
             for budget in Budget::ALL {
                 let spec = figure.experiment(&at(budget));
                 spec.validate().unwrap();
-                assert!(figure.is_of(&spec), "{figure:?}");
+                let asked = |other: &&PaperFigure| other.is_asked_of(&spec);
+                assert_eq!(PaperFigure::ALL.iter().filter(asked).collect::<Vec<_>>(), [&figure]);
                 let swept = spec.sweeps.first().map(|sweep| sweep.path.as_str());
                 assert_eq!(swept, figure.swept());
                 assert_eq!(spec.analyses.iter().filter(|a| figure.shows(a)).count(), usize::from(swept.is_none()));

@@ -1,6 +1,6 @@
 //! The paper's figures, and ours.
 
-use retort_spec::PaperFigure;
+use retort_spec::{Budget, PaperFigure};
 
 use super::{
     PaperParts,
@@ -9,6 +9,7 @@ use super::{
 use crate::{
     figures::{self, Figure},
     format,
+    tables::Compared,
 };
 
 /// One of the paper's figures with ours at the largest budget that there is.
@@ -18,9 +19,13 @@ pub struct FigureSection {
     pub figure: PaperFigure,
     /// Our drawings; none while there is nothing to draw.
     pub drawings: Vec<Figure>,
-    /// The experiment that they are of, and what it was made at.
-    pub made: Option<(i64, String)>,
-    /// Whether its dataset is here, so that it can be launched.
+    /// What they were made at.
+    pub made: Option<Made>,
+    /// Whether its dataset is here.
+    pub has_dataset: bool,
+    /// The experiment that makes it as would be launched.
+    pub under_way: Option<i64>,
+    /// Whether there is something to launch: its dataset is here, and it is neither made nor under way as would be launched.
     pub can_launch: bool,
     /// About how long that takes, where it is known.
     pub time: Option<String>,
@@ -33,17 +38,38 @@ impl FigureSection {
             None => analysed(figure, parts),
         };
         let (made, drawings) = found.map_or((None, Vec::new()), |(made, drawings)| (Some(made), drawings));
+        let budget = parts.conditions.budget as u8;
+        let is_under_way = |own: &&Compared| {
+            let asks = own.spec.budget as u8 >= budget && figure.is_asked_of(own.spec);
+            asks && own.runs.iter().any(|run| !run.state.is_over())
+        };
+        let under_way = parts.compared.iter().filter(is_under_way).map(|own| own.id).max();
+        let is_made = made.as_ref().is_some_and(|made| made.budget as u8 >= budget);
+        let has_dataset = parts.datasets.iter().any(|name| name == figure.dataset());
         Self {
             figure,
             drawings,
             made,
-            can_launch: parts.datasets.iter().any(|name| name == figure.dataset()),
+            has_dataset,
+            under_way,
+            can_launch: has_dataset && !is_made && under_way.is_none(),
             time: (parts.estimate_figure)(figure).map(format::estimate),
         }
     }
 }
 
-type Found = ((i64, String), Vec<Figure>);
+/// What a drawing was made at.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Made {
+    /// The experiment.
+    pub experiment: i64,
+    /// Its budget.
+    pub budget: Budget,
+    /// The same in words, with images and seeds.
+    pub words: String,
+}
+
+type Found = (Made, Vec<Figure>);
 
 fn swept(figure: PaperFigure, path: &str, candidates: &[Candidate]) -> Option<Found> {
     let drawn = candidates.iter().filter(|candidate| figure.is_of(candidate.spec)).filter_map(|candidate| {
@@ -53,11 +79,13 @@ fn swept(figure: PaperFigure, path: &str, candidates: &[Candidate]) -> Option<Fo
     });
     let (candidate, drawings) = drawn.max_by_key(|(candidate, _)| candidate.budget as u8)?;
     let seeds = format::plural(candidate.spec.seeds.len(), "seed", "seeds");
-    Some(((candidate.experiment, format!("{}, {seeds}", candidate.made)), drawings))
+    let words = format!("{}, {seeds}", candidate.made);
+    Some((Made { experiment: candidate.experiment, budget: candidate.budget, words }, drawings))
 }
 
 fn analysed(figure: PaperFigure, parts: &PaperParts) -> Option<Found> {
     let found = parts.analyses.iter().find(|found| found.figure == figure)?;
     let drawing = figures::analysis_figure(&found.analysis, &found.result, false)?;
-    Some(((found.experiment, made(found.spec)), vec![drawing]))
+    let (experiment, budget, words) = (found.experiment, found.spec.budget, made(found.spec));
+    Some((Made { experiment, budget, words }, vec![drawing]))
 }

@@ -9,7 +9,7 @@ use retort_spec::{
     paper_results,
 };
 
-use self::ours::{Candidate, candidates, ours};
+use self::ours::{Candidate, candidates, ours, rows, under_way};
 pub use self::{figures::FigureSection, ours::Ours};
 use super::DeviceOption;
 use crate::{Frame, Section, format, tables::Compared};
@@ -76,7 +76,9 @@ pub struct PaperCell {
     pub paper: [f64; 2],
     /// Ours, at the largest budget that there is.
     pub ours: Option<Ours>,
-    /// Launches it.
+    /// The experiment that measures it as would be launched.
+    pub under_way: Option<i64>,
+    /// Launches it, unless it is measured at what is launched here, or under way.
     pub launch: Option<Launch>,
 }
 
@@ -236,10 +238,15 @@ impl PaperParts<'_> {
     }
 
     fn cell(&self, place: usize, result: &PaperResult, candidates: &[Candidate]) -> PaperCell {
+        let rows = rows(result, candidates);
+        let (ours, under_way) = (ours(result, &rows), under_way(&rows, &self.conditions));
+        let is_measured = ours.as_ref().is_some_and(|ours| ours.meets(&self.conditions));
+        let is_wanted = self.has(result) && !is_measured && under_way.is_none();
         PaperCell {
             paper: [result.natural, result.adversarial],
-            ours: ours(result, candidates),
-            launch: self.has(result).then(|| self.launch(vec![place])),
+            launch: is_wanted.then(|| self.launch(vec![place])),
+            ours,
+            under_way,
         }
     }
 
@@ -247,9 +254,9 @@ impl PaperParts<'_> {
         Launch { time: (self.estimate)(&results).map(format::estimate), results }
     }
 
-    /// Launches the cells that are not measured; none when all are, or when a single one is left, which has its own button.
+    /// Launches the cells that can be; none when a single one is left, which has its own button.
     fn launch_missing<'c>(&self, cells: impl Iterator<Item = &'c PaperCell>) -> Option<Launch> {
-        let missing = cells.filter(|cell| !cell.is_measured()).filter_map(|cell| cell.launch.as_ref());
+        let missing = cells.filter_map(|cell| cell.launch.as_ref());
         let results: Vec<usize> = missing.flat_map(|launch| launch.results.clone()).collect();
         (results.len() > 1).then(|| self.launch(results))
     }

@@ -2,7 +2,7 @@
 
 use std::collections::{HashMap, HashSet};
 
-use retort_spec::{Budget, ExperimentSpec, PaperResult, PaperTable};
+use retort_spec::{Budget, Conditions, ExperimentSpec, PaperResult, PaperTable};
 
 use crate::{
     format,
@@ -20,9 +20,19 @@ pub struct Ours {
     pub experiment: i64,
     /// At which budget, over how many seeds.
     pub made: String,
+    /// The budget.
+    pub budget: Budget,
+    /// How many seeds it is the mean of.
+    pub seeds: usize,
 }
 
 impl Ours {
+    /// Whether both numbers are there, at `conditions` or at a larger budget.
+    pub(super) fn meets(&self, conditions: &Conditions) -> bool {
+        let enough = (self.budget as u8, self.seeds) >= (conditions.budget as u8, conditions.seeds.len());
+        enough && self.cells.iter().all(Option::is_some)
+    }
+
     pub(super) fn numbers(&self) -> String {
         let number = |cell: &Option<Cell>| cell.as_ref().map_or_else(|| "–".into(), Cell::value);
         self.cells.each_ref().map(number).join(" / ")
@@ -78,8 +88,8 @@ pub(super) fn candidates<'a>(compared: &'a [Compared<'a>]) -> Vec<Candidate<'a>>
     candidates
 }
 
-/// Our row for a result: of those that there are, the one at the largest budget with the most seeds.
-pub(super) fn ours(result: &PaperResult, candidates: &[Candidate]) -> Option<Ours> {
+/// Our rows for a result, with numbers or without.
+pub(super) fn rows<'a>(result: &PaperResult, candidates: &'a [Candidate<'a>]) -> Vec<(&'a Candidate<'a>, &'a Row)> {
     let is_probe = result.table == PaperTable::Transfer;
     let is_row = |row: &&Row, is_teacher: bool| {
         // A teacher of the paper may have been trained here as a student without one.
@@ -90,13 +100,24 @@ pub(super) fn ours(result: &PaperResult, candidates: &[Candidate]) -> Option<Our
             && (row.method, row.variant.as_str()) == (result.method, result.variant.as_str())
             && result.is_of(teacher, student)
     };
-    let mut found: Vec<(&Candidate, &Row)> = Vec::new();
+    let mut found = Vec::new();
     for candidate in candidates.iter().filter(|c| c.is_probe == is_probe && c.dataset == result.dataset) {
         for group in &candidate.table.groups {
             found.extend(group.rows.iter().filter(|row| is_row(row, group.is_teacher)).map(|row| (candidate, row)));
         }
     }
-    found.retain(|(_, row)| row.has_numbers());
+    found
+}
+
+/// The experiment that measures a result at `conditions`, or at a larger budget, while it does so.
+pub(super) fn under_way(rows: &[(&Candidate, &Row)], conditions: &Conditions) -> Option<i64> {
+    let open = rows.iter().filter(|(candidate, _)| candidate.budget as u8 >= conditions.budget as u8);
+    let open = open.filter_map(|(_, row)| row.open.as_ref()).filter(|run| !run.state.is_over());
+    open.filter_map(|run| run.experiment.as_ref()).map(|(id, _)| *id).max()
+}
+
+/// Our numbers for a result: of the rows that have some, those at the largest budget with the most seeds.
+pub(super) fn ours(result: &PaperResult, rows: &[(&Candidate, &Row)]) -> Option<Ours> {
     let cells = |candidate: &Candidate, row: &Row| {
         let columns = || candidate.table.columns.iter().zip(&row.cells);
         let adversarial = columns().find(|(column, _)| column.is_some() && result.accuracy(column.as_ref()).is_some());
@@ -109,7 +130,8 @@ pub(super) fn ours(result: &PaperResult, candidates: &[Candidate]) -> Option<Our
         let seeds = cells[0].as_ref().map_or(0, Cell::seeds);
         (cells.iter().flatten().count(), candidate.budget as u8, seeds)
     };
-    let (candidate, row) = found.into_iter().max_by_key(|(candidate, row)| rank(candidate, row))?;
+    let found = rows.iter().filter(|(_, row)| row.has_numbers());
+    let (candidate, row) = found.max_by_key(|(candidate, row)| rank(candidate, row))?;
     let cells = cells(candidate, row);
     let seeds = cells[0].as_ref().map_or(0, Cell::seeds);
     let less = |cell: &Option<Cell>, paper: f64| cell.as_ref().map(|cell| cell.mean - paper);
@@ -118,5 +140,7 @@ pub(super) fn ours(result: &PaperResult, candidates: &[Candidate]) -> Option<Our
         cells,
         experiment: candidate.experiment,
         made: format!("{}, {}", candidate.made, format::plural(seeds, "seed", "seeds")),
+        budget: candidate.budget,
+        seeds,
     })
 }
