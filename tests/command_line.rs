@@ -105,20 +105,30 @@ fn models_are_analysed_into_figures_and_a_class_that_is_not_there_is_told() {
     assert!(said.contains("figure.svg\nBag and Coat lie furthest apart in"), "{said}");
     let said = success(&mut analyse("correlation", &[], "correlation"));
     // One model is as near to itself as can be.
-    assert!(said.contains("Nearest to A on average: B on natural images (0.0000)"), "{said}");
+    assert!(said.contains("B differs from A by 0.0000 on average on natural images"), "{said}");
     let said = success(&mut analyse("gallery", &["--class", "Bag", "--class", "Coat", "--images", "3"], "gallery"));
-    assert!(said.contains("gallery.png\nOf 3 attacked images answered wrongly: A "), "{said}");
+    assert!(said.contains("figure.svg\nWrong answers to 3 images, natural → attacked: A "), "{said}");
     for file in [
         "features/analysis.json",
         "features/figure.pdf",
         "correlation/figure.png",
         "correlation/figure-signed.svg",
+        "gallery/figure.pdf",
         "gallery/gallery.png",
     ] {
         assert!(root.path().join(file).is_file(), "{file}");
     }
+    // What a crash took behind the end of a run is drawn by the same command.
+    let drawing = root.path().join("correlation/figure.pdf");
+    fs::remove_file(&drawing).unwrap();
+    let said = success(&mut analyse("correlation", &[], "correlation"));
+    assert!(said.contains("finished") && drawing.is_file(), "{said}");
     let said = failure(&mut analyse("gallery", &["--class", "Hat"], "hat"));
     assert!(said.contains("no class “Hat”: choose one of T-shirt/top"), "{said}");
+    // A mistyped name does not keep its folder; what has finished does.
+    success(&mut analyse("gallery", &["--class", "Bag", "--images", "1"], "hat"));
+    let said = failure(&mut analyse("gallery", &["--class", "Coat", "--images", "1"], "hat"));
+    assert!(said.contains("holds the run of another spec"), "{said}");
     let said = failure(&mut analyse("gallery", &["--model", "model.safetensors"], "name"));
     assert!(said.contains("NAME=FILE"), "{said}");
 }

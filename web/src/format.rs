@@ -53,6 +53,14 @@ pub fn plural(n: usize, one: &str, many: &str) -> String {
     format!("{} {}", count(n), if n == 1 { one } else { many })
 }
 
+/// Words as a list: `KD`, `KD and ARD`, `KD, ARD and GACD`.
+pub fn list(words: &[&str]) -> String {
+    match words.split_last() {
+        Some((last, rest)) if !rest.is_empty() => format!("{} and {last}", rest.join(", ")),
+        _ => words.concat(),
+    }
+}
+
 /// Seconds as people say them: `40 s`, `4 min`, `1 h 12 min`, `3 d 4 h`. Negative or unknown (NaN) counts as 0.
 pub fn duration(seconds: f64) -> String {
     let s = seconds.max(0.0).round() as u64;

@@ -7,6 +7,7 @@
 #![forbid(unsafe_code)]
 
 pub mod figures;
+pub mod findings;
 mod form;
 pub mod format;
 mod frame;

@@ -4,13 +4,16 @@
 
 mod sample;
 
+use std::sync::Arc;
+
 use retort_spec::{
     Accuracy, AnalysisResult, Architecture, Budget, Conditions, DatasetChoice, DeviceName, ExperimentSpec, FeatureMap,
-    FeatureMaps, MethodName, PaperFigure, RunSpec, TeacherChoice,
+    FeatureMaps, MethodName, PaperFigure, RunSpec, Sweep, TeacherChoice,
 };
 use retort_web::{
     Compared, Template,
-    pages::{DeviceOption, FoundAnalysis, PaperPage, PaperParts},
+    figures::AnalysisFiles,
+    pages::{AnalysisView, DeviceOption, FoundAnalysis, PaperPage, PaperParts},
 };
 
 fn spec(budget: Budget) -> ExperimentSpec {
@@ -128,9 +131,25 @@ fn figures_are_drawn_from_the_sweep_and_the_analysis_of_their_networks() {
     };
     let (attacked, target, made_on) = ("truck".into(), "bird".into(), Some("Natural".into()));
     let result = AnalysisResult::Features(FeatureMaps { attacked, target, made_on, maps: vec![map] });
-    let found = FoundAnalysis { figure: PaperFigure::Features, experiment: 8, spec: &mapped, analysis, result };
+    let view = AnalysisView {
+        run: mapped_runs.last().unwrap().clone(),
+        spec: analysis,
+        files: Some(Arc::new(AnalysisFiles { result, sheet: None })),
+        is_signed: false,
+        beside: None,
+    };
+    let found = FoundAnalysis { figure: PaperFigure::Features, experiment: 8, spec: &mapped, view };
+    // As the store lists them: the newest first. The newest of the sweep's setting is no sweep of GACD's negatives.
+    let sweep =
+        Sweep { method: MethodName::Kd, path: "method.temperature".into(), values: vec!["1".into(), "4".into()] };
+    let other = ExperimentSpec { methods: vec![MethodName::Kd], sweeps: vec![sweep], ..swept.clone() };
+    let other_runs = sample::runs(&other, 9, 99);
     let html = html(
-        &[Compared { id: 7, spec: &swept, runs: &swept_runs }, Compared { id: 8, spec: &mapped, runs: &mapped_runs }],
+        &[
+            Compared { id: 9, spec: &other, runs: &other_runs },
+            Compared { id: 8, spec: &mapped, runs: &mapped_runs },
+            Compared { id: 7, spec: &swept, runs: &swept_runs },
+        ],
         vec![found],
     );
     let figure = |id: &str| {
@@ -142,5 +161,7 @@ fn figures_are_drawn_from_the_sweep_and_the_analysis_of_their_networks() {
     assert!(negatives.contains(r#"<a href="/experiments/7">experiment 7</a>, smoke budget, 2,000 images, 1 seed."#));
     assert!(!temperature.contains("<svg") && temperature.contains("best at T = 0.1"));
     assert!(features.contains("Truck and bird lie furthest apart in GACD (silhouette 0.500)"), "{features}");
-    assert!(features.contains(r#"<svg class="panels""#) && features.contains("/experiments/8"));
+    // As a comparison shows it, in the colours of the page.
+    assert!(features.contains(r#"<div class="panels">"#) && features.contains(r#"<svg class="scatter""#), "{features}");
+    assert!(features.contains("/experiments/8"));
 }

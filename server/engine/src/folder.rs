@@ -92,7 +92,8 @@ impl RunFolder {
         self.dir.join("worker.log")
     }
 
-    fn lock_file(&self) -> PathBuf {
+    /// What a worker holds while it computes.
+    pub fn lock_file(&self) -> PathBuf {
         self.dir.join("worker.lock")
     }
 

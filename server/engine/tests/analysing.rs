@@ -101,11 +101,14 @@ fn a_model_correlates_with_itself_without_a_difference_and_a_finished_map_is_not
     let folder = RunFolder::create(&resumed, &spec).unwrap();
     let mut marked = itself.clone();
     marked.natural.mean = 0.125;
-    let state = serde_json::to_string(&([&marked], 60.0)).unwrap();
+    // The teacher's correlations, which are marked too: all are nought.
+    let teacher_of_noughts = serde_json::json!({ "natural": vec![0.0; 100], "white_box": null });
+    let state = serde_json::json!({ "teacher": teacher_of_noughts, "maps": [&marked], "seconds": 60.0 }).to_string();
     StateFile { tensors: Vec::new(), state }.save(&folder.checkpoint()).unwrap();
     run(&resumed, &spec, 1, None);
     let AnalysisResult::Correlation(found) = result(&resumed) else { panic!("it is of correlations") };
-    assert_eq!(found.maps, [marked, kd.clone()]);
+    assert_eq!((&found.maps[0], &found.maps[1].adversarial), (&marked, &kd.adversarial));
+    assert!((0..10).all(|class| found.maps[1].natural.values[11 * class] == -1.0), "{:?}", found.maps[1]);
 }
 
 #[test]

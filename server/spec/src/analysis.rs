@@ -2,6 +2,8 @@
 
 mod result;
 
+use std::ops::RangeInclusive;
+
 use serde::{Deserialize, Serialize};
 
 use crate::{
@@ -13,7 +15,7 @@ pub use self::result::{
 };
 
 /// Models that one analysis can be of.
-pub(crate) const MOST_MODELS: usize = 8;
+const MOST_MODELS: usize = 8;
 
 /// An analysis of some models on the test images of a dataset.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -63,10 +65,10 @@ pub enum Analysis {
     /// natural images, and on adversarial ones (Figures 3 and 4).
     Correlation {
         /// What is compared.
-        #[serde(default)]
+        #[serde(default, skip_serializing_if = "is_default")]
         statistic: LogitStatistic,
         /// Shared: images that are attacked on the other model are shown to both. White-box: each sees its own.
-        #[serde(default)]
+        #[serde(default, skip_serializing_if = "is_default")]
         adversarial: AdversarialImages,
     },
     /// Images with what each model answers to them, to the attacked ones, and what the attack changed.
@@ -103,6 +105,21 @@ pub enum LogitStatistic {
     ClassMean,
 }
 
+/// Spares a stored spec the values that say nothing, so that it stays as it was before they could be chosen.
+fn is_default<T: Default + PartialEq>(value: &T) -> bool {
+    *value == T::default()
+}
+
+/// How many images of each kind t-SNE can map: three kinds together must be more than three times its perplexity of 30, and
+/// more than a picture shows would only take time.
+pub const FEATURE_IMAGES: RangeInclusive<usize> = 31..=500;
+
+/// How many images a gallery can have.
+pub const GALLERY_IMAGES: RangeInclusive<usize> = 1..=60;
+
+/// How many classes a title names.
+const NAMED_CLASSES: usize = 3;
+
 impl Analysis {
     /// The paper's correlation differences.
     pub fn correlation() -> Self {
@@ -126,24 +143,28 @@ impl Analysis {
             }
             Self::Gallery { differ: true, .. } => "images that two models differ on".into(),
             Self::Gallery { classes, .. } if classes.is_empty() => "adversarial images".into(),
+            Self::Gallery { classes, .. } if classes.len() > NAMED_CLASSES => {
+                format!("adversarial images of {} classes", classes.len())
+            }
             Self::Gallery { classes, .. } => format!("adversarial images of {}", classes.join(", ")),
         }
     }
 
     /// Checks everything but its models.
     pub(crate) fn check(&self, problems: &mut Vec<Problem>) {
-        let mut expect = |holds: bool, field: &str, message: &str| {
-            if !holds {
-                problems.push(Problem::new(field, message));
+        let mut expect_images = |images: &usize, range: RangeInclusive<usize>| {
+            if !range.contains(images) {
+                let message = format!("must be from {} to {}", range.start(), range.end());
+                problems.push(Problem::new("images", message));
             }
         };
         match self {
-            Self::Features { attacked, target, images, .. } => {
-                expect(attacked != target, "target", "choose another class than the attacked one");
-                expect((35..=500).contains(images), "images", "must be from 35 to 500, for neighbours of t-SNE");
-            }
+            Self::Features { images, .. } => expect_images(images, FEATURE_IMAGES),
             Self::Correlation { .. } => {}
-            Self::Gallery { images, .. } => expect((1..=60).contains(images), "images", "must be from 1 to 60"),
+            Self::Gallery { images, .. } => expect_images(images, GALLERY_IMAGES),
+        }
+        if matches!(self, Self::Features { attacked, target, .. } if attacked == target) {
+            problems.push(Problem::new("target", "choose another class than the attacked one"));
         }
     }
 
@@ -171,12 +192,22 @@ impl AnalyseSpec {
         Attack::pgd(20).with_eps(self.eps)
     }
 
+    /// What is wrong with the number of its models, if anything is.
+    pub(crate) fn fault_of_models(&self) -> Option<String> {
+        let (least, count) = (self.analysis.least_models(), self.models.len());
+        let is_enough = (least..=MOST_MODELS).contains(&count);
+        (!is_enough)
+            .then(|| format!("{} can be of {least} to {MOST_MODELS} models, not of {count}", self.analysis.title()))
+    }
+
     pub(crate) fn check(&self, problems: &mut Vec<Problem>) {
         problems.extend(self.eps.fault().map(|fault| Problem::new("eps", fault)));
-        let least = self.analysis.least_models();
-        let enough = format!("choose from {least} to {MOST_MODELS} models");
-        if !(least..=MOST_MODELS).contains(&self.models.len()) {
-            problems.push(Problem::new("models", enough));
+        problems.extend(self.fault_of_models().map(|fault| Problem::new("models", fault)));
+        for (i, AnalysedModel { name, .. }) in self.models.iter().enumerate() {
+            if name.trim().is_empty() || self.models[..i].iter().any(|other| other.name == *name) {
+                let message = format!("“{name}” names no model, or two: a panel needs a name of its own");
+                problems.push(Problem::new("models", message));
+            }
         }
         self.analysis.check(problems);
     }
@@ -204,7 +235,9 @@ mod tests {
     fn an_analysis_of_one_class_against_itself_or_of_too_few_models_is_refused_by_field() {
         let spec = |analysis, models: usize| AnalyseSpec {
             analysis,
-            models: vec![AnalysedModel { name: "KD".into(), model: ModelRef::Run(1) }; models],
+            models: (0..models)
+                .map(|id| AnalysedModel { name: format!("KD {id}"), model: ModelRef::Run(id as i64) })
+                .collect(),
             dataset: DatasetChoice::all_of("cifar10"),
             eps: PixelDistance::levels(8.0),
             seed: 1,
@@ -222,8 +255,29 @@ mod tests {
             adversarial: AdversarialImages::Shared,
         };
         assert_eq!(fields(&spec(features("bird", 100), 4)), [""; 0]);
-        assert_eq!(fields(&spec(features("truck", 5), 0)), ["models", "target", "images"]);
+        assert_eq!(fields(&spec(features("truck", 5), 0)), ["models", "images", "target"]);
         let correlation: Analysis = serde_json::from_str(r#"{"name": "correlation"}"#).unwrap();
-        assert_eq!(fields(&spec(correlation, 1)), ["models"]);
+        let mut correlation = spec(correlation, 2);
+        assert_eq!(fields(&correlation), [""; 0]);
+        correlation.models[1].name = "KD 0".into();
+        assert_eq!(fields(&correlation), ["models"]);
+        correlation.models.pop();
+        assert_eq!(fields(&correlation), ["models"]);
+    }
+
+    #[test]
+    fn the_papers_correlation_is_written_as_before_it_had_variants() {
+        let text = serde_json::to_string(&Analysis::correlation()).unwrap();
+        assert_eq!(text, r#"{"name":"correlation"}"#);
+    }
+
+    #[test]
+    fn a_title_names_few_classes_and_counts_many() {
+        let of = |classes: &[&str]| {
+            let classes = classes.iter().map(|class| (*class).to_owned()).collect();
+            Analysis::Gallery { classes, images: 10, differ: false }.title()
+        };
+        assert_eq!(of(&["cat", "dog"]), "adversarial images of cat, dog");
+        assert_eq!(of(&["cat", "dog", "frog", "deer"]), "adversarial images of 4 classes");
     }
 }

@@ -182,7 +182,23 @@ impl ExperimentSpec {
         problems.extend(self.normaliser.and_then(|n| n.fault()).map(|fault| Problem::new("normaliser", fault)));
         self.check_analyses(&mut problems);
         self.check_sweeps(&mut problems);
+        if problems.is_empty() {
+            self.check_models_of_analyses(&mut problems);
+        }
         Invalid::unless_empty(problems)
+    }
+
+    /// Checks that analyses have as many models as they take: one seed of the plan tells.
+    fn check_models_of_analyses(&self, problems: &mut Vec<Problem>) {
+        if self.analyses.is_empty() {
+            return;
+        }
+        let one_seed = Self { seeds: self.seeds.iter().take(1).copied().collect(), ..self.clone() };
+        for run in one_seed.expand() {
+            if let RunSpec::Analyse(analysis) = run.spec {
+                problems.extend(analysis.fault_of_models().map(|fault| Problem::new("analyses", fault)));
+            }
+        }
     }
 
     fn check_analyses(&self, problems: &mut Vec<Problem>) {
@@ -240,6 +256,11 @@ impl ExperimentSpec {
             variants = variants.iter().flat_map(|v| sweep.values.iter().map(move |value| with(v, value))).collect();
         }
         variants
+    }
+
+    /// Whether trainings by a method leave the model of their best epoch beside that of their last.
+    pub fn keeps_best(&self, method: MethodName) -> bool {
+        self.train(method, Architecture::ResNet8, 0, &[]).is_ok_and(|spec| spec.keeps_best())
     }
 
     /// The spec of one training, with this experiment's epochs and device. A variant's presets are applied before the budget

@@ -34,7 +34,7 @@ mod work;
 pub use accuracy::{Accuracy, Paired};
 pub use analysis::{
     AdversarialImages, AnalyseSpec, AnalysedModel, Analysis, AnalysisResult, Answer, CorrelationMap, CorrelationMaps,
-    Difference, FeatureMap, FeatureMaps, Gallery, GalleryImage, LogitStatistic,
+    Difference, FEATURE_IMAGES, FeatureMap, FeatureMaps, GALLERY_IMAGES, Gallery, GalleryImage, LogitStatistic,
 };
 pub use attack::Attack;
 pub use budget::Budget;

@@ -3,7 +3,6 @@
 use crate::{
     AnalyseSpec, AnalysedModel, Analysis, Architecture, Attack, EvaluateSpec, ExperimentSpec, MaskingSpec, MethodName,
     ModelRef, PixelDistance, ProbeSpec, RunSpec, Schedule, Surrogate, TeacherChoice,
-    analysis::MOST_MODELS,
     experiment::{PRESET, Variant},
 };
 
@@ -54,27 +53,44 @@ impl PlannedModel {
         let variant = join([self.variant.as_str(), "best epoch"]);
         self.has_best.then(|| Self { model: ModelRef::Best(Box::new(self.model.clone())), variant, ..self.clone() })
     }
+
+    /// What students learn from: the model of the best epoch where there is one.
+    fn taught_from(&self) -> Self {
+        self.best().unwrap_or_else(|| self.clone())
+    }
+
+    /// Whether its training is the same in everything as another one's.
+    fn is_trained_as(&self, other: &Self) -> bool {
+        (self.method, self.architecture, self.variant.as_str(), self.seed)
+            == (other.method, other.architecture, other.variant.as_str(), other.seed)
+    }
 }
 
-/// The models that analyses are of.
+/// The models that analyses are of: those of the first seed, of the first student, and of the first values of sweeps.
 struct Analysed {
     surrogates: Vec<PlannedModel>,
+    /// The one that the students learn from.
     teacher: Option<PlannedModel>,
     students: Vec<PlannedModel>,
 }
 
 impl Analysed {
     /// Those that an analysis is of, in the order of its panels, each with its name: a surrogate first, on which maps of
-    /// features attack the images that they show to all, then the teacher.
+    /// features attack the images that they show to all, then the teacher. A surrogate that is trained as a student is stands
+    /// for it too.
     fn of(&self, analysis: &Analysis) -> Vec<(String, &PlannedModel)> {
         let is_of_features = matches!(analysis, Analysis::Features { .. });
-        let surrogates = self.surrogates.iter().filter(|s| is_of_features && !s.is_teacher);
+        let surrogates: Vec<_> = self.surrogates.iter().filter(|s| is_of_features && !s.is_teacher).collect();
         let teacher = self.teacher.iter().filter(|_| !matches!(analysis, Analysis::Gallery { .. }));
-        let named = |model: &PlannedModel| join([model.method.title(), &model.variant]);
-        let mut models: Vec<(String, &PlannedModel)> = surrogates.map(|model| (named(model), model)).collect();
-        models.extend(teacher.map(|model| ("Teacher".to_owned(), model)));
-        models.extend(self.students.iter().map(|model| (named(model), model)));
-        models.truncate(MOST_MODELS);
+        let student = self.students.first().map(|student| student.architecture);
+        let named = |model: &PlannedModel| {
+            let architecture = if Some(model.architecture) == student { "" } else { model.architecture.title() };
+            join([&join([model.method.title(), &model.variant]), architecture])
+        };
+        let is_new = |student: &&PlannedModel| !surrogates.iter().any(|surrogate| surrogate.is_trained_as(student));
+        let mut models: Vec<(String, &PlannedModel)> = surrogates.iter().map(|model| (named(model), *model)).collect();
+        models.extend(teacher.map(|model| (join(["Teacher", &model.variant]), model)));
+        models.extend(self.students.iter().filter(is_new).map(|model| (named(model), model)));
         models
     }
 }
@@ -99,8 +115,11 @@ impl ExperimentSpec {
         for &seed in &self.seeds {
             let teacher = needs_teacher.then(|| plan.teacher(seed));
             plan.train_surrogates(seed, teacher.as_ref());
-            let mut first =
-                Analysed { surrogates: plan.surrogates.clone(), teacher: teacher.clone(), students: vec![] };
+            let mut first = Analysed {
+                surrogates: plan.surrogates.clone(),
+                teacher: teacher.as_ref().map(PlannedModel::taught_from),
+                students: vec![],
+            };
             if let Some(teacher) = &teacher {
                 plan.evaluate(teacher);
             }
@@ -176,7 +195,7 @@ impl Plan<'_> {
         let mut needs = Vec::new();
         let teacher = teacher.filter(|_| method.needs_teacher());
         if let Some(teacher) = teacher {
-            spec.teacher = Some(teacher.best().unwrap_or_else(|| teacher.clone()).model);
+            spec.teacher = Some(teacher.taught_from().model);
             needs.extend(teacher.training);
         }
         if let Some(ModelRef::Planned(index)) = start_from {
@@ -265,20 +284,13 @@ impl Plan<'_> {
         self.add(spec, model, needs);
     }
 
-    /// Adds an analysis, unless there are too few models for it.
+    /// Adds an analysis.
     fn analyse(&mut self, analysis: &Analysis, models: &Analysed) {
         let models = models.of(analysis);
-        let Some((_, first)) = models.first().filter(|_| models.len() >= analysis.least_models()) else { return };
+        let Some((_, first)) = models.first() else { return };
         let named =
             |(name, model): &(String, &PlannedModel)| AnalysedModel { name: name.clone(), model: model.model.clone() };
-        let spec = AnalyseSpec {
-            analysis: analysis.clone(),
-            models: models.iter().map(named).collect(),
-            dataset: self.experiment.dataset.clone(),
-            eps: self.experiment.attacks.first().map_or(PixelDistance::levels(8.0), Attack::eps),
-            seed: 1,
-            device: self.experiment.device,
-        };
+        let spec = self.experiment.analyse(analysis.clone(), models.iter().map(named).collect());
         let needs = models.iter().filter_map(|(_, model)| model.training).collect();
         self.runs.push(spec.planned(first.method, first.architecture, needs));
     }
@@ -293,6 +305,18 @@ impl Plan<'_> {
 const PROBE_STEPS: usize = 7;
 
 impl ExperimentSpec {
+    /// An analysis of some of its models, on its test images and at the radius of its first attack.
+    pub fn analyse(&self, analysis: Analysis, models: Vec<AnalysedModel>) -> AnalyseSpec {
+        AnalyseSpec {
+            analysis,
+            models,
+            dataset: self.dataset.clone(),
+            eps: self.attacks.first().map_or(PixelDistance::levels(8.0), Attack::eps),
+            seed: 1,
+            device: self.device,
+        }
+    }
+
     /// A method's training without any setting.
     fn default_train(&self, method: MethodName, architecture: Architecture, seed: u64) -> crate::TrainSpec {
         let mut spec = self.budget.train(method, architecture, self.dataset.clone(), seed);

@@ -1,6 +1,6 @@
 //! How much a run computes, for estimates and progress.
 
-use crate::{Analysis, Architecture, Attack, FineTuneLoss, RunSpec, Stage, TrainSpec};
+use crate::{AdversarialImages, Analysis, Architecture, Attack, FineTuneLoss, RunSpec, Stage, TrainSpec};
 
 /// The work of one stage of a run.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -50,12 +50,19 @@ impl RunSpec {
                 Self::Evaluate(spec.evaluation()).work(train_images, test_images, architecture, teacher)
             }
             Self::Analyse(spec) => {
-                // Of as many images as it attacks, every model as large as the one that is given.
-                let images = match &spec.analysis {
-                    Analysis::Features { images, .. } | Analysis::Gallery { images, .. } => *images as f64,
-                    Analysis::Correlation { .. } => test,
+                // Every model counts as one as large as the one that is given.
+                let models = spec.models.len() as f64;
+                let is_shared = |adversarial: &AdversarialImages| *adversarial == AdversarialImages::Shared;
+                let (images, attacked) = match &spec.analysis {
+                    Analysis::Features { images, adversarial, .. } => {
+                        (*images as f64, if is_shared(adversarial) { 1.0 } else { models })
+                    }
+                    Analysis::Gallery { images, .. } => (*images as f64, models),
+                    Analysis::Correlation { adversarial, .. } => {
+                        (test, if is_shared(adversarial) { models - 1.0 } else { models })
+                    }
                 };
-                let passes = spec.models.len() as f64 * (4.0 + spec.attack().passes());
+                let passes = 3.0 * models + attacked * spec.attack().passes();
                 vec![StageWork { stage: Stage::Evaluate, epochs: 1, macs_per_epoch: images * macs * passes }]
             }
             Self::Probe(spec) => {

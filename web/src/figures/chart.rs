@@ -73,7 +73,7 @@ impl Chart {
     /// Draws it.
     pub fn svg(&self) -> String {
         let longest = self.lines.iter().map(|l| l.name.chars().count()).max().unwrap_or(0);
-        let right = if longest == 0 { 16.0 } else { (longest as f64 * CHARACTER + 24.0).min(170.0) };
+        let right = if longest == 0 { 16.0 } else { (longest as f64 * CHARACTER + 24.0).min(200.0) };
         let y = self.y_axis();
         let widest = y.ticks.iter().map(|t| y.label(*t).len()).max().unwrap_or(0);
         let pixels = (widest as f64 * CHARACTER + 10.0, WIDTH - right);
@@ -129,10 +129,12 @@ impl Chart {
         }
         for (value, words) in &self.rules {
             let at = x.place(*value);
+            // Words that have no room on the right stand on the left.
+            let has_room = at + 4.0 + words.chars().count() as f64 * CHARACTER <= right;
+            let (from, anchor) = if has_room { (at + 4.0, "start") } else { (at - 4.0, "end") };
             let _ = write!(
                 svg,
-                r#"<line class="rule" x1="{at:.1}" x2="{at:.1}" y1="{TOP}" y2="{bottom}"/><text class="tick" x="{:.1}" y="{:.1}">{}</text>"#,
-                at + 4.0,
+                r#"<line class="rule" x1="{at:.1}" x2="{at:.1}" y1="{TOP}" y2="{bottom}"/><text class="tick" x="{from:.1}" y="{:.1}" text-anchor="{anchor}">{}</text>"#,
                 TOP + 9.0,
                 escape(words)
             );

@@ -5,6 +5,7 @@ mod analysis;
 mod chart;
 mod curve;
 mod ends;
+mod gallery;
 mod heat_map;
 mod mark;
 mod panels;
@@ -20,12 +21,11 @@ use retort_spec::Stage;
 
 use crate::RunLabel;
 
-pub(crate) use analysis::{
-    about, correlation_finding, correlation_panels, feature_finding, feature_panels, gallery_finding, made_on, most,
-};
-pub use analysis::{analysis_figure, analysis_finding};
+pub use analysis::{AnalysisFiles, analysis_figure};
+pub(crate) use analysis::{correlation_panels, feature_panels, largest_difference};
 pub(crate) use chart::escape;
 pub use curve::{comparison_figures, run_figures};
+pub(crate) use gallery::{PITCH, answer_words};
 pub use heat_map::{heat_map, scale};
 pub use mark::swatch;
 pub use panels::{Key, Panel, panels};

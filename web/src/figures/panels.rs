@@ -37,16 +37,21 @@ const SIDE: f64 = 260.0;
 const GAP: f64 = 20.0;
 const LINE: f64 = 16.0;
 
+/// Panels in a row; more would be too small on a page of paper.
+const IN_A_ROW: usize = 4;
+
 /// One drawing of them all.
 pub fn panels(title: String, caption: String, key: &Key, panels: &[Panel]) -> Figure {
     let lines = panels.iter().map(|panel| panel.lines.len()).max().unwrap_or(0);
-    let width = GAP + panels.len() as f64 * (SIDE + GAP);
-    let top = 2.0 * LINE + 12.0;
-    let height = top + LINE + SIDE + lines as f64 * LINE + GAP;
+    let width = GAP + panels.len().min(IN_A_ROW) as f64 * (SIDE + GAP);
+    let above = LINE + 12.0;
+    let row = LINE + LINE + SIDE + lines as f64 * LINE + GAP;
+    let height = above + panels.len().div_ceil(IN_A_ROW) as f64 * row;
     let mut svg = format!(r#"<svg class="panels" viewBox="0 0 {width} {height}">"#);
     draw_key(&mut svg, key);
     for (place, panel) in panels.iter().enumerate() {
-        let x = GAP + place as f64 * (SIDE + GAP);
+        let x = GAP + (place % IN_A_ROW) as f64 * (SIDE + GAP);
+        let top = above + (place / IN_A_ROW) as f64 * row + LINE;
         let y = top + LINE;
         let _ = write!(svg, r#"<text class="head" x="{x}" y="{}">{}</text>"#, top + 8.0, escape(&panel.title));
         let view = panel.svg.split("viewBox=\"").nth(1).and_then(|rest| rest.split('"').next()).unwrap_or("0 0 1 1");
@@ -107,6 +112,17 @@ fn draw_key(svg: &mut String, key: &Key) {
 mod tests {
     use super::*;
     use crate::figures::{FigureFormat, scatter};
+
+    #[test]
+    fn what_has_no_room_in_a_row_stands_in_the_next() {
+        let panel = |_| Panel { title: "KD".into(), svg: scatter(&[[0.0, 0.0]], &[1], "a point"), lines: vec![] };
+        let of = |count: usize| {
+            let drawn: Vec<Panel> = (0..count).map(panel).collect();
+            let figure = panels("".into(), "".into(), &Key::Kinds(vec![]), &drawn);
+            figure.svg.split('"').nth(3).unwrap().to_owned()
+        };
+        assert_eq!([of(4), of(6)], ["0 0 1140 340", "0 0 1140 652"]);
+    }
 
     #[test]
     fn panels_stand_side_by_side_with_their_words_and_one_key() {

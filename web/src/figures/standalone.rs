@@ -79,7 +79,12 @@ impl FigureFormat {
 /// Pixels of a PNG for each unit of a drawing.
 const PIXELS: f32 = 3.0;
 
-/// A drawing as a document of its own: on white, in the colours of the page by day.
+/// The height of a line of a title, the width of its letters, and the margin around it.
+const TITLE_LINE: f64 = 18.0;
+const TITLE_LETTER: f64 = 7.6;
+const TITLE_MARGIN: f64 = 8.0;
+
+/// A drawing as a document of its own, below its title: on white, in the colours of the page by day.
 pub fn document(figure: &Figure) -> String {
     let view = figure.svg.split("viewBox=\"").nth(1).and_then(|rest| rest.split('"').next()).unwrap_or("0 0 1 1");
     let numbers: Vec<f64> = view.split(' ').filter_map(|number| number.parse().ok()).collect();
@@ -90,12 +95,32 @@ pub fn document(figure: &Figure) -> String {
     let inner = figure.svg.split_once('>').map_or("", |(_, rest)| rest);
     let class = figure.svg.split("class=\"").nth(1).and_then(|rest| rest.split('"').next()).unwrap_or_default();
     let inner = inner.strip_suffix("</svg>").unwrap_or(inner);
+    let lines = wrapped(&figure.title, ((width - 2.0 * TITLE_MARGIN) / TITLE_LETTER) as usize);
+    let mut title = String::new();
+    for (line, words) in lines.iter().enumerate() {
+        let y = TITLE_MARGIN + (line as f64 + 0.7) * TITLE_LINE;
+        let _ = write!(title, r#"<text class="title" x="{TITLE_MARGIN}" y="{y:.1}">{}</text>"#, escape(words));
+    }
+    let above = TITLE_MARGIN + lines.len() as f64 * TITLE_LINE;
+    let height = height + above;
     format!(
-        r##"<svg xmlns="http://www.w3.org/2000/svg" viewBox="{view}" width="{width}" height="{height}"><title>{}</title><desc>{}</desc><style>{}</style><rect width="{width}" height="{height}" fill="#ffffff"/><g class="{class}">{inner}</g></svg>"##,
+        r##"<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" width="{width}" height="{height}"><title>{}</title><desc>{}</desc><style>{}</style><rect width="{width}" height="{height}" fill="#ffffff"/>{title}<g class="{class}" transform="translate(0 {above})">{inner}</g></svg>"##,
         escape(&figure.title),
         escape(&figure.caption),
         style()
     )
+}
+
+/// Words in lines of at most so many letters.
+fn wrapped(words: &str, letters: usize) -> Vec<String> {
+    let mut lines: Vec<String> = Vec::new();
+    for word in words.split_whitespace() {
+        match lines.last_mut().filter(|line| line.chars().count() + 1 + word.chars().count() <= letters) {
+            Some(line) => *line += &format!(" {word}"),
+            None => lines.push(word.to_owned()),
+        }
+    }
+    lines
 }
 
 /// The colours of the page by day, as static/style.css has them.
@@ -113,7 +138,7 @@ const METHODS: [(&str, &str); 7] = [
 fn style() -> String {
     let mut css = String::from(
         "text{font-family:'DejaVu Sans',Verdana,sans-serif;font-size:11px;fill:#5b6472}\
-         .name{font-size:12px;fill:#1c2026}.head{font-size:12px;font-weight:bold;fill:#1c2026}\
+         .name{font-size:12px;fill:#1c2026}.title{font-size:13px;font-weight:bold;fill:#1c2026}.head{font-size:12px;font-weight:bold;fill:#1c2026}\
          .grid{stroke:#e4dfd7}.rule{stroke:#8d8578;stroke-dasharray:2 3}.line{fill:none;stroke-width:2}\
          .marker{stroke:#ffffff;stroke-width:1}.band{fill-opacity:.14}.ground{fill:#f4f1eb}.frame{fill:none;stroke:#e4dfd7}\
          .kind-0{fill:#0072b2}.kind-1{fill:#c98200}.kind-2{fill:#1c2026}.zero{fill:#ffffff}",
@@ -175,7 +200,7 @@ mod tests {
     fn figure() -> Figure {
         Figure {
             title: "Accuracy & <loss>, %".into(),
-            svg: r#"<svg class="chart" viewBox="0 0 48 27" role="img" aria-label="a > b"><text class="name" x="4" y="20">ε</text><path class="marker method-kd" d="M0,0h10v10h-10z"/></svg>"#.replace("a > b", "a"),
+            svg: r#"<svg class="chart" viewBox="0 0 160 27" role="img" aria-label="a > b"><text class="name" x="4" y="20">ε</text><path class="marker method-kd" d="M0,0h10v10h-10z"/></svg>"#.replace("a > b", "a"),
             caption: "KD is best.".into(),
         }
     }
@@ -185,7 +210,7 @@ mod tests {
         let svg = document(&figure());
         assert!(svg.contains("<title>Accuracy &amp; &lt;loss&gt;, %</title><desc>KD is best.</desc>"), "{svg}");
         assert!(
-            svg.contains(r#"width="48" height="27""#)
+            svg.contains(r#"width="160" height="71""#)
                 && svg.contains(".marker.method-kd,.band.method-kd{fill:#0072b2}")
         );
         assert!(!svg.contains("var(") && !svg.contains("color-mix"));
@@ -195,15 +220,18 @@ mod tests {
     fn the_png_shows_the_drawing_in_its_colours_on_white() {
         let bytes = FigureFormat::Png.write(&figure()).unwrap();
         let pixels = Pixmap::decode_png(&bytes).unwrap();
-        assert_eq!((pixels.width(), pixels.height()), (144, 81));
+        assert_eq!((pixels.width(), pixels.height()), (480, 213));
         let colour = |x, y| {
             let pixel = pixels.pixel(x, y).unwrap();
             [pixel.red(), pixel.green(), pixel.blue()]
         };
-        assert_eq!(colour(12, 12), [0x00, 0x72, 0xb2]);
-        assert_eq!(colour(140, 5), [255; 3]);
-        // The letter is drawn although the program asks the system for no font.
-        assert!((12..40).any(|x| (30..66).any(|y| colour(x, y)[0] < 90 && colour(x, y)[2] < 90)));
+        assert_eq!(colour(12, 140), [0x00, 0x72, 0xb2]);
+        assert_eq!(colour(470, 5), [255; 3]);
+        // The letter below and the title above are drawn although the program asks the system for no font.
+        let has_ink = |x: std::ops::Range<u32>, y: std::ops::Range<u32>| {
+            x.clone().any(|x| y.clone().any(|y| colour(x, y)[0] < 90 && colour(x, y)[2] < 90))
+        };
+        assert!(has_ink(12..40, 165..200) && has_ink(24..200, 24..120));
     }
 
     #[test]

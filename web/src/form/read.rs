@@ -8,7 +8,7 @@ use retort_spec::{
 };
 
 use super::{CORRELATION, ExperimentForm, GALLERY};
-use crate::settings;
+use crate::{format, settings};
 
 /// Images of each kind on a map of features, and in a gallery.
 const MAPPED_IMAGES: usize = 100;
@@ -157,12 +157,8 @@ impl ExperimentForm {
 fn title_of(spec: &ExperimentSpec) -> String {
     let mut methods = spec.methods.clone();
     methods.sort_unstable();
-    let join = |words: Vec<&str>| match words.split_last() {
-        Some((last, rest)) if !rest.is_empty() => format!("{} and {last}", rest.join(", ")),
-        _ => words.concat(),
-    };
-    let methods = join(methods.into_iter().map(MethodName::title).collect());
-    let students = join(spec.students.iter().map(|s| s.title()).collect());
+    let methods = format::list(&methods.into_iter().map(MethodName::title).collect::<Vec<_>>());
+    let students = format::list(&spec.students.iter().map(|s| s.title()).collect::<Vec<_>>());
     format!("{methods} for {students} on {}", spec.dataset.name)
 }
 

@@ -1,14 +1,16 @@
 //! Analyses on pages: maps of features, differences of correlations, galleries.
 
+use std::sync::Arc;
+
 use retort_spec::{
-    AdversarialImages, AnalyseSpec, Analysis, AnalysisResult, Answer, CorrelationMaps, Difference, FeatureMaps,
-    Gallery, GalleryImage, LogitStatistic,
+    AdversarialImages, AnalyseSpec, Analysis, AnalysisResult, CorrelationMaps, Difference, FeatureMaps, Gallery,
+    GalleryImage, LogitStatistic,
 };
 
 use crate::{
     RunRow,
-    figures::{self, Figure},
-    format,
+    figures::{self, AnalysisFiles, Figure, PITCH, answer_words},
+    findings, format,
 };
 
 /// One analysis with what it found.
@@ -18,15 +20,15 @@ pub struct AnalysisView {
     pub run: RunRow,
     /// What it computes.
     pub spec: AnalyseSpec,
-    /// What it found, once it has finished.
-    pub result: Option<AnalysisResult>,
+    /// What it left, once it has finished.
+    pub files: Option<Arc<AnalysisFiles>>,
     /// Whether differences of correlations are drawn with their sign.
     pub is_signed: bool,
     /// The title of its experiment, where that is shown beside another one.
     pub beside: Option<String>,
 }
 
-/// Two classes with the differences of their correlation.
+/// Two classes with the differences of their values.
 pub(super) struct Pair {
     pub classes: String,
     pub natural: String,
@@ -51,9 +53,6 @@ pub(super) struct GalleryCell {
     pub attacked_is_right: bool,
 }
 
-/// Distances of a gallery's sheet: from one picture to the next.
-const PITCH: usize = 34;
-
 /// Pairs of classes that a table lists of a map.
 const PAIRS: usize = 10;
 
@@ -70,36 +69,56 @@ impl AnalysisView {
         matches!(self.spec.analysis, Analysis::Gallery { .. })
     }
 
+    /// What it is, with a capital.
+    pub(super) fn title(&self) -> String {
+        format::upper_first(&self.spec.analysis.title())
+    }
+
     /// Of which experiment if that is not the page's, which models, on which images.
     pub(super) fn about(&self) -> String {
-        let about = figures::about(&self.spec);
+        let about = findings::models_and_attack(&self.spec);
         self.beside.as_ref().map_or_else(|| about.clone(), |title| format!("{title} · {about}"))
     }
 
+    fn result(&self) -> Option<&AnalysisResult> {
+        self.files.as_ref().map(|files| &files.result)
+    }
+
     pub(super) fn features(&self) -> Option<&FeatureMaps> {
-        match &self.result {
-            Some(AnalysisResult::Features(maps)) => Some(maps),
+        match self.result()? {
+            AnalysisResult::Features(maps) => Some(maps),
             _ => None,
         }
     }
 
     pub(super) fn correlation(&self) -> Option<&CorrelationMaps> {
-        match &self.result {
-            Some(AnalysisResult::Correlation(maps)) => Some(maps),
+        match self.result()? {
+            AnalysisResult::Correlation(maps) => Some(maps),
             _ => None,
         }
     }
 
     pub(super) fn gallery(&self) -> Option<&Gallery> {
-        match &self.result {
-            Some(AnalysisResult::Gallery(gallery)) => Some(gallery),
+        match self.result()? {
+            AnalysisResult::Gallery(gallery) => Some(gallery),
             _ => None,
         }
     }
 
-    /// All its panels as one drawing, to take along; none before it has finished, and none of a gallery.
+    /// What it finds; empty before it has finished.
+    pub(super) fn finding(&self) -> String {
+        self.result().map(|result| findings::analysis_finding(&self.spec, result)).unwrap_or_default()
+    }
+
+    /// How many images of each kind feature maps have.
+    pub(super) fn feature_images(maps: &FeatureMaps) -> String {
+        let [attacked, target, adversarial] = maps.maps.first().map(|map| map.counts).unwrap_or_default();
+        format!("{attacked} {} and {target} {} test images, {adversarial} adversarial ones", maps.attacked, maps.target)
+    }
+
+    /// All of it as one drawing, to take along; none before it has finished.
     pub fn figure(&self) -> Option<Figure> {
-        figures::analysis_figure(&self.spec, self.result.as_ref()?, self.is_signed)
+        figures::analysis_figure(&self.spec, self.files.as_deref()?, self.is_signed)
     }
 
     /// The name of its figure's file in a frozen copy.
@@ -122,8 +141,8 @@ impl AnalysisView {
                 format!("Pearson correlations between the logits of each pair of classes over {images} test images")
             }
             LogitStatistic::ClassMean => format!(
-                "Mean logits of each class (columns) over the images of each class (rows), of {images} test images, \
-                 divided by 3; the diagonal is left out"
+                "Mean logits of each class (columns) over the images of each class (rows), of {images} test images; they are \
+                 divided by 3 to lie in the range of the published notebook's colours, and the diagonal is left out"
             ),
         };
         let size = if self.is_signed { "" } else { ", as their size" };
@@ -135,7 +154,35 @@ impl AnalysisView {
     }
 
     pub(super) fn scale(&self, maps: &CorrelationMaps) -> String {
-        figures::scale(figures::most(maps), self.is_signed)
+        figures::scale(figures::largest_difference(maps), self.is_signed)
+    }
+
+    /// For each model: the places of two classes whose values differ most, on natural or on adversarial images.
+    pub(super) fn pairs(&self, maps: &CorrelationMaps) -> Vec<(String, Vec<Pair>)> {
+        let is_symmetric =
+            matches!(self.spec.analysis, Analysis::Correlation { statistic: LogitStatistic::Correlation, .. });
+        let count = maps.classes.len().max(1);
+        let is_listed = |place: &usize| {
+            let (row, column) = (place / count, place % count);
+            if is_symmetric { row < column } else { row != column }
+        };
+        let list = |map: &retort_spec::CorrelationMap| {
+            let larger = |place: usize| map.natural.values[place].abs().max(map.adversarial.values[place].abs());
+            let mut places: Vec<usize> = (0..count * count).filter(is_listed).collect();
+            places.sort_by(|a, b| larger(*b).total_cmp(&larger(*a)));
+            let row = |place: &usize| {
+                let value = |difference: &Difference| format::signed_to(f64::from(difference.values[*place]), 3);
+                let (row, column) = (&maps.classes[place / count], &maps.classes[place % count]);
+                let classes = if is_symmetric {
+                    format!("{row} – {column}")
+                } else {
+                    format!("images of {row}, logit of {column}")
+                };
+                Pair { classes, natural: value(&map.natural), adversarial: value(&map.adversarial) }
+            };
+            (map.model.clone(), places.iter().take(PAIRS).map(row).collect())
+        };
+        maps.maps.iter().map(list).collect()
     }
 
     /// The rows of a gallery's table.
@@ -151,11 +198,6 @@ impl AnalysisView {
                 self.run.label.id
             )
         };
-        // A cross too, for those who cannot tell red.
-        let words = |answer: &Answer, class: &str| {
-            let cross = if answer.class == class { "" } else { "✗ " };
-            format!("{cross}{} {:.0} %", answer.class, answer.confidence)
-        };
         let row = |(row, image): (usize, &GalleryImage)| GalleryRow {
             picture: picture(row, 0, &image.class),
             class: image.class.clone(),
@@ -165,11 +207,11 @@ impl AnalysisView {
                 .iter()
                 .enumerate()
                 .map(|(model, [natural, attacked])| GalleryCell {
-                    natural: words(natural, &image.class),
+                    natural: answer_words(natural, &image.class),
                     natural_is_right: natural.class == image.class,
                     change: picture(row, 2 * model + 1, "what the attack changed"),
                     picture: picture(row, 2 * model + 2, "attacked image"),
-                    attacked: words(attacked, &image.class),
+                    attacked: answer_words(attacked, &image.class),
                     attacked_is_right: attacked.class == image.class,
                 })
                 .collect(),
@@ -181,20 +223,4 @@ impl AnalysisView {
 /// The class names as a page's script reads them.
 pub(super) fn class_list(maps: &CorrelationMaps) -> String {
     serde_json::to_string(&maps.classes).unwrap_or_default()
-}
-
-/// For each model: the pairs of classes whose correlations differ most on natural images, with both differences.
-pub(super) fn pairs(maps: &CorrelationMaps) -> Vec<(String, Vec<Pair>)> {
-    let count = maps.classes.len();
-    let list = |map: &retort_spec::CorrelationMap| {
-        let mut places: Vec<usize> = (0..count * count).filter(|p| p / count.max(1) < p % count.max(1)).collect();
-        places.sort_by(|a, b| map.natural.values[*b].abs().total_cmp(&map.natural.values[*a].abs()));
-        let row = |place: &usize| {
-            let value = |difference: &Difference| format::signed_to(f64::from(difference.values[*place]), 3);
-            let names = format!("{} – {}", maps.classes[place / count], maps.classes[place % count]);
-            Pair { classes: names, natural: value(&map.natural), adversarial: value(&map.adversarial) }
-        };
-        (map.model.clone(), places.iter().take(PAIRS).map(row).collect())
-    };
-    maps.maps.iter().map(list).collect()
 }

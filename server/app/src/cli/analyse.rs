@@ -9,7 +9,10 @@ use retort_spec::{
     AdversarialImages, AnalyseSpec, AnalysedModel, Analysis, AnalysisResult, BUNDLED_DATASET, DatasetChoice,
     DeviceName, LogitStatistic, ModelRef, PixelDistance, RunSpec,
 };
-use retort_web::figures::{FigureFormat, analysis_figure, analysis_finding};
+use retort_web::{
+    figures::{AnalysisFiles, FigureFormat, analysis_figure},
+    findings::analysis_finding,
+};
 
 use super::{data::DataDir, run::run_spec};
 
@@ -32,7 +35,7 @@ pub enum AnalyseCommand {
         #[arg(long, value_name = "CLASS")]
         target: String,
 
-        /// Images of each kind, from 35 to 500
+        /// Images of each kind, from 31 to 500
         #[arg(long, value_name = "N", default_value_t = 100)]
         images: usize,
 
@@ -164,21 +167,18 @@ pub(super) fn draw(spec: &AnalyseSpec, folder: &RunFolder) -> Result<String> {
     let path = folder.analysis();
     let text = std::fs::read(&path).with_context(|| format!("cannot read {}", path.display()))?;
     let result: AnalysisResult = serde_json::from_slice(&text).with_context(|| path.display().to_string())?;
-    let drawings: &[(&str, bool)] = match result {
-        AnalysisResult::Features(_) => &[("figure", false)],
+    let files = AnalysisFiles { result, sheet: std::fs::read(folder.gallery()).ok() };
+    let drawings: &[(&str, bool)] = match files.result {
+        AnalysisResult::Features(_) | AnalysisResult::Gallery(_) => &[("figure", false)],
         AnalysisResult::Correlation(_) => &[("figure", false), ("figure-signed", true)],
-        AnalysisResult::Gallery(_) => &[],
     };
     for (name, is_signed) in drawings {
-        let Some(figure) = analysis_figure(spec, &result, *is_signed) else { continue };
+        let Some(figure) = analysis_figure(spec, &files, *is_signed) else { continue };
         for format in FigureFormat::ALL {
             let file = folder.dir().join(format!("{name}.{}", format.extension()));
             write_atomically(&file, &format.write(&figure).map_err(anyhow::Error::msg)?)?;
         }
     }
-    let picture = match drawings.first() {
-        Some((name, _)) => folder.dir().join(format!("{name}.svg")),
-        None => folder.gallery(),
-    };
-    Ok(format!("{}\n{}", picture.display(), analysis_finding(&result)))
+    let picture = folder.dir().join("figure.svg");
+    Ok(format!("{}\n{}", picture.display(), analysis_finding(spec, &files.result)))
 }

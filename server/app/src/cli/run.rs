@@ -44,6 +44,10 @@ pub(super) fn run_spec(spec: &RunSpec, out: &Path, data: &DataDir) -> Result<()>
     let attempt = match earlier_attempts(&folder, spec)? {
         Earlier::Finished => {
             println!("{} holds this run, finished.", out.display());
+            if let RunSpec::Analyse(spec) = spec {
+                // A crash may have come between its end and its figures.
+                println!("{}", analyse::draw(spec, &folder)?);
+            }
             return Ok(());
         }
         Earlier::Attempts(0) => {
@@ -95,13 +99,30 @@ fn earlier_attempts(folder: &RunFolder, spec: &RunSpec) -> Result<Earlier> {
     }
     let text = fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))?;
     if RunSpec::from_json(&text).ok().as_ref() != Some(spec) {
-        bail!("{} holds the run of another spec: name another folder, or remove it", folder.dir().display());
+        if !has_only_failed(folder)? {
+            bail!("{} holds the run of another spec: name another folder, or remove it", folder.dir().display());
+        }
+        let journal = folder.journal();
+        fs::remove_file(&journal).with_context(|| format!("cannot remove {}", journal.display()))?;
+        return Ok(Earlier::Attempts(0));
     }
     let records = records(folder)?;
     if records.iter().any(|r| matches!(r.event, Event::Finished { .. })) {
         return Ok(Earlier::Finished);
     }
     Ok(Earlier::Attempts(records.iter().map(|r| r.attempt).max().unwrap_or(0)))
+}
+
+/// Whether the run in a folder failed before it came to anything, as by a name that was mistyped.
+fn has_only_failed(folder: &RunFolder) -> Result<bool> {
+    let dir = folder.dir();
+    for entry in fs::read_dir(dir).with_context(|| format!("cannot read {}", dir.display()))? {
+        let path = entry.with_context(|| format!("cannot read {}", dir.display()))?.path();
+        if ![folder.spec(), folder.journal(), folder.lock_file()].contains(&path) {
+            return Ok(false);
+        }
+    }
+    Ok(matches!(records(folder)?.last(), Some(Record { event: Event::Failed { .. }, .. })))
 }
 
 fn last_words(folder: &RunFolder, spec: &RunSpec) -> Result<String> {

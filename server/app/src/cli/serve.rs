@@ -22,7 +22,7 @@ use tokio::{
 use crate::{
     config::ServeArgs,
     data_folder::DataFolder,
-    http::{self, App, Hosts},
+    http::{self, App, FilesOfAnalyses, Hosts},
     live::Live,
     machine::Machine,
     reader::Reader,
@@ -103,6 +103,7 @@ impl Server {
             machine: Machine::explore(data.datasets()),
             data: data.root().to_owned(),
             uploads: data.uploads(),
+            analyses: FilesOfAnalyses::default(),
             reader: Reader::new().context("finding the program to read weights with")?,
             hosts: Hosts::of(address),
             stopping: stopping.clone(),

@@ -30,7 +30,8 @@ impl PageError {
         Self { status, title: title.into(), message: message.into(), links: Vec::new() }
     }
 
-    fn with_link(mut self, href: impl Into<String>, text: impl Into<String>) -> Self {
+    /// The same with a further place to go to.
+    pub fn with_link(mut self, href: impl Into<String>, text: impl Into<String>) -> Self {
         self.links.push(Link { href: href.into(), text: text.into() });
         self
     }
@@ -65,6 +66,11 @@ impl PageError {
     /// The request cannot be understood.
     pub fn bad_request(message: impl Into<String>) -> Self {
         Self::new(StatusCode::BAD_REQUEST, "This request cannot be understood", message)
+    }
+
+    /// The request is understood, and asks for what cannot be: `what` says so in a few words, `message` why.
+    pub fn impossible(what: &str, message: impl Into<String>) -> Self {
+        Self::new(StatusCode::BAD_REQUEST, what, message)
     }
 
     /// What was there is there no more.

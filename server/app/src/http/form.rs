@@ -9,7 +9,10 @@ use axum::{
     response::{IntoResponse, Redirect, Response},
 };
 use retort_engine::data::DatasetInfo;
-use retort_spec::{Analysis, ExperimentSpec, MethodName, ModelRef, PlannedRun, Problem, RunKind, RunState};
+use retort_spec::{
+    Analysis, DatasetChoice, ExperimentSpec, FEATURE_IMAGES, MethodName, ModelRef, PlannedRun, Problem, RunKind,
+    RunState,
+};
 use retort_store::{Model, Run, StoreError};
 use retort_web::{
     ExperimentForm,
@@ -267,6 +270,11 @@ fn check_dataset(spec: &ExperimentSpec, datasets: &[DatasetInfo], problems: &mut
         ("validation_images", spec.dataset.validation_images, dataset.train, "training"),
         ("test_images", spec.dataset.test_images, dataset.test, "test"),
     ];
+    let tested = spec.dataset.test_images.unwrap_or(dataset.test);
+    if spec.masking_images.is_some_and(|images| images > tested) {
+        let message = format!("models are evaluated on {tested} test images: check them on at most so many");
+        problems.push(Problem::new("masking_images", message));
+    }
     for (field, wanted, there, split) in counts {
         if wanted.is_some_and(|wanted| wanted > there) {
             let message = format!("{} has {there} {split} images: use at most so many", dataset.title);
@@ -275,8 +283,13 @@ fn check_dataset(spec: &ExperimentSpec, datasets: &[DatasetInfo], problems: &mut
     }
 }
 
-/// Test images of a class that maps of features need at least, for the neighbours of t-SNE.
-const LEAST_MAPPED: usize = 31;
+/// Why maps of features cannot be made of the test images of a choice: a class has too few of them.
+pub(super) fn fault_of_mapped_images(choice: &DatasetChoice, dataset: &DatasetInfo) -> Option<String> {
+    let (least, classes) = (*FEATURE_IMAGES.start(), dataset.classes.len().max(1));
+    let has_enough = choice.test_images.unwrap_or(dataset.test) / classes >= least;
+    (!has_enough)
+        .then(|| format!("maps of features need {least} images of a class: use {} test images", least * classes))
+}
 
 /// Checks that the classes of maps of features are there, with enough images.
 fn check_classes(spec: &ExperimentSpec, dataset: &DatasetInfo, problems: &mut Vec<Problem>) {
@@ -288,12 +301,9 @@ fn check_classes(spec: &ExperimentSpec, dataset: &DatasetInfo, problems: &mut Ve
                 problems.push(Problem::new(field, message));
             }
         }
-        let of_class = spec.dataset.test_images.unwrap_or(dataset.test) / dataset.classes.len().max(1);
-        if matches!(analysis, Analysis::Features { .. }) && of_class < LEAST_MAPPED {
-            let least = LEAST_MAPPED * dataset.classes.len();
-            let message = format!("maps of features need {LEAST_MAPPED} images of a class: use {least} test images");
-            problems.push(Problem::new("test_images", message));
-        }
+        let fault =
+            matches!(analysis, Analysis::Features { .. }).then(|| fault_of_mapped_images(&spec.dataset, dataset));
+        problems.extend(fault.flatten().map(|fault| Problem::new("test_images", fault)));
     }
 }
 

@@ -40,6 +40,7 @@ use tokio::sync::watch;
 use crate::{live::Live, machine::Machine, reader::Reader, scheduler::Control};
 use errors::{PageError, Result};
 
+pub use analyses::FilesOfAnalyses;
 pub use demo::launch_demo;
 pub use guard::Hosts;
 pub use shares::tidy as tidy_shares;
@@ -55,6 +56,8 @@ pub struct App {
     pub live: Live,
     /// Datasets and devices.
     pub machine: Machine,
+    /// What analyses found.
+    pub analyses: FilesOfAnalyses,
     /// The data folder.
     pub data: PathBuf,
     /// The folder of what is being uploaded.

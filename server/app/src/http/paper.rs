@@ -15,18 +15,20 @@ use retort_spec::{
 use retort_store::Run;
 use retort_web::{
     Compared, RunRow,
-    pages::{DeviceOption, FoundAnalysis, PaperPage, PaperParts},
+    pages::{AnalysisView, DeviceOption, FoundAnalysis, PaperPage, PaperParts},
 };
 use serde::Deserialize;
 
 use super::{
-    App, Shared, analyses,
+    App, Shared,
     errors::{PageError, Result},
     page,
 };
 
 /// The latest experiments on the paper's datasets, whose results may stand beside the paper's.
 const EXPERIMENTS: u32 = 100;
+/// Seeds that can be launched at once; every button's time is estimated from a plan of them.
+const MOST_SEEDS: usize = 20;
 /// The paper's datasets, by their names here.
 const DATASETS: [&str; 3] = ["cifar10", "cifar100", "stl10"];
 
@@ -143,7 +145,13 @@ impl LaunchForm {
                 named.ok_or_else(|| unreadable(&format!("there is no device “{text}” here")))?
             }
         };
-        Ok(Conditions { budget, seeds, device })
+        if seeds.len() > MOST_SEEDS {
+            return Err(unreadable(&format!("these are {} seeds: use at most {MOST_SEEDS}", seeds.len())));
+        }
+        let conditions = Conditions { budget, seeds, device };
+        // What no experiment may have is refused before it is estimated.
+        PaperFigure::Features.experiment(&conditions).validate().map_err(|e| unreadable(&e))?;
+        Ok(conditions)
     }
 }
 
@@ -154,20 +162,27 @@ impl App {
         compared: &'a [Compared<'a>],
         runs: &[Run],
     ) -> Result<Vec<FoundAnalysis<'a>>> {
-        let mut found = Vec::new();
-        for figure in PaperFigure::ALL {
-            let mut candidates = Vec::new();
-            for run in runs.iter().filter(|run| run.state == RunState::Finished) {
-                let Some(own) = compared.iter().find(|own| own.id == run.experiment) else { continue };
-                let RunSpec::Analyse(analysis) = run.spec()? else { continue };
-                if figure.is_of(own.spec) && figure.shows(&analysis.analysis) {
-                    candidates.push((own.spec.budget as u8, run.id, own, analysis));
-                }
+        let mut candidates = Vec::new();
+        for run in runs.iter().filter(|run| run.state == RunState::Finished) {
+            let Some(own) = compared.iter().find(|own| own.id == run.experiment) else { continue };
+            // One that this version cannot read has nothing to show.
+            let Ok(RunSpec::Analyse(spec)) = run.spec() else { continue };
+            let Some(row) = own.runs.iter().find(|row| row.label.id == run.id) else { continue };
+            if let Some(figure) = PaperFigure::ALL.into_iter().find(|figure| figure.shows(&spec, own.spec)) {
+                candidates.push((figure, own, spec, row));
             }
-            candidates.sort_by_key(|(budget, run, ..)| (*budget, *run));
-            let Some((_, run, own, analysis)) = candidates.pop() else { continue };
-            if let Some(result) = analyses::found(self.control.folder(run)).await? {
-                found.push(FoundAnalysis { figure, experiment: own.id, spec: own.spec, analysis, result });
+        }
+        candidates.sort_by_key(|(_, own, _, row)| std::cmp::Reverse((own.spec.budget as u8, row.label.id)));
+        let mut found: Vec<FoundAnalysis> = Vec::new();
+        for (figure, own, spec, row) in candidates {
+            if found.iter().any(|found| found.figure == figure) {
+                continue;
+            }
+            let run = row.label.id;
+            let files = self.analyses.of(run, self.control.folder(run)).await?;
+            if files.is_some() {
+                let view = AnalysisView { run: row.clone(), spec, files, is_signed: false, beside: None };
+                found.push(FoundAnalysis { figure, experiment: own.id, spec: own.spec, view });
             }
         }
         Ok(found)
@@ -203,7 +218,10 @@ mod tests {
             "{}",
             answer.text
         );
-        assert_eq!(site.get("/paper?budget=huge").await.status, StatusCode::BAD_REQUEST);
+        let many: String = (1..=30).map(|seed| format!("{seed},")).collect();
+        for wrong in ["budget=huge", "seeds=1,1", "device=cuda:7", &format!("seeds={many}")] {
+            assert_eq!(site.get(&format!("/paper?{wrong}")).await.status, StatusCode::BAD_REQUEST, "{wrong}");
+        }
     }
 
     #[tokio::test]

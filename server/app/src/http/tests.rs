@@ -56,6 +56,7 @@ impl Site {
             machine: Machine::explore(dir.path().join("datasets")),
             data: dir.path().to_owned(),
             uploads,
+            analyses: super::FilesOfAnalyses::default(),
             reader: Reader::new().unwrap(),
             hosts: Hosts::of("127.0.0.1:7878".parse().unwrap()),
             stopping,

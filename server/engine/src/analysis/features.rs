@@ -3,7 +3,7 @@
 use std::ops::ControlFlow;
 
 use candle_core::Tensor;
-use retort_spec::{AdversarialImages, AnalyseSpec, Analysis, FeatureMap, FeatureMaps};
+use retort_spec::{AdversarialImages, AnalyseSpec, Analysis, FEATURE_IMAGES, FeatureMap, FeatureMaps};
 
 use super::{
     BATCH, Part, class_of, load_models, pgd, proceed,
@@ -31,8 +31,9 @@ pub(super) fn compute(spec: &AnalyseSpec, dataset: &Dataset, context: &mut Conte
     let (own, other) = (class_of(attacked, dataset)?, class_of(target, dataset)?);
     let [own_places, other_places] = [own, other].map(|class| first_of(&dataset.test, class, *count));
     let least = own_places.len().min(other_places.len());
-    if (least as f64) <= PERPLEXITY {
-        let fault = format!("{least} test images of a class are too few for t-SNE: use 31 or more of {}", dataset.name);
+    if least < *FEATURE_IMAGES.start() {
+        let (enough, name) = (FEATURE_IMAGES.start(), &dataset.name);
+        let fault = format!("{least} test images of a class are too few for t-SNE: use {enough} or more of {name}");
         return Err(EngineError::Data(fault));
     }
     let mut models = load_models(spec, dataset, context)?;

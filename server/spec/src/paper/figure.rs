@@ -1,7 +1,10 @@
 //! The paper's figures, and the experiments that make them.
 
 use super::Conditions;
-use crate::{AdversarialImages, Analysis, Architecture, ExperimentSpec, MethodName, Surrogate, Sweep, TeacherChoice};
+use crate::{
+    AdversarialImages, AnalyseSpec, Analysis, Architecture, ExperimentSpec, MethodName, PixelDistance, Surrogate,
+    Sweep, TeacherChoice,
+};
 
 /// A figure of the paper.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -87,25 +90,19 @@ impl PaperFigure {
             values: values.iter().map(|value| (*value).to_owned()).collect(),
         };
         let both = vec![MethodName::Ard, MethodName::Gacd];
-        let (methods, sweeps, surrogates, analyses) = match self {
+        let (methods, sweeps, surrogates) = match self {
             Self::Negatives => {
                 let sweep = sweep(NEGATIVES, &["16", "64", "256", "1024", "4096", "16384"]);
-                (vec![MethodName::Gacd], vec![sweep], vec![], vec![])
+                (vec![MethodName::Gacd], vec![sweep], vec![])
             }
             Self::Temperature => {
                 let sweep = sweep(TEMPERATURE, &["0.02", "0.05", "0.07", "0.1", "0.2"]);
-                (vec![MethodName::Gacd], vec![sweep], vec![], vec![])
+                (vec![MethodName::Gacd], vec![sweep], vec![])
             }
-            Self::Correlation => (both, vec![], vec![], vec![Analysis::correlation()]),
+            Self::Correlation => (both, vec![], vec![]),
             Self::Features => {
                 let natural = Surrogate { method: MethodName::Natural, architecture: student };
-                let analysis = Analysis::Features {
-                    attacked: "truck".into(),
-                    target: "bird".into(),
-                    images: 100,
-                    adversarial: AdversarialImages::Shared,
-                };
-                (both, vec![], vec![natural], vec![analysis])
+                (both, vec![], vec![natural])
             }
         };
         ExperimentSpec {
@@ -115,7 +112,7 @@ impl PaperFigure {
             methods,
             sweeps,
             surrogates,
-            analyses,
+            analyses: self.analysis().map(|(analysis, _)| analysis).into_iter().collect(),
             ..conditions.experiment(self.dataset())
         }
     }
@@ -132,7 +129,10 @@ impl PaperFigure {
     pub fn is_asked_of(self, spec: &ExperimentSpec) -> bool {
         let is_swept = |path| spec.sweeps.iter().any(|sweep| sweep.method == MethodName::Gacd && sweep.path == path);
         self.is_of(spec)
-            && self.swept().map_or_else(|| spec.analyses.iter().any(|analysis| self.shows(analysis)), is_swept)
+            && match self.analysis() {
+                Some((analysis, _)) => spec.analyses.contains(&analysis),
+                None => self.swept().is_some_and(is_swept),
+            }
     }
 
     /// The parameter that it sweeps, of GACD.
@@ -144,15 +144,32 @@ impl PaperFigure {
         }
     }
 
-    /// Whether an analysis is the one that it shows.
-    pub fn shows(self, analysis: &Analysis) -> bool {
-        match (self, analysis) {
-            (Self::Correlation, Analysis::Correlation { .. }) => *analysis == Analysis::correlation(),
-            (Self::Features, Analysis::Features { attacked, target, adversarial, .. }) => {
-                (attacked.as_str(), target.as_str(), *adversarial) == ("truck", "bird", AdversarialImages::Shared)
-            }
-            _ => false,
+    /// The analysis that it shows, and the names of its models; none of a sweep.
+    fn analysis(self) -> Option<(Analysis, &'static [&'static str])> {
+        match self {
+            Self::Negatives | Self::Temperature => None,
+            Self::Correlation => Some((Analysis::correlation(), &["Teacher", "ARD", "GACD"])),
+            Self::Features => Some((
+                Analysis::Features {
+                    attacked: "truck".into(),
+                    target: "bird".into(),
+                    images: 100,
+                    adversarial: AdversarialImages::Shared,
+                },
+                &["Natural", "Teacher", "ARD", "GACD"],
+            )),
         }
+    }
+
+    /// Whether an analysis of an experiment's models is the one that it shows: of its networks, at its radius.
+    pub fn shows(self, analysis: &AnalyseSpec, experiment: &ExperimentSpec) -> bool {
+        let names = analysis.models.iter().map(|model| model.name.as_str());
+        let is_own = |(own, models): (Analysis, &[&str])| own == analysis.analysis && names.eq(models.iter().copied());
+        // Names without an architecture are of the first student.
+        self.is_of(experiment)
+            && experiment.students.first() == Some(&self.networks().1)
+            && analysis.eps == PixelDistance::levels(8.0)
+            && self.analysis().is_some_and(is_own)
     }
 }
 
@@ -179,13 +196,37 @@ mod tests {
                 assert_eq!(PaperFigure::ALL.iter().filter(asked).collect::<Vec<_>>(), [&figure]);
                 let swept = spec.sweeps.first().map(|sweep| sweep.path.as_str());
                 assert_eq!(swept, figure.swept());
-                assert_eq!(spec.analyses.iter().filter(|a| figure.shows(a)).count(), usize::from(swept.is_none()));
+                let analyses = spec.expand().into_iter().filter_map(|run| match run.spec {
+                    crate::RunSpec::Analyse(analysis) => Some(analysis),
+                    _ => None,
+                });
+                let shown = analyses.filter(|analysis| figure.shows(analysis, &spec)).count();
+                assert_eq!(shown, usize::from(swept.is_none()), "{figure:?}");
             }
         }
-        let plan = PaperFigure::Features.experiment(&at(Budget::Paper)).expand();
-        let Some(crate::RunSpec::Analyse(last)) = plan.last().map(|run| &run.spec) else { panic!("it ends in maps") };
-        let names: Vec<_> = last.models.iter().map(|model| model.name.as_str()).collect();
-        assert_eq!(names, ["Natural", "Teacher", "ARD", "GACD"]);
+    }
+
+    #[test]
+    fn what_others_made_of_other_models_is_not_the_papers_figure() {
+        let figure = PaperFigure::Features;
+        let spec = figure.experiment(&at(Budget::Paper));
+        let shows = |spec: &ExperimentSpec| {
+            let Some(crate::RunSpec::Analyse(last)) = spec.expand().pop().map(|run| run.spec) else { panic!("maps") };
+            figure.shows(&last, spec)
+        };
+        assert!(shows(&spec));
+        let natural = Surrogate { method: MethodName::Natural, architecture: Architecture::ResNet8 };
+        let mobile = vec![Architecture::MobileNetV2, Architecture::ResNet18];
+        let attacks = vec![crate::Attack::pgd(20).with_eps(PixelDistance::levels(4.0))];
+        for other in [
+            ExperimentSpec { surrogates: vec![], ..spec.clone() },
+            ExperimentSpec { surrogates: vec![natural], ..spec.clone() },
+            ExperimentSpec { methods: vec![MethodName::Kd, MethodName::Ard, MethodName::Gacd], ..spec.clone() },
+            ExperimentSpec { students: mobile, ..spec.clone() },
+            ExperimentSpec { attacks, ..spec.clone() },
+        ] {
+            assert!(!shows(&other), "{other:?}");
+        }
     }
 
     #[test]

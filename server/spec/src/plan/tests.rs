@@ -177,9 +177,71 @@ fn analyses_are_of_the_first_seed_and_student_and_wait_for_their_models() {
     let students = ["ARD", "GACD, temperature T 0.05"];
     assert_eq!(
         found,
-        [[&["Natural", "Teacher"], &students[..]].concat(), [&["Teacher"], &students[..]].concat(), students.into()]
+        [
+            [&["Natural, ResNet-8", "Teacher"], &students[..]].concat(),
+            [&["Teacher"], &students[..]].concat(),
+            students.into()
+        ]
     );
     assert!(plan.iter().all(|run| !run.needs.iter().any(|need| matches!(plan[*need].spec, RunSpec::Analyse(_)))));
+}
+
+/// The names and models of an experiment's first analysis.
+fn analysed(spec: &ExperimentSpec) -> Vec<(String, ModelRef)> {
+    spec.validate().unwrap();
+    let analysis = spec.expand().into_iter().find_map(|run| match run.spec {
+        RunSpec::Analyse(analysis) => Some(analysis),
+        _ => None,
+    });
+    analysis.unwrap().models.into_iter().map(|model| (model.name, model.model)).collect()
+}
+
+#[test]
+fn differences_are_from_the_teacher_that_the_students_learn_from() {
+    let spec = ExperimentSpec {
+        dataset: DatasetChoice { validation_images: Some(500), ..ExperimentSpec::demo().dataset },
+        analyses: vec![Analysis::correlation()],
+        ..ExperimentSpec::demo()
+    };
+    let best = ModelRef::Best(Box::new(ModelRef::Planned(0)));
+    assert_eq!(analysed(&spec)[0], ("Teacher, best epoch".to_owned(), best.clone()));
+    let learns = spec.expand().into_iter().find_map(|run| match run.spec {
+        RunSpec::Train(train) => train.teacher,
+        _ => None,
+    });
+    assert_eq!(learns, Some(best));
+}
+
+#[test]
+fn a_surrogate_that_is_a_student_too_is_one_panel() {
+    let analysis = Analysis::Features {
+        attacked: "Bag".into(),
+        target: "Coat".into(),
+        images: 100,
+        adversarial: crate::AdversarialImages::Shared,
+    };
+    let spec = ExperimentSpec {
+        methods: vec![MethodName::Natural, MethodName::Kd],
+        surrogates: vec![Surrogate { method: MethodName::Natural, architecture: ExperimentSpec::demo().students[0] }],
+        analyses: vec![analysis],
+        ..ExperimentSpec::demo()
+    };
+    let names: Vec<_> = analysed(&spec).into_iter().map(|(name, _)| name).collect();
+    assert_eq!(names, ["Natural", "Teacher", "KD"]);
+}
+
+#[test]
+fn an_analysis_of_too_many_or_too_few_models_is_refused() {
+    let refused = |methods: &[MethodName], analysis| {
+        let spec = ExperimentSpec { methods: methods.to_vec(), analyses: vec![analysis], ..ExperimentSpec::demo() };
+        let crate::Invalid(problems) = spec.validate().unwrap_err();
+        assert_eq!((problems.len(), problems[0].field.as_str()), (1, "analyses"));
+        problems[0].message.clone()
+    };
+    let many = refused(&MethodName::ALL, Analysis::correlation());
+    assert_eq!(many, "logit correlations can be of 2 to 8 models, not of 10");
+    let few = refused(&[MethodName::Kd], Analysis::Gallery { classes: vec![], images: 10, differ: true });
+    assert_eq!(few, "images that two models differ on can be of 2 to 8 models, not of 1");
 }
 
 #[test]

@@ -261,7 +261,7 @@ impl ComparisonPage {
     fn figures(&self) -> Vec<Figure> {
         let group = |run: i64| {
             let other = self.with.iter().find(|other| other.runs.iter().any(|r| r.label.id == run))?;
-            (!same_setting(&self.spec, &other.spec)).then(|| format!("experiment {}", other.id))
+            (!same_setting(&self.spec, &other.spec)).then(|| format!("exp. {}", other.id))
         };
         let grouped =
             |curves: &RunCurves| RunCurves { group: group(curves.label.id).unwrap_or_default(), ..curves.clone() };

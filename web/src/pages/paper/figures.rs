@@ -1,9 +1,9 @@
 //! The paper's figures, and ours.
 
-use retort_spec::{Budget, PaperFigure};
+use retort_spec::{Budget, MethodName, PaperFigure};
 
 use super::{
-    PaperParts,
+    AnalysisView, FoundAnalysis, PaperParts,
     ours::{Candidate, made},
 };
 use crate::{
@@ -13,12 +13,14 @@ use crate::{
 };
 
 /// One of the paper's figures with ours at the largest budget that there is.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug)]
 pub struct FigureSection {
     /// Which.
     pub figure: PaperFigure,
-    /// Our drawings; none while there is nothing to draw.
+    /// Our drawings of a sweep; none while there is nothing to draw.
     pub drawings: Vec<Figure>,
+    /// Our analysis, of a figure that is one.
+    pub analysis: Option<AnalysisView>,
     /// What they were made at.
     pub made: Option<Made>,
     /// Whether its dataset is here.
@@ -33,11 +35,12 @@ pub struct FigureSection {
 
 impl FigureSection {
     pub(super) fn new(figure: PaperFigure, parts: &PaperParts, candidates: &[Candidate]) -> Self {
-        let found = match figure.swept() {
-            Some(path) => swept(figure, path, candidates),
-            None => analysed(figure, parts),
+        let (made, drawings) = match figure.swept().and_then(|path| swept(figure, path, candidates)) {
+            Some((made, drawings)) => (Some(made), drawings),
+            None => (None, Vec::new()),
         };
-        let (made, drawings) = found.map_or((None, Vec::new()), |(made, drawings)| (Some(made), drawings));
+        let analysed = parts.analyses.iter().find(|found| found.figure == figure);
+        let made = made.or_else(|| analysed.map(Made::of));
         let budget = parts.conditions.budget as u8;
         let is_under_way = |own: &&Compared| {
             let asks = own.spec.budget as u8 >= budget && figure.is_asked_of(own.spec);
@@ -49,6 +52,7 @@ impl FigureSection {
         Self {
             figure,
             drawings,
+            analysis: analysed.map(|found| found.view.clone()),
             made,
             has_dataset,
             under_way,
@@ -69,23 +73,26 @@ pub struct Made {
     pub words: String,
 }
 
-type Found = (Made, Vec<Figure>);
-
-fn swept(figure: PaperFigure, path: &str, candidates: &[Candidate]) -> Option<Found> {
-    let drawn = candidates.iter().filter(|candidate| figure.is_of(candidate.spec)).filter_map(|candidate| {
-        let sweeps = candidate.spec.sweeps.iter().filter(|sweep| sweep.path == path);
-        let drawings = figures::sweep_figures(sweeps, &candidate.table);
-        (!drawings.is_empty()).then_some((candidate, drawings))
-    });
-    let (candidate, drawings) = drawn.max_by_key(|(candidate, _)| candidate.budget as u8)?;
-    let seeds = format::plural(candidate.spec.seeds.len(), "seed", "seeds");
-    let words = format!("{}, {seeds}", candidate.made);
-    Some((Made { experiment: candidate.experiment, budget: candidate.budget, words }, drawings))
+impl Made {
+    fn of(found: &FoundAnalysis) -> Self {
+        Self { experiment: found.experiment, budget: found.spec.budget, words: made(found.spec) }
+    }
 }
 
-fn analysed(figure: PaperFigure, parts: &PaperParts) -> Option<Found> {
-    let found = parts.analyses.iter().find(|found| found.figure == figure)?;
-    let drawing = figures::analysis_figure(&found.analysis, &found.result, false)?;
-    let (experiment, budget, words) = (found.experiment, found.spec.budget, made(found.spec));
-    Some((Made { experiment, budget, words }, vec![drawing]))
+/// The sweep at the largest budget, in a figure for each column.
+fn swept(figure: PaperFigure, path: &str, candidates: &[Candidate]) -> Option<(Made, Vec<Figure>)> {
+    let drawn = candidates.iter().filter_map(|candidate| {
+        let members: Vec<_> = candidate.members.iter().filter(|member| figure.is_asked_of(member.spec)).collect();
+        let sweeps = members.iter().flat_map(|member| &member.spec.sweeps);
+        let own = sweeps.filter(|sweep| sweep.method == MethodName::Gacd && sweep.path == path);
+        let drawings = figures::sweep_figures(own, &candidate.table);
+        (!drawings.is_empty()).then_some((candidate, members, drawings))
+    });
+    let (candidate, members, drawings) = drawn.max_by_key(|(candidate, ..)| candidate.budget as u8)?;
+    let mut seeds: Vec<u64> = members.iter().flat_map(|member| member.spec.seeds.iter().copied()).collect();
+    seeds.sort_unstable();
+    seeds.dedup();
+    let words = format!("{}, {}", candidate.made, format::plural(seeds.len(), "seed", "seeds"));
+    let experiment = members.iter().map(|member| member.id).max()?;
+    Some((Made { experiment, budget: candidate.budget, words }, drawings))
 }

@@ -4,14 +4,11 @@ mod figures;
 mod ours;
 
 use askama::Template;
-use retort_spec::{
-    AnalyseSpec, AnalysisResult, Conditions, ExperimentSpec, MethodName, PaperFigure, PaperResult, PaperTable,
-    paper_results,
-};
+use retort_spec::{Conditions, ExperimentSpec, MethodName, PaperFigure, PaperResult, PaperTable, paper_results};
 
 use self::ours::{Candidate, candidates, ours, rows, under_way};
 pub use self::{figures::FigureSection, ours::Ours};
-use super::DeviceOption;
+use super::{AnalysisView, DeviceOption};
 use crate::{Frame, Section, format, tables::Compared};
 
 /// The paper's results, and ours.
@@ -111,18 +108,16 @@ pub struct PaperParts<'a> {
     pub analyses: Vec<FoundAnalysis<'a>>,
 }
 
-/// What an analysis of ours found.
+/// An analysis of ours that stands for one of the paper's figures.
 pub struct FoundAnalysis<'a> {
-    /// The figure that it stands for.
+    /// The figure.
     pub figure: PaperFigure,
-    /// Its experiment.
+    /// The experiment.
     pub experiment: i64,
     /// The experiment's question.
     pub spec: &'a ExperimentSpec,
-    /// What it computes.
-    pub analysis: AnalyseSpec,
-    /// What it found.
-    pub result: AnalysisResult,
+    /// The analysis.
+    pub view: AnalysisView,
 }
 
 impl PaperPage {

@@ -46,7 +46,8 @@ impl Ours {
 /// A table of ours with what it was made at.
 pub(super) struct Candidate<'a> {
     pub table: ComparisonTable,
-    pub spec: &'a ExperimentSpec,
+    /// The experiments that share its setting.
+    pub members: Vec<Compared<'a>>,
     pub budget: Budget,
     pub made: String,
     pub experiment: i64,
@@ -73,7 +74,7 @@ pub(super) fn candidates<'a>(compared: &'a [Compared<'a>]) -> Vec<Candidate<'a>>
             table,
             budget: spec.budget,
             made: made.clone(),
-            spec,
+            members: members.clone(),
             experiment: members[0].id,
             dataset: dataset.to_owned(),
             is_probe,

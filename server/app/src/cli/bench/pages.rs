@@ -26,7 +26,7 @@ use tower::ServiceExt;
 
 use crate::{
     data_folder::DataFolder,
-    http::{self, App, Hosts},
+    http::{self, App, FilesOfAnalyses, Hosts},
     live::Live,
     machine::Machine,
     reader::Reader,
@@ -88,6 +88,7 @@ async fn measure(args: &PagesArgs, folder: &Path) -> Result<Value> {
         machine: Machine::explore(data.datasets()),
         data: data.root().to_owned(),
         uploads: data.uploads(),
+        analyses: FilesOfAnalyses::default(),
         reader: Reader::new().context("finding the program to read weights with")?,
         hosts: Hosts::of(([127, 0, 0, 1], 7878).into()),
         stopping,

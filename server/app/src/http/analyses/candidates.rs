@@ -12,21 +12,31 @@ pub(super) struct Candidate {
     pub model: ModelRef,
     pub method: MethodName,
     pub architecture: Architecture,
-    pub seed: u64,
     pub is_teacher: bool,
+    seed: u64,
     /// What it is called beside the others of its experiment and seed.
     row: String,
     /// Its experiment, if that is shown beside another one.
     beside: Option<i64>,
 }
 
-impl Candidate {
-    /// What a panel calls it.
-    pub fn name(&self, is_of_one_seed: bool) -> String {
-        let seed = if is_of_one_seed { String::new() } else { format!(", seed {}", self.seed) };
-        let experiment = self.beside.map(|id| format!(", experiment {id}")).unwrap_or_default();
-        format!("{}{seed}{experiment}", self.row)
-    }
+/// What panels call the models that were chosen: as short as tells them apart.
+pub(super) fn named(chosen: &[Candidate]) -> Vec<(String, ModelRef)> {
+    let is_of_one_seed =
+        chosen.iter().all(|candidate| chosen.first().is_some_and(|first| first.seed == candidate.seed));
+    let name = |candidate: &Candidate| {
+        let seed = if is_of_one_seed { String::new() } else { format!(", seed {}", candidate.seed) };
+        let experiment = candidate.beside.map(|id| format!(", experiment {id}")).unwrap_or_default();
+        format!("{}{seed}{experiment}", candidate.row)
+    };
+    let names: Vec<String> = chosen.iter().map(name).collect();
+    let is_repeated = |name: &String| names.iter().filter(|other| *other == name).count() > 1;
+    let unique = |(name, candidate): (&String, &Candidate)| {
+        // A surrogate and a student may be trained alike: then their runs tell them apart.
+        let name = if is_repeated(name) { format!("{name}, {}", candidate.option.value) } else { name.clone() };
+        (name, candidate.model.clone())
+    };
+    names.iter().zip(chosen).map(unique).collect()
 }
 
 /// The models of an experiment and of those beside it on the same dataset, each once.
@@ -57,9 +67,10 @@ pub(in crate::http) fn options(
     candidates(spec, runs, with).into_iter().map(|candidate| candidate.option).collect()
 }
 
-/// The models of an experiment that are there: those of finished trainings, and a stored teacher.
+/// The models of an experiment that are there: those of finished trainings with those of their best epochs, and a stored
+/// teacher.
 fn of_experiment(spec: &ExperimentSpec, runs: &[RunRow]) -> Vec<Candidate> {
-    let many = spec.students.len() > 1;
+    let first_student = spec.students.first();
     let mut candidates: Vec<Candidate> = Vec::new();
     for run in runs {
         let label = &run.label;
@@ -74,29 +85,43 @@ fn of_experiment(spec: &ExperimentSpec, runs: &[RunRow]) -> Vec<Candidate> {
             None if is_trained => ModelRef::Run(label.id),
             _ => continue,
         };
-        let value = match &model {
-            ModelRef::Run(id) => format!("run:{id}"),
-            ModelRef::Imported(id) => format!("model:{id}"),
-            _ => continue,
-        };
-        if candidates.iter().any(|candidate| candidate.option.value == value) {
-            continue;
-        }
+        let is_plain = label.variant.is_empty()
+            && spec.seeds.first() == Some(&label.seed)
+            && (label.is_teacher || !label.method.needs_teacher() || first_student == Some(&label.architecture));
         let row = if label.is_teacher { "Teacher".to_owned() } else { label.row() };
-        let row = if many && !label.is_teacher { format!("{row}, {}", label.architecture) } else { row };
-        let first_seed = spec.seeds.first() == Some(&label.seed);
-        let first_student = spec.students.iter().min() == Some(&label.architecture);
-        let is_plain = label.variant.is_empty() && (label.is_teacher || !label.method.needs_teacher() || first_student);
-        candidates.push(Candidate {
-            option: AnalysedOption { value, words: label.model(), is_chosen: first_seed && is_plain },
-            model,
-            method: label.method,
-            architecture: label.architecture,
-            seed: label.seed,
-            is_teacher: label.is_teacher,
-            row,
-            beside: None,
-        });
+        let of_other = !label.is_teacher && first_student != Some(&label.architecture);
+        let row = if of_other { format!("{row}, {}", label.architecture) } else { row };
+        // The students learn from the best epoch, where there is one.
+        let best = (is_trained && spec.keeps_best(label.method)).then(|| ModelRef::Best(Box::new(model.clone())));
+        let is_taught_from_best = label.is_teacher && best.is_some();
+        let last = (model, String::new(), is_plain && !is_taught_from_best);
+        let best = best.map(|best| (best, ", best epoch".to_owned(), is_plain && is_taught_from_best));
+        for (model, which, is_chosen) in std::iter::once(last).chain(best) {
+            let Some(value) = value(&model) else { continue };
+            if candidates.iter().any(|candidate| candidate.option.value == value) {
+                continue;
+            }
+            candidates.push(Candidate {
+                option: AnalysedOption { value, words: format!("{}{which}", label.model()), is_chosen },
+                model,
+                method: label.method,
+                architecture: label.architecture,
+                is_teacher: label.is_teacher,
+                seed: label.seed,
+                row: format!("{row}{which}"),
+                beside: None,
+            });
+        }
     }
     candidates
+}
+
+/// A model in a form: `run:3`, `best:3` of its best epoch, `model:2` if it was imported.
+fn value(model: &ModelRef) -> Option<String> {
+    match model {
+        ModelRef::Run(id) => Some(format!("run:{id}")),
+        ModelRef::Imported(id) => Some(format!("model:{id}")),
+        ModelRef::Best(inner) => value(inner).map(|value| value.replace("run:", "best:")),
+        ModelRef::File(_) | ModelRef::Planned(_) => None,
+    }
 }

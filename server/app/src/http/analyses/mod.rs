@@ -1,6 +1,7 @@
 //! Analyses of a comparison's models: `POST /experiments/{id}/analyses`, and what they found.
 
 mod candidates;
+mod files;
 
 use axum::{
     body::Bytes,
@@ -8,17 +9,16 @@ use axum::{
     http::header,
     response::{IntoResponse, Redirect, Response},
 };
-use retort_engine::RunFolder;
 use retort_spec::{
-    AdversarialImages, AnalyseSpec, AnalysedModel, Analysis, AnalysisResult, Attack, LogitStatistic, PixelDistance,
-    RunKind, RunSpec, RunState,
+    AdversarialImages, AnalysedModel, Analysis, ExperimentSpec, LogitStatistic, RunKind, RunSpec, RunState,
 };
 use retort_store::Run;
-use retort_web::{RunRow, pages::AnalysisView};
+use retort_web::{RunRow, format, pages::AnalysisView};
 use serde::Deserialize;
 
 pub(super) use self::candidates::options;
 use self::candidates::{Candidate, candidates};
+pub use self::files::FilesOfAnalyses;
 use super::{
     App, Shared, comparison,
     errors::{PageError, Result},
@@ -49,9 +49,13 @@ pub async fn launch(
 ) -> Result<Redirect> {
     let experiment = app.store.experiment(id("experiment", &experiment)?).await?;
     let spec = experiment.spec()?;
-    let fault = |e: &dyn std::fmt::Display| PageError::bad_request(format!("The analysis cannot be made: {e}."));
-    let form: AnalysisForm = serde_html_form::from_bytes(&body).map_err(|e| fault(&e))?;
     let mut view = comparison::view(query.as_deref().unwrap_or_default())?;
+    let back = format!("/experiments/{}{}", experiment.id, view.query());
+    let fault = |e: &dyn std::fmt::Display| {
+        let message = format!("{}.", format::upper_first(&e.to_string()));
+        PageError::impossible("The analysis cannot be made", message).with_link(&back, "Back to the comparison")
+    };
+    let form: AnalysisForm = serde_html_form::from_bytes(&body).map_err(|e| fault(&e))?;
     let with: Vec<_> = app.beside(experiment.id, &mut view).await?.into_iter().map(|(other, _)| other).collect();
     let runs = app.rows(app.store.runs_of_experiment(experiment.id).await?).await?;
     let mut chosen: Vec<Candidate> = candidates(&spec, &runs, &with);
@@ -61,18 +65,13 @@ pub async fn launch(
         // The others' correlations are taken from the teacher's.
         chosen.sort_by_key(|candidate| !candidate.is_teacher);
     }
-    let Some(first) = chosen.first() else { return Err(fault(&"choose at least one model")) };
-    let is_of_one_seed = chosen.iter().all(|candidate| candidate.seed == first.seed);
-    let named =
-        |candidate: &Candidate| AnalysedModel { name: candidate.name(is_of_one_seed), model: candidate.model.clone() };
-    let analysed = AnalyseSpec {
-        analysis,
-        models: chosen.iter().map(named).collect(),
-        dataset: spec.dataset.clone(),
-        eps: spec.attacks.first().map_or(PixelDistance::levels(8.0), Attack::eps),
-        seed: 1,
-        device: spec.device,
-    };
+    let Some(first) = chosen.first() else { return Err(fault(&"choose at least one model that is there")) };
+    if let Some(message) = app.fault_of_images(&spec, &analysis).await? {
+        return Err(fault(&message));
+    }
+    let models = candidates::named(&chosen).into_iter();
+    let models = models.map(|(name, model)| AnalysedModel { name, model }).collect();
+    let analysed = spec.analyse(analysis, models);
     let planned = analysed.planned(first.method, first.architecture, Vec::new());
     planned.spec.validate().map_err(|e| fault(&e))?;
     app.control.analyse(experiment.id, planned).await?;
@@ -128,23 +127,26 @@ impl App {
         let mut views = Vec::new();
         for (run, row) in runs.iter().zip(rows).filter(|(run, _)| run.kind == RunKind::Analyse).rev() {
             let RunSpec::Analyse(spec) = run.spec()? else { continue };
-            let result = if run.state == RunState::Finished { found(self.control.folder(run.id)).await? } else { None };
-            views.push(AnalysisView { run: row.clone(), spec, result, is_signed, beside: None });
+            let is_finished = run.state == RunState::Finished;
+            let files = if is_finished { self.analyses.of(run.id, self.control.folder(run.id)).await? } else { None };
+            views.push(AnalysisView { run: row.clone(), spec, files, is_signed, beside: None });
         }
         Ok(views)
     }
-}
 
-/// What an analysis left in its folder; none when that cannot be read.
-pub(super) async fn found(folder: RunFolder) -> Result<Option<AnalysisResult>> {
-    let read = move || serde_json::from_slice(&std::fs::read(folder.analysis()).ok()?).ok();
-    tokio::task::spawn_blocking(read).await.map_err(|e| PageError::internal(&e))
+    /// Why an analysis has too few test images, which would make it fail only when it is computed.
+    async fn fault_of_images(&self, spec: &ExperimentSpec, analysis: &Analysis) -> Result<Option<String>> {
+        let Analysis::Features { .. } = analysis else { return Ok(None) };
+        let datasets = self.machine.datasets().await?;
+        let dataset = datasets.iter().find(|dataset| dataset.name == spec.dataset.name);
+        Ok(dataset.and_then(|dataset| super::form::fault_of_mapped_images(&spec.dataset, dataset)))
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use axum::http::StatusCode;
-    use retort_spec::{ExperimentSpec, FeatureMaps, ModelRef};
+    use retort_spec::{FeatureMaps, ModelRef};
 
     use super::super::{launch_demo, tests::Site};
     use super::*;
@@ -201,15 +203,16 @@ mod tests {
         launch_demo(&site.control).await.unwrap();
         site.finish_teacher().await;
         for (form, words) in [
-            ("analysis=features&attacked=Bag&target=Coat&images=50", "choose at least one model"),
+            ("analysis=features&attacked=Bag&target=Coat&images=50", "Choose at least one model"),
             ("analysis=features&model=run%3A1&attacked=Bag&target=Bag&images=50", "another class"),
             ("analysis=gallery&model=run%3A1&images=many", "“many” is not a number of images"),
-            ("analysis=correlation&model=run%3A1", "from 2 to 8 models"),
+            ("analysis=correlation&model=run%3A1", "can be of 2 to 8 models, not of 1"),
             ("analysis=horoscope&model=run%3A1", "no analysis “horoscope”"),
         ] {
             let answer = site.post("/experiments/1/analyses", form.into()).await;
             assert_eq!(answer.status, StatusCode::BAD_REQUEST, "{form}");
             assert!(answer.text.contains(words), "{form}: {}", answer.text);
+            assert!(answer.text.contains(r#"href="/experiments/1">Back to the comparison"#), "{}", answer.text);
         }
         assert_eq!(site.get("/runs/1/gallery.png").await.status, StatusCode::NOT_FOUND);
     }
@@ -231,7 +234,7 @@ mod tests {
             centroid_distances: [0.5, 0.75],
         };
         let (attacked, target, made_on) = ("Bag".into(), "Coat".into(), Some("Teacher".into()));
-        let result = AnalysisResult::Features(FeatureMaps { attacked, target, made_on, maps: vec![map] });
+        let result = retort_spec::AnalysisResult::Features(FeatureMaps { attacked, target, made_on, maps: vec![map] });
         site.finish(9).await;
         std::fs::create_dir_all(site.control.folder(9).dir()).unwrap();
         std::fs::write(site.control.folder(9).analysis(), serde_json::to_vec(&result).unwrap()).unwrap();
