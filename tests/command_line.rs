@@ -129,6 +129,8 @@ fn models_are_analysed_into_figures_and_a_class_that_is_not_there_is_told() {
     success(&mut analyse("gallery", &["--class", "Bag", "--images", "1"], "hat"));
     let said = failure(&mut analyse("gallery", &["--class", "Coat", "--images", "1"], "hat"));
     assert!(said.contains("holds the run of another spec"), "{said}");
+    let said = failure(&mut analyse("gallery", &["--model", "C=nowhere.safetensors"], "missing"));
+    assert_eq!(said.matches("No such file").count(), 1, "{said}");
     let said = failure(&mut analyse("gallery", &["--model", "model.safetensors"], "name"));
     assert!(said.contains("NAME=FILE"), "{said}");
 }

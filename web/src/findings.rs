@@ -1,5 +1,7 @@
 //! What analyses find, in words.
 
+use std::fmt::Write;
+
 use retort_spec::{
     AnalyseSpec, Analysis, AnalysisResult, CorrelationMap, CorrelationMaps, FeatureMap, FeatureMaps, Gallery,
 };
@@ -101,7 +103,7 @@ pub(crate) fn gallery(spec: &AnalyseSpec, gallery: &Gallery) -> String {
             words = format!("Chosen where {one} or {other}, but not both, answers the attacked image rightly. ");
         }
         if found < *images {
-            words += &format!("No more than {found} of the {images} that were asked for are there. ");
+            let _ = write!(words, "No more than {found} of the {images} that were asked for are there. ");
         }
     }
     let images = format::plural(gallery.images.len(), "image", "images");

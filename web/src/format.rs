@@ -4,7 +4,14 @@ use retort_spec::Accuracy;
 
 /// A percentage with two decimals, without its sign: `82.70`.
 pub fn percent(value: f64) -> String {
-    format!("{value:.2}")
+    format!("{:.2}", half_up(value, 2))
+}
+
+/// A number rounded to so many decimals, halves away from zero as people round: 5.625 is 5.63. Printing alone would round
+/// what lies in the middle to the even digit.
+fn half_up(value: f64, decimals: usize) -> f64 {
+    let scale = 10_f64.powi(i32::try_from(decimals).unwrap_or(0));
+    (value * scale).round() / scale
 }
 
 /// A difference in percentage points with its sign: `+1.20`, `−0.85`.
@@ -14,7 +21,7 @@ pub fn signed(value: f64) -> String {
 
 /// A difference with its sign and so many decimals.
 pub fn signed_to(value: f64, decimals: usize) -> String {
-    let text = format!("{:.decimals$}", value.abs());
+    let text = format!("{:.decimals$}", half_up(value.abs(), decimals));
     // What is zero on the page has no sign.
     let is_zero = text.bytes().all(|b| matches!(b, b'0' | b'.'));
     match () {
@@ -80,9 +87,14 @@ pub fn duration(seconds: f64) -> String {
 
 /// Seconds as an estimate, to about two figures: `less than a minute`, `about 4 min`, `about 2 h 10 min`.
 pub fn estimate(seconds: f64) -> String {
+    if seconds < 45.0 { "less than a minute".into() } else { format!("about {}", rough(seconds)) }
+}
+
+/// The same in fewer words: `< 1 min`, `4 min`, `2 h 10 min`.
+pub fn rough(seconds: f64) -> String {
     let minutes = seconds.max(0.0) / 60.0;
     let step = match minutes {
-        m if m < 0.75 => return "less than a minute".into(),
+        m if m < 0.75 => return "< 1 min".into(),
         m if m < 20.0 => 1.0,
         m if m < 60.0 => 5.0,
         m if m < 600.0 => 10.0,
@@ -90,7 +102,7 @@ pub fn estimate(seconds: f64) -> String {
         _ => 1_440.0,
     };
     let rounded = ((minutes / step).round() * step).max(1.0);
-    format!("about {}", duration(60.0 * rounded))
+    duration(60.0 * rounded)
 }
 
 /// Bytes in decimal units, as disks are sold: `412 GB`, `3.1 GB`, `640 MB`.
@@ -110,6 +122,8 @@ pub fn figure(value: f64) -> String {
         a if a >= 9.995 => format!("{value:.1}"),
         a if a >= 0.9995 || a == 0.0 => format!("{value:.2}"),
         a if a >= 0.0995 => format!("{value:.3}"),
+        a if a >= 0.009_95 => format!("{value:.4}"),
+        a if a >= 0.000_995 => format!("{value:.5}"),
         _ => format!("{value:.1e}"),
     }
 }
@@ -158,6 +172,7 @@ mod tests {
     #[test]
     fn percent_has_two_decimals() {
         assert_eq!([percent(82.7), percent(0.0), percent(100.0)], ["82.70", "0.00", "100.00"]);
+        assert_eq!([percent(5.625), percent(15.375), signed(-8.125)], ["5.63", "15.38", "−8.13"]);
     }
 
     #[test]
@@ -190,8 +205,8 @@ mod tests {
 
     #[test]
     fn figures_keep_three_digits() {
-        let said = [0.912_3, 12.34, 1_204.4, 0.0, 2.5, 0.000_12, 150.2].map(figure);
-        assert_eq!(said, ["0.912", "12.3", "1,204", "0.00", "2.50", "1.2e-4", "150"]);
+        let said = [0.912_3, 12.34, 1_204.4, 0.0, 2.5, 0.000_12, 150.2, 0.055_31, 0.008_8].map(figure);
+        assert_eq!(said, ["0.912", "12.3", "1,204", "0.00", "2.50", "1.2e-4", "150", "0.0553", "0.00880"]);
     }
 
     #[test]

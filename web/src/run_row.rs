@@ -94,7 +94,7 @@ impl RunLabel {
     /// What an analysis is of, or the model: `KD · ResNet-8 · seed 1`, or `KD, temperature T 4 · ResNet-8 · seed 1` for a variant.
     pub fn model(&self) -> String {
         if self.kind == RunKind::Analyse {
-            return self.variant.clone();
+            return format::upper_first(&self.variant);
         }
         format!("{} · {} · seed {}", self.row(), self.architecture, self.seed)
     }

@@ -7,6 +7,7 @@ mod sample;
 use retort_spec::{Accuracy, Architecture, Attack, DatasetChoice, ExperimentSpec, MethodName, Sweep, TeacherChoice};
 use retort_web::{
     ComparisonView, RightAnswers, Template,
+    export::TableFormat,
     pages::{ComparisonPage, OtherExperiment},
 };
 
@@ -125,6 +126,53 @@ fn experiments_that_were_made_alike_share_their_rows_and_others_say_how_they_dif
     assert_eq!(table.groups[3].title, "Student ResNet-8 · experiment 3: fashion-mnist-5k, smoke budget, 9 epochs");
     let keys: Vec<_> = table.rows().map(|row| row.key.clone()).collect();
     assert_eq!(keys, ["pgd-at:resnet8:teacher", "kd:resnet8", "pgd-at:resnet8:teacher:3", "kd:resnet8:3"]);
+    let html = page.render().unwrap();
+    // Neither setting is a match for the other: each has its best, and its rows say of which experiments they are.
+    assert!(html.contains("Best student in each setting: experiments 1 and 2: natural "), "{html}");
+    assert!(html.contains("; experiment 3: natural ") && html.contains("each setting by itself."), "{html}");
+    for row in ["teacher PGD-AT, ResNet-8, experiments 1 and 2", "KD, ResNet-8, experiment 3"] {
+        assert!(html.contains(&format!(">{row}</option>")), "{row}: {html}");
+    }
+    let csv = page.export(TableFormat::Csv);
+    assert!(csv.contains("\n1 2,student,ResNet-8,ResNet-8,KD") && csv.contains("\n3,student,ResNet-8,"), "{csv}");
+}
+
+#[test]
+fn what_the_address_names_and_the_table_has_not_is_said() {
+    let html = |view| page(view).render().unwrap();
+    let view = ComparisonView { baseline: "nope".into(), sort: "-pgd-7".into(), ..ComparisonView::default() };
+    let words = "Not among the rows and columns shown: “pgd-7” to sort by and the baseline “nope”.";
+    assert!(html(view).contains(words));
+    let view = ComparisonView { method: vec!["kd".into(), "magic".into()], ..ComparisonView::default() };
+    assert!(html(view).contains("shown: “magic”."));
+    assert!(!html(ComparisonView::default()).contains("Not among the rows"));
+}
+
+#[test]
+fn equal_numbers_share_the_first_place() {
+    let mut page = page(ComparisonView::default());
+    for score in page.runs.iter_mut().filter(|run| !run.label.is_teacher).flat_map(|run| &mut run.scores) {
+        score.accuracy = Accuracy { correct: 500, n: 1_000 };
+    }
+    let finding = page.render().unwrap();
+    let finding = finding.split(r#"class="finding">"#).nth(1).unwrap().split('<').next().unwrap();
+    assert!(finding.starts_with("Best student: natural 50.00 % by KD, ResNet-8 and 7 others, PGD-"), "{finding}");
+}
+
+#[test]
+fn a_file_explains_what_stands_in_it_and_nothing_else() {
+    let page = page(ComparisonView { baseline: "kd:resnet8".into(), ..ComparisonView::default() });
+
+    let [latex, markdown] = [TableFormat::Latex, TableFormat::Markdown].map(|format| page.export(format));
+    assert!(
+        latex.contains("An asterisk stands for p $<$ 0.05 in McNemar's exact test against KD, ResNet-8"),
+        "{latex}"
+    );
+    assert!(
+        markdown.contains("Behind it: the difference from KD, ResNet-8") && !markdown.contains("asterisk"),
+        "{markdown}"
+    );
+    assert!(!latex.contains("Small below") && !markdown.contains("Small below"));
 }
 
 #[test]

@@ -101,7 +101,7 @@ fn what_is_measured_or_under_way_is_launched_again_only_at_a_larger_budget() {
 fn what_is_missing_can_be_launched_by_cell_row_and_table_with_its_time() {
     let html = html(&[], vec![]);
     let first = html.split(r#"id="table-1""#).nth(1).unwrap().split("</section>").next().unwrap();
-    assert!(first.contains("▸ All that is missing: 4 h"), "{first}");
+    assert!(first.contains("▸ All that is missing, about 4 h"), "{first}");
     // Four rows of six cells, each with its own button.
     assert_eq!(first.matches(">▸ 1 h<").count(), 4);
     assert_eq!(first.matches(">▸ 10 min<").count(), 24);

@@ -7,23 +7,23 @@ use std::{
 
 use retort_spec::Invalid;
 
-/// A failure of the engine.
+/// A failure of the engine. Each says all that is known in its words, so none has a source whose words would be repeated.
 #[derive(Debug, thiserror::Error)]
 pub enum EngineError {
     /// A file or folder could not be read or written.
-    #[error("{path}: {source}")]
+    #[error("{path}: {fault}")]
     Io {
         /// The file or folder.
         path: PathBuf,
         /// What the operating system said.
-        source: io::Error,
+        fault: io::Error,
     },
     /// Another worker computes in this folder.
     #[error("another worker computes in {0}: wait for it, or cancel its run")]
     Busy(PathBuf),
     /// The spec cannot be run.
     #[error("the spec is not valid: {0}")]
-    Spec(#[from] Invalid),
+    Spec(Invalid),
     /// A dataset cannot be used.
     #[error("{0}")]
     Data(String),
@@ -40,7 +40,7 @@ pub enum EngineError {
     Diverged(String),
     /// Candle refused an operation: a fault of ours, or a device out of memory.
     #[error("tensor operation: {0}")]
-    Tensor(#[from] candle_core::Error),
+    Tensor(candle_core::Error),
 }
 
 /// What the engine's functions return.
@@ -48,7 +48,19 @@ pub type Result<T, E = EngineError> = std::result::Result<T, E>;
 
 impl EngineError {
     /// An input or output error at `path`.
-    pub fn io(path: &Path, source: io::Error) -> Self {
-        Self::Io { path: path.to_owned(), source }
+    pub fn io(path: &Path, fault: io::Error) -> Self {
+        Self::Io { path: path.to_owned(), fault }
+    }
+}
+
+impl From<Invalid> for EngineError {
+    fn from(invalid: Invalid) -> Self {
+        Self::Spec(invalid)
+    }
+}
+
+impl From<candle_core::Error> for EngineError {
+    fn from(error: candle_core::Error) -> Self {
+        Self::Tensor(error)
     }
 }

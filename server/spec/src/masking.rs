@@ -159,13 +159,13 @@ impl MaskingSpec {
 
     /// PGD-20 at the radius on logits that are multiplied by `logit_scale`.
     pub fn scaled(&self, logit_scale: f64) -> Attack {
-        let (eps, step_size) = (self.eps, PixelDistance::new(self.eps.value() / 4.0));
+        let (eps, step_size) = (self.eps, self.eps.times(0.25));
         Attack::Pgd { eps, step_size, steps: 20, restarts: 1, logit_scale }
     }
 
     /// PGD-100 with 5 restarts at the radius.
     pub fn converged(&self) -> Attack {
-        let (eps, step_size) = (self.eps, PixelDistance::new(self.eps.value() / 4.0));
+        let (eps, step_size) = (self.eps, self.eps.times(0.25));
         Attack::Pgd { eps, step_size, steps: MANY_STEPS, restarts: 5, logit_scale: 1.0 }
     }
 
@@ -176,13 +176,13 @@ impl MaskingSpec {
 
     /// 20 steps on the other losses: the margin of Carlini and Wagner, and the difference-of-logits ratio.
     pub fn other_losses(&self) -> [Attack; 2] {
-        let (eps, step_size, steps) = (self.eps, PixelDistance::new(self.eps.value() / 4.0), 20);
+        let (eps, step_size, steps) = (self.eps, self.eps.times(0.25), 20);
         [Attack::Cw { eps, step_size, steps, confidence: 50.0 }, Attack::Dlr { eps, step_size, steps }]
     }
 
     /// PGD-100 at another radius, with steps of 2.5 ε/100 as Madry et al. (2018) take them, so that it crosses any ball.
     pub fn at_radius(eps: PixelDistance) -> Attack {
-        let step_size = PixelDistance::new(2.5 * eps.value() / MANY_STEPS as f64);
+        let step_size = eps.times(2.5 / MANY_STEPS as f64);
         Attack::Pgd { eps, step_size, steps: MANY_STEPS, restarts: 1, logit_scale: 1.0 }
     }
 

@@ -26,6 +26,15 @@ impl PixelDistance {
         self.0
     }
 
+    /// A multiple of it. Ten-thousandths of a level stay what they are, so that a quarter of `0.2/255` is `0.05/255`.
+    #[must_use]
+    pub fn times(self, factor: f64) -> Self {
+        let levels = (self.0 * 255.0 * 1e4).round() / 1e4;
+        let exact = (levels * factor * 1e4).round() / 1e4;
+        let is_close = (exact / 255.0 - self.0 * factor).abs() < 1e-12;
+        if is_close { Self::levels(exact) } else { Self(self.0 * factor) }
+    }
+
     /// What is wrong with it as the ε or the step size of an attack, if anything: it must lie in `(0, 1]`.
     pub fn fault(self) -> Option<String> {
         if self.0 > 0.0 && self.0 <= 1.0 {
@@ -38,9 +47,17 @@ impl PixelDistance {
 impl fmt::Display for PixelDistance {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let levels = self.0 * 255.0;
-        let rounded = (levels * 100.0).round() / 100.0;
         // Only a notation that reads back as exactly this number may stand for it.
-        if rounded / 255.0 == self.0 { write!(f, "{rounded}/255") } else { write!(f, "{}", self.0) }
+        for decimals in [1e2, 1e4] {
+            let rounded = (levels * decimals).round() / decimals;
+            let text = format!("{rounded}/255");
+            // Somebody who wrote 0.031 meant that, and not 7.905/255.
+            let is_usual = decimals == 1e2 || text.len() < self.0.to_string().len();
+            if rounded / 255.0 == self.0 && is_usual {
+                return f.write_str(&text);
+            }
+        }
+        write!(f, "{}", self.0)
     }
 }
 
@@ -91,6 +108,13 @@ mod tests {
         let eps = PixelDistance::levels(8.0);
         assert_eq!(serde_json::to_string(&eps).unwrap(), "\"8/255\"");
         assert_eq!(serde_json::from_str::<PixelDistance>("\"8/255\"").unwrap(), eps);
+    }
+
+    #[test]
+    fn a_part_of_a_distance_is_written_in_levels() {
+        let part = |levels: f64, factor: f64| PixelDistance::levels(levels).times(factor).to_string();
+        assert_eq!([part(8.0, 0.25), part(0.2, 0.25), part(2.0, 0.025)], ["2/255", "0.05/255", "0.05/255"]);
+        assert_eq!(PixelDistance(0.031).times(0.5), PixelDistance(0.031 * 0.5));
     }
 
     #[test]

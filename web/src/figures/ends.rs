@@ -56,6 +56,7 @@ pub(super) fn caption(quantity: Quantity, runs: &[&RunCurves]) -> String {
     });
     let common = ends.first().and_then(|e| e.place).filter(|p| ends.iter().all(|e| e.place == Some(*p)));
     let start = match common {
+        Some((1, 1)) => "After 1 epoch ".into(),
         Some((done, all)) if done == all => format!("After all {} ", format::plural(all, "epoch", "epochs")),
         Some((done, all)) => format!("After {done} of {} ", format::plural(all, "epoch", "epochs")),
         None if ends.iter().all(End::is_complete) => "After training ".into(),

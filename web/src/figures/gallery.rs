@@ -34,7 +34,7 @@ pub(super) fn gallery_figure(title: String, caption: String, gallery: &Gallery, 
     let (width, height) = (GAP + FIRST + models as f64 * MODEL, HEAD + images as f64 * ROW + GAP);
     let (sheet_width, sheet_height) = ((1 + 2 * models) * PITCH, images * PITCH);
     let mut svg = format!(
-        r##"<svg class="panels" viewBox="0 0 {width} {height}"><defs><image id="sheet" width="{sheet_width}" height="{sheet_height}" image-rendering="optimizeSpeed" href="data:image/png;base64,{}"/></defs>"##,
+        r#"<svg class="panels" viewBox="0 0 {width} {height}"><defs><image id="sheet" width="{sheet_width}" height="{sheet_height}" image-rendering="optimizeSpeed" href="data:image/png;base64,{}"/></defs>"#,
         STANDARD.encode(sheet)
     );
     text(&mut svg, "head", GAP, HEAD - 24.0, "Natural image");

@@ -118,7 +118,7 @@ mod tests {
         let panel = |_| Panel { title: "KD".into(), svg: scatter(&[[0.0, 0.0]], &[1], "a point"), lines: vec![] };
         let of = |count: usize| {
             let drawn: Vec<Panel> = (0..count).map(panel).collect();
-            let figure = panels("".into(), "".into(), &Key::Kinds(vec![]), &drawn);
+            let figure = panels(String::new(), String::new(), &Key::Kinds(vec![]), &drawn);
             figure.svg.split('"').nth(3).unwrap().to_owned()
         };
         assert_eq!([of(4), of(6)], ["0 0 1140 340", "0 0 1140 652"]);

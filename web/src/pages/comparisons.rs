@@ -50,6 +50,6 @@ impl ComparisonSummary {
     /// The best student by natural accuracy and by the strongest attack.
     pub(crate) fn best(&self) -> [Option<Best>; 2] {
         let own = Compared { id: self.id, spec: &self.spec, runs: &self.runs };
-        ComparisonTable::new(&[own], &ComparisonView::default(), &HashMap::new()).best()
+        ComparisonTable::new(&[own], &ComparisonView::default(), &HashMap::new()).best(0)
     }
 }

@@ -3,6 +3,7 @@
 mod analysis;
 mod comparison;
 mod comparisons;
+mod confirm;
 mod datasets;
 mod document;
 mod error;
@@ -18,6 +19,7 @@ mod shared;
 pub use analysis::AnalysisView;
 pub use comparison::{AnalysedOption, ComparisonPage, OtherExperiment, ShareRow};
 pub use comparisons::{ComparisonSummary, ComparisonsPage};
+pub use confirm::ConfirmPage;
 pub use datasets::{DatasetCard, DatasetsPage, Download, SampleSheet};
 pub use document::{DocumentPage, Frozen, LINK, RunDocumentPage};
 pub use error::{ErrorPage, Link};

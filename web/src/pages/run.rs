@@ -7,7 +7,7 @@ use super::AnalysisView;
 use crate::{
     Frame, RunRow, Section,
     figures::{self, Figure, RunCurves},
-    format::{self, Moment},
+    format::Moment,
     tables::Answers,
 };
 
@@ -75,7 +75,7 @@ impl RunPage {
     /// What it is, for whoever sees it alone.
     pub fn title(&self) -> String {
         if self.run.label.kind == RunKind::Analyse {
-            return format::upper_first(&self.run.label.model());
+            return self.run.label.model();
         }
         format!("{}: {}", self.run.label.model(), self.run.label.verb())
     }

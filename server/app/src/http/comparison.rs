@@ -56,7 +56,7 @@ pub async fn file(
         return send_figure(comparison.all_figures(), name, format);
     };
     let comparison = app.comparison(&experiment, query.as_deref().unwrap_or_default()).await?;
-    let text = format.write(&comparison.table(), &comparison.about());
+    let text = comparison.export(format);
     let name = format!("attachment; filename=\"retort-{}.{}\"", comparison.id, format.extension());
     let headers = [
         (header::CONTENT_TYPE, format.media_type().to_owned()),
@@ -97,6 +97,17 @@ pub(super) fn view(query: &str) -> Result<ComparisonView> {
     let unreadable = |e: &dyn std::fmt::Display| PageError::bad_request(format!("The address names no view: {e}."));
     let mut fields: Vec<(String, String)> = serde_html_form::from_str(query).map_err(|e| unreadable(&e))?;
     fields.retain(|(_, value)| !value.is_empty());
+    if let Some((_, other)) = fields.iter().find(|(name, value)| name == "with" && value.parse::<i64>().is_err()) {
+        return Err(unreadable(&format!("“{other}” is not the number of an experiment, such as with=3")));
+    }
+    // Of what can be chosen once, the last choice holds.
+    let is_list = |name: &str| ["with", "student", "method", "column"].contains(&name);
+    let names: Vec<String> = fields.iter().map(|(name, _)| name.clone()).collect();
+    let mut place = 0;
+    fields.retain(|(name, _)| {
+        place += 1;
+        is_list(name) || !names[place..].contains(name)
+    });
     let text = serde_html_form::to_string(&fields).map_err(|e| unreadable(&e))?;
     serde_html_form::from_str(&text).map_err(|e| unreadable(&e))
 }

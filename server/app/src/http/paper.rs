@@ -6,7 +6,7 @@ use axum::{
     body::Bytes,
     extract::{RawQuery, State},
     http::StatusCode,
-    response::{Redirect, Response},
+    response::{IntoResponse, Redirect, Response},
 };
 use retort_spec::{
     Budget, Conditions, DeviceName, ExperimentSpec, PaperFigure, PaperResult, RunKind, RunSpec, RunState,
@@ -14,8 +14,8 @@ use retort_spec::{
 };
 use retort_store::Run;
 use retort_web::{
-    Compared, RunRow,
-    pages::{AnalysisView, DeviceOption, FoundAnalysis, PaperPage, PaperParts},
+    Compared, RunRow, format,
+    pages::{AnalysisView, ConfirmPage, DeviceOption, FoundAnalysis, PaperPage, PaperParts},
 };
 use serde::Deserialize;
 
@@ -29,6 +29,8 @@ use super::{
 const EXPERIMENTS: u32 = 100;
 /// Seeds that can be launched at once; every button's time is estimated from a plan of them.
 const MOST_SEEDS: usize = 20;
+/// Seconds beyond which a launch is asked about first.
+const A_DAY: f64 = 86_400.0;
 /// The paper's datasets, by their names here.
 const DATASETS: [&str; 3] = ["cifar10", "cifar100", "stl10"];
 
@@ -42,6 +44,8 @@ struct LaunchForm {
     result: Vec<usize>,
     /// One of the paper's figures.
     figure: Option<String>,
+    /// Whether what takes very long is really meant.
+    confirmed: bool,
 }
 
 /// The tables and figures, with ours beside the paper's.
@@ -86,7 +90,7 @@ pub async fn show(State(app): Shared, RawQuery(query): RawQuery) -> Result<Respo
 }
 
 /// Launches the experiments that measure the results that were asked for.
-pub async fn launch(State(app): Shared, body: Bytes) -> Result<Redirect> {
+pub async fn launch(State(app): Shared, body: Bytes) -> Result<Response> {
     let form: LaunchForm = serde_html_form::from_bytes(&body).map_err(|e| unreadable(&e))?;
     let conditions = form.conditions(&app)?;
     let specs: Vec<ExperimentSpec> = if let Some(id) = &form.figure {
@@ -109,15 +113,21 @@ pub async fn launch(State(app): Shared, body: Bytes) -> Result<Redirect> {
     for spec in &specs {
         spec.validate().map_err(|e| unreadable(&e))?;
     }
+    let estimator = app.estimator().await?;
+    let seconds = specs.iter().map(|spec| estimator.experiment(spec)).sum::<Option<f64>>().unwrap_or(0.0);
+    if seconds > A_DAY && !form.confirmed {
+        return app.ask(&specs, seconds, &body, &conditions).await;
+    }
     let mut first = None;
     for spec in &specs {
         let id = app.control.launch(spec, spec.expand()).await?;
         first.get_or_insert(id);
     }
-    Ok(match (first, specs.len()) {
-        (Some(id), 1) => Redirect::to(&format!("/experiments/{id}")),
-        _ => Redirect::to("/experiments"),
-    })
+    let address = match (first, specs.len()) {
+        (Some(id), 1) => format!("/experiments/{id}"),
+        _ => "/experiments".into(),
+    };
+    Ok(Redirect::to(&address).into_response())
 }
 
 fn unreadable(fault: &dyn std::fmt::Display) -> PageError {
@@ -156,6 +166,33 @@ impl LaunchForm {
 }
 
 impl App {
+    /// Asks whether experiments that take very long are really meant.
+    async fn ask(
+        &self,
+        specs: &[ExperimentSpec],
+        seconds: f64,
+        body: &[u8],
+        conditions: &Conditions,
+    ) -> Result<Response> {
+        let what = format::plural(specs.len(), "experiment", "experiments");
+        let runs = specs.iter().map(|spec| spec.expand().len()).sum();
+        let question = ConfirmPage {
+            frame: self.frame().await?,
+            question: format!("Launch {what}, {}?", format::estimate(seconds)),
+            message: format!(
+                "They are {} on {} at the budget {}. What is launched later waits for them.",
+                format::plural(runs, "run", "runs"),
+                conditions.device,
+                conditions.budget
+            ),
+            action: "/paper/launch",
+            fields: serde_html_form::from_bytes(body).map_err(|e| unreadable(&e))?,
+            button: format!("Launch {what}"),
+            back: format!("/paper?budget={}", conditions.budget.id()),
+        };
+        page(StatusCode::OK, &question)
+    }
+
     /// For each figure of the paper that an analysis makes: what ours found at the largest budget, the latest of them.
     async fn analyses_of_figures<'a>(
         &self,
@@ -218,7 +255,7 @@ mod tests {
             "{}",
             answer.text
         );
-        let many: String = (1..=30).map(|seed| format!("{seed},")).collect();
+        let many = (1..=30).map(|seed: u64| seed.to_string()).collect::<Vec<_>>().join(",");
         for wrong in ["budget=huge", "seeds=1,1", "device=cuda:7", &format!("seeds={many}")] {
             assert_eq!(site.get(&format!("/paper?{wrong}")).await.status, StatusCode::BAD_REQUEST, "{wrong}");
         }
@@ -239,10 +276,10 @@ mod tests {
         );
         assert_eq!(spec.teacher, TeacherChoice::Train(Architecture::ResNet18));
         // The six cells of a row have two teachers.
-        let row = "budget=quick&result=0&result=1&result=2&result=3&result=4&result=5";
+        let row = "budget=paper&result=0&result=1&result=2&result=3&result=4&result=5";
         let answer = site.post("/paper/launch", row.into()).await;
         assert_eq!(answer.header(header::LOCATION), "/experiments");
-        assert_eq!(site.store.experiment(3).await.unwrap().spec().unwrap().budget, Budget::Quick);
+        assert_eq!(site.store.experiment(3).await.unwrap().spec().unwrap().budget, Budget::Paper);
         let answer = site.post("/paper/launch", "budget=smoke&seeds=1,+2&device=cpu&figure=2b".into()).await;
         assert_eq!(answer.header(header::LOCATION), "/experiments/4");
         let spec = site.store.experiment(4).await.unwrap().spec().unwrap();
@@ -250,6 +287,16 @@ mod tests {
         for wrong in ["budget=smoke&figure=6", "seeds=one&figure=5", "device=cuda:7&figure=5", "seeds=1,1&figure=5"] {
             assert_eq!(site.post("/paper/launch", wrong.into()).await.status, StatusCode::BAD_REQUEST, "{wrong}");
         }
+        // The whole of Table 1 with twenty seeds takes days even on the few images here: it is asked about first.
+        let seeds: Vec<String> = (1..=20).map(|seed: u32| seed.to_string()).collect();
+        let table: String = (0..24).flat_map(|place| ["&result=".to_owned(), place.to_string()]).collect();
+        let table = format!("budget=paper&seeds={}{table}", seeds.join(","));
+        let answer = site.post("/paper/launch", table.clone()).await;
+        assert_eq!(answer.status, StatusCode::OK, "{:?}", answer.header(header::LOCATION));
+        assert!(answer.text.contains("Launch 2 experiments, about") && answer.text.contains(r#"name="confirmed""#));
+        assert_eq!(answer.text.matches(r#"type="hidden" name="result""#).count(), 24);
+        let answer = site.post("/paper/launch", format!("{table}&confirmed=true")).await;
+        assert_eq!(answer.header(header::LOCATION), "/experiments");
         let answer = site.post("/paper/launch", "budget=smoke&result=999".into()).await;
         assert_eq!(answer.status, StatusCode::BAD_REQUEST);
     }

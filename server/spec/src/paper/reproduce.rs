@@ -20,10 +20,14 @@ pub struct Conditions {
 const SMOKE_IMAGES: [usize; 2] = [2_000, 1_000];
 
 impl Conditions {
+    /// Training and test images, where not all are taken.
+    pub fn images(&self) -> Option<[usize; 2]> {
+        (self.budget == Budget::Smoke).then_some(SMOKE_IMAGES)
+    }
+
     fn dataset(&self, name: &str) -> DatasetChoice {
-        let of = |images: usize| (self.budget == Budget::Smoke).then_some(images);
-        let [train, test] = SMOKE_IMAGES;
-        DatasetChoice { train_images: of(train), test_images: of(test), ..DatasetChoice::all_of(name) }
+        let [train_images, test_images] = self.images().map_or([None; 2], |images| images.map(Some));
+        DatasetChoice { train_images, test_images, ..DatasetChoice::all_of(name) }
     }
 
     /// An experiment without a question.

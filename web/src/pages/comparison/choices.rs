@@ -19,7 +19,7 @@ impl ComparisonPage {
     pub(super) fn baselines(&self, table: &ComparisonTable) -> Vec<Choice> {
         let row = |row: &Row| Choice {
             value: row.key.clone(),
-            words: format!("{}, {}", row.title(), row.architecture),
+            words: table.name(row),
             is_chosen: row.key == self.view.baseline,
         };
         table.rows().map(row).collect()

@@ -234,10 +234,13 @@ impl ComparisonPage {
         format!("/experiments/{}/table.{}{}", self.id, format.extension(), self.view.query())
     }
 
-    /// What stands beside an exported table.
-    pub fn about(&self) -> About {
+    /// The table as a file of some format, with what stands beside it.
+    pub fn export(&self, format: TableFormat) -> String {
         let table = self.table();
-        About { title: self.title(), setting: self.setting(), legend: self.legend(&table) }
+        let legend = table.legend(Some(format));
+        let about =
+            About { title: self.title(), setting: self.setting(), legend, unfolds_seeds: self.view.unfolds_seeds() };
+        format.write(&table, &about)
     }
 
     /// A table for each dataset that the features are probed on.

@@ -5,13 +5,17 @@ use std::fmt::Write;
 use retort_spec::TeacherChoice;
 
 use super::ComparisonPage;
-use crate::{format, tables::ComparisonTable};
+use crate::{
+    format,
+    tables::{ComparisonTable, export::TableFormat},
+};
 
 impl ComparisonPage {
     /// What the numbers were made of, in one line.
     pub(in crate::pages) fn setting(&self) -> String {
         let (train, test) = self.images;
         let teacher = match &self.spec.teacher {
+            _ if !self.spec.methods.iter().any(|method| method.needs_teacher()) => "no teacher".into(),
             TeacherChoice::Train(architecture) => format!("teacher {architecture}, trained here with PGD-AT"),
             TeacherChoice::Run { id, architecture } => format!("teacher {architecture} of run {id}"),
             TeacherChoice::Imported { id, architecture } => format!("teacher {architecture}, imported as model {id}"),
@@ -32,12 +36,23 @@ impl ComparisonPage {
 
     /// Who is best, once a student has a number.
     pub(in crate::pages) fn finding(&self, table: &ComparisonTable) -> Option<String> {
-        let found: Vec<_> = table.best().into_iter().flatten().collect();
-        let parts =
-            found.iter().map(|best| format!("{} {} % by {}", best.what(), format::percent(best.percent), best.who()));
-        let parts: Vec<_> = parts.collect();
+        let mut settings: Vec<(usize, String)> =
+            table.rows().map(|row| (row.setting, format!("{}: ", row.experiments()))).collect();
+        settings.dedup();
+        let of_setting = |(setting, experiments): &(usize, String)| {
+            let parts: Vec<_> = table
+                .best(*setting)
+                .iter()
+                .flatten()
+                .map(|best| format!("{} {} % by {}", best.what(), format::percent(best.percent), best.who()))
+                .collect();
+            let of = if table.has_settings { experiments } else { "" };
+            (!parts.is_empty()).then(|| format!("{of}{}", parts.join(", ")))
+        };
+        let found: Vec<String> = settings.iter().filter_map(of_setting).collect();
         let so_far = if self.standing().is_open() { " so far" } else { "" };
-        (!parts.is_empty()).then(|| format!("Best student{so_far}: {}.", parts.join(", ")))
+        let each = if found.len() > 1 { " in each setting" } else { "" };
+        (!found.is_empty()).then(|| format!("Best student{each}{so_far}: {}.", found.join("; ")))
     }
 
     /// What the masking checks say of all models together.
@@ -45,7 +60,8 @@ impl ComparisonPage {
         let (runs, judged) = (self.maskings(), self.maskings().into_iter().filter(|run| !run.checks.is_empty()));
         let (judged, warned) = judged.fold((0, 0), |(n, w), run| (n + 1, w + usize::from(run.warnings().count() > 0)));
         match (judged, warned) {
-            (0, _) => "The checks have not come to their verdicts.".into(),
+            (0, _) if runs.iter().all(|run| run.state.is_over()) => "No check came to a verdict.".into(),
+            (0, _) => "The checks have not come to their verdicts yet.".into(),
             (n, 0) if n == runs.len() => "Every model passes every check.".into(),
             (n, 0) => format!(
                 "The {} that {} been checked so far pass.",
@@ -58,26 +74,81 @@ impl ComparisonPage {
         }
     }
 
-    /// How the small figures are to be read.
-    pub(in crate::pages) fn legend(&self, table: &ComparisonTable) -> String {
-        let images = format::count(self.images.1);
-        let interval = format!("the 95 % interval over {images} test images (Wilson)");
-        let small = if table.has_seeds {
+    /// On how many test images the masking checks are: `100`, or `100 and 500` of several experiments.
+    pub(in crate::pages) fn masking_images(&self) -> String {
+        let mut counts: Vec<usize> = self.compared().iter().filter_map(|own| own.spec.masking_images).collect();
+        counts.sort_unstable();
+        counts.dedup();
+        format::list(
+            &counts.into_iter().map(format::count).collect::<Vec<_>>().iter().map(String::as_str).collect::<Vec<_>>(),
+        )
+    }
+
+    /// What of the address there is nothing of, in a sentence.
+    pub(in crate::pages) fn unknown(&self, table: &ComparisonTable) -> Option<String> {
+        let view = &self.view;
+        let [students, methods, columns] =
+            self.choices().map(|(_, _, choices)| choices.into_iter().map(|choice| choice.value).collect::<Vec<_>>());
+        let mut unknown: Vec<String> = Vec::new();
+        for (chosen, known) in [(&view.student, students), (&view.method, methods), (&view.column, columns.clone())] {
+            unknown.extend(chosen.iter().filter(|name| !known.contains(name)).map(|name| format!("“{name}”")));
+        }
+        let sort = view.sort.trim_start_matches('-');
+        if !sort.is_empty() && !columns.iter().any(|column| column == sort) {
+            unknown.push(format!("“{sort}” to sort by"));
+        }
+        if !view.baseline.is_empty() && !table.rows().any(|row| row.key == view.baseline) {
+            unknown.push(format!("the baseline “{}”", view.baseline));
+        }
+        let words: Vec<&str> = unknown.iter().map(String::as_str).collect();
+        (!words.is_empty()).then(|| format!("Not among the rows and columns shown: {}.", format::list(&words)))
+    }
+}
+
+impl ComparisonTable {
+    /// How the small figures of the table are to be read; of a file, as that format shows them.
+    pub(in crate::pages) fn legend(&self, file: Option<TableFormat>) -> String {
+        let mut counts: Vec<usize> =
+            self.rows().flat_map(|row| row.cells.iter().flatten()).map(|cell| cell.images).collect();
+        counts.sort_unstable();
+        counts.dedup();
+        let images = match counts.as_slice() {
+            [] => String::new(),
+            [one] => format!(" over {} test images", format::count(*one)),
+            [least, .., most] => {
+                format!(" over the test images, {} to {}", format::count(*least), format::count(*most))
+            }
+        };
+        let interval = format!("the 95 % interval{images} (Wilson)");
+        let mut legend = if self.has_seeds {
             format!("± is the sample standard deviation over n seeds; a range is {interval} of a single model.")
+        } else if file.is_some() {
+            format!("A range is {interval} of one model.")
         } else {
             format!("Small: {interval}, one model each.")
         };
-        let mut legend = format!("{small} Bold: best of its column and student.");
-        if let Some(baseline) = &table.baseline {
-            let _ = write!(
-                legend,
-                " Small below: the difference from {baseline} on the same images, and the p-value of McNemar's exact test over \
-                 these images (of several seeds each image counts once), not corrected for the number of tests; it says nothing of \
-                 other trainings. \
-                 An asterisk stands for p < 0.05."
-            );
+        legend += " Bold: best of its column and student";
+        legend += if self.has_settings { ", each setting by itself." } else { "." };
+        if let Some(baseline) = &self.baseline {
+            let images = "(of several seeds each image counts once), not corrected for the number of tests; it says nothing of \
+                          other trainings";
+            let star = "An asterisk stands for p < 0.05";
+            let _ = match file {
+                Some(TableFormat::Latex) => {
+                    write!(legend, " {star} in McNemar's exact test against {baseline} on the same images {images}.")
+                }
+                file => write!(
+                    legend,
+                    " {}: the difference from {baseline} on the same images, and the p-value of McNemar's exact test over \
+                     these images {images}.",
+                    if file.is_some() { "Behind it" } else { "Small below" }
+                ),
+            };
+            if file.is_none() {
+                let _ = write!(legend, " {star}.");
+            }
         }
-        if table.has_paper {
+        if self.has_paper && file != Some(TableFormat::Latex) {
             legend += " Paper: Bai et al., arXiv:2009.09922, at its full schedule; in brackets ours less it, which is made at \
                        the budget above.";
         }

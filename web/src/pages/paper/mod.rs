@@ -80,12 +80,12 @@ pub struct PaperCell {
 }
 
 /// What a button launches.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Launch {
     /// Places in the list of the paper's results.
     pub results: Vec<usize>,
-    /// About how long it takes, where that is known.
-    pub time: Option<String>,
+    /// About how many seconds it takes, where that is known.
+    pub seconds: Option<f64>,
 }
 
 /// What the page is made of.
@@ -153,6 +153,14 @@ impl PaperPage {
         }
     }
 
+    /// What the budget means here.
+    fn summary(&self) -> String {
+        let images = self.conditions.images().map(|[train, test]| {
+            format!(" Here on {} training and {} test images.", format::count(train), format::count(test))
+        });
+        format!("{}{}", self.conditions.budget.summary(), images.unwrap_or_default())
+    }
+
     /// The seeds as they are typed.
     fn seeds(&self) -> String {
         self.conditions.seeds.iter().map(u64::to_string).collect::<Vec<_>>().join(", ")
@@ -183,9 +191,14 @@ impl PaperSection {
 }
 
 impl Launch {
-    /// How long it takes, without the word that says that nobody knows exactly.
-    fn short(&self) -> &str {
-        self.time.as_deref().map_or("launch", |time| time.strip_prefix("about ").unwrap_or(time))
+    /// How long it takes, for a button of little room.
+    fn short(&self) -> String {
+        self.seconds.map_or_else(|| "launch".into(), format::rough)
+    }
+
+    /// The same behind other words, where it is known.
+    fn behind(&self) -> String {
+        self.seconds.map(|seconds| format!(", {}", format::estimate(seconds))).unwrap_or_default()
     }
 }
 
@@ -246,7 +259,7 @@ impl PaperParts<'_> {
     }
 
     fn launch(&self, results: Vec<usize>) -> Launch {
-        Launch { time: (self.estimate)(&results).map(format::estimate), results }
+        Launch { seconds: (self.estimate)(&results), results }
     }
 
     /// Launches the cells that can be; none when a single one is left, which has its own button.

@@ -22,13 +22,20 @@ impl<'a> Setting<'a> {
         self.members.iter().flat_map(|member| member.runs)
     }
 
+    fn experiments(&self) -> Vec<i64> {
+        self.members.iter().map(|member| member.id).collect()
+    }
+
     /// What tells it from other settings.
     fn words(&self) -> String {
         let spec = self.spec();
-        let ids: Vec<_> = self.members.iter().map(|member| member.id.to_string()).collect();
         let epochs = spec.epochs.map(|n| format!(", {}", format::plural(n, "epoch", "epochs"))).unwrap_or_default();
-        let experiments = if ids.len() == 1 { "experiment" } else { "experiments" };
-        format!("{experiments} {}: {}, {} budget{epochs}", ids.join(" and "), spec.dataset.name, spec.budget)
+        let of = |images: Option<usize>, split: &str| {
+            images.map(|n| format!(", {} {split} images", format::count(n))).unwrap_or_default()
+        };
+        let images = of(spec.dataset.train_images, "train") + &of(spec.dataset.test_images, "test");
+        let experiments = super::experiments(&self.experiments());
+        format!("{experiments}: {}{images}, {} budget{epochs}", spec.dataset.name, spec.budget)
     }
 }
 
@@ -71,7 +78,8 @@ pub(super) fn table(compared: &[Compared], view: &ComparisonView, probe: Option<
     }
     let has_seeds = groups.iter().flat_map(|group| &group.rows).any(|row| row.seeds.len() > 1)
         || compared.iter().any(|member| member.spec.seeds.len() > 1);
-    ComparisonTable { columns, groups, has_seeds, baseline: None, has_paper: false }
+    let has_settings = settings.len() > 1;
+    ComparisonTable { columns, groups, has_seeds, has_settings, baseline: None, has_paper: false }
 }
 
 /// The columns of the experiments, each once, in their order.
@@ -133,7 +141,9 @@ fn rows(
     }
     names.sort_by_key(|(method, _)| *method);
     let paper = if probe.is_none() { paper_of(setting, is_teacher, architecture) } else { Vec::new() };
-    let row = |name| row(setting.spec(), &members, name, columns, place, &paper);
+    let row = |name| {
+        Some(Row { experiments: setting.experiments(), ..row(setting.spec(), &members, name, columns, place, &paper)? })
+    };
     names.into_iter().filter_map(row).collect()
 }
 
@@ -211,6 +221,8 @@ fn row(
         key: format!("{}:{}{teacher}{own}{suffix}", method.id(), first.label.architecture.id()),
         method,
         name: first.label.method_name(),
+        is_teacher: first.label.is_teacher,
+        experiments: Vec::new(),
         variant: variant.to_owned(),
         architecture: first.label.architecture,
         teacher: spec.teacher.architecture(),

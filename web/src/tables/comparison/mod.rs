@@ -37,6 +37,8 @@ pub struct ComparisonTable {
     pub groups: Vec<Group>,
     /// Whether more than one seed was asked for.
     pub has_seeds: bool,
+    /// Whether its rows are of experiments that were made at more than one setting.
+    pub has_settings: bool,
     /// The row that every other is tested against.
     pub baseline: Option<String>,
     /// Whether a cell of the paper stands beside one of ours.
@@ -63,6 +65,8 @@ pub struct Row {
     pub method: MethodName,
     /// The method in the words of the page, or `imported`.
     pub name: &'static str,
+    /// Whether it is the teacher's.
+    pub is_teacher: bool,
     /// What sets it apart from the method as published; mostly empty.
     pub variant: String,
     /// The architecture.
@@ -71,6 +75,8 @@ pub struct Row {
     pub teacher: Architecture,
     /// The place of the setting that its experiments were made at, among those that are compared.
     pub setting: usize,
+    /// The experiments that share this setting.
+    pub experiments: Vec<i64>,
     /// Its seeds in ascending order.
     pub seeds: Vec<Seed>,
     /// A cell for each column; none where there is no number yet.
@@ -94,19 +100,17 @@ pub struct Seed {
     pub cells: Vec<Option<Cell>>,
 }
 
-/// The highest accuracy among the students.
+/// The highest accuracy among the students of a setting.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Best {
     /// Its attack; none for the natural accuracy.
     pub attack: Option<Attack>,
     /// In percent.
     pub percent: f64,
-    /// The method that has it.
+    /// The method that has it, or the first of those that do.
     pub method: MethodName,
-    /// The same with its variant.
-    pub row: String,
-    /// The student that has it, where there are several.
-    pub architecture: Option<Architecture>,
+    /// Every row that has it as it is printed, with its student where there are several.
+    pub rows: Vec<String>,
 }
 
 impl ComparisonTable {
@@ -150,9 +154,9 @@ impl ComparisonTable {
         self.columns.len() + 1 + usize::from(self.has_seeds)
     }
 
-    /// The best student by the natural accuracy, and by the strongest attack (the one with the most steps), of the first setting:
-    /// what was made otherwise is no match for it.
-    pub fn best(&self) -> [Option<Best>; 2] {
+    /// The best student by the natural accuracy, and by the strongest attack (the one with the most steps), of a setting: what was
+    /// made otherwise is no match for it.
+    pub fn best(&self, setting: usize) -> [Option<Best>; 2] {
         let steps = |attack: &Option<Attack>| match attack {
             None | Some(Attack::Noise { .. } | Attack::Transfer { .. }) => 0,
             Some(Attack::Fgsm { .. }) => 1,
@@ -162,30 +166,44 @@ impl ComparisonTable {
         let natural = self.columns.iter().position(Option::is_none);
         let attacked = (0..self.columns.len()).filter(|i| self.columns[*i].is_some());
         let strongest = attacked.max_by_key(|i| steps(&self.columns[*i]));
-        [natural, strongest].map(|column| column.and_then(|column| self.best_of(column)))
+        [natural, strongest].map(|column| column.and_then(|column| self.best_of(setting, column)))
     }
 
-    fn best_of(&self, column: usize) -> Option<Best> {
+    fn best_of(&self, setting: usize, column: usize) -> Option<Best> {
         let students = self.groups.iter().filter(|g| !g.is_teacher);
-        let many = students.clone().filter(|g| g.rows.iter().any(|row| row.setting == 0)).count() > 1;
-        let cells = students
-            .flat_map(|g| &g.rows)
-            .filter(|row| row.setting == 0)
-            .filter_map(|row| Some((row, row.cells[column].as_ref()?)));
-        let (row, cell) = cells.max_by(|(_, a), (_, b)| a.mean.total_cmp(&b.mean))?;
+        let many = students.clone().filter(|g| g.rows.iter().any(|row| row.setting == setting)).count() > 1;
+        let rows = students.flat_map(|g| &g.rows).filter(|row| row.setting == setting);
+        let cells = rows.filter_map(|row| Some((row, row.cells[column].as_ref()?)));
+        let percent = cells.clone().map(|(_, cell)| cell.mean).max_by(f64::total_cmp)?;
+        let best: Vec<&Row> =
+            cells.filter(|(_, cell)| cell.value() == format::percent(percent)).map(|(row, _)| row).collect();
+        let name = |row: &&Row| if many { format!("{}, {}", row.title(), row.architecture) } else { row.title() };
         Some(Best {
             attack: self.columns[column].clone(),
-            percent: cell.mean,
-            method: row.method,
-            row: row.title(),
-            architecture: many.then_some(row.architecture),
+            percent,
+            method: best.first()?.method,
+            rows: best.iter().map(name).collect(),
         })
+    }
+
+    /// A row's name among those of all groups: `KD, ResNet-8`; with its experiments where there are several settings.
+    pub fn name(&self, row: &Row) -> String {
+        let experiments = if self.has_settings { format!(", {}", row.experiments()) } else { String::new() };
+        let teacher = if row.is_teacher { "teacher " } else { "" };
+        format!("{teacher}{}, {}{experiments}", row.title(), row.architecture)
     }
 }
 
 /// What the head of an attack's column adds to its name: `ε 8/255, step 2/255`.
 pub fn attack_detail(attack: &Attack) -> String {
     attack.describe().split_once(", ").map(|(_, detail)| detail.to_owned()).unwrap_or_default()
+}
+
+/// Experiments in words: `experiment 3`, `experiments 3 and 5`.
+fn experiments(ids: &[i64]) -> String {
+    let words: Vec<String> = ids.iter().map(i64::to_string).collect();
+    let words = format::list(&words.iter().map(String::as_str).collect::<Vec<_>>());
+    format!("{} {words}", if ids.len() == 1 { "experiment" } else { "experiments" })
 }
 
 impl Group {
@@ -225,6 +243,16 @@ impl Row {
         self.cells.iter().any(Option::is_some)
     }
 
+    /// The experiments that share its setting: `experiment 3`, `experiments 3 and 5`.
+    pub fn experiments(&self) -> String {
+        experiments(&self.experiments)
+    }
+
+    /// Whether numbers that are missing may still come.
+    pub fn is_coming(&self) -> bool {
+        self.open.as_ref().is_some_and(|run| !run.state.is_over())
+    }
+
     /// The run that trained the model of a row with one seed.
     pub fn only_training(&self) -> Option<i64> {
         match self.seeds.as_slice() {
@@ -241,9 +269,13 @@ impl Row {
 }
 
 impl Best {
-    /// Who has it: `GACD+AFT`, or `GACD+AFT, ResNet-8` where there are several students.
+    /// Who has it: `GACD+AFT`, or `GACD+AFT, ResNet-8` where there are several students; of many that are equal, how many.
     pub fn who(&self) -> String {
-        self.architecture.map_or_else(|| self.row.clone(), |a| format!("{}, {a}", self.row))
+        let rows: Vec<&str> = self.rows.iter().map(String::as_str).collect();
+        match rows.as_slice() {
+            [first, rest @ ..] if rest.len() > 2 => format!("{first} and {} others", rest.len()),
+            rows => format::list(rows),
+        }
     }
 
     /// What was measured: `natural`, `PGD-20`.

@@ -27,7 +27,7 @@ impl ComparisonTable {
     /// Compares every other row with the one of this key, where both have answers to the same images.
     pub(super) fn test_against(&mut self, key: &str, right: &HashMap<i64, RightAnswers>) {
         let Some(baseline) = self.rows().find(|row| row.key == key).cloned() else { return };
-        self.baseline = Some(baseline.title());
+        self.baseline = Some(self.name(&baseline));
         let columns = self.columns.clone();
         for row in self.groups.iter_mut().flat_map(|group| &mut group.rows).filter(|row| row.key != key) {
             for (i, column) in columns.iter().enumerate() {

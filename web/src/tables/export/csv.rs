@@ -1,11 +1,11 @@
 //! Comma-separated values (RFC 4180), numbers in full.
 
-use super::head;
-use crate::tables::{ComparisonTable, Spread};
+use super::{About, head};
+use crate::tables::{Beside, Cell, ComparisonTable, Row, Spread};
 
-pub(super) fn write(table: &ComparisonTable) -> String {
+pub(super) fn write(table: &ComparisonTable, about: &About) -> String {
     let mut names: Vec<String> =
-        ["role", "student", "teacher", "method", "variant", "seeds"].map(str::to_owned).to_vec();
+        ["experiments", "role", "student", "teacher", "method", "variant", "seeds"].map(str::to_owned).to_vec();
     let tested = table.baseline.is_some();
     for column in &table.columns {
         let head = head(column.as_ref());
@@ -16,41 +16,47 @@ pub(super) fn write(table: &ComparisonTable) -> String {
         names.extend(parts.map(|part| format!("{head} {part}")));
     }
     let mut text = line(&names);
-    for group in &table.groups {
-        for row in &group.rows {
-            let role = if group.is_teacher { "teacher" } else { "student" };
-            let student = if group.is_teacher { String::new() } else { row.architecture.to_string() };
-            let seeds: Vec<_> = row.seeds.iter().map(|seed| seed.value.to_string()).collect();
-            let mut cells = vec![
-                role.into(),
-                student,
-                row.teacher.to_string(),
-                row.name.into(),
-                row.variant.clone(),
-                seeds.join(" "),
-            ];
-            for cell in &row.cells {
-                let Some(cell) = cell else {
-                    cells.extend(vec![String::new(); if tested { 8 } else { 6 }]);
-                    continue;
-                };
-                let (std, low, high, n) = match cell.spread {
-                    Spread::Deviation { std, n } => (number(std), String::new(), String::new(), n),
-                    Spread::Interval([low, high]) => (String::new(), number(low), number(high), 1),
-                };
-                let paper = cell.paper.map(number).unwrap_or_default();
-                cells.extend([number(cell.mean), std, low, high, n.to_string(), paper]);
-                if tested {
-                    let of = |value: fn(&crate::tables::Beside) -> f64| {
-                        cell.against.as_ref().map(|against| number(value(against))).unwrap_or_default()
-                    };
-                    cells.extend([of(|a| a.difference), of(|a| a.p_value)]);
-                }
-            }
-            text += &line(&cells);
+    for row in table.rows() {
+        let seeds: Vec<_> = row.seeds.iter().map(|seed| seed.value.to_string()).collect();
+        text += &row_line(row, &seeds.join(" "), &row.cells, tested);
+        for seed in row.seeds.iter().filter(|_| about.unfolds_seeds && row.seeds.len() > 1) {
+            text += &row_line(row, &seed.value.to_string(), &seed.cells, tested);
         }
     }
     text
+}
+
+/// The line of a row, or of one of its seeds.
+fn row_line(row: &Row, seeds: &str, numbers: &[Option<Cell>], tested: bool) -> String {
+    let experiments: Vec<_> = row.experiments.iter().map(i64::to_string).collect();
+    let mut cells = vec![
+        experiments.join(" "),
+        if row.is_teacher { "teacher" } else { "student" }.into(),
+        if row.is_teacher { String::new() } else { row.architecture.to_string() },
+        row.teacher.to_string(),
+        row.name.into(),
+        row.variant.clone(),
+        seeds.into(),
+    ];
+    for cell in numbers {
+        let Some(cell) = cell else {
+            cells.extend(vec![String::new(); if tested { 8 } else { 6 }]);
+            continue;
+        };
+        let (std, low, high, n) = match cell.spread {
+            Spread::Deviation { std, n } => (number(std), String::new(), String::new(), n),
+            Spread::Interval([low, high]) => (String::new(), number(low), number(high), 1),
+        };
+        let paper = cell.paper.map(number).unwrap_or_default();
+        cells.extend([number(cell.mean), std, low, high, n.to_string(), paper]);
+        if tested {
+            let of = |value: fn(&Beside) -> f64| {
+                cell.against.as_ref().map(|against| number(value(against))).unwrap_or_default()
+            };
+            cells.extend([of(|a| a.difference), of(|a| a.p_value)]);
+        }
+    }
+    line(&cells)
 }
 
 /// A number to 13 decimals, without those that are zero: binary rounding is nobody's result.

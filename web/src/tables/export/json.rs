@@ -13,6 +13,7 @@ pub(super) fn write(table: &ComparisonTable, about: &About) -> String {
             rows.push(json!({
                 "role": if group.is_teacher { "teacher" } else { "student" },
                 "group": group.title,
+                "experiments": row.experiments,
                 "student": (!group.is_teacher).then(|| row.architecture.id()),
                 "teacher": row.teacher.id(),
                 "method": row.method.id(),

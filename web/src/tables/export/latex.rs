@@ -14,6 +14,11 @@ pub(super) fn write(table: &ComparisonTable, about: &About) -> String {
         for row in &group.rows {
             let cells = row.cells.iter().map(|cell| cell.as_ref().map_or_else(|| "--".into(), words));
             rows += &format_row(&std::iter::once(escape(&row.title())).chain(cells).collect::<Vec<_>>());
+            for seed in row.seeds.iter().filter(|_| about.unfolds_seeds && row.seeds.len() > 1) {
+                let cells = seed.cells.iter().map(|cell| cell.as_ref().map_or_else(|| "--".into(), words));
+                let name = format!("\\quad seed {}", seed.value);
+                rows += &format_row(&std::iter::once(name).chain(cells).collect::<Vec<_>>());
+            }
         }
     }
     let heads = table.columns.iter().map(|column| {
@@ -33,14 +38,14 @@ pub(super) fn write(table: &ComparisonTable, about: &About) -> String {
          {heads}    \\midrule\n{rows}    \\bottomrule\n  \\end{{tabular}}\n\\end{{table}}\n\\end{{document}}\n",
         escape(&about.title),
         escape(&about.setting),
-        escape(about.legend.trim_end_matches('.')),
+        escape(&about.legend),
     )
 }
 
 fn words(cell: &Cell) -> String {
     let value = if cell.is_best { format!("\\textbf{{{}}}", cell.value()) } else { cell.value() };
     let spread = match cell.spread {
-        Spread::Deviation { std, .. } => format!("$\\pm$ {std:.2}"),
+        Spread::Deviation { std, n } => format!("$\\pm$ {std:.2} ($n$={n})"),
         Spread::Interval([low, high]) => format!("[{low:.1}, {high:.1}]"),
     };
     let star = if cell.is_significant() { "$^{*}$" } else { "" };

@@ -24,6 +24,11 @@ pub(super) fn write(table: &ComparisonTable, about: &About) -> String {
             }
             cells.extend(row.cells.iter().map(|cell| cell.as_ref().map_or_else(|| "–".into(), words)));
             text += &line(&cells);
+            for seed in row.seeds.iter().filter(|_| about.unfolds_seeds && row.seeds.len() > 1) {
+                let mut cells = vec![format!("seed {}", seed.value), String::new()];
+                cells.extend(seed.cells.iter().map(|cell| cell.as_ref().map_or_else(|| "–".into(), words)));
+                text += &line(&cells);
+            }
         }
     }
     format!("{text}\n{}\n", escape(&about.legend))

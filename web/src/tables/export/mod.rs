@@ -64,7 +64,7 @@ impl TableFormat {
     /// Writes a table. `about` says what it is of: the title, then how it was made.
     pub fn write(self, table: &ComparisonTable, about: &About) -> String {
         match self {
-            Self::Csv => csv::write(table),
+            Self::Csv => csv::write(table, about),
             Self::Latex => latex::write(table, about),
             Self::Markdown => markdown::write(table, about),
             Self::Json => json::write(table, about),
@@ -81,6 +81,8 @@ pub struct About {
     pub setting: String,
     /// How the numbers are to be read.
     pub legend: String,
+    /// Whether every seed has a line of its own below its row.
+    pub unfolds_seeds: bool,
 }
 
 /// The head of a column: `Natural`, or the attack with its ε and steps.
@@ -150,8 +152,24 @@ mod tests {
 
     fn about() -> About {
         About {
-            title: "KD & ARD_1".into(), setting: "cifar10, 100 % of it".into(), legend: "± is a deviation.".into()
+            title: "KD & ARD_1".into(),
+            setting: "cifar10, 100 % of it".into(),
+            legend: "± is a deviation.".into(),
+            unfolds_seeds: false,
         }
+    }
+
+    #[test]
+    fn each_seed_has_a_line_where_the_page_shows_it() {
+        let about = About { unfolds_seeds: true, ..about() };
+        let csv = TableFormat::Csv.write(&table(), &about);
+        let seeds: Vec<_> = csv.lines().filter(|line| line.starts_with("1,student,ResNet-18,ResNet-18,KD,,")).collect();
+        assert_eq!(seeds.len(), 3, "{csv}");
+        assert!(seeds[0].contains(",KD,,1 2,70.2,") && seeds[1].contains(",KD,,1,70,,"), "{csv}");
+        // ARD has one seed: its row says it.
+        assert_eq!(csv.lines().filter(|line| line.contains(",ARD,")).count(), 1);
+        assert_eq!(TableFormat::Latex.write(&table(), &about).matches("quad seed").count(), 4);
+        assert_eq!(TableFormat::Markdown.write(&table(), &about).matches("| seed ").count(), 4);
     }
 
     #[test]
@@ -160,15 +178,15 @@ mod tests {
         let lines: Vec<_> = csv.split("\r\n").collect();
         assert_eq!(
             lines[0],
-            "role,student,teacher,method,variant,seeds,Natural,Natural std,Natural low,Natural high,Natural n,Natural paper,\
+            "experiments,role,student,teacher,method,variant,seeds,Natural,Natural std,Natural low,Natural high,Natural n,Natural paper,\
              \"PGD-20, ε 8/255, step 2/255\",\"PGD-20, ε 8/255, step 2/255 std\",\"PGD-20, ε 8/255, step 2/255 low\",\
              \"PGD-20, ε 8/255, step 2/255 high\",\"PGD-20, ε 8/255, step 2/255 n\",\"PGD-20, ε 8/255, step 2/255 paper\""
         );
         assert_eq!(
             lines[1],
-            "teacher,,ResNet-18,PGD-AT,,1 2,80.1,0.1414213562373,,,2,76.54,50.1,0.1414213562373,,,2,44.46"
+            "1,teacher,,ResNet-18,PGD-AT,,1 2,80.1,0.1414213562373,,,2,76.54,50.1,0.1414213562373,,,2,44.46"
         );
-        assert!(lines[3].starts_with("student,ResNet-18,ResNet-18,ARD,preset a_b & 50 %,1,81,,78."), "{}", lines[3]);
+        assert!(lines[3].starts_with("1,student,ResNet-18,ResNet-18,ARD,preset a_b & 50 %,1,81,,78."), "{}", lines[3]);
     }
 
     #[test]
@@ -178,7 +196,7 @@ mod tests {
         assert!(latex.contains("\\toprule") && latex.contains("\\bottomrule"));
         assert!(latex.contains("ARD, preset a\\_b \\& 50 \\%") && latex.contains("KD \\& ARD\\_1"), "{latex}");
         assert!(latex.contains("$\\varepsilon$ 8/255") && latex.contains("\\textbf{81.00}"), "{latex}");
-        assert!(latex.contains("50.10 {\\footnotesize $\\pm$ 0.14}"), "{latex}");
+        assert!(latex.contains("50.10 {\\footnotesize $\\pm$ 0.14 ($n$=2)}"), "{latex}");
         assert!(latex.is_ascii(), "{latex}");
     }
 

@@ -171,7 +171,7 @@ mod tests {
         assert_eq!(spec.models, [AnalysedModel { name: "Teacher".into(), model: ModelRef::Run(1) }]);
         assert_eq!(site.store.runs_of_experiment(1).await.unwrap().len(), 9);
         let page = site.get("/experiments/1").await.text;
-        assert!(page.contains("features of Bag and Coat") && page.contains("/runs/9"), "{page}");
+        assert!(page.contains("Features of Bag and Coat") && page.contains("/runs/9"), "{page}");
     }
 
     #[tokio::test]

@@ -120,7 +120,8 @@ pub async fn file(State(app): Shared, Path((token, file)): Path<(String, String)
 pub async fn revoke(State(app): Shared, Path(share): Path<String>) -> Result<Redirect> {
     let share = app.store.revoke_share(id("share", &share)?).await?;
     // The link is closed already; what it opened is of no more use.
-    if let Err(error) = tokio::fs::remove_dir_all(app.share_folder(&share.token_hash)).await {
+    let removed = tokio::fs::remove_dir_all(app.share_folder(&share.token_hash)).await;
+    if let Err(error) = removed.or_else(|e| if e.kind() == std::io::ErrorKind::NotFound { Ok(()) } else { Err(e) }) {
         tracing::warn!("the files of share {} stay: {error}", share.id);
     }
     Ok(Redirect::to(&format!("/experiments/{}#shares", share.experiment)))

@@ -35,9 +35,8 @@ pub(super) fn of_comparison(
     frozen: Frozen,
     picture: &dyn Fn(i64) -> Option<String>,
 ) -> Result<Snapshot> {
-    let (table, about) = (comparison.table(), comparison.about());
     let tables =
-        TableFormat::ALL.map(|format| (format!("table.{}", format.extension()), format.write(&table, &about))).into();
+        TableFormat::ALL.map(|format| (format!("table.{}", format.extension()), comparison.export(format))).into();
     let analyses = comparison.analyses.iter().filter_map(|analysis| Some((analysis.file_name(), analysis.figure()?)));
     let figures = comparison.all_figures().into_iter().chain(analyses).collect();
     let document = DocumentPage::new(comparison, assets::style(), day(Timestamp::now()), Some(frozen));
