@@ -27,7 +27,7 @@ pub(crate) fn models_and_attack(spec: &AnalyseSpec) -> String {
 pub(crate) fn features(maps: &FeatureMaps) -> String {
     let apart = |map: &FeatureMap| format!("{:.3}", map.silhouette);
     let own = |map: &FeatureMap| map.among_own as f64 / map.counts[2].max(1) as f64;
-    let kept = |map: &FeatureMap| format!("{:.0} %", 100.0 * own(map));
+    let kept = |map: &FeatureMap| format!("{:.0}\u{a0}%", 100.0 * own(map));
     let (Some(furthest), Some(most), Some(least)) = (
         extreme(&maps.maps, |map| map.silhouette, apart),
         extreme(&maps.maps, own, kept),
@@ -135,12 +135,12 @@ mod tests {
         assert_eq!(
             features(&maps(three)),
             "Truck and bird lie furthest apart in ARD and GACD (silhouette 0.296); adversarial images stay with their class \
-             most in ARD and GACD (97 %), least in Natural (55 %)."
+             most in ARD and GACD (97\u{a0}%), least in Natural (55\u{a0}%)."
         );
-        assert!(features(&maps(vec![map("ARD", 0.2, 90), map("KD", 0.1, 90)])).ends_with("alike in all (90 %)."));
+        assert!(features(&maps(vec![map("ARD", 0.2, 90), map("KD", 0.1, 90)])).ends_with("alike in all (90\u{a0}%)."));
         assert!(
             features(&maps(vec![map("ARD", 0.2, 90)]))
-                .ends_with("90 % of the adversarial images stay with their class.")
+                .ends_with("90\u{a0}% of the adversarial images stay with their class.")
         );
         assert_eq!(features(&maps(vec![])), "");
     }

@@ -36,7 +36,10 @@ pub fn comparison_figures(runs: &[RunCurves], by_time: bool) -> Vec<Figure> {
     students.dedup();
     let mut figures = Vec::new();
     for student in &students {
-        let members: Vec<_> = runs.iter().filter(|r| r.label.is_teacher || r.label.architecture == *student).collect();
+        let is_student = |r: &RunCurves| !r.label.is_teacher && r.label.architecture == *student;
+        // The teacher of other students, of an experiment beside, has nothing to say here.
+        let teaches = |r: &RunCurves| r.label.is_teacher && runs.iter().any(|s| is_student(s) && s.group == r.group);
+        let members: Vec<_> = runs.iter().filter(|r| is_student(r) || teaches(r)).collect();
         let named = (students.len() > 1).then_some(*student);
         figures.extend(Quantity::ALL.into_iter().filter_map(|quantity| draw(quantity, &members, named, by_time)));
     }
@@ -299,6 +302,21 @@ mod tests {
         assert_eq!(lines.iter().map(|line| line.split(' ').count()).collect::<Vec<_>>(), [3, 2]);
         // Without any clock there are only epochs.
         assert!(comparison_figures(&[run(MethodName::Kd, 1, 3, &[2.0, 1.0])], true)[0].svg.contains(">epoch<"));
+    }
+
+    #[test]
+    fn a_teacher_stands_beside_its_own_students_alone() {
+        let mut runs = [0, 1, 2, 3].map(|_| run(MethodName::Kd, 1, 2, &[1.0, 0.4]));
+        for teacher in [0, 2] {
+            (runs[teacher].label.is_teacher, runs[teacher].label.method) = (true, MethodName::PgdAt);
+        }
+        for run in &mut runs[2..] {
+            run.group = "exp. 2".into();
+        }
+        runs[3].label.architecture = Architecture::ResNet18;
+        let [small, large] = comparison_figures(&runs, false).try_into().unwrap();
+        assert!(small.svg.contains(">Teacher<") && !small.svg.contains("(exp. 2)"), "{}", small.svg);
+        assert!(large.svg.contains(">Teacher (exp. 2)<") && !large.svg.contains(">Teacher<"), "{}", large.svg);
     }
 
     #[test]
