@@ -7,9 +7,8 @@ use retort_spec::{Answer, Gallery, GalleryImage};
 
 use super::{Figure, chart::escape};
 
-/// Distances in a gallery's sheet: from one picture to the next, and the side of a picture.
-pub(crate) const PITCH: usize = 34;
-const PICTURE: usize = 32;
+const PITCH: usize = Gallery::PITCH;
+const PICTURE: usize = Gallery::PICTURE;
 
 /// The side of a picture in the drawing, the gap behind it, and the widths of the first column and of a model's.
 const SIDE: f64 = 56.0;
@@ -83,4 +82,37 @@ fn picture(svg: &mut String, [x, y]: [f64; 2], row: usize, column: usize) {
 fn text(svg: &mut String, class: &str, x: f64, y: f64, words: &str) {
     let class = if class.is_empty() { String::new() } else { format!(r#" class="{class}""#) };
     let _ = write!(svg, r#"<text{class} x="{x}" y="{y}">{}</text>"#, escape(words));
+}
+
+#[cfg(test)]
+mod tests {
+    use resvg::tiny_skia::Pixmap;
+
+    use super::*;
+    use crate::figures::FigureFormat;
+
+    #[test]
+    fn a_gallery_shows_its_pictures_beside_their_answers_in_every_format() {
+        // Natural, change and attacked: three pictures of one colour each.
+        let mut sheet = Pixmap::new(3 * PITCH as u32, PITCH as u32).unwrap();
+        let colours = [[200, 40, 40, 255], [40, 200, 40, 255], [40, 40, 200, 255]];
+        for (place, pixel) in sheet.data_mut().chunks_exact_mut(4).enumerate() {
+            pixel.copy_from_slice(&colours[place % (3 * PITCH) / PITCH]);
+        }
+        let answer = |class: &str| Answer { class: class.into(), confidence: 61.6 };
+        let image = GalleryImage { class: "cat".into(), place: 7, answers: vec![[answer("cat"), answer("<dog>")]] };
+        let gallery = Gallery { models: vec!["ARD".into()], magnified: 16.0, images: vec![image] };
+        let figure = gallery_figure("Images".into(), "Found.".into(), &gallery, &sheet.encode_png().unwrap());
+        for words in [">ARD<", ">image 7<", ">natural: cat 62\u{a0}%<", ">attacked: ✗ &lt;dog&gt; 62\u{a0}%<"] {
+            assert!(figure.svg.contains(words), "{words}: {}", figure.svg);
+        }
+        let pixels = Pixmap::decode_png(&FigureFormat::Png.write(&figure).unwrap()).unwrap();
+        let shows = |[r, g, b, _]: [u8; 4]| {
+            pixels.pixels().iter().filter(|p| [p.red(), p.green(), p.blue()] == [r, g, b]).count()
+        };
+        // Three pixels for each unit of the drawing.
+        let area = (9.0 * SIDE * SIDE) as usize;
+        assert!(colours.into_iter().all(|colour| shows(colour) * 10 > area * 9), "{:?}", colours.map(shows));
+        assert!(FigureFormat::Pdf.write(&figure).unwrap().starts_with(b"%PDF-1."));
+    }
 }

@@ -9,7 +9,7 @@ use retort_spec::{
 
 use crate::{
     RunRow,
-    figures::{self, AnalysisFiles, Figure, PITCH, answer_words},
+    figures::{self, AnalysisFiles, Figure, answer_words},
     findings, format,
 };
 
@@ -187,6 +187,7 @@ impl AnalysisView {
 
     /// The rows of a gallery's table.
     pub(super) fn gallery_rows(&self, gallery: &Gallery) -> Vec<GalleryRow> {
+        const PITCH: usize = Gallery::PITCH;
         let (width, height) = ((1 + 2 * gallery.models.len()) * PITCH, gallery.images.len() * PITCH);
         // The piece of the sheet that shows one picture.
         let picture = |row: usize, column: usize, words: &str| {

@@ -11,7 +11,7 @@ use super::{BATCH, Part, class_of, load_models, pgd, proceed};
 use crate::{
     EngineError, Result,
     attacks::{Starts, cross_entropy_pgd, predicted},
-    data::{Dataset, SAMPLE_PITCH, SIDE},
+    data::{Dataset, SIDE},
     evaluate::images,
     nn::{Network, Statistics},
     rng::Purpose,
@@ -125,12 +125,12 @@ fn answers(network: &mut Network, images: &Tensor, dataset: &Dataset) -> Result<
 
 /// The sheet of pictures: a row for each image, the natural one first, then for each model the change and the attacked image.
 fn sheet(found: &[Found], models: usize, magnified: f32) -> Result<Vec<u8>> {
-    let length = |pictures: usize| (pictures.max(1) * SAMPLE_PITCH) as u32;
+    let length = |pictures: usize| (pictures.max(1) * Gallery::PITCH) as u32;
     let mut sheet = RgbImage::from_pixel(length(1 + 2 * models), length(found.len()), image::Rgb([255; 3]));
     let mut draw = |column: usize, row: usize, value: &dyn Fn(usize) -> f32| {
         for pixel in 0..SIDE * SIDE {
             let level = |plane: usize| (value(plane * SIDE * SIDE + pixel).clamp(0.0, 1.0) * 255.0).round() as u8;
-            let (x, y) = (column * SAMPLE_PITCH + pixel % SIDE, row * SAMPLE_PITCH + pixel / SIDE);
+            let (x, y) = (column * Gallery::PITCH + pixel % SIDE, row * Gallery::PITCH + pixel / SIDE);
             sheet.put_pixel(x as u32, y as u32, image::Rgb([level(0), level(1), level(2)]));
         }
     };
@@ -168,7 +168,7 @@ mod tests {
         let found = [Found { image, natural: vec![0.5; n], attacked: vec![attacked] }];
         let png = sheet(&found, 1, 0.5 / eps).unwrap();
         let sheet = image::load_from_memory(&png).unwrap().to_rgb8();
-        let red = |x: usize| sheet.get_pixel((SAMPLE_PITCH + x) as u32, 0).0[0];
+        let red = |x: usize| sheet.get_pixel((Gallery::PITCH + x) as u32, 0).0[0];
         assert_eq!([red(0), red(1), red(2)], [255, 0, 128]);
     }
 }

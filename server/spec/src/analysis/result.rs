@@ -96,6 +96,13 @@ pub struct Gallery {
     pub images: Vec<GalleryImage>,
 }
 
+impl Gallery {
+    /// Pixels of a picture's side on the sheet.
+    pub const PICTURE: usize = 32;
+    /// Pixels from one picture to the next, to the right and down.
+    pub const PITCH: usize = Self::PICTURE + 2;
+}
+
 /// One image of a gallery.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct GalleryImage {
