@@ -44,6 +44,9 @@ pub(crate) fn features(maps: &FeatureMaps) -> String {
             most.0, most.1, least.0, least.1
         ),
     };
+    if maps.maps.len() == 1 {
+        return format!("{attacked} and {target} lie apart by a silhouette of {}; {stay}.", furthest.1);
+    }
     format!("{attacked} and {target} lie furthest apart in {} (silhouette {}); {stay}.", furthest.0, furthest.1)
 }
 

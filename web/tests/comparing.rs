@@ -156,7 +156,7 @@ fn equal_numbers_share_the_first_place() {
     }
     let finding = page.render().unwrap();
     let finding = finding.split(r#"class="finding">"#).nth(1).unwrap().split('<').next().unwrap();
-    assert!(finding.starts_with("Best student: natural 50.00 % by KD, ResNet-8 and 7 others, PGD-"), "{finding}");
+    assert!(finding.starts_with("Best student: natural 50.00 % by KD (ResNet-8) and 7 others, PGD-"), "{finding}");
 }
 
 #[test]

@@ -8,10 +8,10 @@ use std::sync::Arc;
 
 use retort_spec::{
     Accuracy, AnalysisResult, Architecture, Budget, Conditions, DatasetChoice, DeviceName, ExperimentSpec, FeatureMap,
-    FeatureMaps, MethodName, PaperFigure, RunSpec, Sweep, TeacherChoice,
+    FeatureMaps, MethodName, PaperFigure, RunSpec, RunState, Sweep, TeacherChoice,
 };
 use retort_web::{
-    Compared, Template,
+    Compared, RunRow, Template,
     figures::AnalysisFiles,
     pages::{AnalysisView, DeviceOption, FoundAnalysis, PaperPage, PaperParts},
 };
@@ -69,6 +69,23 @@ fn ours_at_the_largest_budget_stands_below_the_papers_with_the_difference() {
 }
 
 #[test]
+fn a_cell_leads_to_the_experiment_that_has_its_row() {
+    let of = |method| ExperimentSpec { methods: vec![method], ..spec(Budget::Quick) };
+    let (kd, ard) = (of(MethodName::Kd), of(MethodName::Ard));
+    let (kd_runs, ard_runs) = (sample::runs(&kd, 1, 99), sample::runs(&ard, 2, 99));
+    let html =
+        html(&[Compared { id: 2, spec: &ard, runs: &ard_runs }, Compared { id: 1, spec: &kd, runs: &kd_runs }], vec![]);
+    let row =
+        |name: &str| html.split(&format!("</svg>{name}<")).nth(1).unwrap().split("</tr>").next().unwrap().to_owned();
+    assert!(
+        row("KD").contains(r#"<a href="/experiments/1">"#) && !row("KD").contains("/experiments/2"),
+        "{}",
+        row("KD")
+    );
+    assert!(row("ARD").contains(r#"<a href="/experiments/2">"#), "{}", row("ARD"));
+}
+
+#[test]
 fn what_is_measured_or_under_way_is_launched_again_only_at_a_larger_budget() {
     let spec = spec(Budget::Quick);
     let [measured, half] = [99, 5].map(|finished| sample::runs(&spec, 4, finished));
@@ -83,6 +100,20 @@ fn what_is_measured_or_under_way_is_launched_again_only_at_a_larger_budget() {
     assert_eq!(buttons(Budget::Paper, &measured), (24, 0));
     assert_eq!(buttons(Budget::Quick, &half), (22, 2));
     assert_eq!(buttons(Budget::Paper, &half), (24, 0));
+    // What was cut short by hand is less than its budget says, and stands behind what was not.
+    let short = ExperimentSpec { epochs: Some(1), budget: Budget::Paper, ..spec.clone() };
+    let (short_runs, smoke) = (sample::runs(&short, 6, 99), self::spec(Budget::Smoke));
+    let smoke_runs = sample::runs(&smoke, 5, 99);
+    let both =
+        [Compared { id: 6, spec: &short, runs: &short_runs }, Compared { id: 5, spec: &smoke, runs: &smoke_runs }];
+    let html = html_at(Budget::Quick, &both, vec![]);
+    assert!(html.contains(r#"class="ours"><a href="/experiments/5">"#) && !html.contains("/experiments/6"), "{html}");
+    assert!(html.contains("▸ All that is missing, about 4 h"), "{html}");
+    // One seed that failed does not hide that the other is under way.
+    let mut failed = half.clone();
+    let kd = |run: &&mut RunRow| run.label.method == MethodName::Kd && run.label.is_training() && run.label.seed == 1;
+    failed.iter_mut().find(kd).unwrap().state = RunState::Failed;
+    assert_eq!(buttons(Budget::Quick, &failed), (22, 2));
     // A figure has one button, and so does the other of the same networks.
     let spec = PaperFigure::Negatives.experiment(&Conditions {
         budget: Budget::Smoke,
@@ -95,6 +126,14 @@ fn what_is_measured_or_under_way_is_launched_again_only_at_a_larger_budget() {
     let (smoke, quick) = (figures(Budget::Smoke), figures(Budget::Quick));
     assert_eq!((smoke.matches(under_way).count(), smoke.matches("▸ ResNet-18 → ").count()), (1, 2));
     assert_eq!((quick.matches(under_way).count(), quick.matches("▸ ResNet-18 → ").count()), (0, 3));
+    // A sweep is made when each value has its numbers; two of them are drawn, and are not all of the figure.
+    let all = sample::runs(&spec, 7, 99);
+    let some: Vec<_> = all.iter().filter(|run| !run.label.variant.ends_with("16384")).cloned().collect();
+    for (runs, buttons) in [(&all, 2), (&some, 3)] {
+        let html = html_at(Budget::Smoke, &[Compared { id: 7, spec: &spec, runs }], vec![]);
+        assert!(html.contains("experiment 7</a>, smoke budget") && !html.contains(under_way), "{html}");
+        assert_eq!(html.matches("▸ ResNet-18 → ").count(), buttons);
+    }
 }
 
 #[test]
@@ -160,7 +199,7 @@ fn figures_are_drawn_from_the_sweep_and_the_analysis_of_their_networks() {
     assert_eq!(negatives.matches(r#"<svg class="chart""#).count(), 2, "{negatives}");
     assert!(negatives.contains(r#"<a href="/experiments/7">experiment 7</a>, smoke budget, 2,000 images, 1 seed."#));
     assert!(!temperature.contains("<svg") && temperature.contains("best at T = 0.1"));
-    assert!(features.contains("Truck and bird lie furthest apart in GACD (silhouette 0.500)"), "{features}");
+    assert!(features.contains("Truck and bird lie apart by a silhouette of 0.500"), "{features}");
     // As a comparison shows it, in the colours of the page.
     assert!(features.contains(r#"<div class="panels">"#) && features.contains(r#"<svg class="scatter""#), "{features}");
     assert!(features.contains("/experiments/8"));

@@ -76,8 +76,8 @@ struct Analysed {
 
 impl Analysed {
     /// Those that an analysis is of, in the order of its panels, each with its name: a surrogate first, on which maps of
-    /// features attack the images that they show to all, then the teacher. A surrogate that is trained as a student is stands
-    /// for it too.
+    /// features attack the images that they show to all, then the teacher. Where a surrogate and
+    /// a student are the same training, there is one panel.
     fn of(&self, analysis: &Analysis) -> Vec<(String, &PlannedModel)> {
         let is_of_features = matches!(analysis, Analysis::Features { .. });
         let surrogates: Vec<_> = self.surrogates.iter().filter(|s| is_of_features && !s.is_teacher).collect();

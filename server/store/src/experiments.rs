@@ -176,7 +176,7 @@ impl Store {
     /// # Errors
     /// When the database refuses.
     pub async fn experiment_like(&self, spec: &ExperimentSpec) -> Result<Option<i64>> {
-        let find = sqlx::query_scalar("SELECT id FROM experiments WHERE spec = ? ORDER BY id LIMIT 1");
+        let find = sqlx::query_scalar("SELECT id FROM experiments WHERE spec = ? ORDER BY id DESC LIMIT 1");
         Ok(find.bind(json(spec)).fetch_optional(self.readers()).await?)
     }
 

@@ -31,7 +31,7 @@ pub fn analysis_figure(spec: &AnalyseSpec, files: &AnalysisFiles, is_signed: boo
             let key = Key::Colours { most: largest_difference(maps), is_signed };
             Some(panels(title, caption, &key, &correlation_panels(spec, maps, is_signed)))
         }
-        AnalysisResult::Gallery(gallery) => Some(gallery_figure(title, caption, gallery, files.sheet.as_deref()?)),
+        AnalysisResult::Gallery(gallery) => gallery_figure(title, caption, gallery, files.sheet.as_deref()?),
     }
 }
 

@@ -104,8 +104,8 @@ fn draw(swept: &Swept, series: &[Series], table: &ComparisonTable, column: usize
             seed: 0,
         };
         let mut name = if many_students { format!("{}, {}", label.row(), first.architecture) } else { label.row() };
-        if first.setting > 0 {
-            name = format!("{name} (setting {})", first.setting + 1);
+        if table.has_settings {
+            name = format!("{name} ({})", first.experiments());
         }
         (points.len() > 1).then(|| Line { label, name, pieces: vec![points] })
     };

@@ -121,6 +121,13 @@ impl AnalysisView {
         figures::analysis_figure(&self.spec, self.files.as_deref()?, self.is_signed)
     }
 
+    /// Whether it has a figure to take along.
+    pub(super) fn has_figure(&self) -> bool {
+        self.files
+            .as_ref()
+            .is_some_and(|files| !matches!(files.result, AnalysisResult::Gallery(_)) || files.sheet.is_some())
+    }
+
     /// The name of its figure's file in a frozen copy.
     pub fn file_name(&self) -> String {
         format!("analysis-{}", self.run.label.id)

@@ -26,7 +26,7 @@ const OWN: [&str; 4] = ["seed", "device", "teacher", "start_from"];
 pub fn differences(table: &ComparisonTable, configs: &HashMap<i64, Config>) -> ConfigDifferences {
     let trained = table.rows().filter_map(|row| {
         let config = row.seeds.iter().find_map(|seed| configs.get(&seed.training?))?;
-        Some((format!("{}, {}", row.title(), row.architecture), config))
+        Some((table.name(row), config))
     });
     let trained: Vec<_> = trained.collect();
     let mut paths: Vec<&String> = trained.iter().flat_map(|(_, config)| config.keys()).collect();

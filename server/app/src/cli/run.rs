@@ -113,8 +113,11 @@ fn earlier_attempts(folder: &RunFolder, spec: &RunSpec) -> Result<Earlier> {
     Ok(Earlier::Attempts(records.iter().map(|r| r.attempt).max().unwrap_or(0)))
 }
 
-/// Whether the run in a folder failed before it came to anything, as by a name that was mistyped.
+/// Whether the run in a folder failed before it came to anything, as by a name that was mistyped, and nobody tries it again.
 fn has_only_failed(folder: &RunFolder) -> Result<bool> {
+    if folder.worker()?.is_some() {
+        return Ok(false);
+    }
     let dir = folder.dir();
     for entry in fs::read_dir(dir).with_context(|| format!("cannot read {}", dir.display()))? {
         let path = entry.with_context(|| format!("cannot read {}", dir.display()))?.path();
@@ -122,7 +125,11 @@ fn has_only_failed(folder: &RunFolder) -> Result<bool> {
             return Ok(false);
         }
     }
-    Ok(matches!(records(folder)?.last(), Some(Record { event: Event::Failed { .. }, .. })))
+    let records = records(folder)?;
+    let has_results = records
+        .iter()
+        .any(|r| matches!(r.event, Event::Metrics { .. } | Event::Evaluation { .. } | Event::Check { .. }));
+    Ok(!has_results && matches!(records.last(), Some(Record { event: Event::Failed { .. }, .. })))
 }
 
 fn last_words(folder: &RunFolder, spec: &RunSpec) -> Result<String> {

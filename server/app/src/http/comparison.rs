@@ -53,7 +53,7 @@ pub async fn file(
     let Some(format) = file.strip_prefix("table.").and_then(TableFormat::of_extension) else {
         let (name, format) = figure_file(&file)?;
         let comparison = app.comparison(&experiment, query.as_deref().unwrap_or_default()).await?;
-        return send_figure(comparison.all_figures(), name, format);
+        return send_figure(comparison.all_figures(), name, format).await;
     };
     let comparison = app.comparison(&experiment, query.as_deref().unwrap_or_default()).await?;
     let text = comparison.export(format);
@@ -74,9 +74,10 @@ pub(super) fn figure_file(file: &str) -> Result<(&str, FigureFormat)> {
 }
 
 /// One of these figures as a file.
-pub(super) fn send_figure(figures: Vec<(String, Figure)>, name: &str, format: FigureFormat) -> Result<Response> {
+pub(super) async fn send_figure(figures: Vec<(String, Figure)>, name: &str, format: FigureFormat) -> Result<Response> {
     let (_, figure) = figures.into_iter().find(|(own, _)| own == name).ok_or_else(PageError::no_page)?;
-    let file = format.write(&figure).map_err(|e| PageError::internal(&e))?;
+    let write = tokio::task::spawn_blocking(move || format.write(&figure));
+    let file = write.await.map_err(|e| PageError::internal(&e))?.map_err(|e| PageError::internal(&e))?;
     let headers = [
         (header::CONTENT_TYPE, format.media_type().to_owned()),
         (header::CONTENT_DISPOSITION, format!("attachment; filename=\"retort-{name}.{}\"", format.extension())),
@@ -193,7 +194,7 @@ impl App {
         };
         let (column, files): (Option<Attack>, Vec<_>) = (column.clone(), {
             let file = |row: &Row| {
-                let title = format!("{}, {}", row.title(), row.architecture);
+                let title = table.name(row);
                 let files = row.seeds.first()?.evaluations.iter().map(|id| self.control.folder(*id).outcomes());
                 Some((title, files.collect::<Vec<_>>()))
             };

@@ -283,11 +283,15 @@ fn check_dataset(spec: &ExperimentSpec, datasets: &[DatasetInfo], problems: &mut
     }
 }
 
-/// Why maps of features cannot be made of the test images of a choice: a class has too few of them.
-pub(super) fn fault_of_mapped_images(choice: &DatasetChoice, dataset: &DatasetInfo) -> Option<String> {
+/// Whether a choice of so many test images, equally many of each class, is enough for maps of features.
+pub(super) fn is_enough_for_maps(test_images: usize, dataset: &DatasetInfo) -> bool {
+    test_images / dataset.classes.len().max(1) >= *FEATURE_IMAGES.start()
+}
+
+/// Why maps of features cannot be made of the test images of a choice.
+fn fault_of_mapped_images(choice: &DatasetChoice, dataset: &DatasetInfo) -> Option<String> {
     let (least, classes) = (*FEATURE_IMAGES.start(), dataset.classes.len().max(1));
-    let has_enough = choice.test_images.unwrap_or(dataset.test) / classes >= least;
-    (!has_enough)
+    (!is_enough_for_maps(choice.test_images.unwrap_or(dataset.test), dataset))
         .then(|| format!("maps of features need {least} images of a class: use {} test images", least * classes))
 }
 

@@ -93,7 +93,7 @@ pub async fn show(State(app): Shared, RawQuery(query): RawQuery) -> Result<Respo
 pub async fn launch(State(app): Shared, body: Bytes) -> Result<Response> {
     let form: LaunchForm = serde_html_form::from_bytes(&body).map_err(|e| unreadable(&e))?;
     let conditions = form.conditions(&app)?;
-    let specs: Vec<ExperimentSpec> = if let Some(id) = &form.figure {
+    let mut specs: Vec<ExperimentSpec> = if let Some(id) = &form.figure {
         let figure = PaperFigure::of_id(id).ok_or_else(|| unreadable(&format!("there is no figure “{id}”")))?;
         vec![figure.experiment(&conditions)]
     } else {
@@ -113,18 +113,26 @@ pub async fn launch(State(app): Shared, body: Bytes) -> Result<Response> {
     for spec in &specs {
         spec.validate().map_err(|e| unreadable(&e))?;
     }
+    let mut open = None;
+    for spec in std::mem::take(&mut specs) {
+        // What a second click asks for is under way already.
+        match app.unfinished_like(&spec).await? {
+            Some(id) => open = open.or(Some(id)),
+            None => specs.push(spec),
+        }
+    }
     let estimator = app.estimator().await?;
     let seconds = specs.iter().map(|spec| estimator.experiment(spec)).sum::<Option<f64>>().unwrap_or(0.0);
     if seconds > A_DAY && !form.confirmed {
         return app.ask(&specs, seconds, &body, &conditions).await;
     }
-    let mut first = None;
+    let (mut first, launched) = (open, specs.len());
     for spec in &specs {
         let id = app.control.launch(spec, spec.expand()).await?;
         first.get_or_insert(id);
     }
-    let address = match (first, specs.len()) {
-        (Some(id), 1) => format!("/experiments/{id}"),
+    let address = match (first, launched) {
+        (Some(id), 0 | 1) => format!("/experiments/{id}"),
         _ => "/experiments".into(),
     };
     Ok(Redirect::to(&address).into_response())
@@ -166,6 +174,13 @@ impl LaunchForm {
 }
 
 impl App {
+    /// The experiment that was launched with this spec before and is not over.
+    async fn unfinished_like(&self, spec: &ExperimentSpec) -> Result<Option<i64>> {
+        let Some(id) = self.control.experiment_like(spec).await? else { return Ok(None) };
+        let runs = self.store.runs_of_experiment(id).await?;
+        Ok(runs.iter().any(|run| !run.state.is_over()).then_some(id))
+    }
+
     /// Asks whether experiments that take very long are really meant.
     async fn ask(
         &self,
@@ -175,6 +190,7 @@ impl App {
         conditions: &Conditions,
     ) -> Result<Response> {
         let what = format::plural(specs.len(), "experiment", "experiments");
+        let seeds: Vec<String> = conditions.seeds.iter().map(u64::to_string).collect();
         let runs = specs.iter().map(|spec| spec.expand().len()).sum();
         let question = ConfirmPage {
             frame: self.frame().await?,
@@ -188,7 +204,12 @@ impl App {
             action: "/paper/launch",
             fields: serde_html_form::from_bytes(body).map_err(|e| unreadable(&e))?,
             button: format!("Launch {what}"),
-            back: format!("/paper?budget={}", conditions.budget.id()),
+            back: format!(
+                "/paper?budget={}&seeds={}&device={}",
+                conditions.budget.id(),
+                seeds.join(","),
+                conditions.device
+            ),
         };
         page(StatusCode::OK, &question)
     }
@@ -275,6 +296,9 @@ mod tests {
             (Budget::Smoke, vec![MethodName::GacdAft], vec![Architecture::ResNet18])
         );
         assert_eq!(spec.teacher, TeacherChoice::Train(Architecture::ResNet18));
+        // What is under way is not launched beside itself.
+        let answer = site.post("/paper/launch", "budget=smoke&result=12".into()).await;
+        assert_eq!(answer.header(header::LOCATION), "/experiments/1");
         // The six cells of a row have two teachers.
         let row = "budget=paper&result=0&result=1&result=2&result=3&result=4&result=5";
         let answer = site.post("/paper/launch", row.into()).await;

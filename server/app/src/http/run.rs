@@ -38,7 +38,7 @@ pub async fn figure(
     RawQuery(query): RawQuery,
 ) -> Result<Response> {
     let (name, format) = figure_file(&file)?;
-    send_figure(app.run_page(&run, query.as_deref()).await?.all_figures(), name, format)
+    send_figure(app.run_page(&run, query.as_deref()).await?.all_figures(), name, format).await
 }
 
 impl App {

@@ -2,8 +2,8 @@
 
 use super::Conditions;
 use crate::{
-    AdversarialImages, AnalyseSpec, Analysis, Architecture, ExperimentSpec, MethodName, PixelDistance, Surrogate,
-    Sweep, TeacherChoice,
+    AdversarialImages, AnalyseSpec, Analysis, Architecture, ExperimentSpec, MethodName, PixelDistance, RunSpec,
+    Surrogate, Sweep, TeacherChoice,
 };
 
 /// A figure of the paper.
@@ -84,33 +84,20 @@ impl PaperFigure {
     /// The experiment that makes it.
     pub fn experiment(self, conditions: &Conditions) -> ExperimentSpec {
         let (teacher, student) = self.networks();
-        let sweep = |path: &str, values: &[&str]| Sweep {
-            method: MethodName::Gacd,
-            path: path.into(),
-            values: values.iter().map(|value| (*value).to_owned()).collect(),
+        let methods = match self {
+            Self::Negatives | Self::Temperature => vec![MethodName::Gacd],
+            Self::Correlation | Self::Features => vec![MethodName::Ard, MethodName::Gacd],
         };
-        let both = vec![MethodName::Ard, MethodName::Gacd];
-        let (methods, sweeps, surrogates) = match self {
-            Self::Negatives => {
-                let sweep = sweep(NEGATIVES, &["16", "64", "256", "1024", "4096", "16384"]);
-                (vec![MethodName::Gacd], vec![sweep], vec![])
-            }
-            Self::Temperature => {
-                let sweep = sweep(TEMPERATURE, &["0.02", "0.05", "0.07", "0.1", "0.2"]);
-                (vec![MethodName::Gacd], vec![sweep], vec![])
-            }
-            Self::Correlation => (both, vec![], vec![]),
-            Self::Features => {
-                let natural = Surrogate { method: MethodName::Natural, architecture: student };
-                (both, vec![], vec![natural])
-            }
+        let surrogates = match self {
+            Self::Features => vec![Surrogate { method: MethodName::Natural, architecture: student }],
+            _ => Vec::new(),
         };
         ExperimentSpec {
             title: format!("Paper: {}", self.title()),
             teacher: TeacherChoice::Train(teacher),
             students: vec![student],
             methods,
-            sweeps,
+            sweeps: self.sweep().into_iter().collect(),
             surrogates,
             analyses: self.analysis().map(|(analysis, _)| analysis).into_iter().collect(),
             ..conditions.experiment(self.dataset())
@@ -125,23 +112,33 @@ impl PaperFigure {
             && spec.students.contains(&student)
     }
 
-    /// Whether an experiment is launched to make it, or makes it among other things.
+    /// Whether an experiment is launched to make it, or makes it among other things: it sweeps over all the values, or plans
+    /// the analysis of the same models.
     pub fn is_asked_of(self, spec: &ExperimentSpec) -> bool {
-        let is_swept = |path| spec.sweeps.iter().any(|sweep| sweep.method == MethodName::Gacd && sweep.path == path);
-        self.is_of(spec)
-            && match self.analysis() {
-                Some((analysis, _)) => spec.analyses.contains(&analysis),
-                None => self.swept().is_some_and(is_swept),
-            }
+        let is_swept = |own: &Sweep| {
+            let is_same = |sweep: &&Sweep| (sweep.method, &sweep.path) == (own.method, &own.path);
+            spec.sweeps
+                .iter()
+                .find(is_same)
+                .is_some_and(|sweep| own.values.iter().all(|value| sweep.values.contains(value)))
+        };
+        let is_planned = |analysis: &Analysis| {
+            let planned = || spec.expand().into_iter().map(|run| run.spec);
+            spec.analyses.contains(analysis)
+                && planned().any(|run| matches!(&run, RunSpec::Analyse(planned) if self.shows(planned, spec)))
+        };
+        self.is_of(spec) && self.sweep().iter().all(is_swept) && self.analysis().iter().all(|(own, _)| is_planned(own))
     }
 
-    /// The parameter that it sweeps, of GACD.
-    pub const fn swept(self) -> Option<&'static str> {
-        match self {
-            Self::Negatives => Some(NEGATIVES),
-            Self::Temperature => Some(TEMPERATURE),
-            Self::Correlation | Self::Features => None,
-        }
+    /// The values that it sweeps over; none of an analysis.
+    pub fn sweep(self) -> Option<Sweep> {
+        let (path, values): (_, &[&str]) = match self {
+            Self::Negatives => ("method.negatives", &["16", "64", "256", "1024", "4096", "16384"]),
+            Self::Temperature => ("method.temperature", &["0.02", "0.05", "0.07", "0.1", "0.2"]),
+            Self::Correlation | Self::Features => return None,
+        };
+        let values = values.iter().map(|value| (*value).to_owned()).collect();
+        Some(Sweep { method: MethodName::Gacd, path: path.into(), values })
     }
 
     /// The analysis that it shows, and the names of its models; none of a sweep.
@@ -173,9 +170,6 @@ impl PaperFigure {
     }
 }
 
-const NEGATIVES: &str = "method.negatives";
-const TEMPERATURE: &str = "method.temperature";
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -194,14 +188,12 @@ mod tests {
                 spec.validate().unwrap();
                 let asked = |other: &&PaperFigure| other.is_asked_of(&spec);
                 assert_eq!(PaperFigure::ALL.iter().filter(asked).collect::<Vec<_>>(), [&figure]);
-                let swept = spec.sweeps.first().map(|sweep| sweep.path.as_str());
-                assert_eq!(swept, figure.swept());
                 let analyses = spec.expand().into_iter().filter_map(|run| match run.spec {
-                    crate::RunSpec::Analyse(analysis) => Some(analysis),
+                    RunSpec::Analyse(analysis) => Some(analysis),
                     _ => None,
                 });
                 let shown = analyses.filter(|analysis| figure.shows(analysis, &spec)).count();
-                assert_eq!(shown, usize::from(swept.is_none()), "{figure:?}");
+                assert_eq!(shown, usize::from(spec.sweeps.is_empty()), "{figure:?}");
             }
         }
     }
@@ -211,7 +203,7 @@ mod tests {
         let figure = PaperFigure::Features;
         let spec = figure.experiment(&at(Budget::Paper));
         let shows = |spec: &ExperimentSpec| {
-            let Some(crate::RunSpec::Analyse(last)) = spec.expand().pop().map(|run| run.spec) else { panic!("maps") };
+            let Some(RunSpec::Analyse(last)) = spec.expand().pop().map(|run| run.spec) else { panic!("maps") };
             figure.shows(&last, spec)
         };
         assert!(shows(&spec));
@@ -225,8 +217,11 @@ mod tests {
             ExperimentSpec { students: mobile, ..spec.clone() },
             ExperimentSpec { attacks, ..spec.clone() },
         ] {
-            assert!(!shows(&other), "{other:?}");
+            assert!(!shows(&other) && !figure.is_asked_of(&other), "{other:?}");
         }
+        let mut few = PaperFigure::Negatives.experiment(&at(Budget::Paper));
+        few.sweeps[0].values.truncate(2);
+        assert!(!PaperFigure::Negatives.is_asked_of(&few));
     }
 
     #[test]

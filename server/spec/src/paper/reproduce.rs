@@ -25,6 +25,18 @@ impl Conditions {
         (self.budget == Budget::Smoke).then_some(SMOKE_IMAGES)
     }
 
+    /// Whether an experiment is made at this budget or a larger one, with as many images, and with as many epochs as the budget
+    /// has. How many seeds it has, its table tells.
+    pub fn are_met_by(&self, spec: &ExperimentSpec) -> bool {
+        let asked = self.dataset(&spec.dataset.name);
+        let has_enough =
+            |own: Option<usize>, asked: Option<usize>| own.is_none_or(|own| asked.is_some_and(|n| own >= n));
+        spec.budget as u8 >= self.budget as u8
+            && spec.epochs.is_none()
+            && has_enough(spec.dataset.train_images, asked.train_images)
+            && has_enough(spec.dataset.test_images, asked.test_images)
+    }
+
     fn dataset(&self, name: &str) -> DatasetChoice {
         let [train_images, test_images] = self.images().map_or([None; 2], |images| images.map(Some));
         DatasetChoice { train_images, test_images, ..DatasetChoice::all_of(name) }

@@ -90,7 +90,7 @@ pub struct ShareRow {
 /// A model that can be analysed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct AnalysedOption {
-    /// `run:ID`, or `model:ID` for an imported one.
+    /// `run:ID`, `best:ID` of a run's best epoch, or `model:ID` for an imported one.
     pub value: String,
     /// What it is.
     pub words: String,

@@ -1,13 +1,13 @@
 //! What a comparison says in sentences.
 
-use std::fmt::Write;
+use std::{collections::BTreeMap, fmt::Write};
 
 use retort_spec::TeacherChoice;
 
 use super::ComparisonPage;
 use crate::{
     format,
-    tables::{ComparisonTable, export::TableFormat},
+    tables::{ComparisonTable, experiments, export::TableFormat},
 };
 
 impl ComparisonPage {
@@ -36,17 +36,21 @@ impl ComparisonPage {
 
     /// Who is best, once a student has a number.
     pub(in crate::pages) fn finding(&self, table: &ComparisonTable) -> Option<String> {
-        let mut settings: Vec<(usize, String)> =
-            table.rows().map(|row| (row.setting, format!("{}: ", row.experiments()))).collect();
-        settings.dedup();
-        let of_setting = |(setting, experiments): &(usize, String)| {
-            let parts: Vec<_> = table
-                .best(*setting)
-                .iter()
-                .flatten()
+        let mut settings: BTreeMap<usize, Vec<i64>> = BTreeMap::new();
+        for row in table.rows() {
+            settings.entry(row.setting).or_default().extend(&row.experiments);
+        }
+        for ids in settings.values_mut() {
+            ids.sort_unstable();
+            ids.dedup();
+        }
+        let of_setting = |(setting, ids): (&usize, &Vec<i64>)| {
+            let best = table.best(*setting);
+            let parts = best.iter().flatten();
+            let parts: Vec<_> = parts
                 .map(|best| format!("{} {} % by {}", best.what(), format::percent(best.percent), best.who()))
                 .collect();
-            let of = if table.has_settings { experiments } else { "" };
+            let of = if table.has_settings { format!("{}: ", experiments(ids)) } else { String::new() };
             (!parts.is_empty()).then(|| format!("{of}{}", parts.join(", ")))
         };
         let found: Vec<String> = settings.iter().filter_map(of_setting).collect();

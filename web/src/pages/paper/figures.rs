@@ -1,6 +1,6 @@
 //! The paper's figures, and ours.
 
-use retort_spec::{Budget, MethodName, PaperFigure};
+use retort_spec::{Conditions, PaperFigure, Sweep};
 
 use super::{
     AnalysisView, FoundAnalysis, PaperParts,
@@ -9,7 +9,7 @@ use super::{
 use crate::{
     figures::{self, Figure},
     format,
-    tables::Compared,
+    tables::{Cell, Compared, Row},
 };
 
 /// One of the paper's figures with ours at the largest budget that there is.
@@ -35,19 +35,21 @@ pub struct FigureSection {
 
 impl FigureSection {
     pub(super) fn new(figure: PaperFigure, parts: &PaperParts, candidates: &[Candidate]) -> Self {
-        let (made, drawings) = match figure.swept().and_then(|path| swept(figure, path, candidates)) {
+        let conditions = &parts.conditions;
+        let (made, drawings) = match figure.sweep().and_then(|sweep| swept(&sweep, figure, conditions, candidates)) {
             Some((made, drawings)) => (Some(made), drawings),
             None => (None, Vec::new()),
         };
         let analysed = parts.analyses.iter().find(|found| found.figure == figure);
-        let made = made.or_else(|| analysed.map(Made::of));
-        let budget = parts.conditions.budget as u8;
+        let made = made.or_else(|| analysed.map(|found| Made::of(found, conditions)));
         let is_under_way = |own: &&Compared| {
-            let asks = own.spec.budget as u8 >= budget && figure.is_asked_of(own.spec);
-            asks && own.runs.iter().any(|run| !run.state.is_over())
+            own.runs.iter().any(|run| !run.state.is_over())
+                && own.spec.seeds.len() >= conditions.seeds.len()
+                && conditions.are_met_by(own.spec)
+                && figure.is_asked_of(own.spec)
         };
         let under_way = parts.compared.iter().filter(is_under_way).map(|own| own.id).max();
-        let is_made = made.as_ref().is_some_and(|made| made.budget as u8 >= budget);
+        let is_enough = made.as_ref().is_some_and(|made| made.is_enough);
         let has_dataset = parts.datasets.iter().any(|name| name == figure.dataset());
         Self {
             figure,
@@ -56,7 +58,7 @@ impl FigureSection {
             made,
             has_dataset,
             under_way,
-            can_launch: has_dataset && !is_made && under_way.is_none(),
+            can_launch: has_dataset && !is_enough && under_way.is_none(),
             time: (parts.estimate_figure)(figure).map(format::estimate),
         }
     }
@@ -67,32 +69,47 @@ impl FigureSection {
 pub struct Made {
     /// The experiment.
     pub experiment: i64,
-    /// Its budget.
-    pub budget: Budget,
-    /// The same in words, with images and seeds.
+    /// Its budget, images and seeds, in words.
     pub words: String,
+    /// Whether it is all of the figure, at what is launched here or more.
+    pub is_enough: bool,
 }
 
 impl Made {
-    fn of(found: &FoundAnalysis) -> Self {
-        Self { experiment: found.experiment, budget: found.spec.budget, words: made(found.spec) }
+    /// An analysis is of the first seed, however many there are.
+    fn of(found: &FoundAnalysis, conditions: &Conditions) -> Self {
+        let is_enough = conditions.are_met_by(found.spec);
+        Self { experiment: found.experiment, words: made(found.spec), is_enough }
     }
 }
 
 /// The sweep at the largest budget, in a figure for each column.
-fn swept(figure: PaperFigure, path: &str, candidates: &[Candidate]) -> Option<(Made, Vec<Figure>)> {
+fn swept(
+    sweep: &Sweep,
+    figure: PaperFigure,
+    conditions: &Conditions,
+    candidates: &[Candidate],
+) -> Option<(Made, Vec<Figure>)> {
+    let is_same = |other: &&Sweep| (other.method, &other.path) == (sweep.method, &sweep.path);
     let drawn = candidates.iter().filter_map(|candidate| {
-        let members: Vec<_> = candidate.members.iter().filter(|member| figure.is_asked_of(member.spec)).collect();
-        let sweeps = members.iter().flat_map(|member| &member.spec.sweeps);
-        let own = sweeps.filter(|sweep| sweep.method == MethodName::Gacd && sweep.path == path);
-        let drawings = figures::sweep_figures(own, &candidate.table);
+        let is_own = |member: &&Compared| figure.is_of(member.spec) && member.spec.sweeps.iter().any(|s| is_same(&s));
+        let members: Vec<_> = candidate.members.iter().filter(is_own).collect();
+        let sweeps = members.iter().flat_map(|member| &member.spec.sweeps).filter(is_same);
+        let drawings = figures::sweep_figures(sweeps, &candidate.table);
         (!drawings.is_empty()).then_some((candidate, members, drawings))
     });
-    let (candidate, members, drawings) = drawn.max_by_key(|(candidate, ..)| candidate.budget as u8)?;
-    let mut seeds: Vec<u64> = members.iter().flat_map(|member| member.spec.seeds.iter().copied()).collect();
-    seeds.sort_unstable();
-    seeds.dedup();
-    let words = format!("{}, {}", candidate.made, format::plural(seeds.len(), "seed", "seeds"));
+    let (candidate, members, drawings) = drawn.max_by_key(|(candidate, ..)| candidate.rank())?;
+    let name = sweep.method.parameters().iter().find(|parameter| parameter.path == sweep.path)?.name;
+    // Of each value: how many seeds have all its numbers.
+    let seeds = |value: &String| {
+        let is_value = |row: &&Row| row.method == sweep.method && row.variant == format!("{name} {value}");
+        let count = |row: &Row| row.cells.iter().map(|cell| cell.as_ref().map_or(0, Cell::seeds)).min().unwrap_or(0);
+        candidate.table.rows().filter(is_value).map(count).max().unwrap_or(0)
+    };
+    let least = sweep.values.iter().map(seeds).min().unwrap_or(0);
+    let most = members.iter().map(|member| member.spec.seeds.len()).max().unwrap_or(0);
+    let words = format!("{}, {}", candidate.made, format::plural(most, "seed", "seeds"));
+    let is_enough = conditions.are_met_by(candidate.spec) && least >= conditions.seeds.len();
     let experiment = members.iter().map(|member| member.id).max()?;
-    Some((Made { experiment, budget: candidate.budget, words }, drawings))
+    Some((Made { experiment, words, is_enough }, drawings))
 }

@@ -247,9 +247,10 @@ impl PaperParts<'_> {
 
     fn cell(&self, place: usize, result: &PaperResult, candidates: &[Candidate]) -> PaperCell {
         let rows = rows(result, candidates);
-        let (ours, under_way) = (ours(result, &rows), under_way(&rows, &self.conditions));
-        let is_measured = ours.as_ref().is_some_and(|ours| ours.meets(&self.conditions));
-        let is_wanted = self.has(result) && !is_measured && under_way.is_none();
+        let ours = ours(result, &rows, &self.conditions);
+        let under_way = under_way(&rows, &self.conditions);
+        let is_enough = ours.as_ref().is_some_and(|ours| ours.is_enough);
+        let is_wanted = self.has(result) && !is_enough && under_way.is_none();
         PaperCell {
             paper: [result.natural, result.adversarial],
             launch: is_wanted.then(|| self.launch(vec![place])),

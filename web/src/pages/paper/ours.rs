@@ -2,7 +2,7 @@
 
 use std::collections::{HashMap, HashSet};
 
-use retort_spec::{Budget, Conditions, ExperimentSpec, PaperResult, PaperTable};
+use retort_spec::{Conditions, ExperimentSpec, PaperResult, PaperTable};
 
 use crate::{
     format,
@@ -20,19 +20,11 @@ pub struct Ours {
     pub experiment: i64,
     /// At which budget, over how many seeds.
     pub made: String,
-    /// The budget.
-    pub budget: Budget,
-    /// How many seeds it is the mean of.
-    pub seeds: usize,
+    /// Whether both are there, at what is launched here or more.
+    pub is_enough: bool,
 }
 
 impl Ours {
-    /// Whether both numbers are there, at `conditions` or at a larger budget.
-    pub(super) fn meets(&self, conditions: &Conditions) -> bool {
-        let enough = (self.budget as u8, self.seeds) >= (conditions.budget as u8, conditions.seeds.len());
-        enough && self.cells.iter().all(Option::is_some)
-    }
-
     pub(super) fn numbers(&self) -> String {
         let number = |cell: &Option<Cell>| cell.as_ref().map_or_else(|| "–".into(), Cell::value);
         self.cells.each_ref().map(number).join(" / ")
@@ -48,12 +40,27 @@ pub(super) struct Candidate<'a> {
     pub table: ComparisonTable,
     /// The experiments that share its setting.
     pub members: Vec<Compared<'a>>,
-    pub budget: Budget,
     pub made: String,
-    pub experiment: i64,
+    /// What they were made with: their budget, epochs and images.
+    pub spec: &'a ExperimentSpec,
     dataset: String,
     /// Whether it is of linear probes.
     is_probe: bool,
+}
+
+impl Candidate<'_> {
+    /// How much it says: what has the epochs and images of its budget, then the larger budget.
+    pub(super) fn rank(&self) -> (bool, u8) {
+        let spec = self.spec;
+        let own = Conditions { budget: spec.budget, seeds: spec.seeds.clone(), device: spec.device };
+        (own.are_met_by(spec), spec.budget as u8)
+    }
+
+    /// The experiment that a run belongs to.
+    fn member_with(&self, run: i64) -> Option<i64> {
+        let has_run = |member: &&Compared| member.runs.iter().any(|row| row.label.id == run);
+        self.members.iter().find(has_run).map(|member| member.id)
+    }
 }
 
 /// What an experiment was made at.
@@ -72,10 +79,9 @@ pub(super) fn candidates<'a>(compared: &'a [Compared<'a>]) -> Vec<Candidate<'a>>
         let made = made(spec);
         let one = |table, dataset: &str, is_probe| Candidate {
             table,
-            budget: spec.budget,
             made: made.clone(),
+            spec,
             members: members.clone(),
-            experiment: members[0].id,
             dataset: dataset.to_owned(),
             is_probe,
         };
@@ -110,38 +116,39 @@ pub(super) fn rows<'a>(result: &PaperResult, candidates: &'a [Candidate<'a>]) ->
     found
 }
 
-/// The experiment that measures a result at `conditions`, or at a larger budget, while it does so.
+/// The experiment that measures a result at `conditions`, or at more, while it does so.
 pub(super) fn under_way(rows: &[(&Candidate, &Row)], conditions: &Conditions) -> Option<i64> {
-    let open = rows.iter().filter(|(candidate, _)| candidate.budget as u8 >= conditions.budget as u8);
-    let open = open.filter_map(|(_, row)| row.open.as_ref()).filter(|run| !run.state.is_over());
-    open.filter_map(|run| run.experiment.as_ref()).map(|(id, _)| *id).max()
+    let open = rows.iter().filter(|(candidate, _)| conditions.are_met_by(candidate.spec));
+    open.filter_map(|(candidate, row)| candidate.member_with(row.coming?)).max()
 }
 
 /// Our numbers for a result: of the rows that have some, those at the largest budget with the most seeds.
-pub(super) fn ours(result: &PaperResult, rows: &[(&Candidate, &Row)]) -> Option<Ours> {
+pub(super) fn ours(result: &PaperResult, rows: &[(&Candidate, &Row)], conditions: &Conditions) -> Option<Ours> {
     let cells = |candidate: &Candidate, row: &Row| {
         let columns = || candidate.table.columns.iter().zip(&row.cells);
         let adversarial = columns().find(|(column, _)| column.is_some() && result.accuracy(column.as_ref()).is_some());
         let natural = columns().find(|(column, _)| column.is_none());
         [natural, adversarial].map(|found| found.and_then(|(_, cell)| cell.clone()))
     };
-    // What lacks a number stands back behind what has both.
+    let seeds = |cells: &[Option<Cell>; 2]| cells[0].as_ref().map_or(0, Cell::seeds);
+    // What lacks a number stands back behind what has both, and what was cut short behind what was not.
     let rank = |candidate: &Candidate, row: &Row| {
         let cells = cells(candidate, row);
-        let seeds = cells[0].as_ref().map_or(0, Cell::seeds);
-        (cells.iter().flatten().count(), candidate.budget as u8, seeds)
+        (cells.iter().flatten().count(), candidate.rank(), seeds(&cells))
     };
     let found = rows.iter().filter(|(_, row)| row.has_numbers());
     let (candidate, row) = found.max_by_key(|(candidate, row)| rank(candidate, row))?;
     let cells = cells(candidate, row);
-    let seeds = cells[0].as_ref().map_or(0, Cell::seeds);
+    let count = seeds(&cells);
     let less = |cell: &Option<Cell>, paper: f64| cell.as_ref().map(|cell| cell.mean - paper);
+    let evaluations = row.seeds.iter().filter_map(|seed| seed.evaluations.first());
     Some(Ours {
         differences: [less(&cells[0], result.natural), less(&cells[1], result.adversarial)],
+        is_enough: cells.iter().all(Option::is_some)
+            && conditions.are_met_by(candidate.spec)
+            && count >= conditions.seeds.len(),
         cells,
-        experiment: candidate.experiment,
-        made: format!("{}, {}", candidate.made, format::plural(seeds, "seed", "seeds")),
-        budget: candidate.budget,
-        seeds,
+        experiment: evaluations.filter_map(|run| candidate.member_with(*run)).max()?,
+        made: format!("{}, {}", candidate.made, format::plural(count, "seed", "seeds")),
     })
 }

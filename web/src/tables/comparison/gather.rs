@@ -141,8 +141,11 @@ fn rows(
     }
     names.sort_by_key(|(method, _)| *method);
     let paper = if probe.is_none() { paper_of(setting, is_teacher, architecture) } else { Vec::new() };
-    let row = |name| {
-        Some(Row { experiments: setting.experiments(), ..row(setting.spec(), &members, name, columns, place, &paper)? })
+    let row = |name: (MethodName, &str)| {
+        let is_own = |r: &&RunRow| is_member(r) && (r.label.method, r.label.variant.as_str()) == name;
+        let has_row = |member: &&Compared| member.runs.iter().any(|r| is_own(&r));
+        let experiments = setting.members.iter().filter(has_row).map(|member| member.id).collect();
+        Some(Row { experiments, ..row(setting.spec(), &members, name, columns, place, &paper)? })
     };
     names.into_iter().filter_map(row).collect()
 }
@@ -215,6 +218,8 @@ fn row(
         RunState::Finished => 4,
     };
     let open = members.iter().filter(|r| r.state != RunState::Finished).min_by_key(|r| rank(r.state));
+    let makes_numbers = |r: &&&&RunRow| r.label.is_training() || r.label.is_evaluation();
+    let coming = members.iter().filter(makes_numbers).find(|r| !r.state.is_over()).map(|r| r.label.id);
     let teacher = if first.label.is_teacher { ":teacher" } else { "" };
     let own = if variant.is_empty() { String::new() } else { format!(":{variant}") };
     Some(Row {
@@ -229,6 +234,7 @@ fn row(
         setting,
         seeds,
         cells: cells.collect(),
+        coming,
         open: open.map(|r| (***r).clone()),
     })
 }

@@ -75,12 +75,14 @@ pub struct Row {
     pub teacher: Architecture,
     /// The place of the setting that its experiments were made at, among those that are compared.
     pub setting: usize,
-    /// The experiments that share this setting.
+    /// The experiments that have it.
     pub experiments: Vec<i64>,
     /// Its seeds in ascending order.
     pub seeds: Vec<Seed>,
     /// A cell for each column; none where there is no number yet.
     pub cells: Vec<Option<Cell>>,
+    /// The run that is still to end before all its numbers are there, if there is one.
+    pub coming: Option<i64>,
     /// The run that says why numbers are missing, when some are: a failed one before a running one before a waiting one.
     pub open: Option<RunRow>,
 }
@@ -177,7 +179,7 @@ impl ComparisonTable {
         let percent = cells.clone().map(|(_, cell)| cell.mean).max_by(f64::total_cmp)?;
         let best: Vec<&Row> =
             cells.filter(|(_, cell)| cell.value() == format::percent(percent)).map(|(row, _)| row).collect();
-        let name = |row: &&Row| if many { format!("{}, {}", row.title(), row.architecture) } else { row.title() };
+        let name = |row: &&Row| if many { format!("{} ({})", row.title(), row.architecture) } else { row.title() };
         Some(Best {
             attack: self.columns[column].clone(),
             percent,
@@ -200,7 +202,7 @@ pub fn attack_detail(attack: &Attack) -> String {
 }
 
 /// Experiments in words: `experiment 3`, `experiments 3 and 5`.
-fn experiments(ids: &[i64]) -> String {
+pub(crate) fn experiments(ids: &[i64]) -> String {
     let words: Vec<String> = ids.iter().map(i64::to_string).collect();
     let words = format::list(&words.iter().map(String::as_str).collect::<Vec<_>>());
     format!("{} {words}", if ids.len() == 1 { "experiment" } else { "experiments" })
@@ -243,14 +245,9 @@ impl Row {
         self.cells.iter().any(Option::is_some)
     }
 
-    /// The experiments that share its setting: `experiment 3`, `experiments 3 and 5`.
+    /// The experiments that have it: `experiment 3`, `experiments 3 and 5`.
     pub fn experiments(&self) -> String {
         experiments(&self.experiments)
-    }
-
-    /// Whether numbers that are missing may still come.
-    pub fn is_coming(&self) -> bool {
-        self.open.as_ref().is_some_and(|run| !run.state.is_over())
     }
 
     /// The run that trained the model of a row with one seed.
@@ -269,7 +266,7 @@ impl Row {
 }
 
 impl Best {
-    /// Who has it: `GACD+AFT`, or `GACD+AFT, ResNet-8` where there are several students; of many that are equal, how many.
+    /// Who has it: `GACD+AFT`, or `GACD+AFT (ResNet-8)` where there are several students; of many that are equal, how many.
     pub fn who(&self) -> String {
         let rows: Vec<&str> = self.rows.iter().map(String::as_str).collect();
         match rows.as_slice() {

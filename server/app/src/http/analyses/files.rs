@@ -10,8 +10,8 @@ use retort_web::figures::AnalysisFiles;
 
 use super::super::errors::{PageError, Result};
 
-/// Analyses that are kept. One is a few hundred kilobytes at most.
-const KEPT: usize = 64;
+/// Analyses that are kept. Most take some hundred kilobytes, the largest galleries three megabytes.
+const KEPT: usize = 16;
 
 /// The files of finished analyses by run.
 #[derive(Debug, Default)]

@@ -10,7 +10,8 @@ use axum::{
     response::{IntoResponse, Redirect, Response},
 };
 use retort_spec::{
-    AdversarialImages, AnalysedModel, Analysis, ExperimentSpec, LogitStatistic, RunKind, RunSpec, RunState,
+    AdversarialImages, AnalysedModel, Analysis, ExperimentSpec, FEATURE_IMAGES, LogitStatistic, RunKind, RunSpec,
+    RunState,
 };
 use retort_store::Run;
 use retort_web::{RunRow, format, pages::AnalysisView};
@@ -134,12 +135,17 @@ impl App {
         Ok(views)
     }
 
-    /// Why an analysis has too few test images, which would make it fail only when it is computed.
+    /// Why an analysis has too few test images, which would make it fail only when it is computed. Of a whole dataset only its
+    /// images can tell how many a class has.
     async fn fault_of_images(&self, spec: &ExperimentSpec, analysis: &Analysis) -> Result<Option<String>> {
-        let Analysis::Features { .. } = analysis else { return Ok(None) };
+        let (Analysis::Features { .. }, Some(images)) = (analysis, spec.dataset.test_images) else { return Ok(None) };
         let datasets = self.machine.datasets().await?;
         let dataset = datasets.iter().find(|dataset| dataset.name == spec.dataset.name);
-        Ok(dataset.and_then(|dataset| super::form::fault_of_mapped_images(&spec.dataset, dataset)))
+        let has_enough = dataset.is_none_or(|dataset| super::form::is_enough_for_maps(images, dataset));
+        Ok((!has_enough).then(|| {
+            let (least, images) = (FEATURE_IMAGES.start(), format::count(images));
+            format!("maps of features need {least} test images of a class, and this comparison is of {images} in all")
+        }))
     }
 }
 
@@ -195,6 +201,25 @@ mod tests {
         assert_eq!(models, [("Teacher", ModelRef::Run(1)), ("Teacher, experiment 2", ModelRef::Run(9))]);
         // It stands on the page of the other one too, where that is shown with this.
         assert!(site.get("/experiments/2?with=1").await.text.contains("/runs/17"));
+    }
+
+    #[tokio::test]
+    async fn the_best_epoch_of_the_teacher_is_chosen_where_students_learn_from_it() {
+        let site = Site::new().await;
+        let demo = ExperimentSpec::demo();
+        let dataset = retort_spec::DatasetChoice { validation_images: Some(200), ..demo.dataset.clone() };
+        let spec = ExperimentSpec { dataset, ..demo };
+        site.control.launch(&spec, spec.expand()).await.unwrap();
+        site.finish_teacher().await;
+        let page = site.get("/experiments/1").await.text;
+        assert!(page.contains(r#"value="best:1" checked"#) && page.contains(r#"value="run:1"><"#), "{page}");
+        let form = "analysis=correlation&model=best%3A1&model=run%3A1";
+        site.post("/experiments/1/analyses", form.into()).await;
+        let run = site.store.runs_of_experiment(1).await.unwrap().pop().unwrap();
+        let RunSpec::Analyse(spec) = run.spec().unwrap() else { panic!("it analyses") };
+        let models: Vec<_> = spec.models.into_iter().map(|m| (m.name, m.model)).collect();
+        let best = ModelRef::Best(Box::new(ModelRef::Run(1)));
+        assert_eq!(models, [("Teacher".into(), ModelRef::Run(1)), ("Teacher, best epoch".into(), best)]);
     }
 
     #[tokio::test]
