@@ -125,6 +125,7 @@ mod tests {
             points: vec![],
             counts: [100; 3],
             fooled: 0,
+            mistaken: Some(0),
             silhouette,
             among_own,
             centroid_distances: [0.0; 2],

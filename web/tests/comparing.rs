@@ -82,6 +82,22 @@ fn rows_are_tested_against_the_baseline_on_the_same_images() {
     assert!((against.difference - 50.0).abs() < 1e-9 && (against.p_value - 92.0 / 512.0).abs() < 1e-12);
     let html = page.render().unwrap();
     assert!(html.contains("+50.00 <small>p = 0.180</small>") && html.contains("McNemar"));
+    // The first sentence says by how much, and how surely.
+    assert!(html.contains(" % by KD (+50.00 against ARD, ResNet-8, p = 0.180)"), "{html}");
+}
+
+#[test]
+fn a_student_that_only_guesses_is_not_praised_without_a_word() {
+    let mut page = sample::comparison(ExperimentSpec::demo(), 99);
+    let finding = |page: &ComparisonPage| {
+        let html = page.render().unwrap();
+        html.split(r#"class="finding">"#).nth(1).unwrap().split('<').next().unwrap().to_owned()
+    };
+    assert!(!finding(&page).contains("chance"), "{}", finding(&page));
+    for score in page.runs.iter_mut().filter(|run| !run.label.is_teacher).flat_map(|run| &mut run.scores) {
+        score.accuracy = Accuracy { correct: 108, n: 1_000 };
+    }
+    assert!(finding(&page).ends_with("On natural images none is above chance, 10.00 %."), "{}", finding(&page));
 }
 
 #[test]

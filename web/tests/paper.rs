@@ -164,6 +164,7 @@ fn figures_are_drawn_from_the_sweep_and_the_analysis_of_their_networks() {
         points: vec![[0.0, 0.0], [1.0, 1.0], [0.5, 0.5]],
         counts: [1, 1, 1],
         fooled: 0,
+        mistaken: Some(0),
         silhouette: 0.5,
         among_own: 1,
         centroid_distances: [0.1, 0.9],

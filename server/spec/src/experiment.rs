@@ -148,6 +148,12 @@ impl ExperimentSpec {
         for (i, seed) in self.seeds.iter().enumerate() {
             expect(!self.seeds[..i].contains(seed), "seeds", format!("seed {seed} stands twice"));
         }
+        for (i, method) in self.methods.iter().enumerate() {
+            expect(!self.methods[..i].contains(method), "methods", format!("{method} stands twice"));
+        }
+        for (i, student) in self.students.iter().enumerate() {
+            expect(!self.students[..i].contains(student), "students", format!("{student} stands twice"));
+        }
         for (i, attack) in self.attacks.iter().enumerate() {
             expect(!self.attacks[..i].contains(attack), "attacks", format!("{attack} stands twice"));
         }

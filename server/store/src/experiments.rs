@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use jiff::Timestamp;
-use retort_spec::{EvaluateSpec, ExperimentSpec, ModelRef, PlannedRun, RunSpec, RunState};
+use retort_spec::{EvaluateSpec, ExperimentSpec, MethodName, ModelRef, PlannedRun, RunSpec, RunState};
 use sqlx::{FromRow, Row, SqliteConnection, sqlite::SqliteRow};
 
 use crate::{
@@ -117,6 +117,20 @@ impl Store {
         Ok(find.fetch_optional(self.readers()).await?)
     }
 
+    /// The trainings by a method as published that have neither failed nor been cancelled: their runs by their specs as JSON. Of
+    /// those that are the same, one that has finished.
+    ///
+    /// # Errors
+    /// When the database refuses.
+    pub async fn trainings_by(&self, method: MethodName) -> Result<HashMap<String, i64>> {
+        let find = sqlx::query(
+            "SELECT spec, id FROM runs WHERE kind = 'train' AND method = ? AND variant = ''
+                 AND state NOT IN ('failed', 'cancelled') ORDER BY state = 'finished', id DESC",
+        );
+        let rows = find.bind(method.id()).fetch_all(self.readers()).await?;
+        rows.into_iter().map(|row| Ok((row.try_get("spec")?, row.try_get("id")?))).collect()
+    }
+
     /// One experiment.
     ///
     /// # Errors
@@ -218,12 +232,18 @@ async fn insert_run(
             fault: format!("a run needs number {index} of the plan, which does not stand before it"),
         })
     };
+    let mut needs = run.needs.iter().map(|need| id_of(*need)).collect::<Result<Vec<i64>>>()?;
     for model in run.spec.models_mut() {
         let model = model.innermost_mut();
-        if let ModelRef::Planned(index) = *model {
-            *model = ModelRef::Run(id_of(index)?);
+        match *model {
+            ModelRef::Planned(index) => *model = ModelRef::Run(id_of(index)?),
+            // A model of another experiment may still be in training.
+            ModelRef::Run(id) => needs.push(id),
+            ModelRef::File(_) | ModelRef::Imported(_) | ModelRef::Best(_) => {}
         }
     }
+    needs.sort_unstable();
+    needs.dedup();
     let imported = match &run.spec {
         RunSpec::Evaluate(EvaluateSpec { model: ModelRef::Imported(id), .. }) => Some(*id),
         _ => None,
@@ -251,9 +271,9 @@ async fn insert_run(
         .execute(&mut *connection)
         .await?
         .last_insert_rowid();
-    for need in run.needs {
+    for need in needs {
         let insert = sqlx::query("INSERT INTO run_needs (run, needs) VALUES (?, ?)");
-        insert.bind(id).bind(id_of(need)?).execute(&mut *connection).await?;
+        insert.bind(id).bind(need).execute(&mut *connection).await?;
     }
     Ok(id)
 }

@@ -74,7 +74,10 @@ fn feature_lines(map: &FeatureMap, maps: &FeatureMaps) -> Vec<String> {
     vec![
         format!("silhouette {:.3}", map.silhouette),
         format!("{} of {n} adversarial images among {}", map.among_own, maps.attacked),
-        format!("{} of {n} taken for {}", map.fooled, maps.target),
+        match map.mistaken {
+            Some(mistaken) => format!("{} of {n} taken for {}, natural {mistaken}", map.fooled, maps.target),
+            None => format!("{} of {n} taken for {}", map.fooled, maps.target),
+        },
         format!("centroids: {to_own:.2} to {}, {to_target:.2} to {}", maps.attacked, maps.target),
     ]
 }

@@ -76,7 +76,8 @@ pub(super) fn caption(quantity: Quantity, runs: &[&RunCurves]) -> String {
         Quantity::TrainAccuracy => " Each method trains on images of its own: natural ones, or attacked ones.",
         _ => "",
     };
-    let band = if ends.iter().any(|end| end.values.len() > 1) {
+    let has_line = runs.iter().any(|run| finite(run.points(quantity)).nth(1).is_some());
+    let band = if has_line && ends.iter().any(|end| end.values.len() > 1) {
         " Bands reach from the lowest to the highest seed."
     } else {
         ""

@@ -55,8 +55,9 @@ pub(super) fn gallery_figure(title: String, caption: String, gallery: &Gallery, 
         for (model, x) in columns.iter().take(image.answers.len()).enumerate() {
             picture(&mut svg, &sheet, [*x, y], [row, 2 * model + 1])?;
             picture(&mut svg, &sheet, [x + SIDE + GAP, y], [row, 2 * model + 2])?;
-            for (words, y) in answers(image, model).iter().zip([upper, lower]) {
-                text(&mut svg, "name", x + 2.0 * (SIDE + GAP), y, words);
+            for (place, (words, y)) in answers(image, model).iter().zip([upper, lower]).enumerate() {
+                let is_right = image.answers[model][place].class == image.class;
+                text(&mut svg, if is_right { "name" } else { "name wrong" }, x + 2.0 * (SIDE + GAP), y, words);
             }
         }
     }

@@ -10,7 +10,7 @@ pub const LEVELS: usize = 10;
 /// The side of the drawing in its own units, what names take of it on the left and below, and the most classes that have
 /// room for their names.
 const SIDE: f64 = 300.0;
-const NAMES: f64 = 66.0;
+const NAMES: f64 = 76.0;
 const MOST_NAMED: usize = 20;
 /// The letters of a name that have room.
 const LETTERS: usize = 11;
@@ -111,7 +111,7 @@ mod tests {
         let svg = heat_map(&[0.0; 9], &few, 1.0, false, "");
         assert_eq!(svg.matches(">class 2</text>").count(), 2);
         assert_eq!(svg.matches(">a very lon…</text>").count(), 2);
-        assert!(svg.contains("translate(66 0) scale(78.0000)"), "{svg}");
+        assert!(svg.contains("translate(76 0) scale(74.6667)"), "{svg}");
         let svg = heat_map(&[0.0; 441], &names(21), 1.0, false, "");
         assert!(!svg.contains("<text") && svg.contains("translate(0 0) scale(14.2857)"), "{svg}");
     }

@@ -69,9 +69,16 @@ impl AnalysisView {
         matches!(self.spec.analysis, Analysis::Gallery { .. })
     }
 
-    /// What it is, with a capital.
+    /// What it is, with a capital; of differences also from whom.
     pub(super) fn title(&self) -> String {
-        format::upper_first(&self.spec.analysis.title())
+        let title = format::upper_first(&self.spec.analysis.title());
+        match (&self.spec.analysis, self.spec.models.as_slice()) {
+            (Analysis::Correlation { .. }, [teacher, student]) => {
+                format!("{title}: {} less {}", teacher.name, student.name)
+            }
+            (Analysis::Correlation { .. }, [teacher, ..]) => format!("{title}: {} less each model", teacher.name),
+            _ => title,
+        }
     }
 
     /// Of which experiment if that is not the page's, which models, on which images.

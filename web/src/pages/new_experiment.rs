@@ -130,15 +130,6 @@ impl NewExperimentPage {
         chosen.map_or(&[], |dataset| dataset.classes.as_slice())
     }
 
-    /// The class at a place, or `usual` where the dataset has that, as an example.
-    fn class_at<'a>(&'a self, place: usize, usual: &'a str) -> &'a str {
-        let classes = self.classes();
-        if classes.iter().any(|class| class == usual) {
-            return usual;
-        }
-        classes.get(place).map_or(usual, String::as_str)
-    }
-
     fn parameters(&self) -> Vec<MethodParameters> {
         let epochs = self.form.epochs.trim().parse().ok();
         parameters::of(self.form.budget.parse().unwrap_or_default(), epochs, &self.form.settings)

@@ -1,13 +1,13 @@
 //! How far an experiment is.
 
-use retort_spec::RunState;
+use retort_spec::{RunKind, RunState};
 
 use crate::{RunRow, format};
 
-/// How many of an experiment's runs stand where.
+/// How many of an experiment's runs stand where: of those that make its numbers, not of analyses that were asked for later.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Standing {
-    /// All runs.
+    /// All of them.
     pub total: usize,
     /// Finished ones.
     pub finished: usize,
@@ -24,9 +24,10 @@ pub struct Standing {
 impl Standing {
     /// Counts `runs`.
     pub fn of(runs: &[RunRow]) -> Self {
-        let count = |states: &[RunState]| runs.iter().filter(|r| states.contains(&r.state)).count();
+        let own = || runs.iter().filter(|run| run.label.kind != RunKind::Analyse);
+        let count = |states: &[RunState]| own().filter(|r| states.contains(&r.state)).count();
         Self {
-            total: runs.len(),
+            total: own().count(),
             finished: count(&[RunState::Finished]),
             active: count(&[RunState::Running, RunState::Starting]),
             waiting: count(&[RunState::Queued]),

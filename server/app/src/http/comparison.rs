@@ -53,7 +53,8 @@ pub async fn file(
     let Some(format) = file.strip_prefix("table.").and_then(TableFormat::of_extension) else {
         let (name, format) = figure_file(&file)?;
         let comparison = app.comparison(&experiment, query.as_deref().unwrap_or_default()).await?;
-        return send_figure(comparison.all_figures(), name, format).await;
+        let about = comparison.id.to_string();
+        return send_figure(comparison.all_figures(), &about, name, format).await;
     };
     let comparison = app.comparison(&experiment, query.as_deref().unwrap_or_default()).await?;
     let text = comparison.export(format);
@@ -73,14 +74,19 @@ pub(super) fn figure_file(file: &str) -> Result<(&str, FigureFormat)> {
     named.ok_or_else(PageError::no_page)
 }
 
-/// One of these figures as a file.
-pub(super) async fn send_figure(figures: Vec<(String, Figure)>, name: &str, format: FigureFormat) -> Result<Response> {
+/// One of these figures as a file, whose name says what it is of.
+pub(super) async fn send_figure(
+    figures: Vec<(String, Figure)>,
+    about: &str,
+    name: &str,
+    format: FigureFormat,
+) -> Result<Response> {
     let (_, figure) = figures.into_iter().find(|(own, _)| own == name).ok_or_else(PageError::no_page)?;
     let write = tokio::task::spawn_blocking(move || format.write(&figure));
     let file = write.await.map_err(|e| PageError::internal(&e))?.map_err(|e| PageError::internal(&e))?;
     let headers = [
         (header::CONTENT_TYPE, format.media_type().to_owned()),
-        (header::CONTENT_DISPOSITION, format!("attachment; filename=\"retort-{name}.{}\"", format.extension())),
+        (header::CONTENT_DISPOSITION, format!("attachment; filename=\"retort-{about}-{name}.{}\"", format.extension())),
         (header::CACHE_CONTROL, "no-cache".into()),
     ];
     Ok((headers, file).into_response())

@@ -275,6 +275,15 @@ fn check_dataset(spec: &ExperimentSpec, datasets: &[DatasetInfo], problems: &mut
         let message = format!("models are evaluated on {tested} test images: check them on at most so many");
         problems.push(Problem::new("masking_images", message));
     }
+    if let (Some(validation), Some(train)) = (spec.dataset.validation_images, spec.dataset.train_images)
+        && validation <= dataset.train
+        && train <= dataset.train
+        && validation + train > dataset.train
+    {
+        let rest = dataset.train - validation;
+        let message = format!("beside them {rest} images are left to train on, and {train} are asked for");
+        problems.push(Problem::new("validation_images", message));
+    }
     for (field, wanted, there, split) in counts {
         if wanted.is_some_and(|wanted| wanted > there) {
             let message = format!("{} has {there} {split} images: use at most so many", dataset.title);

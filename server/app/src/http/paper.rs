@@ -9,8 +9,8 @@ use axum::{
     response::{IntoResponse, Redirect, Response},
 };
 use retort_spec::{
-    Budget, Conditions, DeviceName, ExperimentSpec, PaperFigure, PaperResult, RunKind, RunSpec, RunState,
-    paper_results, reproduce,
+    Budget, Conditions, DeviceName, ExperimentSpec, MethodName, PaperFigure, PaperResult, PlannedRun, RunKind, RunSpec,
+    RunState, TeacherChoice, paper_results, reproduce,
 };
 use retort_store::Run;
 use retort_web::{
@@ -73,8 +73,12 @@ pub async fn show(State(app): Shared, RawQuery(query): RawQuery) -> Result<Respo
     let (estimator, frame) = (app.estimator().await?, app.frame().await?);
     let analyses = app.analyses_of_figures(&compared, &analyses).await?;
     let datasets: Vec<String> = app.machine.datasets().await?.into_iter().map(|dataset| dataset.name).collect();
-    let seconds = |specs: &[ExperimentSpec]| specs.iter().map(|spec| estimator.experiment(spec)).sum::<Option<f64>>();
-    let estimate = |places: &[usize]| seconds(&reproduce(places.iter().map(|i| &paper_results()[*i]), &conditions));
+    let trainings = app.store.trainings_by(MethodName::PgdAt).await?;
+    let seconds = |specs: Vec<ExperimentSpec>| {
+        let known = specs.into_iter().map(|spec| with_known_teacher(spec, &trainings));
+        known.map(|spec| estimator.experiment(&spec)).sum::<Option<f64>>()
+    };
+    let estimate = |places: &[usize]| seconds(reproduce(places.iter().map(|i| &paper_results()[*i]), &conditions));
     let devices = app.machine.devices().iter();
     let shown = PaperPage::new(&PaperParts {
         frame,
@@ -83,7 +87,7 @@ pub async fn show(State(app): Shared, RawQuery(query): RawQuery) -> Result<Respo
         compared: &compared,
         datasets: &datasets,
         estimate: &estimate,
-        estimate_figure: &|figure| seconds(&[figure.experiment(&conditions)]),
+        estimate_figure: &|figure| seconds(vec![figure.experiment(&conditions)]),
         analyses,
     });
     page(StatusCode::OK, &shown)
@@ -113,10 +117,14 @@ pub async fn launch(State(app): Shared, body: Bytes) -> Result<Response> {
     for spec in &specs {
         spec.validate().map_err(|e| unreadable(&e))?;
     }
+    let trainings = app.store.trainings_by(MethodName::PgdAt).await?;
     let mut open = None;
-    for spec in std::mem::take(&mut specs) {
+    for asked in std::mem::take(&mut specs) {
+        let spec = with_known_teacher(asked.clone(), &trainings);
         // What a second click asks for is under way already.
-        match app.unfinished_like(&spec).await? {
+        let twin = app.unfinished_like(&asked).await?;
+        let twin = if twin.is_none() { app.unfinished_like(&spec).await? } else { twin };
+        match twin {
             Some(id) => open = open.or(Some(id)),
             None => specs.push(spec),
         }
@@ -139,7 +147,20 @@ pub async fn launch(State(app): Shared, body: Bytes) -> Result<Response> {
 }
 
 fn unreadable(fault: &dyn std::fmt::Display) -> PageError {
-    PageError::bad_request(format!("It asks for nothing of the paper: {fault}."))
+    let message = format!("{}.", format::upper_first(&fault.to_string()));
+    PageError::impossible("Nothing of the paper is measured so", message).with_link("/paper", "The paper's results")
+}
+
+/// The experiment with a teacher that is trained already, or is being trained, in place of the same training once more. Several
+/// seeds have a teacher each, which one run cannot be.
+fn with_known_teacher(spec: ExperimentSpec, trainings: &HashMap<String, i64>) -> ExperimentSpec {
+    let (TeacherChoice::Train(architecture), [_]) = (&spec.teacher, spec.seeds.as_slice()) else { return spec };
+    let is_teacher = |run: &PlannedRun| run.is_teacher && run.spec.kind() == RunKind::Train;
+    let teacher = spec.expand().into_iter().find(is_teacher).and_then(|run| serde_json::to_string(&run.spec).ok());
+    match teacher.and_then(|spec| trainings.get(&spec).copied()) {
+        Some(id) => ExperimentSpec { teacher: TeacherChoice::Run { id, architecture: *architecture }, ..spec },
+        None => spec,
+    }
 }
 
 impl LaunchForm {
@@ -250,7 +271,7 @@ impl App {
 #[cfg(test)]
 mod tests {
     use axum::http::header;
-    use retort_spec::{Architecture, MethodName, TeacherChoice};
+    use retort_spec::Architecture;
 
     use super::super::tests::Site;
     use super::*;
@@ -299,14 +320,27 @@ mod tests {
         // What is under way is not launched beside itself.
         let answer = site.post("/paper/launch", "budget=smoke&result=12".into()).await;
         assert_eq!(answer.header(header::LOCATION), "/experiments/1");
+        // Another student of the same teacher waits for it, and does not train it again.
+        let answer = site.post("/paper/launch", "budget=smoke&result=2".into()).await;
+        assert_eq!(answer.header(header::LOCATION), "/experiments/2");
+        let spec = site.store.experiment(2).await.unwrap().spec().unwrap();
+        assert_eq!(spec.teacher, TeacherChoice::Run { id: 1, architecture: Architecture::ResNet18 });
+        let runs = site.store.runs_of_experiment(2).await.unwrap();
+        assert_eq!(runs.iter().filter(|run| run.kind == RunKind::Train).count(), 1);
+        for run in &runs {
+            let needs: Vec<i64> = site.store.needs(run.id).await.unwrap().iter().map(|need| need.id).collect();
+            assert!(!needs.is_empty() && needs.iter().all(|need| *need == 1 || *need == runs[1].id), "{needs:?}");
+        }
+        let answer = site.post("/paper/launch", "budget=smoke&result=2".into()).await;
+        assert_eq!(answer.header(header::LOCATION), "/experiments/2");
         // The six cells of a row have two teachers.
         let row = "budget=paper&result=0&result=1&result=2&result=3&result=4&result=5";
         let answer = site.post("/paper/launch", row.into()).await;
         assert_eq!(answer.header(header::LOCATION), "/experiments");
-        assert_eq!(site.store.experiment(3).await.unwrap().spec().unwrap().budget, Budget::Paper);
+        assert_eq!(site.store.experiment(4).await.unwrap().spec().unwrap().budget, Budget::Paper);
         let answer = site.post("/paper/launch", "budget=smoke&seeds=1,+2&device=cpu&figure=2b".into()).await;
-        assert_eq!(answer.header(header::LOCATION), "/experiments/4");
-        let spec = site.store.experiment(4).await.unwrap().spec().unwrap();
+        assert_eq!(answer.header(header::LOCATION), "/experiments/5");
+        let spec = site.store.experiment(5).await.unwrap().spec().unwrap();
         assert_eq!((spec.sweeps.len(), &spec.seeds[..]), (1, &[1, 2][..]));
         for wrong in ["budget=smoke&figure=6", "seeds=one&figure=5", "device=cuda:7&figure=5", "seeds=1,1&figure=5"] {
             assert_eq!(site.post("/paper/launch", wrong.into()).await.status, StatusCode::BAD_REQUEST, "{wrong}");

@@ -10,6 +10,7 @@ use retort_spec::{RunKind, RunState};
 use retort_store::Run;
 use retort_web::{
     Answers,
+    figures::slug,
     pages::{Attempt, LogLine, RunPage},
 };
 
@@ -38,7 +39,9 @@ pub async fn figure(
     RawQuery(query): RawQuery,
 ) -> Result<Response> {
     let (name, format) = figure_file(&file)?;
-    send_figure(app.run_page(&run, query.as_deref()).await?.all_figures(), name, format).await
+    let page = app.run_page(&run, query.as_deref()).await?;
+    let about = format!("run-{}-{}", page.run.label.id, slug(&page.run.label.model()));
+    send_figure(page.all_figures(), &about, name, format).await
 }
 
 impl App {

@@ -94,7 +94,7 @@ fn features(network: &mut Network, images: &Tensor) -> Result<(Vec<Vec<f32>>, Ve
 
 /// One model's map: of the attacked class, the target class, and the adversarial images.
 fn map(network: &mut Network, model: &str, images: [&Tensor; 3], target: u8, seed: u64) -> Result<FeatureMap> {
-    let [(own, _), (other, _), (adversarial, answers)] =
+    let [(own, natural_answers), (other, _), (adversarial, answers)] =
         [features(network, images[0])?, features(network, images[1])?, features(network, images[2])?];
     let counts = [own.len(), other.len(), adversarial.len()];
     let natural = [own.clone(), other.clone()].concat();
@@ -102,12 +102,14 @@ fn map(network: &mut Network, model: &str, images: [&Tensor; 3], target: u8, see
     let all = [natural.clone(), adversarial.clone()].concat();
     let length = all.first().map_or(0, Vec::len);
     let all = Tensor::from_vec(all.concat(), (counts.iter().sum::<usize>(), length), &candle_core::Device::Cpu)?;
+    let taken = |answers: Vec<u8>| answers.into_iter().filter(|answer| *answer == target).count();
     let between = centroid_distance(&own, &other).max(f64::MIN_POSITIVE);
     Ok(FeatureMap {
         model: model.to_owned(),
         points: tsne(&all, PERPLEXITY, seed)?.points,
         counts,
-        fooled: answers.into_iter().filter(|answer| *answer == target).count(),
+        fooled: taken(answers),
+        mistaken: Some(taken(natural_answers)),
         silhouette: silhouette(&natural, &groups),
         among_own: among_own(&adversarial, &natural, &groups, 0, NEIGHBOURS),
         centroid_distances: [&own, &other].map(|rows| centroid_distance(&adversarial, rows) / between),

@@ -38,6 +38,9 @@ pub struct FeatureMap {
     pub counts: [usize; 3],
     /// Adversarial images that the model takes for the target.
     pub fooled: usize,
+    /// Natural images of the attacked class that it takes for the target anyway; earlier versions did not count them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub mistaken: Option<usize>,
     /// The mean silhouette of the natural images by their class, from −1 to 1 (Rousseeuw 1987).
     pub silhouette: f64,
     /// Adversarial images most of whose 10 nearest natural images are of their own class.

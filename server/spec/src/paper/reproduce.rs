@@ -95,7 +95,6 @@ pub fn reproduce<'a>(
         };
         let place = specs.iter().position(fits).unwrap_or_else(|| {
             specs.push(ExperimentSpec {
-                title: format!("Paper: {} on {}", one.teacher, one.dataset),
                 teacher: teacher.clone(),
                 students: Vec::new(),
                 methods: methods.clone(),
@@ -109,7 +108,23 @@ pub fn reproduce<'a>(
             add(&mut specs[place].probes, conditions.dataset(&probe));
         }
     }
+    for spec in &mut specs {
+        spec.title = title(spec);
+    }
     specs
+}
+
+/// What an experiment measures of the paper, in words.
+fn title(spec: &ExperimentSpec) -> String {
+    let titles = |all: Vec<&'static str>, many: &str| match all.as_slice() {
+        [one] => (*one).to_owned(),
+        all => format!("{} {many}", all.len()),
+    };
+    let methods = titles(spec.methods.iter().map(|method| method.title()).collect(), "methods");
+    let students = titles(spec.students.iter().map(|student| student.title()).collect(), "students");
+    let has_teacher = spec.methods.iter().any(|method| method.needs_teacher());
+    let from = if has_teacher { format!(" from {}", spec.teacher.architecture()) } else { String::new() };
+    format!("Paper: {methods} for {students}{from} on {}", spec.dataset.name)
 }
 
 /// The methods that are asked for of one student of a teacher, and where their features are probed.
@@ -161,6 +176,9 @@ mod tests {
         assert!(
             specs.iter().all(|spec| spec.students == students && spec.methods.len() == 4 && spec.validate().is_ok())
         );
+        assert_eq!(specs[0].title, "Paper: 4 methods for 3 students from ResNet-18 on cifar10");
+        let teacher = reproduce(of(PaperTable::Teachers).take(1), &at(Budget::Smoke));
+        assert_eq!(teacher[0].title, "Paper: PGD-AT for ResNet-18 on cifar10");
         let cell = reproduce(of(PaperTable::Cifar100).take(1), &at(Budget::Smoke));
         assert_eq!((cell.len(), &cell[0].methods[..]), (1, &[MethodName::Kd][..]));
         let transfer = reproduce(of(PaperTable::Transfer), &at(Budget::Smoke));

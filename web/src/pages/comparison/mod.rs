@@ -128,6 +128,11 @@ impl ComparisonPage {
         Standing::of(&self.runs)
     }
 
+    /// Its runs that are not over, analyses among them.
+    fn open_runs(&self) -> usize {
+        self.runs.iter().filter(|run| !run.state.is_over()).count()
+    }
+
     fn left(&self) -> Option<String> {
         self.seconds_left.filter(|_| self.standing().is_open()).map(format::estimate)
     }
@@ -201,6 +206,12 @@ impl ComparisonPage {
     /// The analyses of one kind, the newest first.
     fn analyses_of(&self, kind: fn(&AnalysisView) -> bool) -> Vec<&AnalysisView> {
         self.analyses.iter().filter(|analysis| kind(analysis)).collect()
+    }
+
+    /// All analyses in the order of the page.
+    pub(super) fn analyses_by_kind(&self) -> Vec<&AnalysisView> {
+        let kinds = [AnalysisView::is_features, AnalysisView::is_correlation, AnalysisView::is_gallery];
+        kinds.into_iter().flat_map(|kind| self.analyses_of(kind)).collect()
     }
 
     fn has_correlation(&self) -> bool {

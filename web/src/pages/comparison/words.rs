@@ -2,36 +2,26 @@
 
 use std::{collections::BTreeMap, fmt::Write};
 
-use retort_spec::TeacherChoice;
+use retort_spec::{DatasetChoice, ExperimentSpec, TeacherChoice};
 
 use super::ComparisonPage;
 use crate::{
     format,
-    tables::{ComparisonTable, experiments, export::TableFormat},
+    tables::{Best, ComparisonTable, experiments, export::TableFormat},
 };
 
 impl ComparisonPage {
-    /// What the numbers were made of, in one line.
+    /// What the numbers were made of, in one line; of several experiments one after the other.
     pub(in crate::pages) fn setting(&self) -> String {
-        let (train, test) = self.images;
-        let teacher = match &self.spec.teacher {
-            _ if !self.spec.methods.iter().any(|method| method.needs_teacher()) => "no teacher".into(),
-            TeacherChoice::Train(architecture) => format!("teacher {architecture}, trained here with PGD-AT"),
-            TeacherChoice::Run { id, architecture } => format!("teacher {architecture} of run {id}"),
-            TeacherChoice::Imported { id, architecture } => format!("teacher {architecture}, imported as model {id}"),
-        };
-        let normalised = self.spec.normaliser.map(|n| format!(", normalised by {n}")).unwrap_or_default();
-        let epochs = self.spec.epochs.map(|n| format!(" with {}", format::plural(n, "epoch", "epochs")));
-        format!(
-            "{}, {} train and {} test images{normalised} · {teacher} · {} · {} budget{} · {}",
-            self.spec.dataset.name,
-            format::count(train),
-            format::count(test),
-            format::plural(self.spec.seeds.len(), "seed", "seeds"),
-            self.spec.budget,
-            epochs.unwrap_or_default(),
-            self.spec.device
-        )
+        let own = setting(&self.spec, [Some(self.images.0), Some(self.images.1)]);
+        if self.with.is_empty() {
+            return own;
+        }
+        let beside = self.with.iter().map(|other| {
+            let DatasetChoice { train_images, test_images, .. } = &other.spec.dataset;
+            format!("experiment {}: {}", other.id, setting(&other.spec, [*train_images, *test_images]))
+        });
+        std::iter::once(format!("experiment {}: {own}", self.id)).chain(beside).collect::<Vec<_>>().join("; ")
     }
 
     /// Who is best, once a student has a number.
@@ -44,19 +34,31 @@ impl ComparisonPage {
             ids.sort_unstable();
             ids.dedup();
         }
+        let part = |best: &Best| {
+            let against = match (&best.against, &table.baseline) {
+                (Some(against), Some(baseline)) => {
+                    format!(" ({} against {baseline}, {})", against.difference(), against.p_value())
+                }
+                _ => String::new(),
+            };
+            format!("{} {} % by {}{against}", best.what(), format::percent(best.percent), best.who())
+        };
         let of_setting = |(setting, ids): (&usize, &Vec<i64>)| {
-            let best = table.best(*setting);
-            let parts = best.iter().flatten();
-            let parts: Vec<_> = parts
-                .map(|best| format!("{} {} % by {}", best.what(), format::percent(best.percent), best.who()))
-                .collect();
+            let parts: Vec<_> = table.best(*setting).iter().flatten().map(part).collect();
             let of = if table.has_settings { format!("{}: ", experiments(ids)) } else { String::new() };
             (!parts.is_empty()).then(|| format!("{of}{}", parts.join(", ")))
         };
         let found: Vec<String> = settings.iter().filter_map(of_setting).collect();
         let so_far = if self.standing().is_open() { " so far" } else { "" };
         let each = if found.len() > 1 { " in each setting" } else { "" };
-        (!found.is_empty()).then(|| format!("Best student{each}{so_far}: {}.", found.join("; ")))
+        let classes = self.classes.len();
+        let guesses = table.best(0)[0].as_ref().is_some_and(|best| !best.is_above_chance(classes));
+        let chance = if guesses && classes > 1 && !table.has_settings {
+            format!(" On natural images none is above chance, {} %.", format::percent(100.0 / classes as f64))
+        } else {
+            String::new()
+        };
+        (!found.is_empty()).then(|| format!("Best student{each}{so_far}: {}.{chance}", found.join("; ")))
     }
 
     /// What the masking checks say of all models together.
@@ -107,6 +109,27 @@ impl ComparisonPage {
         let words: Vec<&str> = unknown.iter().map(String::as_str).collect();
         (!words.is_empty()).then(|| format!("Not among the rows and columns shown: {}.", format::list(&words)))
     }
+}
+
+/// What an experiment's numbers were made of; its images where they are counted.
+fn setting(spec: &ExperimentSpec, images: [Option<usize>; 2]) -> String {
+    let teacher = match &spec.teacher {
+        _ if !spec.methods.iter().any(|method| method.needs_teacher()) => "no teacher".into(),
+        TeacherChoice::Train(architecture) => format!("teacher {architecture}, trained here with PGD-AT"),
+        TeacherChoice::Run { id, architecture } => format!("teacher {architecture} of run {id}"),
+        TeacherChoice::Imported { id, architecture } => format!("teacher {architecture}, imported as model {id}"),
+    };
+    let [train, test] = images.map(|images| images.map_or_else(|| "all".into(), format::count));
+    let normalised = spec.normaliser.map(|n| format!(", normalised by {n}")).unwrap_or_default();
+    let epochs = spec.epochs.map(|n| format!(" with {}", format::plural(n, "epoch", "epochs")));
+    format!(
+        "{}, {train} train and {test} test images{normalised} · {teacher} · {} · {} budget{} · {}",
+        spec.dataset.name,
+        format::plural(spec.seeds.len(), "seed", "seeds"),
+        spec.budget,
+        epochs.unwrap_or_default(),
+        spec.device
+    )
 }
 
 impl ComparisonTable {

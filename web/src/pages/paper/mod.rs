@@ -146,11 +146,16 @@ impl PaperPage {
     fn finding(&self) -> String {
         let cells = || self.sections.iter().flat_map(|s| &s.rows).flat_map(|r| r.cells.iter().flatten());
         let (all, ours) = (cells().count(), cells().filter(|cell| cell.is_measured()).count());
-        match ours {
+        let under_way = match cells().filter(|cell| cell.under_way.is_some()).count() {
+            0 => String::new(),
+            n => format!(" {n} under way."),
+        };
+        let measured = match ours {
             0 => format!("None of the paper's {all} results is measured here yet."),
             n if n == all => format!("All of the paper's {all} results are measured here."),
             n => format!("{n} of the paper's {all} results are measured here."),
-        }
+        };
+        measured + &under_way
     }
 
     /// What the budget means here.

@@ -113,6 +113,10 @@ pub struct Best {
     pub method: MethodName,
     /// Every row that has it as it is printed, with its student where there are several.
     pub rows: Vec<String>,
+    /// How the first of them compares to the baseline, where it is tested.
+    pub against: Option<Beside>,
+    /// Over how many test images.
+    pub images: usize,
 }
 
 impl ComparisonTable {
@@ -177,14 +181,18 @@ impl ComparisonTable {
         let rows = students.flat_map(|g| &g.rows).filter(|row| row.setting == setting);
         let cells = rows.filter_map(|row| Some((row, row.cells[column].as_ref()?)));
         let percent = cells.clone().map(|(_, cell)| cell.mean).max_by(f64::total_cmp)?;
-        let best: Vec<&Row> =
-            cells.filter(|(_, cell)| cell.value() == format::percent(percent)).map(|(row, _)| row).collect();
-        let name = |row: &&Row| if many { format!("{} ({})", row.title(), row.architecture) } else { row.title() };
+        let best: Vec<_> = cells.filter(|(_, cell)| cell.value() == format::percent(percent)).collect();
+        let (first, cell) = best.first()?;
+        let name = |(row, _): &(&Row, &Cell)| {
+            if many { format!("{} ({})", row.title(), row.architecture) } else { row.title() }
+        };
         Some(Best {
             attack: self.columns[column].clone(),
             percent,
-            method: best.first()?.method,
+            method: first.method,
             rows: best.iter().map(name).collect(),
+            against: cell.against,
+            images: cell.images,
         })
     }
 
@@ -273,6 +281,13 @@ impl Best {
             [first, rest @ ..] if rest.len() > 2 => format!("{first} and {} others", rest.len()),
             rows => format::list(rows),
         }
+    }
+
+    /// Whether it is more than guessing among so many classes gives, beyond what the choice of images explains (95 %).
+    pub fn is_above_chance(&self, classes: usize) -> bool {
+        let chance = 1.0 / classes.max(1) as f64;
+        let error = (chance * (1.0 - chance) / self.images.max(1) as f64).sqrt();
+        self.percent > 100.0 * (chance + 1.96 * error)
     }
 
     /// What was measured: `natural`, `PGD-20`.

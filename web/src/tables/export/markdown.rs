@@ -1,7 +1,7 @@
 //! A table of GitHub's Markdown.
 
 use super::{About, head};
-use crate::tables::{Cell, ComparisonTable};
+use crate::tables::{Cell, ComparisonTable, Spread};
 
 pub(super) fn write(table: &ComparisonTable, about: &About) -> String {
     let mut text = format!("**{}**\n\n{}\n\n", escape(&about.title), escape(&about.setting));
@@ -38,8 +38,11 @@ fn words(cell: &Cell) -> String {
     let value = if cell.is_best { format!("**{}**", cell.value()) } else { cell.value() };
     let against = cell.against.map(|a| format!(", {} ({})", a.difference(), a.p_value())).unwrap_or_default();
     let paper = cell.beside_paper().map(|paper| format!(", paper {paper}")).unwrap_or_default();
-    let text = format!("{value} {}{against}{paper}", cell.spread());
-    text
+    let spread = match cell.spread {
+        Spread::Interval(_) => format!("({})", cell.spread()),
+        Spread::Deviation { .. } => cell.spread(),
+    };
+    format!("{value} {spread}{against}{paper}")
 }
 
 fn line(cells: &[String]) -> String {

@@ -67,7 +67,7 @@ pub async fn launch(
         chosen.sort_by_key(|candidate| !candidate.is_teacher);
     }
     let Some(first) = chosen.first() else { return Err(fault(&"choose at least one model that is there")) };
-    if let Some(message) = app.fault_of_images(&spec, &analysis).await? {
+    if let Some(message) = app.fault_on_dataset(&spec, &analysis).await? {
         return Err(fault(&message));
     }
     let models = candidates::named(&chosen).into_iter();
@@ -96,7 +96,8 @@ impl AnalysisForm {
         };
         let adversarial = match self.adversarial.as_str() {
             "white-box" => AdversarialImages::WhiteBox,
-            _ => AdversarialImages::Shared,
+            "" | "shared" => AdversarialImages::Shared,
+            other => return Err(format!("“{other}” adversarial images are not known: choose shared or white-box")),
         };
         match self.analysis.as_str() {
             "features" => Ok(Analysis::Features {
@@ -108,7 +109,8 @@ impl AnalysisForm {
             "correlation" => Ok(Analysis::Correlation {
                 statistic: match self.statistic.as_str() {
                     "class-mean" => LogitStatistic::ClassMean,
-                    _ => LogitStatistic::Correlation,
+                    "" | "correlation" => LogitStatistic::Correlation,
+                    other => return Err(format!("there is no statistic “{other}”: choose correlation or class-mean")),
                 },
                 adversarial,
             }),
@@ -135,13 +137,18 @@ impl App {
         Ok(views)
     }
 
-    /// Why an analysis has too few test images, which would make it fail only when it is computed. Of a whole dataset only its
-    /// images can tell how many a class has.
-    async fn fault_of_images(&self, spec: &ExperimentSpec, analysis: &Analysis) -> Result<Option<String>> {
-        let (Analysis::Features { .. }, Some(images)) = (analysis, spec.dataset.test_images) else { return Ok(None) };
+    /// Why an analysis would fail only when it is computed: a class is not there, or has too few test images. Of a whole dataset
+    /// only its images can tell how many a class has.
+    async fn fault_on_dataset(&self, spec: &ExperimentSpec, analysis: &Analysis) -> Result<Option<String>> {
         let datasets = self.machine.datasets().await?;
-        let dataset = datasets.iter().find(|dataset| dataset.name == spec.dataset.name);
-        let has_enough = dataset.is_none_or(|dataset| super::form::is_enough_for_maps(images, dataset));
+        let Some(dataset) = datasets.iter().find(|dataset| dataset.name == spec.dataset.name) else { return Ok(None) };
+        let is_unknown = |class: &&str| !dataset.classes.iter().any(|known| known == class);
+        if let Some(class) = analysis.classes().into_iter().find(is_unknown) {
+            let known = dataset.classes.join(", ");
+            return Ok(Some(format!("“{class}” is no class of {}: choose from {known}", dataset.name)));
+        }
+        let (Analysis::Features { .. }, Some(images)) = (analysis, spec.dataset.test_images) else { return Ok(None) };
+        let has_enough = super::form::is_enough_for_maps(images, dataset);
         Ok((!has_enough).then(|| {
             let (least, images) = (FEATURE_IMAGES.start(), format::count(images));
             format!("maps of features need {least} test images of a class, and this comparison is of {images} in all")
@@ -233,6 +240,8 @@ mod tests {
             ("analysis=gallery&model=run%3A1&images=many", "“many” is not a number of images"),
             ("analysis=correlation&model=run%3A1", "can be of 2 to 8 models, not of 1"),
             ("analysis=horoscope&model=run%3A1", "no analysis “horoscope”"),
+            ("analysis=gallery&model=run%3A1&images=9&class=Lorry", "“Lorry” is no class of fashion-mnist-5k"),
+            ("analysis=correlation&model=run%3A1&statistic=mood", "no statistic “mood”"),
         ] {
             let answer = site.post("/experiments/1/analyses", form.into()).await;
             assert_eq!(answer.status, StatusCode::BAD_REQUEST, "{form}");
@@ -254,6 +263,7 @@ mod tests {
             points: vec![[0.0, 1.0], [2.0, 0.0], [1.0, 1.0]],
             counts: [1, 1, 1],
             fooled: 1,
+            mistaken: Some(0),
             silhouette: 0.25,
             among_own: 1,
             centroid_distances: [0.5, 0.75],
