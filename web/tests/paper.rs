@@ -88,7 +88,7 @@ fn a_cell_leads_to_the_experiment_that_has_its_row() {
 #[test]
 fn what_is_measured_or_under_way_is_launched_again_only_at_a_larger_budget() {
     let spec = spec(Budget::Quick);
-    let [measured, half] = [99, 5].map(|finished| sample::runs(&spec, 4, finished));
+    let [measured, half] = [99, 1].map(|finished| sample::runs(&spec, 4, finished));
     let buttons = |budget, runs: &[_]| {
         let html = html_at(budget, &[Compared { id: 4, spec: &spec, runs }], vec![]);
         let first = html.split(r#"id="table-1""#).nth(1).unwrap().split("</section>").next().unwrap();

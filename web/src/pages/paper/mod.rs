@@ -253,8 +253,9 @@ impl PaperParts<'_> {
     fn cell(&self, place: usize, result: &PaperResult, candidates: &[Candidate]) -> PaperCell {
         let rows = rows(result, candidates);
         let ours = ours(result, &rows, &self.conditions);
-        let under_way = under_way(&rows, &self.conditions);
         let is_enough = ours.as_ref().is_some_and(|ours| ours.is_enough);
+        // A teacher that is there is evaluated again beside its next students.
+        let under_way = if is_enough { None } else { under_way(&rows, &self.conditions) };
         let is_wanted = self.has(result) && !is_enough && under_way.is_none();
         PaperCell {
             paper: [result.natural, result.adversarial],
