@@ -1,12 +1,15 @@
 //! A person at a browser: launches a comparison, watches it, opens a run, cancels another.
 //!
-//! Without Debian's `chromium` and `chromium-driver` these tests are reported as ignored (that of LaTeX without a TeX), unless
-//! `RETORT_REQUIRE_BROWSER` is set: then they fail. `RETORT_SCREENSHOTS` names a folder for pictures of the pages.
+//! Without Debian's `chromium` and `chromium-driver` these tests are reported as ignored (that of LaTeX without a TeX, that of
+//! PDF without `pdftoppm`), unless `RETORT_REQUIRE_BROWSER` is set: then they fail. `RETORT_SCREENSHOTS` names a folder for
+//! pictures of the pages.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by it")]
 
 #[path = "browser/comparing.rs"]
 mod comparing;
+#[path = "browser/figures.rs"]
+mod figures;
 mod support;
 
 use std::{future::Future, process::ExitCode};
@@ -31,7 +34,13 @@ fn main() -> ExitCode {
         Ok(())
     });
     let latex = latex.with_ignored_flag(!browser::is_program("pdflatex"));
-    let trials = trials.into_iter().map(|t| t.with_ignored_flag(ignored)).chain([latex]).collect();
+    let pdf = Trial::test("a_figure_looks_the_same_as_pdf_and_as_png", || {
+        figures::render();
+        Ok(())
+    });
+    let is_required = std::env::var_os("RETORT_REQUIRE_BROWSER").is_some();
+    let pdf = pdf.with_ignored_flag(!is_required && !browser::is_program("pdftoppm"));
+    let trials = trials.into_iter().map(|t| t.with_ignored_flag(ignored)).chain([latex, pdf]).collect();
     let mut arguments = Arguments::from_args();
     // Each test has a browser and trains networks: two at a time would only wait for each other.
     arguments.test_threads = Some(1);
