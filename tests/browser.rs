@@ -122,6 +122,7 @@ async fn launch_and_watch(server: Server, browser: Browser) {
         ("/", "overview"),
         ("/runs", "runs"),
         ("/experiments", "comparisons"),
+        ("/models", "models"),
         ("/datasets", "datasets"),
         ("/paper", "paper"),
         ("/nowhere", "error"),
