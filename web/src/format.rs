@@ -1,5 +1,7 @@
 //! Numbers, durations and times in words.
 
+use std::borrow::Borrow;
+
 use retort_spec::Accuracy;
 
 /// A percentage with two decimals, without its sign: `82.70`.
@@ -61,9 +63,9 @@ pub fn plural(n: usize, one: &str, many: &str) -> String {
 }
 
 /// Words as a list: `KD`, `KD and ARD`, `KD, ARD and GACD`.
-pub fn list(words: &[&str]) -> String {
+pub fn list<S: Borrow<str>>(words: &[S]) -> String {
     match words.split_last() {
-        Some((last, rest)) if !rest.is_empty() => format!("{} and {last}", rest.join(", ")),
+        Some((last, rest)) if !rest.is_empty() => format!("{} and {}", rest.join(", "), last.borrow()),
         _ => words.concat(),
     }
 }
@@ -87,14 +89,21 @@ pub fn duration(seconds: f64) -> String {
 
 /// Seconds as an estimate, to about two figures: `less than a minute`, `about 4 min`, `about 2 h 10 min`.
 pub fn estimate(seconds: f64) -> String {
-    if seconds < 45.0 { "less than a minute".into() } else { format!("about {}", rough(seconds)) }
+    if is_under_a_minute(seconds) { "less than a minute".into() } else { format!("about {}", rough(seconds)) }
+}
+
+/// Whether an estimate would not even round to a minute; one that is not known would not.
+fn is_under_a_minute(seconds: f64) -> bool {
+    seconds.max(0.0) < 45.0
 }
 
 /// The same in fewer words: `< 1 min`, `4 min`, `2 h 10 min`.
 pub fn rough(seconds: f64) -> String {
-    let minutes = seconds.max(0.0) / 60.0;
+    if is_under_a_minute(seconds) {
+        return "< 1 min".into();
+    }
+    let minutes = seconds / 60.0;
     let step = match minutes {
-        m if m < 0.75 => return "< 1 min".into(),
         m if m < 20.0 => 1.0,
         m if m < 60.0 => 5.0,
         m if m < 600.0 => 10.0,
@@ -196,6 +205,8 @@ mod tests {
             said,
             ["less than a minute", "about 1 min", "about 4 min", "about 35 min", "about 2 h 10 min", "about 1 d 7 h"]
         );
+        assert_eq!([f64::NAN, -3.0].map(estimate), ["less than a minute"; 2]);
+        assert_eq!([f64::NAN, 44.0, 45.0].map(rough), ["< 1 min", "< 1 min", "1 min"]);
     }
 
     #[test]

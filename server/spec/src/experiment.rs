@@ -232,7 +232,7 @@ impl ExperimentSpec {
             if !used {
                 problems.push(Problem::new(&field, format!("{method} is not among the methods")));
             }
-            if values.is_empty() || self.sweeps[..i].iter().any(|s| s.method == *method && s.path == *path) {
+            if values.is_empty() || self.sweeps[..i].iter().any(|s| s.is_of_parameter_of(sweep)) {
                 problems.push(Problem::new(&field, "give each parameter once, with at least one value"));
             }
             for (i, value) in values.iter().enumerate() {

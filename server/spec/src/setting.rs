@@ -27,6 +27,13 @@ pub struct Sweep {
     pub values: Vec<String>,
 }
 
+impl Sweep {
+    /// Whether it is over the same parameter as another one.
+    pub fn is_of_parameter_of(&self, other: &Self) -> bool {
+        (self.method, &self.path) == (other.method, &other.path)
+    }
+}
+
 /// Parts of a spec whose parameters can be set; the others are what an experiment is made of.
 const PARTS: [&str; 4] = ["method", "schedule", "finetune", "augment"];
 

@@ -1,7 +1,7 @@
 //! `GET /experiments/{id}`, its tables to take along, and its button.
 
 use std::{
-    collections::{HashMap, hash_map::DefaultHasher},
+    collections::{HashMap, HashSet, hash_map::DefaultHasher},
     hash::{Hash, Hasher},
 };
 
@@ -109,12 +109,10 @@ pub(super) fn view(query: &str) -> Result<ComparisonView> {
     }
     // Of what can be chosen once, the last choice holds.
     let is_list = |name: &str| ["with", "student", "method", "column"].contains(&name);
-    let names: Vec<String> = fields.iter().map(|(name, _)| name.clone()).collect();
-    let mut place = 0;
-    fields.retain(|(name, _)| {
-        place += 1;
-        is_list(name) || !names[place..].contains(name)
-    });
+    let mut seen = HashSet::new();
+    fields.reverse();
+    fields.retain(|(name, _)| is_list(name) || seen.insert(name.clone()));
+    fields.reverse();
     let text = serde_html_form::to_string(&fields).map_err(|e| unreadable(&e))?;
     serde_html_form::from_str(&text).map_err(|e| unreadable(&e))
 }

@@ -292,6 +292,13 @@ fn check_dataset(spec: &ExperimentSpec, datasets: &[DatasetInfo], problems: &mut
     }
 }
 
+/// Why an analysis cannot be of a class: the dataset has none of this name.
+pub(super) fn fault_of_class(class: &str, dataset: &DatasetInfo) -> Option<String> {
+    let is_known = dataset.classes.iter().any(|known| known == class);
+    let known = || dataset.classes.join(", ");
+    (!is_known).then(|| format!("“{class}” is no class of {}: choose from {}", dataset.name, known()))
+}
+
 /// Whether a choice of so many test images, equally many of each class, is enough for maps of features.
 pub(super) fn is_enough_for_maps(test_images: usize, dataset: &DatasetInfo) -> bool {
     test_images / dataset.classes.len().max(1) >= *FEATURE_IMAGES.start()
@@ -308,11 +315,7 @@ fn fault_of_mapped_images(choice: &DatasetChoice, dataset: &DatasetInfo) -> Opti
 fn check_classes(spec: &ExperimentSpec, dataset: &DatasetInfo, problems: &mut Vec<Problem>) {
     for analysis in &spec.analyses {
         for (class, field) in analysis.classes().into_iter().zip(["attacked", "target"]) {
-            if !dataset.classes.iter().any(|known| known == class) {
-                let known = dataset.classes.join(", ");
-                let message = format!("“{class}” is no class of {}: choose from {known}", dataset.name);
-                problems.push(Problem::new(field, message));
-            }
+            problems.extend(fault_of_class(class, dataset).map(|fault| Problem::new(field, fault)));
         }
         let fault =
             matches!(analysis, Analysis::Features { .. }).then(|| fault_of_mapped_images(&spec.dataset, dataset));

@@ -97,7 +97,7 @@ pub async fn show(State(app): Shared, RawQuery(query): RawQuery) -> Result<Respo
 pub async fn launch(State(app): Shared, body: Bytes) -> Result<Response> {
     let form: LaunchForm = serde_html_form::from_bytes(&body).map_err(|e| unreadable(&e))?;
     let conditions = form.conditions(&app)?;
-    let mut specs: Vec<ExperimentSpec> = if let Some(id) = &form.figure {
+    let asked: Vec<ExperimentSpec> = if let Some(id) = &form.figure {
         let figure = PaperFigure::of_id(id).ok_or_else(|| unreadable(&format!("there is no figure “{id}”")))?;
         vec![figure.experiment(&conditions)]
     } else {
@@ -105,27 +105,26 @@ pub async fn launch(State(app): Shared, body: Bytes) -> Result<Response> {
         reproduce(results, &conditions)
     };
     let datasets = app.machine.datasets().await?;
-    for choice in specs.iter().flat_map(|spec| [&spec.dataset].into_iter().chain(&spec.probes)) {
+    for choice in asked.iter().flat_map(|spec| [&spec.dataset].into_iter().chain(&spec.probes)) {
         if !datasets.iter().any(|dataset| dataset.name == choice.name) {
             let name = &choice.name;
             return Err(PageError::bad_request(format!("{name} is not here: `retort data fetch {name}` brings it.")));
         }
     }
-    if specs.is_empty() {
+    if asked.is_empty() {
         return Err(PageError::bad_request("It names no result of the paper."));
     }
-    for spec in &specs {
+    for spec in &asked {
         spec.validate().map_err(|e| unreadable(&e))?;
     }
     let trainings = app.store.trainings_by(MethodName::PgdAt).await?;
-    let mut open = None;
-    for asked in std::mem::take(&mut specs) {
+    let (mut first, mut specs) = (None, Vec::new());
+    for asked in asked {
         let spec = with_known_teacher(asked.clone(), &trainings);
-        // What a second click asks for is under way already.
-        let twin = app.unfinished_like(&asked).await?;
-        let twin = if twin.is_none() { app.unfinished_like(&spec).await? } else { twin };
-        match twin {
-            Some(id) => open = open.or(Some(id)),
+        // What a second click asks for is under way already, with the teacher that was trained for it or known by then.
+        let twins = [app.unfinished_like(&asked).await?, app.unfinished_like(&spec).await?];
+        match twins.into_iter().flatten().next() {
+            Some(id) => first = first.or(Some(id)),
             None => specs.push(spec),
         }
     }
@@ -134,12 +133,11 @@ pub async fn launch(State(app): Shared, body: Bytes) -> Result<Response> {
     if seconds > A_DAY && !form.confirmed {
         return app.ask(&specs, seconds, &body, &conditions).await;
     }
-    let (mut first, launched) = (open, specs.len());
     for spec in &specs {
         let id = app.control.launch(spec, spec.expand()).await?;
         first.get_or_insert(id);
     }
-    let address = match (first, launched) {
+    let address = match (first, specs.len()) {
         (Some(id), 0 | 1) => format!("/experiments/{id}"),
         _ => "/experiments".into(),
     };
@@ -198,8 +196,8 @@ impl App {
     /// The experiment that was launched with this spec before and is not over.
     async fn unfinished_like(&self, spec: &ExperimentSpec) -> Result<Option<i64>> {
         let Some(id) = self.control.experiment_like(spec).await? else { return Ok(None) };
-        let runs = self.store.runs_of_experiment(id).await?;
-        Ok(runs.iter().any(|run| !run.state.is_over()).then_some(id))
+        let counts = self.store.experiment(id).await?.counts;
+        Ok((counts.over() < counts.total()).then_some(id))
     }
 
     /// Asks whether experiments that take very long are really meant.

@@ -116,11 +116,8 @@ impl PaperFigure {
     /// the analysis of the same models.
     pub fn is_asked_of(self, spec: &ExperimentSpec) -> bool {
         let is_swept = |own: &Sweep| {
-            let is_same = |sweep: &&Sweep| (sweep.method, &sweep.path) == (own.method, &own.path);
-            spec.sweeps
-                .iter()
-                .find(is_same)
-                .is_some_and(|sweep| own.values.iter().all(|value| sweep.values.contains(value)))
+            let sweep = spec.sweeps.iter().find(|sweep| sweep.is_of_parameter_of(own));
+            sweep.is_some_and(|sweep| own.values.iter().all(|value| sweep.values.contains(value)))
         };
         let is_planned = |analysis: &Analysis| {
             let planned = || spec.expand().into_iter().map(|run| run.spec);

@@ -85,14 +85,17 @@ impl ComparisonPage {
         let mut counts: Vec<usize> = self.compared().iter().filter_map(|own| own.spec.masking_images).collect();
         counts.sort_unstable();
         counts.dedup();
-        format::list(
-            &counts.into_iter().map(format::count).collect::<Vec<_>>().iter().map(String::as_str).collect::<Vec<_>>(),
-        )
+        format::list(&counts.into_iter().map(format::count).collect::<Vec<_>>())
     }
 
     /// What of the address there is nothing of, in a sentence.
     pub(in crate::pages) fn unknown(&self, table: &ComparisonTable) -> Option<String> {
         let view = &self.view;
+        let chosen = [&view.student, &view.method, &view.column];
+        if chosen.iter().all(|names| names.is_empty()) && view.sort.is_empty() && view.baseline.is_empty() {
+            // What there is takes a table of its own to find out.
+            return None;
+        }
         let [students, methods, columns] =
             self.choices().map(|(_, _, choices)| choices.into_iter().map(|choice| choice.value).collect::<Vec<_>>());
         let mut unknown: Vec<String> = Vec::new();
@@ -106,8 +109,7 @@ impl ComparisonPage {
         if !view.baseline.is_empty() && !table.rows().any(|row| row.key == view.baseline) {
             unknown.push(format!("the baseline “{}”", view.baseline));
         }
-        let words: Vec<&str> = unknown.iter().map(String::as_str).collect();
-        (!words.is_empty()).then(|| format!("Not among the rows and columns shown: {}.", format::list(&words)))
+        (!unknown.is_empty()).then(|| format!("Not among the rows and columns shown: {}.", format::list(&unknown)))
     }
 }
 

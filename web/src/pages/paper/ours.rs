@@ -16,7 +16,7 @@ pub struct Ours {
     pub cells: [Option<Cell>; 2],
     /// Ours less the paper's.
     pub differences: [Option<f64>; 2],
-    /// The experiment, or the first of those that share the row.
+    /// The experiment, or the latest of those that share the row.
     pub experiment: i64,
     /// At which budget, over how many seeds.
     pub made: String,

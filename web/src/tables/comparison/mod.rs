@@ -212,8 +212,7 @@ pub fn attack_detail(attack: &Attack) -> String {
 /// Experiments in words: `experiment 3`, `experiments 3 and 5`.
 pub(crate) fn experiments(ids: &[i64]) -> String {
     let words: Vec<String> = ids.iter().map(i64::to_string).collect();
-    let words = format::list(&words.iter().map(String::as_str).collect::<Vec<_>>());
-    format!("{} {words}", if ids.len() == 1 { "experiment" } else { "experiments" })
+    format!("{} {}", if ids.len() == 1 { "experiment" } else { "experiments" }, format::list(&words))
 }
 
 impl Group {
@@ -276,8 +275,7 @@ impl Row {
 impl Best {
     /// Who has it: `GACD+AFT`, or `GACD+AFT (ResNet-8)` where there are several students; of many that are equal, how many.
     pub fn who(&self) -> String {
-        let rows: Vec<&str> = self.rows.iter().map(String::as_str).collect();
-        match rows.as_slice() {
+        match self.rows.as_slice() {
             [first, rest @ ..] if rest.len() > 2 => format!("{first} and {} others", rest.len()),
             rows => format::list(rows),
         }

@@ -23,7 +23,7 @@ pub use self::files::FilesOfAnalyses;
 use super::{
     App, Shared, comparison,
     errors::{PageError, Result},
-    id,
+    form, id,
 };
 
 /// The form of an analysis as it is sent; each kind of analysis has its part of the fields.
@@ -142,13 +142,12 @@ impl App {
     async fn fault_on_dataset(&self, spec: &ExperimentSpec, analysis: &Analysis) -> Result<Option<String>> {
         let datasets = self.machine.datasets().await?;
         let Some(dataset) = datasets.iter().find(|dataset| dataset.name == spec.dataset.name) else { return Ok(None) };
-        let is_unknown = |class: &&str| !dataset.classes.iter().any(|known| known == class);
-        if let Some(class) = analysis.classes().into_iter().find(is_unknown) {
-            let known = dataset.classes.join(", ");
-            return Ok(Some(format!("“{class}” is no class of {}: choose from {known}", dataset.name)));
+        let fault = analysis.classes().into_iter().find_map(|class| form::fault_of_class(class, dataset));
+        if fault.is_some() {
+            return Ok(fault);
         }
         let (Analysis::Features { .. }, Some(images)) = (analysis, spec.dataset.test_images) else { return Ok(None) };
-        let has_enough = super::form::is_enough_for_maps(images, dataset);
+        let has_enough = form::is_enough_for_maps(images, dataset);
         Ok((!has_enough).then(|| {
             let (least, images) = (FEATURE_IMAGES.start(), format::count(images));
             format!("maps of features need {least} test images of a class, and this comparison is of {images} in all")

@@ -5,7 +5,7 @@ mod snapshot;
 mod tests;
 mod tidy;
 
-use std::path::PathBuf;
+use std::{io, path::PathBuf};
 
 use axum::{
     body::Bytes,
@@ -116,12 +116,16 @@ pub async fn file(State(app): Shared, Path((token, file)): Path<(String, String)
     }
 }
 
+/// How a removal went: what was not there any more is as good as removed.
+fn gone(removed: io::Result<()>) -> io::Result<()> {
+    removed.or_else(|e| if e.kind() == io::ErrorKind::NotFound { Ok(()) } else { Err(e) })
+}
+
 /// `POST /shares/{id}/revoke`
 pub async fn revoke(State(app): Shared, Path(share): Path<String>) -> Result<Redirect> {
     let share = app.store.revoke_share(id("share", &share)?).await?;
     // The link is closed already; what it opened is of no more use.
-    let removed = tokio::fs::remove_dir_all(app.share_folder(&share.token_hash)).await;
-    if let Err(error) = removed.or_else(|e| if e.kind() == std::io::ErrorKind::NotFound { Ok(()) } else { Err(e) }) {
+    if let Err(error) = gone(tokio::fs::remove_dir_all(app.share_folder(&share.token_hash)).await) {
         tracing::warn!("the files of share {} stay: {error}", share.id);
     }
     Ok(Redirect::to(&format!("/experiments/{}#shares", share.experiment)))

@@ -6,7 +6,7 @@ use anyhow::{Context, Result};
 use jiff::Timestamp;
 use retort_store::Store;
 
-use super::{FOLDER, snapshot::UNFINISHED};
+use super::{FOLDER, gone, snapshot::UNFINISHED};
 
 /// Removes the files of shares that have ended, and those of one that a crash kept from being made. Before the server answers:
 /// then none is in the making.
@@ -27,12 +27,7 @@ pub async fn tidy(store: &Store, data: &Path) -> Result<()> {
             Err(e) => return Err(e).with_context(|| format!("cannot read {}", folder.display())),
         }
         for path in useless {
-            match fs::remove_dir_all(&path) {
-                Err(e) if e.kind() != io::ErrorKind::NotFound => {
-                    return Err(e).with_context(|| format!("cannot remove {}", path.display()));
-                }
-                _ => {}
-            }
+            gone(fs::remove_dir_all(&path)).with_context(|| format!("cannot remove {}", path.display()))?;
         }
         Ok(())
     };
