@@ -32,9 +32,11 @@ def losses():
     attacked = (4 * tensor("attacked logits", [n, classes])).requires_grad_()
     w = F.softmax(teacher, 1).gather(1, y[:, None]).squeeze(1)
     forms = {
-        "kd": 900 * kl(teacher, natural, 30).mean(),
+        "kd": 900 * F.kl_div(F.log_softmax(natural / 30, 1), F.softmax(teacher / 30, 1)),
+        "kd_batch_mean": 900 * kl(teacher, natural, 30).mean(),
         "kd_repdistiller": 0.1 * F.cross_entropy(natural, y) + 0.9 * 16 * kl(teacher, natural, 4).mean(),
         "ard": 900 * F.kl_div(F.log_softmax(attacked / 30, 1), F.softmax(teacher / 30, 1)),
+        "ard_batch_mean": 900 * kl(teacher, attacked, 30).mean(),
         "ard_alpha": 0.5 * 900 * kl(teacher, attacked, 30).mean() / classes + 0.5 * F.cross_entropy(natural, y),
         "ard_weighted": 900 * (w * kl(teacher, attacked, 30)).mean() / classes,
         "trades": F.cross_entropy(natural, y) + 6 * kl(natural, attacked, 1).mean(),

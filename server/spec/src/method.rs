@@ -44,6 +44,9 @@ pub enum Method {
         alpha: f64,
         /// Weight of the true labels.
         gamma: f64,
+        /// How the KL is averaged. Specs from before there was a choice meant the mean over the batch.
+        #[serde(default = "batch_mean")]
+        reduction: Reduction,
     },
     /// Adversarially robust distillation: the teacher sees natural images, the student PGD images (methods.md §1.2).
     Ard {
@@ -66,6 +69,10 @@ pub enum Method {
 
 const fn one() -> f64 {
     1.0
+}
+
+const fn batch_mean() -> Reduction {
+    Reduction::BatchMean
 }
 
 impl Method {
@@ -124,7 +131,7 @@ impl Method {
         match self {
             Self::Natural {} | Self::PgdAt { .. } => {}
             Self::Trades { beta, .. } => expect((0.0..=1e6).contains(beta), "beta", weight),
-            Self::Kd { temperature, alpha, gamma } => {
+            Self::Kd { temperature, alpha, gamma, reduction: _ } => {
                 expect(temperature_holds(*temperature), "temperature", TEMPERATURE_RANGE);
                 expect((0.0..=1e6).contains(alpha), "alpha", weight);
                 expect((0.0..=1e6).contains(gamma), "gamma", weight);
@@ -261,7 +268,9 @@ impl MethodName {
                 let (eps, step_size) = (PixelDistance::new(0.031), PixelDistance::new(0.007));
                 Method::Trades { attack: InnerAttack { eps, step_size, ..attack }, beta: TRADES_BETA }
             }
-            Self::Kd | Self::KdAft => Method::Kd { temperature: 30.0, alpha: 1.0, gamma: 0.0 },
+            Self::Kd | Self::KdAft => {
+                Method::Kd { temperature: 30.0, alpha: 1.0, gamma: 0.0, reduction: Reduction::ElementMean }
+            }
             Self::Ard | Self::ArdAft => Method::Ard {
                 attack,
                 temperature: 30.0,

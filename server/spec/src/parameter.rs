@@ -59,10 +59,20 @@ const SCHEDULE: [Parameter; 6] = [
 const TRADES: [Parameter; 1] =
     [parameter("method.beta", "β", WEIGHT, "Weight of the KL between answers: more is more robust and less accurate.")];
 
-const KD: [Parameter; 3] = [
+const REDUCTIONS: &str = "element_mean or batch_mean";
+
+const KD: [Parameter; 4] = [
     parameter("method.temperature", "temperature T", TEMPERATURE, "ARD's value, so that the two compare."),
     parameter("method.alpha", "soft labels α", WEIGHT, "All of the loss is the teacher's soft labels."),
     parameter("method.gamma", "true labels γ", WEIGHT, "With true labels the student would leave its teacher behind."),
+    parameter(
+        "method.reduction",
+        "KL reduction",
+        REDUCTIONS,
+        "ARD's, so that the two compare. A mean over batch and classes weighs as many times less than batch_mean as there are \
+         classes, so that short budgets learn less: after 12 epochs on 5,000 images of CIFAR-10, natural / PGD-20, 32.5 / 1.3 % \
+         against 35.6 / 14.6 %.",
+    ),
 ];
 
 const ARD: [Parameter; 4] = [
@@ -71,8 +81,10 @@ const ARD: [Parameter; 4] = [
     parameter(
         "method.reduction",
         "KL reduction",
-        "element_mean or batch_mean",
-        "As the authors' code averages: over batch and classes. batch_mean is the mathematical divergence.",
+        REDUCTIONS,
+        "As the authors' code averages: over batch and classes. batch_mean is the mathematical divergence and weighs as many \
+         times more as there are classes, so that short budgets learn more: after 12 epochs on 5,000 images of CIFAR-10, \
+         natural / PGD-20, 35.7 / 22.4 % against 29.8 / 12.5 %.",
     ),
     parameter(
         "method.sample_weighting",

@@ -22,11 +22,12 @@ impl Preset {
 /// RepDistiller's KD (methods.md §1.1).
 const REPDISTILLER: Preset = Preset {
     name: "repdistiller",
-    summary: "RepDistiller's KD: true labels count too, T = 4, 240 epochs.",
+    summary: "RepDistiller's KD: true labels count too, T = 4, the KL's mean over the batch, 240 epochs.",
     settings: &[
         ("method.temperature", "4"),
         ("method.alpha", "0.9"),
         ("method.gamma", "0.1"),
+        ("method.reduction", "batch_mean"),
         ("schedule.epochs", "240"),
         ("schedule.batch_size", "64"),
         ("schedule.learning_rate", "0.05"),

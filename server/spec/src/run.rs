@@ -233,6 +233,16 @@ mod tests {
     }
 
     #[test]
+    fn a_spec_of_kd_without_a_reduction_keeps_the_batch_mean_that_it_was_written_for() {
+        // As version 0.1 wrote it before KD had the parameter.
+        let text = r#"{"kind":"train","dataset":{"name":"fashion-mnist-5k"},"architecture":"resnet8","teacher":{"run":1},"method":{"name":"kd","temperature":30.0,"alpha":1.0,"gamma":0.0},"schedule":{"epochs":5,"batch_size":64,"learning_rate":0.1,"milestones":[3,4],"momentum":0.9,"weight_decay":0.0002},"augment":true,"seed":1,"device":"cpu"}"#;
+        let RunSpec::Train(kd) = RunSpec::from_json(text).unwrap() else { panic!("it trains") };
+        assert_eq!(kd.parameter("method.reduction").unwrap(), "batch_mean");
+        let RunSpec::Train(new) = spec(MethodName::Kd) else { unreachable!() };
+        assert_eq!(new.parameter("method.reduction").unwrap(), "element_mean");
+    }
+
+    #[test]
     fn an_unknown_method_is_named_with_those_that_exist() {
         let text = spec(MethodName::Kd).to_json().replace("\"kd\"", "\"dk\"");
         let message = RunSpec::from_json(&text).unwrap_err().to_string();

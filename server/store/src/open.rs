@@ -129,14 +129,20 @@ mod tests {
         assert_eq!(std::fs::read(&path).unwrap(), before);
     }
 
+    /// A database as the program made it when this was its newest step.
+    async fn schema_until(path: &Path, version: i64) -> SqlitePool {
+        let options = SqliteConnectOptions::new().filename(path).create_if_missing(true).foreign_keys(true);
+        let pool = SqlitePoolOptions::new().max_connections(1).connect_with(options).await.unwrap();
+        let steps = SCHEMA.iter().filter(|step| step.version <= version).cloned().collect::<Vec<_>>();
+        Migrator::with_migrations(steps).run(&pool).await.unwrap();
+        pool
+    }
+
     #[tokio::test]
     async fn a_database_of_the_first_version_keeps_its_runs_and_their_figures() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("retort.db");
-        let options = SqliteConnectOptions::new().filename(&path).create_if_missing(true).foreign_keys(true);
-        let old = SqlitePoolOptions::new().max_connections(1).connect_with(options).await.unwrap();
-        let first = SCHEMA.iter().filter(|step| step.version == 1).cloned().collect::<Vec<_>>();
-        Migrator::with_migrations(first).run(&old).await.unwrap();
+        let old = schema_until(&path, 1).await;
         for statement in [
             "INSERT INTO experiments (title, spec, created_at) VALUES ('old', '{}', '2026-01-01T00:00:00.000Z')",
             "INSERT INTO runs (experiment, kind, method, architecture, is_teacher, dataset, seed, device, spec, state,
@@ -156,6 +162,87 @@ mod tests {
         assert!(sqlx::query(orphan).execute(&store.writer).await.is_err(), "foreign keys are off");
         let id = store.create_experiment(&ExperimentSpec::demo(), ExperimentSpec::demo().expand()).await.unwrap();
         assert_eq!((id, store.runs_of_experiment(id).await.unwrap()[0].id), (2, 2));
+    }
+
+    /// Experiments with KD, and its trainings in them, as they were kept before KD had a reduction: the experiment, the method, what
+    /// set the run apart, its spec.
+    const WITHOUT_REDUCTION: ([&str; 3], [(usize, &str, &str, &str); 4]) = (
+        [
+            r#"{"title":"Demo: KD, ARD and GACD+AFT from one robust teacher","dataset":{"name":"fashion-mnist-5k"},"teacher":{"train":"resnet8"},"students":["resnet8"],"methods":["kd","ard"],"seeds":[1],"attacks":[{"name":"pgd","eps":"8/255","step_size":"2/255","steps":20}],"budget":"smoke","epochs":4,"device":"cpu"}"#,
+            r#"{"title":"Demo: KD, ARD and GACD+AFT from one robust teacher","dataset":{"name":"fashion-mnist-5k"},"teacher":{"train":"resnet8"},"students":["resnet8"],"methods":["kd+aft","ard"],"seeds":[1],"attacks":[{"name":"pgd","eps":"8/255","step_size":"2/255","steps":20}],"sweeps":[{"method":"ard","path":"method.temperature","values":["4"]},{"method":"kd","path":"method.temperature","values":["4","30"]}],"budget":"smoke","epochs":4,"device":"cpu"}"#,
+            r#"{"title":"Demo: KD, ARD and GACD+AFT from one robust teacher","dataset":{"name":"fashion-mnist-5k"},"teacher":{"train":"resnet8"},"students":["resnet8"],"methods":["kd"],"seeds":[1],"attacks":[{"name":"pgd","eps":"8/255","step_size":"2/255","steps":20}],"sweeps":[{"method":"kd","path":"preset","values":["repdistiller"]}],"budget":"smoke","epochs":4,"device":"cpu"}"#,
+            r#""#,
+            r#"real	0m3.100s"#,
+            r#"user	0m0.496s"#,
+            r#"sys	0m0.228s"#,
+        ],
+        [
+            (
+                1,
+                "kd",
+                "",
+                r#"{"kind":"train","dataset":{"name":"fashion-mnist-5k"},"architecture":"resnet8","teacher":{"planned":0},"method":{"name":"kd","temperature":30.0,"alpha":1.0,"gamma":0.0},"schedule":{"epochs":4,"batch_size":64,"learning_rate":0.1,"milestones":[2,3],"momentum":0.9,"weight_decay":0.0002},"augment":true,"seed":1,"device":"cpu"}"#,
+            ),
+            (
+                2,
+                "kd+aft",
+                "temperature T 4",
+                r#"{"kind":"train","dataset":{"name":"fashion-mnist-5k"},"architecture":"resnet8","teacher":{"planned":0},"method":{"name":"kd","temperature":4.0,"alpha":1.0,"gamma":0.0},"schedule":{"epochs":4,"batch_size":64,"learning_rate":0.1,"milestones":[2,3],"momentum":0.9,"weight_decay":0.0002},"finetune":{"loss":"pgd-at","attack":{"eps":"8/255","step_size":"4/255","steps":3,"batch_norm":"eval"},"schedule":{"epochs":4,"batch_size":64,"learning_rate":0.01,"milestones":[2,4],"momentum":0.9,"weight_decay":0.0002}},"augment":true,"seed":1,"device":"cpu"}"#,
+            ),
+            (
+                2,
+                "kd+aft",
+                "temperature T 30",
+                r#"{"kind":"train","dataset":{"name":"fashion-mnist-5k"},"architecture":"resnet8","teacher":{"planned":0},"method":{"name":"kd","temperature":30.0,"alpha":1.0,"gamma":0.0},"schedule":{"epochs":4,"batch_size":64,"learning_rate":0.1,"milestones":[2,3],"momentum":0.9,"weight_decay":0.0002},"finetune":{"loss":"pgd-at","attack":{"eps":"8/255","step_size":"4/255","steps":3,"batch_norm":"eval"},"schedule":{"epochs":4,"batch_size":64,"learning_rate":0.01,"milestones":[2,4],"momentum":0.9,"weight_decay":0.0002}},"augment":true,"seed":1,"device":"cpu"}"#,
+            ),
+            (
+                3,
+                "kd",
+                "repdistiller",
+                r#"{"kind":"train","dataset":{"name":"fashion-mnist-5k"},"architecture":"resnet8","teacher":{"planned":0},"method":{"name":"kd","temperature":4.0,"alpha":0.9,"gamma":0.1},"schedule":{"epochs":4,"batch_size":64,"learning_rate":0.05,"milestones":[3,3,3],"momentum":0.9,"weight_decay":0.0005},"augment":true,"seed":1,"device":"cpu"}"#,
+            ),
+        ],
+    );
+
+    #[tokio::test]
+    async fn a_plan_of_an_experiment_from_before_kd_had_a_reduction_is_that_of_its_runs() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("retort.db");
+        let old = schema_until(&path, 5).await;
+        let (experiments, runs) = WITHOUT_REDUCTION;
+        for spec in experiments {
+            let insert =
+                "INSERT INTO experiments (title, spec, created_at) VALUES ('old', ?, '2026-01-01T00:00:00.000Z')";
+            sqlx::query(insert).bind(spec).execute(&old).await.unwrap();
+        }
+        for (experiment, method, variant, spec) in runs {
+            let insert = "INSERT INTO runs (experiment, kind, method, variant, architecture, is_teacher, dataset, seed, device, spec,
+                                            state, state_cause, state_since, created_at)
+                          VALUES (?, 'train', ?, ?, 'resnet8', 0, 'd', 1, 'cpu', ?, 'finished', 'done',
+                                  '2026-01-01T00:00:00.000Z', '2026-01-01T00:00:00.000Z')";
+            let insert = sqlx::query(insert).bind(experiment as i64).bind(method).bind(variant).bind(spec);
+            insert.execute(&old).await.unwrap();
+        }
+        old.close().await;
+        let store = Store::open(&path).await.unwrap();
+        let mut variants = Vec::new();
+        for id in 1..=3 {
+            let plan = store.experiment(id).await.unwrap().spec().unwrap().expand();
+            for run in store.runs_of_experiment(id).await.unwrap() {
+                let spec = run.spec().unwrap();
+                let planned = plan.iter().find(|planned| planned.spec == spec);
+                assert_eq!(planned.map(|planned| &planned.variant), Some(&run.variant), "{id}: {spec:?}");
+                variants.push(run.variant);
+            }
+        }
+        let expected = [
+            "KL reduction batch_mean",
+            "KL reduction batch_mean, temperature T 4",
+            "KL reduction batch_mean, temperature T 30",
+            // This preset is of the batch mean anyway.
+            "repdistiller",
+        ];
+        assert_eq!(variants, expected);
     }
 
     #[tokio::test]

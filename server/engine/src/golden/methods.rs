@@ -17,6 +17,8 @@ use crate::{
 /// Relative to the largest number. A divergence between softened answers is a small difference of larger numbers.
 const TOLERANCE: f32 = 1e-4;
 
+const BATCH_MEAN: (&str, &str) = ("method.reduction", "batch_mean");
+
 /// A method with parameters that differ from its defaults.
 pub(super) fn method(name: MethodName, settings: &[(&str, &str)]) -> Method {
     let dataset = retort_spec::DatasetChoice::all_of("golden");
@@ -37,8 +39,8 @@ fn losses_and_their_gradients_are_pytorchs() {
     let natural = Var::from_tensor(&logits("natural logits")).unwrap();
     let attacked = Var::from_tensor(&logits("attacked logits")).unwrap();
     let answer = |logits| Answer { logits, features: &teacher };
-    let kd = |temperature, alpha, gamma| {
-        let kd = Kd::new(network(Architecture::ResNet8), temperature, alpha, gamma);
+    let kd = |settings: &[(&str, &str)]| {
+        let kd = Kd::new(network(Architecture::ResNet8), &method(MethodName::Kd, settings)).unwrap();
         kd.loss_of(&teacher, &[answer(&natural)], &y).unwrap()
     };
     let ard = |settings: &[(&str, &str)]| {
@@ -48,9 +50,14 @@ fn losses_and_their_gradients_are_pytorchs() {
     let Method::Trades { attack, beta } = method(MethodName::Trades, &[]) else { panic!("it is TRADES") };
     let trades = Trades::new(&attack, beta).loss_of(&[answer(&natural), answer(&attacked)], &y).unwrap();
     for (name, loss) in [
-        ("kd", kd(30.0, 1.0, 0.0)),
-        ("kd_repdistiller", kd(4.0, 0.9, 0.1)),
+        ("kd", kd(&[])),
+        ("kd_batch_mean", kd(&[BATCH_MEAN])),
+        (
+            "kd_repdistiller",
+            kd(&[("method.temperature", "4"), ("method.alpha", "0.9"), ("method.gamma", "0.1"), BATCH_MEAN]),
+        ),
         ("ard", ard(&[])),
+        ("ard_batch_mean", ard(&[BATCH_MEAN])),
         ("ard_alpha", ard(&[("method.alpha", "0.5")])),
         ("ard_weighted", ard(&[("method.sample_weighting", "teacher")])),
         ("trades", trades),

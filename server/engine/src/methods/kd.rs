@@ -1,7 +1,7 @@
 //! Knowledge distillation (Hinton et al. 2015; methods.md §1.1).
 
 use candle_core::{Result, Tensor};
-use retort_spec::Reduction;
+use retort_spec::{Method, Reduction};
 
 use super::{Answer, Batch, Objective};
 use crate::{
@@ -9,17 +9,21 @@ use crate::{
     nn::Network,
 };
 
-/// γ·CE(s(x), y) + α·T²·KL(t(x) ‖ s(x)) on natural images, batch mean.
+/// γ·CE(s(x), y) + α·T²·KL(t(x) ‖ s(x)) on natural images.
 pub(crate) struct Kd {
     teacher: Network,
     temperature: f64,
     alpha: f64,
     gamma: f64,
+    reduction: Reduction,
 }
 
 impl Kd {
-    pub(crate) const fn new(teacher: Network, temperature: f64, alpha: f64, gamma: f64) -> Self {
-        Self { teacher, temperature, alpha, gamma }
+    pub(crate) fn new(teacher: Network, method: &Method) -> Result<Self> {
+        let &Method::Kd { temperature, alpha, gamma, reduction } = method else {
+            candle_core::bail!("these are not KD's parameters");
+        };
+        Ok(Self { teacher, temperature, alpha, gamma, reduction })
     }
 }
 
@@ -38,7 +42,7 @@ impl Kd {
     /// The loss, given the teacher's logits.
     pub(crate) fn loss_of(&self, teacher: &Tensor, answers: &[Answer], labels: &[u8]) -> Result<Tensor> {
         let student = answers[0].logits;
-        let soft = kl_divergence(teacher, student, self.temperature, Reduction::BatchMean)?;
+        let soft = kl_divergence(teacher, student, self.temperature, self.reduction)?;
         let loss = (soft * (self.alpha * self.temperature * self.temperature))?;
         if self.gamma == 0.0 {
             return Ok(loss);

@@ -121,9 +121,7 @@ pub fn objective(method: &Method, setting: Setting) -> Result<Box<dyn Objective>
         Method::Natural {} => Box::new(natural::Natural),
         Method::PgdAt { attack } => Box::new(Adversarial::new(attack)),
         Method::Trades { attack, beta } => Box::new(Trades::new(attack, *beta)),
-        Method::Kd { temperature, alpha, gamma } => {
-            Box::new(kd::Kd::new(teacher(setting.teacher)?, *temperature, *alpha, *gamma))
-        }
+        Method::Kd { .. } => Box::new(kd::Kd::new(teacher(setting.teacher)?, method)?),
         Method::Ard { .. } => Box::new(ard::Ard::new(teacher(setting.teacher)?, method)?),
         Method::Gacd(gacd) => Box::new(gacd::Guided::new(gacd, setting)?),
     })

@@ -1,6 +1,7 @@
 //! `GET /experiments/{id}`
 
 mod choices;
+mod reduction;
 mod words;
 
 use std::collections::HashMap;
@@ -249,8 +250,8 @@ impl ComparisonPage {
     pub fn export(&self, format: TableFormat) -> String {
         let table = self.table();
         let legend = table.legend(Some(format));
-        let about =
-            About { title: self.title(), setting: self.setting(), legend, unfolds_seeds: self.view.unfolds_seeds() };
+        let setting = std::iter::once(self.setting()).chain(self.reductions(&table)).collect::<Vec<_>>().join(". ");
+        let about = About { title: self.title(), setting, legend, unfolds_seeds: self.view.unfolds_seeds() };
         format.write(&table, &about)
     }
 
