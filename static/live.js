@@ -7,6 +7,7 @@
 
 const INTERVAL = 1000; // at most one update of the page in so many milliseconds
 const TYPING = 400; // the summary waits for so long a pause
+const LIVE = new URL("../live", document.currentScript.src); // the server may stand under a path of a proxy
 
 // Times stand in UTC in the page; here they are shown in the reader's own time zone.
 const minute = { day: "numeric", month: "short", hour: "2-digit", minute: "2-digit" };
@@ -94,7 +95,7 @@ function follow() {
   const pull = throttled(() => refresh(location.href, "[data-live]"));
   let source = null;
   const open = () => {
-    source = new EventSource("/live");
+    source = new EventSource(LIVE);
     let lost = false;
     source.addEventListener("changed", pull);
     source.addEventListener("open", () => {

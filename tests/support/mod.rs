@@ -19,7 +19,7 @@ use retort_spec::{Event, Record};
 /// The program under test, without the settings of whoever runs the tests.
 pub fn retort() -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_retort"));
-    command.env_remove("RETORT_DATA").env_remove("RETORT_LISTEN");
+    command.env_remove("RETORT_DATA").env_remove("RETORT_LISTEN").env_remove("RETORT_PUBLIC_URL");
     command
 }
 
@@ -72,8 +72,14 @@ impl Server {
     /// Starts a server on a data folder and waits until it answers.
     #[track_caller]
     pub fn start(data: &Path) -> Self {
+        Self::start_with(data, &[])
+    }
+
+    /// The same with further arguments.
+    #[track_caller]
+    pub fn start_with(data: &Path, arguments: &[&str]) -> Self {
         let mut command = retort();
-        command.args(["serve", "--listen", "127.0.0.1:0", "--data"]).arg(data);
+        command.args(["serve", "--listen", "127.0.0.1:0", "--data"]).arg(data).args(arguments);
         let child = command.stdin(Stdio::null()).stdout(Stdio::piped()).spawn().unwrap();
         let mut server = Self { child, link: String::new(), data: data.to_owned() };
         let mut line = String::new();

@@ -4,6 +4,8 @@ use std::path::PathBuf;
 
 use clap::Args;
 
+use crate::public_url::PublicUrl;
+
 /// Where the server keeps its data and listens.
 #[derive(Args, Clone, Debug)]
 pub struct ServeArgs {
@@ -17,4 +19,11 @@ pub struct ServeArgs {
     /// and cancel runs.
     #[arg(long, env = "RETORT_LISTEN", value_name = "ADDR:PORT", default_value = "127.0.0.1:7878")]
     pub listen: String,
+
+    /// Address that browsers open where a proxy stands in front, such as https://lab.example/retort
+    ///
+    /// Links and shares lead there, and forms are taken from there. The proxy may keep the name of the host or rewrite it, and
+    /// keep the path or take it off.
+    #[arg(long, env = "RETORT_PUBLIC_URL", value_name = "URL")]
+    pub public_url: Option<PublicUrl>,
 }

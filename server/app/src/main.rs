@@ -9,6 +9,7 @@ mod estimate;
 mod http;
 mod live;
 mod machine;
+mod public_url;
 mod reader;
 mod scheduler;
 

@@ -16,6 +16,8 @@ pub struct SharedPage {
     pub title: String,
     /// The link.
     pub link: String,
+    /// Whether the server was told the address that others open.
+    pub is_public: bool,
     /// When it ends by itself.
     pub until: Option<Moment>,
 }

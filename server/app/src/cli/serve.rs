@@ -25,6 +25,7 @@ use crate::{
     http::{self, App, FilesOfAnalyses, Hosts},
     live::Live,
     machine::Machine,
+    public_url::PublicUrl,
     reader::Reader,
     scheduler::{Control, LocalExecutor, Scheduler},
 };
@@ -67,6 +68,7 @@ pub(super) fn block_on(task: impl Future<Output = Result<()>>) -> Result<()> {
 pub(super) struct Server {
     pub(super) control: Control,
     address: SocketAddr,
+    public: Option<PublicUrl>,
     store: Store,
     stop: watch::Sender<bool>,
     pages: JoinHandle<io::Result<()>>,
@@ -105,7 +107,8 @@ impl Server {
             uploads: data.uploads(),
             analyses: FilesOfAnalyses::default(),
             reader: Reader::new().context("finding the program to read weights with")?,
-            hosts: Hosts::of(address),
+            hosts: Hosts::of(address, args.public_url.as_ref()),
+            public: args.public_url.clone(),
             stopping: stopping.clone(),
         });
         let mut until = stopping.clone();
@@ -116,6 +119,7 @@ impl Server {
         Ok(Self {
             control,
             address,
+            public: args.public_url.clone(),
             store,
             stop,
             pages: tokio::spawn(pages.into_future()),
@@ -125,8 +129,13 @@ impl Server {
         })
     }
 
-    /// Where a browser finds it.
+    /// Where a browser finds it: through its proxy, if it was told of one.
     pub(super) fn link(&self) -> String {
+        self.public.as_ref().map_or_else(|| self.own_link(), PublicUrl::to_string)
+    }
+
+    /// Where a browser on this machine finds it.
+    fn own_link(&self) -> String {
         let mut address = self.address;
         if address.ip().is_unspecified() {
             // A browser on this machine cannot open “any address”.
@@ -141,7 +150,10 @@ impl Server {
 
     /// Says where it is and how to stop it.
     pub(super) fn announce(&self) {
-        say!("Retort is at {} with its data in {}.", self.link(), self.data.root().display());
+        say!("Retort is at {} with its data in {}.", self.own_link(), self.data.root().display());
+        if let Some(public) = &self.public {
+            say!("Through its proxy it is at {public}.");
+        }
         say!("Ctrl-C stops the server; runs that compute go on.");
         if !self.address.ip().is_loopback() {
             say!(

@@ -36,6 +36,12 @@ impl PageError {
         self
     }
 
+    /// The same with another sentence.
+    pub fn with_advice(mut self, advice: impl AsRef<str>) -> Self {
+        self.message = format!("{} {}", self.message, advice.as_ref());
+        self
+    }
+
     /// There is nothing at this address.
     pub fn no_page() -> Self {
         Self::new(

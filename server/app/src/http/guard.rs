@@ -10,6 +10,7 @@ use axum::{
 };
 
 use super::{App, errors::PageError};
+use crate::public_url::PublicUrl;
 
 /// The host names that the server answers to. A page of another site can make a browser resolve its own name to this
 /// machine (DNS rebinding) and read what the server says, but the browser still names that site in `Host`.
@@ -17,13 +18,13 @@ use super::{App, errors::PageError};
 pub enum Hosts {
     /// Any: the server listens to a network, where it has names that it does not know.
     Any,
-    /// The names of this machine for itself, and the address that the server listens on.
+    /// The names of this machine for itself, the address that the server listens on, and the name of its proxy.
     Local(Vec<String>),
 }
 
 impl Hosts {
-    /// The names for a server that listens on this address.
-    pub fn of(listen: SocketAddr) -> Self {
+    /// The names for a server that listens on this address, and behind a proxy is known as `public`.
+    pub fn of(listen: SocketAddr, public: Option<&PublicUrl>) -> Self {
         if !listen.ip().is_loopback() {
             return Self::Any;
         }
@@ -32,9 +33,8 @@ impl Hosts {
             SocketAddr::V4(address) => address.ip().to_string(),
             SocketAddr::V6(address) => format!("[{}]", address.ip()),
         };
-        if !names.contains(&own) {
-            names.push(own);
-        }
+        names.push(own);
+        names.extend(public.map(|public| public.host().to_owned()));
         Self::Local(names)
     }
 
@@ -69,7 +69,7 @@ const HEADERS: [(HeaderName, HeaderValue); 4] = [
 
 /// Refuses what comes under a foreign name or from another site, and adds the headers.
 pub async fn watch(State(app): State<Arc<App>>, request: Request, next: Next) -> Response {
-    let mut response = match check(&app.hosts, request.method(), request.headers()) {
+    let mut response = match check(&app.hosts, app.public.as_ref(), request.method(), request.headers()) {
         Ok(()) => next.run(request).await,
         Err(error) => error.draw(&app).await,
     };
@@ -80,28 +80,55 @@ pub async fn watch(State(app): State<Arc<App>>, request: Request, next: Next) ->
     response
 }
 
-fn check(hosts: &Hosts, method: &Method, headers: &HeaderMap) -> Result<(), PageError> {
+fn check(hosts: &Hosts, public: Option<&PublicUrl>, method: &Method, headers: &HeaderMap) -> Result<(), PageError> {
     let text = |name: HeaderName| headers.get(name).and_then(|value| value.to_str().ok());
     let host = text(header::HOST).ok_or_else(|| PageError::bad_request("It does not name a host."))?;
     if !hosts.admit(host) {
-        return Err(PageError::refused(format!(
-            "This server answers to localhost and to the address that it listens on, not to “{host}”. To reach it from \
-             another machine, start it with --listen and an address of the network."
-        )));
+        return Err(unknown_host(host, public));
     }
     if matches!(*method, Method::GET | Method::HEAD) {
         return Ok(());
     }
-    let same_site = match (text(HeaderName::from_static("sec-fetch-site")), text(header::ORIGIN)) {
-        (Some(site), _) => matches!(site, "same-origin" | "none"),
-        (None, Some(origin)) => origin.split_once("://").is_some_and(|(_, name)| name.eq_ignore_ascii_case(host)),
-        // Every browser of these years sends one of them with a form; a program such as curl sends neither.
-        (None, None) => true,
+    let own = |origin: &str| {
+        let is_of_host = origin.split_once("://").is_some_and(|(_, name)| name.eq_ignore_ascii_case(host));
+        is_of_host || public.is_some_and(|public| public.origin() == origin)
     };
-    if same_site {
-        return Ok(());
+    let site = text(HeaderName::from_static("sec-fetch-site"));
+    match (site, text(header::ORIGIN)) {
+        (Some("same-origin" | "none"), _) => Ok(()),
+        // A proxy changes nothing of what the browser says of its own pages.
+        (Some(_), _) | (None, Some("null")) => Err(PageError::refused(
+            "It came from a page of another site. Nothing was changed. Use the form of this server.",
+        )),
+        (None, Some(origin)) if !own(origin) => Err(unknown_origin(origin, host, public)),
+        // Every browser of these years sends one of them with a form; a program such as curl sends neither.
+        (None, _) => Ok(()),
     }
-    Err(PageError::refused("It came from a page of another site. Nothing was changed. Use the form of this server."))
+}
+
+/// A name that the server does not have: perhaps its proxy's.
+fn unknown_host(host: &str, public: Option<&PublicUrl>) -> PageError {
+    PageError::refused(match public {
+        Some(public) => format!(
+            "This server answers to {public} and to this machine's own names, not to “{host}”. If browsers open it under that \
+             name, say so with --public-url."
+        ),
+        None => format!(
+            "This server answers to localhost and to the address that it listens on, not to “{host}”. If a proxy stands in \
+             front of it, start it with --public-url and the address that browsers open, such as --public-url https://{host}. \
+             To reach it from another machine without a proxy, start it with --listen and an address of the network."
+        ),
+    })
+}
+
+/// A form of another site, or our own by a proxy that we were not told of.
+fn unknown_origin(origin: &str, host: &str, public: Option<&PublicUrl>) -> PageError {
+    let known = public.map_or_else(|| format!("http://{host}"), |public| public.origin().to_owned());
+    PageError::refused(format!(
+        "It came from a page at {origin}, and this server knows itself as {known}. Nothing was changed. If that page is of this \
+         server, seen through a proxy, start the server with --public-url and the address that browsers open, such as \
+         --public-url {origin}. If it is not, use the form of this server."
+    ))
 }
 
 #[cfg(test)]
@@ -109,12 +136,16 @@ mod tests {
     use super::*;
 
     fn local() -> Hosts {
-        Hosts::of("127.0.0.1:7878".parse().unwrap())
+        Hosts::of("127.0.0.1:7878".parse().unwrap(), None)
+    }
+
+    fn checked(public: Option<&PublicUrl>, method: &Method, headers: &[(&'static str, &str)]) -> Result<(), PageError> {
+        let headers = headers.iter().map(|(name, value)| (HeaderName::from_static(name), value.parse().unwrap()));
+        check(&Hosts::of("127.0.0.1:7878".parse().unwrap(), public), public, method, &headers.collect())
     }
 
     fn passes(method: &Method, headers: &[(&'static str, &str)]) -> bool {
-        let headers = headers.iter().map(|(name, value)| (HeaderName::from_static(name), value.parse().unwrap()));
-        check(&local(), method, &headers.collect()).is_ok()
+        checked(None, method, headers).is_ok()
     }
 
     #[test]
@@ -126,8 +157,8 @@ mod tests {
         {
             assert!(!local().admit(host), "{host}");
         }
-        assert!(Hosts::of("127.0.0.3:1".parse().unwrap()).admit("127.0.0.3:1"));
-        assert!(Hosts::of("0.0.0.0:7878".parse().unwrap()).admit("lab-server:7878"));
+        assert!(Hosts::of("127.0.0.3:1".parse().unwrap(), None).admit("127.0.0.3:1"));
+        assert!(Hosts::of("0.0.0.0:7878".parse().unwrap(), None).admit("lab-server:7878"));
     }
 
     #[test]
@@ -146,6 +177,39 @@ mod tests {
             assert!(!passes(&Method::POST, &[host, hostile]), "{hostile:?}");
             assert!(passes(&Method::GET, &[host, hostile]), "{hostile:?}");
         }
+    }
+
+    #[test]
+    fn behind_its_proxy_a_server_takes_the_forms_of_its_public_address_alone() {
+        let public: PublicUrl = "https://lab.example/retort".parse().unwrap();
+        let sent = |host, field| checked(Some(&public), &Method::POST, &[("host", host), field]).is_ok();
+        // The proxy may keep the name or put its own in.
+        for host in ["lab.example", "127.0.0.1:7878"] {
+            assert!(sent(host, ("origin", "https://lab.example")), "{host}");
+            assert!(sent(host, ("sec-fetch-site", "same-origin")), "{host}");
+            for hostile in
+                ["https://evil.example", "https://lab.example.evil.example", "https://lab.example:444", "null"]
+            {
+                assert!(!sent(host, ("origin", hostile)), "{host} {hostile}");
+            }
+            assert!(!sent(host, ("sec-fetch-site", "cross-site")), "{host}");
+        }
+        assert!(!sent("evil.example", ("origin", "https://evil.example")));
+    }
+
+    #[test]
+    fn a_proxy_that_the_server_was_not_told_of_is_told_what_to_set() {
+        let message = |public: Option<&PublicUrl>, method, fields: &[(&'static str, &str)]| {
+            format!("{:?}", checked(public, method, fields).unwrap_err())
+        };
+        let host = message(None, &Method::GET, &[("host", "lab.example")]);
+        assert!(host.contains("--public-url https://lab.example"), "{host}");
+        let form = [("host", "127.0.0.1:7878"), ("origin", "https://lab.example")];
+        let origin = message(None, &Method::POST, &form);
+        assert!(origin.contains("--public-url https://lab.example"), "{origin}");
+        let other: PublicUrl = "https://lab.example:8443".parse().unwrap();
+        let origin = message(Some(&other), &Method::POST, &form);
+        assert!(origin.contains("knows itself as https://lab.example:8443"), "{origin}");
     }
 
     #[test]

@@ -14,8 +14,13 @@ use super::Shared;
 /// The shortest time between two messages to one page.
 const PACE: Duration = Duration::from_millis(500);
 
+type HeaderPair = [(&'static str, &'static str); 1];
+
+/// A proxy such as nginx hands each message on at once.
+const UNBUFFERED: HeaderPair = [("x-accel-buffering", "no")];
+
 /// Names the runs and experiments that changed, in messages called `changed`, until the server stops.
-pub async fn stream(State(app): Shared) -> Sse<impl Stream<Item = Result<Event, Infallible>>> {
+pub async fn stream(State(app): Shared) -> (HeaderPair, Sse<impl Stream<Item = Result<Event, Infallible>>>) {
     let start = (app.live.listen(), app.stopping.clone(), Instant::now());
     let stream = futures_util::stream::unfold(start, async |(mut listener, mut stopping, next)| {
         tokio::select! {
@@ -30,5 +35,5 @@ pub async fn stream(State(app): Shared) -> Sse<impl Stream<Item = Result<Event, 
         let event = Event::default().event("changed").data(data);
         Some((Ok(event), (listener, stopping, Instant::now() + PACE)))
     });
-    Sse::new(stream).keep_alive(KeepAlive::new().interval(Duration::from_secs(20)))
+    (UNBUFFERED, Sse::new(stream).keep_alive(KeepAlive::new().interval(Duration::from_secs(20))))
 }

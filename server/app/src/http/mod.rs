@@ -2,6 +2,7 @@
 
 mod analyses;
 mod assets;
+mod base;
 mod comparison;
 mod datasets;
 mod demo;
@@ -37,7 +38,7 @@ use retort_store::Store;
 use retort_web::{Frame, Template};
 use tokio::sync::watch;
 
-use crate::{live::Live, machine::Machine, reader::Reader, scheduler::Control};
+use crate::{live::Live, machine::Machine, public_url::PublicUrl, reader::Reader, scheduler::Control};
 use errors::{PageError, Result};
 
 pub use analyses::FilesOfAnalyses;
@@ -66,11 +67,17 @@ pub struct App {
     pub reader: Reader,
     /// The names under which the server may be addressed.
     pub hosts: Hosts,
+    /// What a proxy in front of the server makes of its address, where there is one.
+    pub public: Option<PublicUrl>,
     /// Becomes true when the server stops.
     pub stopping: watch::Receiver<bool>,
 }
 
 type Shared = State<Arc<App>>;
+
+/// What the paths of pages begin with.
+pub const FIRST_PARTS: [&str; 11] =
+    ["demo", "experiments", "runs", "shares", "s", "paper", "models", "datasets", "live", "static", "health"];
 
 /// All pages, guarded.
 pub fn router(app: Arc<App>) -> Router {
@@ -105,13 +112,15 @@ pub fn router(app: Arc<App>) -> Router {
         .route("/live", get(live::stream))
         .route("/static/{file}", get(assets::serve))
         .route("/health", get(health::check))
-        .fallback(async || PageError::no_page())
+        .fallback(async |State(app): Shared| PageError::no_page().with_advice(app.advice_on_paths()))
         .method_not_allowed_fallback(async || PageError::not_so());
-    // The guard is the outermost: no request passes it unseen, and no answer leaves without its headers.
-    router
+    // No request passes the guard unseen, and no answer leaves without its headers.
+    let router = router
         .layer(middleware::from_fn_with_state(app.clone(), errors::draw))
         .layer(middleware::from_fn_with_state(app.clone(), guard::watch))
-        .with_state(app)
+        .with_state(app.clone());
+    // A request finds its page only after it has lost the path that a proxy shows the server under.
+    Router::new().fallback_service(router).layer(middleware::from_fn_with_state(app, base::lead))
 }
 
 impl App {
@@ -119,6 +128,16 @@ impl App {
         let counts = self.store.state_counts().await?;
         let running = counts.of(RunState::Starting) + counts.of(RunState::Running);
         Ok(Frame { running, waiting: counts.of(RunState::Queued) + counts.of(RunState::Lost) })
+    }
+
+    /// Why an address may lead nowhere that a proxy made.
+    fn advice_on_paths(&self) -> String {
+        match &self.public {
+            Some(public) => format!("Behind its proxy this server is at {public}: --public-url says so."),
+            None => "If a proxy shows this server under a path, the server must know it: --public-url \
+                     https://lab.example/retort."
+                .into(),
+        }
     }
 }
 

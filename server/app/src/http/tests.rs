@@ -15,7 +15,7 @@ use tokio::sync::watch;
 use tower::ServiceExt;
 
 use super::{App, Hosts, launch_demo, router};
-use crate::{live::Live, machine::Machine, reader::Reader, scheduler::Control};
+use crate::{live::Live, machine::Machine, public_url::PublicUrl, reader::Reader, scheduler::Control};
 
 pub(super) struct Site {
     pub(super) dir: tempfile::TempDir,
@@ -40,6 +40,12 @@ impl Answer {
 
 impl Site {
     pub(super) async fn new() -> Self {
+        Self::behind(None).await
+    }
+
+    /// A server that a proxy shows under another address.
+    pub(super) async fn behind(public: Option<&str>) -> Self {
+        let public: Option<PublicUrl> = public.map(|url| url.parse().unwrap());
         let dir = tempfile::tempdir().unwrap();
         let store = Store::open(&dir.path().join("retort.db")).await.unwrap();
         let live = Live::new();
@@ -58,7 +64,8 @@ impl Site {
             uploads,
             analyses: super::FilesOfAnalyses::default(),
             reader: Reader::new().unwrap(),
-            hosts: Hosts::of("127.0.0.1:7878".parse().unwrap()),
+            hosts: Hosts::of("127.0.0.1:7878".parse().unwrap(), public.as_ref()),
+            public,
             stopping,
         }));
         Self { dir, store, control, router, stop }

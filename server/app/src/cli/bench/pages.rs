@@ -90,7 +90,8 @@ async fn measure(args: &PagesArgs, folder: &Path) -> Result<Value> {
         uploads: data.uploads(),
         analyses: FilesOfAnalyses::default(),
         reader: Reader::new().context("finding the program to read weights with")?,
-        hosts: Hosts::of(([127, 0, 0, 1], 7878).into()),
+        hosts: Hosts::of(([127, 0, 0, 1], 7878).into(), None),
+        public: None,
         stopping,
     }));
     let mut draw = Stream::new(1, Purpose::Bench, 0, 0);

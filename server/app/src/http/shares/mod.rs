@@ -32,6 +32,7 @@ use super::{
     id, page,
     rows::moment,
 };
+use crate::public_url::PublicUrl;
 
 /// Bytes of a token: nobody guesses so many.
 const TOKEN: usize = 32;
@@ -43,9 +44,6 @@ const PAGE: &str = "page.html";
 const LISTED: u32 = 500;
 /// Days after which a share may end.
 const MOST_DAYS: i64 = 3_650;
-
-/// What a proxy that ends HTTPS says of the request.
-const FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
 
 /// What the sender says.
 #[derive(Debug, Default, Deserialize)]
@@ -97,7 +95,7 @@ pub async fn open(State(app): Shared, Path(token): Path<String>, headers: Header
     if let Err(error) = app.store.share_opened(share.id).await {
         tracing::warn!("the opening of share {} is not noted: {error}", share.id);
     }
-    let html = html.replace(LINK, &format!("{}/s/{token}", origin(&headers)));
+    let html = html.replace(LINK, &format!("{}/s/{token}", app.address(&headers)));
     sealed(&html, html.clone().into_bytes(), "text/html; charset=utf-8", None)
 }
 
@@ -169,15 +167,6 @@ impl ShareForm {
     }
 }
 
-/// How the reader reaches this server: through a proxy that says so, by HTTPS. Anything but a name and a port is not repeated.
-fn origin(headers: &HeaderMap) -> String {
-    let text = |name: HeaderName| headers.get(name).and_then(|value| value.to_str().ok());
-    let is_name = |host: &&str| host.bytes().all(|b| b.is_ascii_alphanumeric() || b".:-[]".contains(&b));
-    let host = text(header::HOST).filter(is_name).unwrap_or("localhost");
-    let scheme = if text(FORWARDED_PROTO) == Some("https") { "https" } else { "http" };
-    format!("{scheme}://{host}")
-}
-
 /// A fresh token, and its hash.
 fn token() -> Result<(String, String)> {
     let mut bytes = [0; TOKEN];
@@ -225,6 +214,15 @@ fn closed() -> Response {
 }
 
 impl App {
+    /// How the reader reaches this server: as it was told, or else by the name that the request has. Anything but a name and a
+    /// port is not repeated, and what a proxy may say of itself is not believed.
+    fn address(&self, headers: &HeaderMap) -> String {
+        let is_name = |host: &&str| host.bytes().all(|b| b.is_ascii_alphanumeric() || b".:-[]".contains(&b));
+        let host = headers.get(header::HOST).and_then(|host| host.to_str().ok()).filter(is_name);
+        let own = || format!("http://{}", host.unwrap_or("localhost"));
+        self.public.as_ref().map_or_else(own, PublicUrl::to_string)
+    }
+
     /// Keeps what `make` makes under a fresh token, and answers with its link. The share is of an experiment, has a title, and
     /// its sender came from the page `back`.
     async fn share(
@@ -245,7 +243,8 @@ impl App {
             frame: self.frame().await?,
             back,
             title,
-            link: format!("{}/s/{token}", origin(headers)),
+            link: format!("{}/s/{token}", self.address(headers)),
+            is_public: self.public.is_some(),
             until: until.map(moment),
         };
         page(StatusCode::OK, &made)

@@ -1,5 +1,10 @@
 //! Shares, asked in process.
 
+use axum::{
+    body::Body,
+    http::{Request, request::Builder},
+};
+
 use super::super::{launch_demo, tests::Site};
 use super::*;
 
@@ -112,15 +117,31 @@ async fn a_copy_does_not_say_where_the_servers_files_lie() {
     assert!(!site.get("/experiments/1/comparison.html").await.text.contains("alice"));
 }
 
-#[test]
-fn a_link_is_of_the_scheme_and_name_under_which_the_reader_knows_the_server() {
-    let with = |fields: &[(&'static str, &str)]| {
-        let fields = fields.iter().map(|(name, value)| (HeaderName::from_static(name), value.parse().unwrap()));
-        origin(&fields.collect())
-    };
-    assert_eq!(with(&[("host", "lab.example:7878")]), "http://lab.example:7878");
-    assert_eq!(with(&[("host", "lab.example"), ("x-forwarded-proto", "https")]), "https://lab.example");
-    assert_eq!(with(&[("host", "a\"><b"), ("x-forwarded-proto", "javascript")]), "http://localhost");
+#[tokio::test]
+async fn a_link_leads_where_the_server_was_told_that_it_is_or_else_to_the_name_that_was_asked_for() {
+    for (public, host, link) in [
+        (None, "localhost:7878", "http://localhost:7878/s/"),
+        (Some("https://lab.example/retort"), "127.0.0.1:7878", "https://lab.example/retort/s/"),
+        (Some("https://lab.example"), "lab.example", "https://lab.example/s/"),
+    ] {
+        let site = Site::behind(public).await;
+        launch_demo(&site.control).await.unwrap();
+        let ask = |request: Builder, address: &str, body: &'static str| {
+            // What a proxy says of itself is not believed.
+            let request = request.uri(address).header("host", host).header("x-forwarded-proto", "gopher");
+            site.ask(request.header("x-forwarded-host", "evil.example").body(Body::from(body)).unwrap())
+        };
+        let made = ask(Request::post(""), "/experiments/1/shares", "title=&note=&days=").await;
+        let (shown, is_told) = (format!("value=\"{link}"), public.is_some());
+        assert!(made.text.contains(&shown) && made.text.contains("--public-url") != is_told, "{}", made.text);
+        let token = made.text.split(link).nth(1).unwrap().split('"').next().unwrap();
+        let page = ask(Request::get(""), &format!("/s/{token}"), "").await.text;
+        for own in
+            [format!("og:image\" content=\"{link}{token}/preview.png\""), format!("href=\"{link}{token}/table.csv\"")]
+        {
+            assert!(page.contains(&own), "{own}: {page}");
+        }
+    }
 }
 
 #[tokio::test]
