@@ -15,6 +15,7 @@ pub mod pages;
 mod run_row;
 pub mod settings;
 mod tables;
+pub mod words;
 
 pub use askama::Template;
 pub use form::ExperimentForm;

@@ -27,7 +27,7 @@ fn main() -> ExitCode {
     match cli::Arguments::parse().execute() {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("retort: {error:#}");
+            eprintln!("retort: {}", retort_web::words::shown_in_lines(&format!("{error:#}")));
             ExitCode::FAILURE
         }
     }

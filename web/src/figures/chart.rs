@@ -3,7 +3,7 @@
 use std::fmt::Write;
 
 use super::{mark, ticks::Axis};
-use crate::RunLabel;
+use crate::{RunLabel, words::escape};
 
 /// At most so many points are drawn for a line; more could not be told apart.
 const MAX_POINTS: usize = 2_000;
@@ -254,10 +254,6 @@ fn spread(places: &[f64], low: f64, high: f64) -> Vec<f64> {
         most = *place - LINE;
     }
     moved
-}
-
-pub(crate) fn escape(text: &str) -> String {
-    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
 }
 
 #[cfg(test)]

@@ -6,7 +6,8 @@ use base64::{Engine, engine::general_purpose::STANDARD};
 use resvg::tiny_skia::{IntRect, Pixmap};
 use retort_spec::{Answer, Gallery, GalleryImage};
 
-use super::{Figure, chart::escape};
+use super::Figure;
+use crate::words::escape;
 
 /// The side of a picture in the drawing, and the gap behind it.
 const SIDE: f64 = 56.0;

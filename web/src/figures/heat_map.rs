@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use super::chart::escape;
+use crate::words::escape;
 
 /// How many depths of colour there are on each side of zero; more could not be told apart.
 pub const LEVELS: usize = 10;

@@ -23,7 +23,6 @@ use crate::RunLabel;
 
 pub use analysis::{AnalysisFiles, analysis_figure};
 pub(crate) use analysis::{correlation_panels, feature_panels, largest_difference};
-pub(crate) use chart::escape;
 pub use curve::{comparison_figures, run_figures};
 pub(crate) use gallery::answer_words;
 pub use heat_map::{heat_map, scale};

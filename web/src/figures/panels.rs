@@ -4,10 +4,10 @@ use std::fmt::Write;
 
 use super::{
     Figure,
-    chart::escape,
     heat_map::{LEVELS, level_class},
     scatter::outline,
 };
+use crate::words::escape;
 
 /// A drawing with its words.
 pub struct Panel {

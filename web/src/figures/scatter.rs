@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use super::chart::escape;
+use crate::words::escape;
 
 /// The side of the drawing, in its own units, and the margin that markers need.
 const SIDE: f64 = 300.0;

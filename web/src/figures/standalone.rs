@@ -13,7 +13,8 @@ use resvg::{
     usvg::{Options, Tree, fontdb},
 };
 
-use super::{Figure, chart::escape, heat_map::LEVELS};
+use super::{Figure, heat_map::LEVELS};
+use crate::words::escape;
 
 /// A format of figures.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

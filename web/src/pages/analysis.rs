@@ -11,6 +11,7 @@ use crate::{
     RunRow,
     figures::{self, AnalysisFiles, Figure, answer_words},
     findings, format,
+    words::{escape, shown},
 };
 
 /// One analysis with what it found.
@@ -209,7 +210,7 @@ impl AnalysisView {
                 r#"<svg class="picture" viewBox="{} {} 32 32" role="img" aria-label="{}"><image href="/runs/{}/gallery.png" width="{width}" height="{height}"/></svg>"#,
                 column * PITCH,
                 row * PITCH,
-                figures::escape(words),
+                escape(words),
                 self.run.label.id
             )
         };
@@ -237,5 +238,5 @@ impl AnalysisView {
 
 /// The class names as a page's script reads them.
 pub(super) fn class_list(maps: &CorrelationMaps) -> String {
-    serde_json::to_string(&maps.classes).unwrap_or_default()
+    serde_json::to_string(&maps.classes.iter().map(|class| shown(class)).collect::<Vec<_>>()).unwrap_or_default()
 }

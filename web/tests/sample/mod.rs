@@ -20,9 +20,12 @@ use retort_web::{
 };
 
 mod comparisons;
+mod named;
 mod run_pages;
 
 pub use comparisons::*;
+#[allow(unused_imports)]
+pub use named::{comparison_with, pages_with};
 pub use run_pages::{evaluation, masking, run};
 
 const CLASSES: [&str; 10] = ["airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck"];

@@ -12,6 +12,7 @@ use retort_spec::{
 use retort_web::{
     figures::{AnalysisFiles, FigureFormat, analysis_figure},
     findings::analysis_finding,
+    words::shown,
 };
 
 use super::{data::DataDir, run::run_spec};
@@ -180,5 +181,5 @@ pub(super) fn draw(spec: &AnalyseSpec, folder: &RunFolder) -> Result<String> {
         }
     }
     let picture = folder.dir().join("figure.svg");
-    Ok(format!("{}\n{}", picture.display(), analysis_finding(spec, &files.result)))
+    Ok(format!("{}\n{}", picture.display(), shown(&analysis_finding(spec, &files.result))))
 }

@@ -5,7 +5,7 @@ use std::{fs, path::PathBuf};
 use anyhow::{Context, Result};
 use clap::{Args, Subcommand};
 use retort_engine::data::{DatasetInfo, Library};
-use retort_web::format;
+use retort_web::{format, words::shown};
 
 use super::progress::DataProgress;
 
@@ -81,7 +81,7 @@ pub fn data(args: DataArgs) -> Result<()> {
         DataCommand::List => {
             for dataset in library.list()? {
                 match &dataset.fault {
-                    Some(fault) => println!("{:<20} cannot be used: {fault}", dataset.name),
+                    Some(fault) => println!("{:<20} cannot be used: {}", dataset.name, shown(fault)),
                     None => println!("{:<20} {}", dataset.name, summary(&dataset)),
                 }
             }
@@ -102,7 +102,7 @@ pub fn data(args: DataArgs) -> Result<()> {
             fs::write(&out, library.samples(&name)?).with_context(|| format!("writing {}", out.display()))?;
             let list = library.list()?;
             let classes = list.iter().find(|dataset| dataset.name == name).map_or(&[][..], |d| &d.classes);
-            println!("Wrote {}. Its rows are: {}", out.display(), classes.join(", "));
+            println!("Wrote {}. Its rows are: {}", out.display(), shown(&classes.join(", ")));
         }
     }
     Ok(())
@@ -111,7 +111,7 @@ pub fn data(args: DataArgs) -> Result<()> {
 fn summary(dataset: &DatasetInfo) -> String {
     format!(
         "{}, {} training and {} test images of {} classes",
-        dataset.title,
+        shown(&dataset.title),
         format::count(dataset.train),
         format::count(dataset.test),
         dataset.classes.len()

@@ -5,6 +5,7 @@ use std::{fs, time::Duration};
 use anyhow::{Context, Result, bail};
 use clap::Args;
 use retort_engine::{data::Library, device};
+use retort_web::words::shown;
 
 use super::data::DataDir;
 use crate::disk;
@@ -47,10 +48,10 @@ pub fn doctor(args: &DoctorArgs) -> Result<()> {
     }
     for dataset in Library::new(args.data.datasets()).list()? {
         match dataset.fault {
-            None => println!("dataset      {:<18} {}", dataset.name, dataset.title),
+            None => println!("dataset      {:<18} {}", dataset.name, shown(&dataset.title)),
             Some(fault) => {
                 faults += 1;
-                println!("dataset      {:<18} cannot be used: {fault}", dataset.name);
+                println!("dataset      {:<18} cannot be used: {}", dataset.name, shown(&fault));
             }
         }
     }

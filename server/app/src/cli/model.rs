@@ -9,7 +9,7 @@ use retort_engine::{
     import::{Description, Format},
 };
 use retort_spec::Architecture;
-use retort_web::format;
+use retort_web::{format, words};
 
 use super::{data::DataDir, serve::block_on};
 use crate::{classes, reader::Reader};
@@ -84,7 +84,7 @@ fn import(args: &ImportArgs, reader: &Reader) -> Result<()> {
         let report = reader.import(&args.file, wanted, &args.out).await?;
         let (parameters, classes) = (format::count(report.parameters), report.header.classes.len());
         for note in &report.notes {
-            println!("{note}");
+            println!("{}", words::shown(note));
         }
         println!(
             "Stored {}: {} of {classes} classes, {parameters} parameters, {}",
@@ -124,5 +124,5 @@ fn shown(description: &Description) -> String {
         lines.push(("made by", format!("{}{on}, seed {}", header.method, header.seed)));
         lines.push(("classes", header.classes.join(", ")));
     }
-    lines.into_iter().map(|(name, value)| format!("{name:<12} {value}")).collect::<Vec<_>>().join("\n")
+    lines.into_iter().map(|(name, value)| format!("{name:<12} {}", words::shown(&value))).collect::<Vec<_>>().join("\n")
 }

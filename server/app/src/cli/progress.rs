@@ -5,6 +5,7 @@ use std::time::Duration;
 use indicatif::{ProgressBar, ProgressStyle};
 use retort_engine::data::{Progress, ProgressUnit};
 use retort_spec::{CheckResult, Event, LogLevel, Record};
+use retort_web::words::shown_in_lines;
 
 /// A bar that follows a run's journal; figures of epochs are printed above it.
 pub struct RunProgress {
@@ -58,6 +59,7 @@ impl RunProgress {
     }
 
     fn print(&self, line: &str) {
+        let line = shown_in_lines(line);
         if self.bar.is_hidden() { eprintln!("{line}") } else { self.bar.println(line) }
     }
 }

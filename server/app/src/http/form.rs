@@ -18,6 +18,7 @@ use retort_web::{
     ExperimentForm,
     pages::{DatasetOption, DeviceOption, ImportedOption, NewExperimentPage, Plan, TeacherOption},
     settings,
+    words::shown,
 };
 
 use super::{
@@ -117,8 +118,11 @@ impl App {
     async fn read(&self, form: ExperimentForm, datasets: &[DatasetInfo]) -> Result<Reading> {
         let teacher = self.stored_teacher(&form).await?;
         let architecture = |_: &ModelRef| teacher.as_ref().map(Teacher::architecture);
-        let outcome = form.to_spec(architecture).and_then(|spec| {
+        let outcome = form.to_spec(architecture).and_then(|mut spec| {
             let mut problems = Vec::new();
+            if let Some(dataset) = datasets.iter().find(|dataset| dataset.name == spec.dataset.name) {
+                spec.analyses.iter_mut().for_each(|analysis| name_classes(analysis, dataset));
+            }
             check_dataset(&spec, datasets, &mut problems);
             self.check_teacher(&spec, teacher.as_ref(), datasets, &mut problems);
             self.check_device(&spec, &mut problems);
@@ -289,6 +293,20 @@ fn check_dataset(spec: &ExperimentSpec, datasets: &[DatasetInfo], problems: &mut
             let message = format!("{} has {there} {split} images: use at most so many", dataset.title);
             problems.push(Problem::new(field, message));
         }
+    }
+}
+
+/// Gives an analysis the names of a dataset's classes where it has them as pages show them.
+pub(super) fn name_classes(analysis: &mut Analysis, dataset: &DatasetInfo) {
+    let name = |class: &mut String| {
+        if let Some(own) = dataset.classes.iter().find(|own| shown(own) == *class) {
+            class.clone_from(own);
+        }
+    };
+    match analysis {
+        Analysis::Features { attacked, target, .. } => [attacked, target].into_iter().for_each(name),
+        Analysis::Gallery { classes, .. } => classes.iter_mut().for_each(name),
+        Analysis::Correlation { .. } => {}
     }
 }
 

@@ -1,7 +1,10 @@
 //! Comma-separated values (RFC 4180), numbers in full.
 
 use super::{About, head};
-use crate::tables::{Beside, Cell, ComparisonTable, Row, Spread};
+use crate::{
+    tables::{Beside, Cell, ComparisonTable, Row, Spread},
+    words::shown,
+};
 
 pub(super) fn write(table: &ComparisonTable, about: &About) -> String {
     let mut names: Vec<String> =
@@ -70,8 +73,12 @@ fn number(value: f64) -> String {
 
 fn line(cells: &[String]) -> String {
     let quoted = cells.iter().map(|cell| {
-        let plain = !cell.contains([',', '"', '\n', '\r']);
-        if plain { cell.clone() } else { format!("\"{}\"", cell.replace('"', "\"\"")) }
+        let mut cell = shown(cell).into_owned();
+        // A spreadsheet would compute what begins so.
+        if cell.starts_with(['=', '+', '-', '@']) && cell.parse::<f64>().is_err() {
+            cell.insert(0, '\'');
+        }
+        if cell.contains([',', '"']) { format!("\"{}\"", cell.replace('"', "\"\"")) } else { cell }
     });
     quoted.collect::<Vec<_>>().join(",") + "\r\n"
 }

@@ -3,7 +3,10 @@
 use serde_json::{Value, json};
 
 use super::{About, head};
-use crate::tables::{Cell, ComparisonTable, Seed, Spread};
+use crate::{
+    tables::{Cell, ComparisonTable, Seed, Spread},
+    words,
+};
 
 pub(super) fn write(table: &ComparisonTable, about: &About) -> String {
     let heads: Vec<String> = table.columns.iter().map(|column| head(column.as_ref())).collect();
@@ -34,7 +37,7 @@ pub(super) fn write(table: &ComparisonTable, about: &About) -> String {
         })).collect::<Vec<_>>(),
         "rows": rows,
     });
-    format!("{object:#}\n")
+    words::json(&format!("{object:#}\n"))
 }
 
 fn seed(seed: &Seed, heads: &[String]) -> Value {

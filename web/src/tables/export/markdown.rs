@@ -1,7 +1,10 @@
 //! A table of GitHub's Markdown.
 
 use super::{About, head};
-use crate::tables::{Cell, ComparisonTable, Spread};
+use crate::{
+    tables::{Cell, ComparisonTable, Spread},
+    words::shown,
+};
 
 pub(super) fn write(table: &ComparisonTable, about: &About) -> String {
     let mut text = format!("**{}**\n\n{}\n\n", escape(&about.title), escape(&about.setting));
@@ -9,16 +12,16 @@ pub(super) fn write(table: &ComparisonTable, about: &About) -> String {
     if table.has_seeds {
         names.push("Seeds".into());
     }
-    names.extend(table.columns.iter().map(|column| format!("{}, %", head(column.as_ref()))));
+    names.extend(table.columns.iter().map(|column| format!("{}, %", escape(&head(column.as_ref())))));
     text += &line(&names);
     text +=
         &line(&names.iter().enumerate().map(|(i, _)| if i == 0 { "---" } else { "---:" }.into()).collect::<Vec<_>>());
     for group in &table.groups {
-        let mut title = vec![format!("**{}**", group.title)];
+        let mut title = vec![format!("**{}**", escape(&group.title))];
         title.resize(names.len(), String::new());
         text += &line(&title);
         for row in &group.rows {
-            let mut cells = vec![row.title()];
+            let mut cells = vec![escape(&row.title())];
             if table.has_seeds {
                 cells.push(row.seeds.iter().map(|seed| seed.value.to_string()).collect::<Vec<_>>().join(", "));
             }
@@ -46,9 +49,22 @@ fn words(cell: &Cell) -> String {
 }
 
 fn line(cells: &[String]) -> String {
-    format!("| {} |\n", cells.iter().map(|cell| escape(cell)).collect::<Vec<_>>().join(" | "))
+    format!("| {} |\n", cells.join(" | "))
 }
 
+/// Text as Markdown shows it: without what it reads as its own signs, such as those of a link or of bold words.
 fn escape(text: &str) -> String {
-    text.replace('|', "\\|").replace('<', "&lt;").replace(['\n', '\r'], " ")
+    let mut out = String::with_capacity(text.len());
+    for sign in shown(text).chars() {
+        match sign {
+            '<' => out.push_str("&lt;"),
+            '>' => out.push_str("&gt;"),
+            '&' => out.push_str("&amp;"),
+            '\\' | '`' | '*' | '_' | '{' | '}' | '[' | ']' | '#' | '|' | '~' | '!' | '$' | '@' => {
+                out.extend(['\\', sign])
+            }
+            sign => out.push(sign),
+        }
+    }
+    out
 }

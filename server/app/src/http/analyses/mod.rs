@@ -61,13 +61,13 @@ pub async fn launch(
     let runs = app.rows(app.store.runs_of_experiment(experiment.id).await?).await?;
     let mut chosen: Vec<Candidate> = candidates(&spec, &runs, &with);
     chosen.retain(|candidate| form.model.contains(&candidate.option.value));
-    let analysis = form.read().map_err(|message| fault(&message))?;
+    let mut analysis = form.read().map_err(|message| fault(&message))?;
     if matches!(analysis, Analysis::Correlation { .. }) {
         // The others' correlations are taken from the teacher's.
         chosen.sort_by_key(|candidate| !candidate.is_teacher);
     }
     let Some(first) = chosen.first() else { return Err(fault(&"choose at least one model that is there")) };
-    if let Some(message) = app.fault_on_dataset(&spec, &analysis).await? {
+    if let Some(message) = app.fault_on_dataset(&spec, &mut analysis).await? {
         return Err(fault(&message));
     }
     let models = candidates::named(&chosen).into_iter();
@@ -139,9 +139,11 @@ impl App {
 
     /// Why an analysis would fail only when it is computed: a class is not there, or has too few test images. Of a whole dataset
     /// only its images can tell how many a class has.
-    async fn fault_on_dataset(&self, spec: &ExperimentSpec, analysis: &Analysis) -> Result<Option<String>> {
+    /// Its classes are named as the dataset does.
+    async fn fault_on_dataset(&self, spec: &ExperimentSpec, analysis: &mut Analysis) -> Result<Option<String>> {
         let datasets = self.machine.datasets().await?;
         let Some(dataset) = datasets.iter().find(|dataset| dataset.name == spec.dataset.name) else { return Ok(None) };
+        form::name_classes(analysis, dataset);
         let fault = analysis.classes().into_iter().find_map(|class| form::fault_of_class(class, dataset));
         if fault.is_some() {
             return Ok(fault);

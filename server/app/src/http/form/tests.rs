@@ -112,3 +112,25 @@ async fn what_is_typed_for_a_parameter_becomes_a_sweep_and_comes_back_with_its_f
     assert_eq!(answer.status, StatusCode::UNPROCESSABLE_ENTITY);
     assert!(answer.text.contains(r#"value="warm""#) && answer.text.contains("“warm” is not like"), "{}", answer.text);
 }
+
+#[test]
+fn a_class_is_chosen_by_its_name_as_pages_show_it() {
+    let dataset = DatasetInfo {
+        name: "pets".into(),
+        title: "pets".into(),
+        classes: vec!["dog".into(), "c\u{1}a\nt".into()],
+        train: 9,
+        test: 9,
+        origin: String::new(),
+        sha256: String::new(),
+        bundled: false,
+        fault: None,
+    };
+    let mut analysis = Analysis::Gallery {
+        classes: vec!["dog".into(), "c⟨U+0001⟩a⟨U+000A⟩t".into(), "fox".into()],
+        images: 9,
+        differ: false,
+    };
+    name_classes(&mut analysis, &dataset);
+    assert_eq!(analysis.classes(), ["dog", "c\u{1}a\nt", "fox"]);
+}

@@ -42,6 +42,8 @@ const FOLDER: &str = "shares";
 const PAGE: &str = "page.html";
 /// Shares that a comparison lists, the open ones first.
 const LISTED: u32 = 500;
+/// Letters of a title and of a note.
+const MOST_LETTERS: [usize; 2] = [200, 2_000];
 /// Days after which a share may end.
 const MOST_DAYS: i64 = 3_650;
 
@@ -146,8 +148,16 @@ pub(super) async fn document(app: &App, comparison: ComparisonPage) -> Result<Re
 
 impl ShareForm {
     fn read(body: &[u8]) -> Result<Self> {
-        serde_html_form::from_bytes(body)
-            .map_err(|e| PageError::bad_request(format!("It is not the form of a share: {e}.")))
+        let form: Self = serde_html_form::from_bytes(body)
+            .map_err(|e| PageError::bad_request(format!("It is not the form of a share: {e}.")))?;
+        for ((name, text), most) in [("title", &form.title), ("note", &form.note)].into_iter().zip(MOST_LETTERS) {
+            let letters = text.chars().count();
+            if letters > most {
+                let message = format!("The {name} has {letters} letters: write at most {most}.");
+                return Err(PageError::bad_request(message));
+            }
+        }
+        Ok(form)
     }
 
     fn title_or(&self, own: String) -> String {

@@ -57,6 +57,45 @@ async fn a_run_is_shared_like_a_comparison() {
 }
 
 #[tokio::test]
+async fn names_with_signs_that_nobody_sees_are_shown_drawn_and_shared() {
+    let site = Site::new().await;
+    let name = "c\u{1}a\u{202e}t 犬";
+    let demo = retort_spec::ExperimentSpec { title: name.into(), ..retort_spec::ExperimentSpec::demo() };
+    site.control.launch(&demo, demo.expand()).await.unwrap();
+    site.finish_teacher().await;
+    let form = "analysis=features&model=run%3A1&attacked=Bag&target=Coat&images=50";
+    site.post("/experiments/1/analyses", form.into()).await;
+    let map = retort_spec::FeatureMap {
+        model: name.into(),
+        points: vec![[0.0, 1.0], [2.0, 0.0], [1.0, 1.0]],
+        counts: [1, 1, 1],
+        fooled: 1,
+        mistaken: Some(0),
+        silhouette: 0.25,
+        among_own: 1,
+        centroid_distances: [0.5, 0.75],
+    };
+    let maps = retort_spec::FeatureMaps { attacked: name.into(), target: "dog".into(), made_on: None, maps: vec![map] };
+    let result = retort_spec::AnalysisResult::Features(maps);
+    site.finish(9).await;
+    std::fs::create_dir_all(site.control.folder(9).dir()).unwrap();
+    std::fs::write(site.control.folder(9).analysis(), serde_json::to_vec(&result).unwrap()).unwrap();
+    for file in ["figure.svg", "figure.png", "figure.pdf"] {
+        assert_eq!(site.get(&format!("/runs/9/{file}")).await.status, StatusCode::OK, "{file}");
+    }
+    let token = share(&site, "title=&note=%1B%5B31m&days=").await;
+    let shared = format!("/s/{token}");
+    for page in ["/", "/experiments/1", "/runs", "/runs/9", "/experiments/1/comparison.html", &shared] {
+        let answer = site.get(page).await;
+        assert_eq!(answer.status, StatusCode::OK, "{page}: {}", answer.text);
+        assert!(answer.text.contains("c⟨U+0001⟩a⟨U+202E⟩t 犬"), "{page}: {}", answer.text);
+        assert!(!answer.text.contains(['\u{1}', '\u{202e}', '\u{1b}']), "{page}");
+    }
+    let unfinished = std::fs::read_dir(site.dir.path().join("shares")).unwrap();
+    assert_eq!(unfinished.count(), 1, "a copy and nothing half made");
+}
+
+#[tokio::test]
 async fn a_copy_stays_what_it_is_until_it_is_revoked() {
     let site = Site::new().await;
     launch_demo(&site.control).await.unwrap();
@@ -84,6 +123,9 @@ async fn a_share_that_cannot_be_made_says_why_and_leaves_nothing() {
     let answer = site.post("/experiments/1/shares", "days=soon".into()).await;
     assert_eq!(answer.status, StatusCode::BAD_REQUEST);
     assert!(answer.text.contains("“soon” is not a number of days"), "{}", answer.text);
+    let answer = site.post("/experiments/1/shares", format!("title={}", "犬".repeat(201))).await;
+    assert_eq!(answer.status, StatusCode::BAD_REQUEST);
+    assert!(answer.text.contains("The title has 201 letters: write at most 200."), "{}", answer.text);
     assert!(!site.dir.path().join("shares").exists());
     assert_eq!(site.post("/shares/9/revoke", String::new()).await.status, StatusCode::NOT_FOUND);
 }
