@@ -33,7 +33,7 @@ fn main() -> ExitCode {
         compile_table();
         Ok(())
     });
-    let latex = latex.with_ignored_flag(!browser::is_program("pdflatex"));
+    let latex = latex.with_ignored_flag(latex_programs().next().is_none());
     let pdf = Trial::test("a_figure_looks_the_same_as_pdf_and_as_png", || {
         figures::render();
         Ok(())
@@ -134,20 +134,30 @@ async fn launch_and_watch(server: Server, browser: Browser) {
     }
 }
 
+/// Programs of LaTeX that compile a table, those that are here.
+fn latex_programs() -> impl Iterator<Item = &'static str> {
+    ["pdflatex", "xelatex", "lualatex"].into_iter().filter(|program| browser::is_program(program))
+}
+
 fn compile_table() {
     let data = tempfile::tempdir().unwrap();
     let server = Server::start(data.path());
     let form: Vec<_> = support::TINY.into_iter().filter(|(name, _)| *name != "title").collect();
-    let more =
-        [("title", "50 % of_ε & #1 {±} ~ \\ ^ < > “|” é"), ("methods", "kd"), ("budget", "smoke"), ("epochs", "1")];
+    let title = "50 % of_ε & #1 {±} ~ \\ ^ < > “|” é «łódź» ß → ≥ Ελλάδα ά привет 犬 🐕 שלום Việt x\u{30c} \u{301} [a] a--b '' \u{202e}";
+    let more = [("title", title), ("methods", "kd"), ("budget", "smoke"), ("epochs", "1")];
     server.post("/experiments", &[form, more.to_vec()].concat());
     let folder = tempfile::tempdir().unwrap();
     std::fs::write(folder.path().join("table.tex"), server.get("/experiments/1/table.tex")).unwrap();
-    let mut latex = std::process::Command::new("pdflatex");
-    let latex = latex.args(["-interaction=nonstopmode", "-halt-on-error", "table.tex"]).current_dir(folder.path());
-    let output = latex.output().unwrap();
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stdout));
-    assert!(folder.path().join("table.pdf").is_file());
+    for program in latex_programs() {
+        let mut latex = std::process::Command::new(program);
+        let latex = latex.args(["-interaction=nonstopmode", "-halt-on-error", "table.tex"]).current_dir(folder.path());
+        let output = latex.output().unwrap();
+        assert!(output.status.success(), "{program}: {}", String::from_utf8_lossy(&output.stdout));
+        let log = std::fs::read(folder.path().join("table.log")).unwrap();
+        let log = String::from_utf8_lossy(&log);
+        assert!(!log.contains("Missing character"), "{program}: {log}");
+        std::fs::remove_file(folder.path().join("table.pdf")).unwrap();
+    }
 }
 
 async fn cancel(server: Server, browser: Browser) {

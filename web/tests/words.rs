@@ -111,7 +111,7 @@ fn every_table_shows_any_name_as_what_it_is() {
             let (what, text) = (format!("{} with {name:?}", format.title()), page.export(format));
             assert_nothing_is_bare(&what, &text.replace("\r\n", "\n"));
             match format {
-                TableFormat::Latex => {}
+                TableFormat::Latex => assert!(text.is_ascii(), "{what}: {text}"),
                 TableFormat::Json => {
                     let json: serde_json::Value = serde_json::from_str(&text).unwrap();
                     assert!(json["title"].as_str().unwrap().contains(name), "{what}: a title is data");

@@ -83,7 +83,7 @@ const fn is_shaped(sign: char) -> bool {
 }
 
 /// Pictures, and what follows them as a part.
-const fn is_picture(sign: char) -> bool {
+pub(super) const fn is_picture(sign: char) -> bool {
     matches!(
         sign,
         '©' | '®'

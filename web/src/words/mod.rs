@@ -2,10 +2,13 @@
 //! turn the direction of writing, stands there as what it is: `⟨U+202E⟩`.
 
 mod hidden;
+mod latin;
 
 use std::{borrow::Cow, fmt};
 
 use askama::filters::{Escaper, Html as Markup};
+
+pub use latin::latin;
 
 /// A text in one line, with a mark in place of each sign that nobody would see.
 pub fn shown(text: &str) -> Cow<'_, str> {

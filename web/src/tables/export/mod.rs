@@ -4,6 +4,7 @@ mod csv;
 mod json;
 mod latex;
 mod markdown;
+mod tex;
 
 use retort_spec::Attack;
 
