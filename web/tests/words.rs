@@ -154,3 +154,19 @@ fn every_figure_is_xml_and_can_be_drawn_whatever_its_names_are() {
         format.write(&figure).unwrap_or_else(|e| panic!("{name:?}: {e}"));
     }
 }
+
+#[test]
+fn a_name_of_91_letters_has_its_room_in_every_figure() {
+    for figure in figures(NAMES[23]) {
+        let svg = String::from_utf8(FigureFormat::Svg.write(&figure).unwrap()).unwrap();
+        let read = roxmltree::Document::parse(&svg).unwrap();
+        // The title takes the lines that it needs.
+        let texts =
+            read.descendants().filter(|node| node.has_tag_name("text") && node.attribute("class") != Some("title"));
+        for words in texts.filter_map(|text| text.text()) {
+            assert!(words.chars().count() < 60, "{}: {words}", figure.title);
+        }
+        // Whole where a pointer rests.
+        assert!(svg.contains(NAMES[23]), "{}", figure.title);
+    }
+}

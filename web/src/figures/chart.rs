@@ -2,8 +2,11 @@
 
 use std::fmt::Write;
 
-use super::{mark, ticks::Axis};
-use crate::{RunLabel, words::escape};
+use super::{mark, text::text, ticks::Axis};
+use crate::{
+    RunLabel,
+    words::{escape, most_width, shown, width},
+};
 
 /// At most so many points are drawn for a line; more could not be told apart.
 const MAX_POINTS: usize = 2_000;
@@ -13,9 +16,10 @@ const WIDTH: f64 = 480.0;
 const HEIGHT: f64 = 270.0;
 const TOP: f64 = 12.0;
 const BOTTOM: f64 = 40.0;
-/// The height of a line of text, and the width of a character at the size that a phone needs.
+/// The height of a line of text, the size of its letters that a phone needs, and the most that a name takes.
 const LINE: f64 = 15.0;
-const CHARACTER: f64 = 9.0;
+const LETTERS: f64 = 14.0;
+const NAME: f64 = 176.0;
 
 /// A line of a chart.
 pub struct Line {
@@ -72,11 +76,10 @@ pub struct Chart {
 impl Chart {
     /// Draws it.
     pub fn svg(&self) -> String {
-        let longest = self.lines.iter().map(|l| l.name.chars().count()).max().unwrap_or(0);
-        let right = if longest == 0 { 16.0 } else { (longest as f64 * CHARACTER + 24.0).min(200.0) };
+        let longest = widest(self.lines.iter().map(|line| shown(&line.name)));
+        let right = if longest == 0.0 { 16.0 } else { longest.min(NAME) + 24.0 };
         let y = self.y_axis();
-        let widest = y.ticks.iter().map(|t| y.label(*t).len()).max().unwrap_or(0);
-        let pixels = (widest as f64 * CHARACTER + 10.0, WIDTH - right);
+        let pixels = (widest(y.ticks.iter().map(|tick| y.label(*tick))) + 10.0, WIDTH - right);
         let x = match self.x_scale {
             Scale::Whole => Axis::whole(self.x.0, self.x.1, pixels, 6),
             Scale::Linear => Axis::linear(self.x.0, self.x.1, pixels, 5),
@@ -130,7 +133,7 @@ impl Chart {
         for (value, words) in &self.rules {
             let at = x.place(*value);
             // Words that have no room on the right stand on the left.
-            let has_room = at + 4.0 + words.chars().count() as f64 * CHARACTER <= right;
+            let has_room = at + 4.0 + width(words, LETTERS) <= right;
             let (from, anchor) = if has_room { (at + 4.0, "start") } else { (at - 4.0, "end") };
             let _ = write!(
                 svg,
@@ -165,13 +168,8 @@ impl Chart {
         let places = spread(&names.iter().map(|n| n.0).collect::<Vec<_>>(), TOP + 4.0, HEIGHT - BOTTOM);
         for ((_, line), at) in names.iter().zip(places) {
             svg.push_str(&mark::marker(&line.label, right + 11.0, at));
-            let _ = write!(
-                svg,
-                r#"<text class="name" x="{:.1}" y="{:.1}">{}</text>"#,
-                right + 19.0,
-                at + 4.0,
-                escape(&line.name)
-            );
+            let attributes = format!(r#"class="name" x="{:.1}" y="{:.1}""#, right + 19.0, at + 4.0);
+            text(svg, &attributes, &line.name, NAME, LETTERS);
         }
     }
 }
@@ -254,6 +252,11 @@ fn spread(places: &[f64], low: f64, high: f64) -> Vec<f64> {
         most = *place - LINE;
     }
     moved
+}
+
+/// The width of the widest of these words.
+fn widest(words: impl Iterator<Item = impl AsRef<str>>) -> f64 {
+    words.map(|words| most_width(words.as_ref(), LETTERS)).fold(0.0, f64::max)
 }
 
 #[cfg(test)]

@@ -6,17 +6,18 @@ use base64::{Engine, engine::general_purpose::STANDARD};
 use resvg::tiny_skia::{IntRect, Pixmap};
 use retort_spec::{Answer, Gallery, GalleryImage};
 
-use super::Figure;
-use crate::words::escape;
+use super::{Figure, text};
+use crate::words::{most_width, shown};
 
 /// The side of a picture in the drawing, and the gap behind it.
 const SIDE: f64 = 56.0;
 const GAP: f64 = 8.0;
-/// The heights of the heads and of a row, of a line of text, and the width of a letter.
+/// The heights of the heads and of a row, of a line of text, the size of its letters, and the most that words take.
 const HEAD: f64 = 44.0;
 const ROW: f64 = SIDE + GAP;
 const LINE: f64 = 16.0;
-const LETTER: f64 = 7.4;
+const LETTERS: f64 = 12.5;
+const WORDS: f64 = 300.0;
 
 /// An answer in words: the class and its confidence in percent, behind a cross if it is wrong.
 pub(crate) fn answer_words(answer: &Answer, class: &str) -> String {
@@ -74,7 +75,7 @@ fn answers(image: &GalleryImage, model: usize) -> [String; 2] {
 }
 
 fn words_width(words: &str) -> f64 {
-    words.chars().count() as f64 * LETTER
+    most_width(&shown(words), LETTERS).min(WORDS)
 }
 
 /// One picture of the sheet. Each stands in the drawing by itself: what draws it would else decode the whole sheet for each.
@@ -91,8 +92,8 @@ fn picture(svg: &mut String, sheet: &Pixmap, [x, y]: [f64; 2], [row, column]: [u
 }
 
 fn text(svg: &mut String, class: &str, x: f64, y: f64, words: &str) {
-    let class = if class.is_empty() { String::new() } else { format!(r#" class="{class}""#) };
-    let _ = write!(svg, r#"<text{class} x="{x:.1}" y="{y}">{}</text>"#, escape(words));
+    let class = if class.is_empty() { String::new() } else { format!(r#"class="{class}" "#) };
+    text::text(svg, &format!(r#"{class}x="{x:.1}" y="{y}""#), words, WORDS, LETTERS);
 }
 
 #[cfg(test)]

@@ -2,6 +2,7 @@
 
 use std::fmt::Write;
 
+use super::text::text;
 use crate::words::escape;
 
 /// How many depths of colour there are on each side of zero; more could not be told apart.
@@ -12,8 +13,9 @@ pub const LEVELS: usize = 10;
 const SIDE: f64 = 300.0;
 const NAMES: f64 = 76.0;
 const MOST_NAMED: usize = 20;
-/// The letters of a name that have room.
-const LETTERS: usize = 11;
+/// The size of the names' letters, and the gap between a name and the map.
+const LETTERS: f64 = 11.0;
+const GAP: f64 = 5.0;
 
 /// Draws a value for each class and class, row after row, with the names of up to 20 classes. The largest depth is `most`,
 /// the same for all figures that are compared. Signed values have one colour below zero and another above; else it is
@@ -41,25 +43,16 @@ pub fn heat_map(values: &[f32], classes: &[String], most: f64, is_signed: bool, 
     }
     let _ = write!(svg, r#"</g><rect class="frame" x="{left}" y="0" width="{side}" height="{side}"/>"#);
     for (place, name) in classes.iter().enumerate().filter(|_| left > 0.0) {
-        let name = shortened(name);
-        let (middle, edge) = ((place as f64 + 0.5) * cell, side + 5.0);
-        let _ = write!(
-            svg,
-            r#"<text x="{}" y="{:.1}" text-anchor="end">{name}</text><text transform="translate({:.1} {edge}) rotate(-90)" text-anchor="end">{name}</text>"#,
-            left - 5.0,
-            middle + 4.0,
-            left + middle + 4.0,
-        );
+        let (middle, edge) = ((place as f64 + 0.5) * cell + 4.0, side + GAP);
+        for at in [
+            format!(r#"x="{}" y="{middle:.1}""#, left - GAP),
+            format!(r#"transform="translate({:.1} {edge}) rotate(-90)""#, left + middle),
+        ] {
+            text(&mut svg, &format!(r#"{at} text-anchor="end""#), name, left - GAP, LETTERS);
+        }
     }
     svg.push_str("</svg>");
     svg
-}
-
-fn shortened(name: &str) -> String {
-    if name.chars().count() <= LETTERS {
-        return escape(name);
-    }
-    escape(&name.chars().take(LETTERS - 1).chain(['…']).collect::<String>())
 }
 
 /// The class that gives a level its colour.

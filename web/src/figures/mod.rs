@@ -5,6 +5,7 @@ mod analysis;
 mod chart;
 mod curve;
 mod ends;
+mod fonts;
 mod gallery;
 mod heat_map;
 mod mark;
@@ -13,6 +14,7 @@ mod quantity;
 mod scatter;
 mod standalone;
 mod sweep;
+mod text;
 mod ticks;
 
 use std::collections::BTreeMap;

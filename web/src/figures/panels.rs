@@ -6,8 +6,9 @@ use super::{
     Figure,
     heat_map::{LEVELS, level_class},
     scatter::outline,
+    text::text,
 };
-use crate::words::escape;
+use crate::words::{most_width, shown};
 
 /// A drawing with its words.
 pub struct Panel {
@@ -32,10 +33,17 @@ pub enum Key {
     },
 }
 
-/// The side of a panel, the gaps between them, and the height of a line of text.
+/// The side of a panel, the gaps between them, the height of a line of text, and the sizes of its letters: those of heads, which
+/// are bold, of the key, and of others.
 const SIDE: f64 = 260.0;
 const GAP: f64 = 20.0;
 const LINE: f64 = 16.0;
+const HEAD: f64 = 13.5;
+const NAME: f64 = 12.0;
+const LETTERS: f64 = 11.0;
+
+/// What the marker of a kind and the gaps around it take.
+const KEY: f64 = 30.0;
 
 /// Panels in a row; more would be too small on a page of paper.
 const IN_A_ROW: usize = 4;
@@ -48,12 +56,12 @@ pub fn panels(title: String, caption: String, key: &Key, panels: &[Panel]) -> Fi
     let row = LINE + LINE + SIDE + lines as f64 * LINE + GAP;
     let height = above + panels.len().div_ceil(IN_A_ROW) as f64 * row;
     let mut svg = format!(r#"<svg class="panels" viewBox="0 0 {width} {height}">"#);
-    draw_key(&mut svg, key);
+    draw_key(&mut svg, key, width);
     for (place, panel) in panels.iter().enumerate() {
         let x = GAP + (place % IN_A_ROW) as f64 * (SIDE + GAP);
         let top = above + (place / IN_A_ROW) as f64 * row + LINE;
         let y = top + LINE;
-        let _ = write!(svg, r#"<text class="head" x="{x}" y="{}">{}</text>"#, top + 8.0, escape(&panel.title));
+        text(&mut svg, &format!(r#"class="head" x="{x}" y="{}""#, top + 8.0), &panel.title, SIDE, HEAD);
         let view = panel.svg.split("viewBox=\"").nth(1).and_then(|rest| rest.split('"').next()).unwrap_or("0 0 1 1");
         let inner = panel.svg.split_once('>').map_or("", |(_, rest)| rest);
         let inner = inner.strip_suffix("</svg>").unwrap_or(inner);
@@ -63,28 +71,26 @@ pub fn panels(title: String, caption: String, key: &Key, panels: &[Panel]) -> Fi
         let _ = write!(svg, r#"<svg x="{x}" y="{y}" width="{SIDE}" height="{SIDE}" viewBox="{view}">{inner}</svg>"#);
         for (i, line) in panel.lines.iter().enumerate() {
             let at = y + SIDE + LINE * (i as f64 + 1.0);
-            let _ = write!(svg, r#"<text x="{x}" y="{at}">{}</text>"#, escape(line));
+            text(&mut svg, &format!(r#"x="{x}" y="{at}""#), line, SIDE, LETTERS);
         }
     }
     svg.push_str("</svg>");
     Figure { title, svg, caption }
 }
 
-fn draw_key(svg: &mut String, key: &Key) {
+fn draw_key(svg: &mut String, key: &Key, room: f64) {
     let y = LINE + 4.0;
     match key {
         Key::Kinds(kinds) => {
             let mut x = GAP + 4.0;
             for (kind, words) in kinds.iter().enumerate() {
-                let _ = write!(
-                    svg,
-                    r#"<path class="kind-{kind}" transform="translate({x} {})" d="{}"/><text class="name" x="{}" y="{y}">{}</text>"#,
-                    y - 4.0,
-                    outline(kind),
-                    x + 9.0,
-                    escape(words)
-                );
-                x += 30.0 + 7.0 * words.chars().count() as f64;
+                let (marker, left) = (outline(kind), kinds.len() - kind);
+                let _ =
+                    write!(svg, r#"<path class="kind-{kind}" transform="translate({x} {})" d="{marker}"/>"#, y - 4.0);
+                // The last ones are the longest, and have what the first ones leave.
+                let most = (room - x) / left as f64 - KEY;
+                text(svg, &format!(r#"class="name" x="{}" y="{y}""#, x + 9.0), words, most, NAME);
+                x += KEY + most_width(&shown(words), NAME).min(most);
             }
         }
         Key::Colours { most, is_signed } => {

@@ -1,20 +1,17 @@
 //! Figures to take along: the drawing of the page as a file of its own, with its colours inside. PNG and PDF are made of
 //! that SVG, so all three are one drawing.
 
-use std::{
-    fmt::Write,
-    sync::{Arc, LazyLock},
-};
+use std::fmt::Write;
 
 use krilla::{Document, geom::Size, page::PageSettings};
 use krilla_svg::{SurfaceExt, SvgSettings};
 use resvg::{
     tiny_skia::{Pixmap, Transform},
-    usvg::{Options, Tree, fontdb},
+    usvg::Tree,
 };
 
-use super::{Figure, heat_map::LEVELS};
-use crate::words::escape;
+use super::{Figure, fonts::Fonts, heat_map::LEVELS};
+use crate::words::{escape, shown, wrapped};
 
 /// A format of figures.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -68,11 +65,10 @@ impl FigureFormat {
     /// # Errors
     /// When the drawing cannot be read or has no size.
     pub fn write(self, figure: &Figure) -> Result<Vec<u8>, String> {
-        let svg = document(figure);
         match self {
-            Self::Svg => Ok(svg.into_bytes()),
-            Self::Png => png(&tree(&svg)?),
-            Self::Pdf => pdf(&tree(&svg)?),
+            Self::Svg => Ok(document(figure, "").into_bytes()),
+            Self::Png => png(&Fonts::all().read(figure, document)?),
+            Self::Pdf => pdf(&Fonts::all().read(figure, document)?),
         }
     }
 }
@@ -80,13 +76,16 @@ impl FigureFormat {
 /// Pixels of a PNG for each unit of a drawing.
 const PIXELS: f32 = 3.0;
 
-/// The height of a line of a title, the width of its letters, and the margin around it.
-const TITLE_LINE: f64 = 18.0;
-const TITLE_LETTER: f64 = 7.6;
-const TITLE_MARGIN: f64 = 8.0;
+/// The height of a line of words around a drawing, the sizes of the letters of a title, which is bold, and of a note, and the
+/// margin around them.
+const LINE: f64 = 18.0;
+const TITLE: f64 = 14.6;
+const NOTE: f64 = 11.0;
+const MARGIN: f64 = 8.0;
 
-/// A drawing as a document of its own, below its title: on white, in the colours of the page by day.
-pub fn document(figure: &Figure) -> String {
+/// A drawing as a document of its own, below its title and above a note, which is mostly empty: on white, in the colours of the
+/// page by day.
+fn document(figure: &Figure, note: &str) -> String {
     let view = figure.svg.split("viewBox=\"").nth(1).and_then(|rest| rest.split('"').next()).unwrap_or("0 0 1 1");
     let numbers: Vec<f64> = view.split(' ').filter_map(|number| number.parse().ok()).collect();
     let (width, height) = match numbers.as_slice() {
@@ -96,32 +95,23 @@ pub fn document(figure: &Figure) -> String {
     let inner = figure.svg.split_once('>').map_or("", |(_, rest)| rest);
     let class = figure.svg.split("class=\"").nth(1).and_then(|rest| rest.split('"').next()).unwrap_or_default();
     let inner = inner.strip_suffix("</svg>").unwrap_or(inner);
-    let lines = wrapped(&figure.title, ((width - 2.0 * TITLE_MARGIN) / TITLE_LETTER) as usize);
-    let mut title = String::new();
-    for (line, words) in lines.iter().enumerate() {
-        let y = TITLE_MARGIN + (line as f64 + 0.7) * TITLE_LINE;
-        let _ = write!(title, r#"<text class="title" x="{TITLE_MARGIN}" y="{y:.1}">{}</text>"#, escape(words));
+    let title = wrapped(&shown(&figure.title), width - 2.0 * MARGIN, TITLE);
+    let note = wrapped(note, width - 2.0 * MARGIN, NOTE);
+    let [above, below] = [&title, &note].map(|lines| MARGIN + lines.len() as f64 * LINE);
+    let mut words = String::new();
+    for (class, lines, top) in [("title", &title, MARGIN), ("", &note, above + height)] {
+        for (line, text) in lines.iter().enumerate() {
+            let y = top + (line as f64 + 0.7) * LINE;
+            let _ = write!(words, r#"<text class="{class}" x="{MARGIN}" y="{y:.1}">{}</text>"#, escape(text));
+        }
     }
-    let above = TITLE_MARGIN + lines.len() as f64 * TITLE_LINE;
-    let height = height + above;
+    let height = above + height + if note.is_empty() { 0.0 } else { below };
     format!(
-        r##"<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" width="{width}" height="{height}"><title>{}</title><desc>{}</desc><style>{}</style><rect width="{width}" height="{height}" fill="#ffffff"/>{title}<g class="{class}" transform="translate(0 {above})">{inner}</g></svg>"##,
+        r##"<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" width="{width}" height="{height}"><title>{}</title><desc>{}</desc><style>{}</style><rect width="{width}" height="{height}" fill="#ffffff"/>{words}<g class="{class}" transform="translate(0 {above})">{inner}</g></svg>"##,
         escape(&figure.title),
         escape(&figure.caption),
         style()
     )
-}
-
-/// Words in lines of at most so many letters.
-fn wrapped(words: &str, letters: usize) -> Vec<String> {
-    let mut lines: Vec<String> = Vec::new();
-    for word in words.split_whitespace() {
-        match lines.last_mut().filter(|line| line.chars().count() + 1 + word.chars().count() <= letters) {
-            Some(line) => line.extend([" ", word]),
-            None => lines.push(word.to_owned()),
-        }
-    }
-    lines
 }
 
 /// The colours of the page by day, as static/style.css has them.
@@ -155,18 +145,6 @@ fn style() -> String {
         }
     }
     css
-}
-
-/// The drawing as usvg reads it, in a font that is part of the program, since a server may have none.
-fn tree(svg: &str) -> Result<Tree, String> {
-    static FONTS: LazyLock<Arc<fontdb::Database>> = LazyLock::new(|| {
-        let mut fonts = fontdb::Database::new();
-        fonts.load_font_data(dejavu::sans::regular().to_vec());
-        fonts.load_font_data(dejavu::sans::bold().to_vec());
-        Arc::new(fonts)
-    });
-    let options = Options { fontdb: FONTS.clone(), ..Options::default() };
-    Tree::from_str(svg, &options).map_err(|e| format!("the drawing cannot be read: {e}"))
 }
 
 fn png(tree: &Tree) -> Result<Vec<u8>, String> {
@@ -208,7 +186,7 @@ mod tests {
 
     #[test]
     fn a_figure_is_a_document_with_its_colours_and_words_inside() {
-        let svg = document(&figure());
+        let svg = document(&figure(), "");
         assert!(svg.contains("<title>Accuracy &amp; &lt;loss&gt;, %</title><desc>KD is best.</desc>"), "{svg}");
         assert!(
             svg.contains(r#"width="160" height="71""#)

@@ -3,12 +3,14 @@
 
 mod hidden;
 mod latin;
+mod room;
 
 use std::{borrow::Cow, fmt};
 
 use askama::filters::{Escaper, Html as Markup};
 
 pub use latin::latin;
+pub(crate) use room::{is_in_font, most_width, shortened, width, wrapped};
 
 /// A text in one line, with a mark in place of each sign that nobody would see.
 pub fn shown(text: &str) -> Cow<'_, str> {
