@@ -74,14 +74,14 @@ fn assert_is_html(what: &str, html: &str) {
             }
             _ => false,
         });
-        let (end, _) = end.unwrap_or_else(|| panic!("{what}: a tag has no end: {:.200}", tag));
+        let (end, _) = end.unwrap_or_else(|| panic!("{what}: a tag has no end: {tag:.200}"));
         let (inner, behind) = (&tag[..end], &tag[end + 1..]);
         assert!(!inner.contains('<') || inner.contains('"'), "{what}: <{inner}>");
         rest = behind;
         let name = inner.split([' ', '\n', '/']).find(|part| !part.is_empty()).unwrap_or_default().to_lowercase();
         if inner.starts_with('/') {
             let expected = open.pop();
-            assert_eq!(expected.as_deref(), Some(name.as_str()), "{what}: before {:.200}", behind);
+            assert_eq!(expected.as_deref(), Some(name.as_str()), "{what}: before {behind:.200}");
         } else if matches!(name.as_str(), "script" | "style") {
             rest = behind.split_once(&format!("</{name}>")).unwrap().1;
         } else if !inner.ends_with('/') && (!VOID.contains(&name.as_str()) || name == "option") {

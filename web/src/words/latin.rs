@@ -26,6 +26,6 @@ mod tests {
         assert_eq!(of("привет"), "privet");
         assert_eq!(of("e\u{301}"), "e");
         assert_eq!(of("\u{10fffd}"), "[U+10FFFD]");
-        assert!((0..=0x10ffff).filter_map(char::from_u32).all(|sign| latin(sign).is_ascii()));
+        assert!(('\0'..=char::MAX).all(|sign| latin(sign).is_ascii()));
     }
 }

@@ -5,7 +5,10 @@ mod hidden;
 mod latin;
 mod room;
 
-use std::{borrow::Cow, fmt};
+use std::{
+    borrow::Cow,
+    fmt::{self, Write},
+};
 
 use askama::filters::{Escaper, Html as Markup};
 
@@ -31,7 +34,11 @@ fn marked<'a>(text: &'a str, kept: &str) -> Cow<'a, str> {
     }
     let mut out = String::with_capacity(text.len() + 16);
     for (sign, hidden) in hidden::signs(text) {
-        if is_marked((sign, hidden)) { out.push_str(&format!("⟨{}⟩", code_point(sign))) } else { out.push(sign) }
+        if is_marked((sign, hidden)) {
+            let _ = write!(out, "⟨{}⟩", code_point(sign));
+        } else {
+            out.push(sign);
+        }
     }
     Cow::Owned(out)
 }

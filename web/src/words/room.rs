@@ -55,16 +55,15 @@ pub fn wrapped(text: &str, room: f64, size: f64) -> Vec<String> {
     let mut lines: Vec<String> = Vec::new();
     let fits = |line: &str, more: &str| width(line, size) + width(more, size) <= room;
     for word in text.split_whitespace() {
-        match lines.last_mut().filter(|line| fits(line, &format!(" {word}"))) {
-            Some(line) => line.extend([" ", word]),
-            None => {
-                lines.push(String::new());
-                for sign in word.graphemes(true) {
-                    match lines.last_mut().filter(|line| line.is_empty() || fits(line, sign)) {
-                        Some(line) => line.push_str(sign),
-                        None => lines.push(sign.to_owned()),
-                    }
-                }
+        if let Some(line) = lines.last_mut().filter(|line| fits(line, &format!(" {word}"))) {
+            line.extend([" ", word]);
+            continue;
+        }
+        lines.push(String::new());
+        for sign in word.graphemes(true) {
+            match lines.last_mut().filter(|line| line.is_empty() || fits(line, sign)) {
+                Some(line) => line.push_str(sign),
+                None => lines.push(sign.to_owned()),
             }
         }
     }

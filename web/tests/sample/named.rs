@@ -162,24 +162,10 @@ pub fn pages_with(name: &str) -> Vec<(&'static str, String)> {
     named(&mut list.runs, name);
     list.filter.text = text();
     list.datasets = vec![text()];
-    let run_page = |mut page: RunPage| {
-        let mut run = [page.run.clone()];
-        named(&mut run, name);
-        [page.run] = run;
-        named(&mut page.needs, name);
-        named(&mut page.needed_by, name);
-        page.log.iter_mut().for_each(|line| line.message = text());
-        page.attempts.iter_mut().for_each(|attempt| (attempt.cause, attempt.device) = (Some(text()), text()));
-        page.spec_json = serde_json::to_string_pretty(&serde_json::json!({ name: [name] })).unwrap();
-        page
-    };
-    let trained = run_page(run(RunState::Running));
-    let answered = RunPage { answers: Some(answers(name)), ..run_page(evaluation()) };
-    let analysed = RunPage { analysis: analyses(name).into_iter().next(), ..run_page(run(RunState::Finished)) };
     let mut data = datasets();
     for card in &mut data.datasets {
         (card.title, card.origin) = (text(), text());
-        card.classes.iter_mut().for_each(|class| *class = text());
+        card.classes.fill(text());
         card.fault = card.fault.as_ref().map(|_| text());
     }
     let mut new = form();
@@ -201,6 +187,58 @@ pub fn pages_with(name: &str) -> Vec<(&'static str, String)> {
     refused.form = ImportForm { title: text(), architecture: "wrn-16-2".into(), classes: text() };
     refused.problems = vec![Problem::new("file", name)];
     refused.datasets = vec![text()];
+    let mut all_comparisons = comparisons();
+    all_comparisons.comparisons = all_comparisons.comparisons.into_iter().map(summary).collect();
+    let frozen = Frozen { title: text(), note: text() };
+    let pages = vec![
+        ("overview", overview.render().unwrap()),
+        ("comparisons", all_comparisons.render().unwrap()),
+        ("comparison", comparison.clone().render().unwrap()),
+        ("new experiment", new.render().unwrap()),
+        ("runs", list.render().unwrap()),
+        ("datasets", data.render().unwrap()),
+        ("models", weights.render().unwrap()),
+        ("refused import", refused.render().unwrap()),
+        ("model", imported.render().unwrap()),
+        ("file", DocumentPage::new(comparison.clone(), "", "today".into(), None).write(|_| None).unwrap()),
+        ("share", DocumentPage::new(comparison, "", "today".into(), Some(frozen)).write(|_| None).unwrap()),
+    ];
+    [pages, run_pages_with(name), answers_with(name)].concat()
+}
+
+fn run_pages_with(name: &str) -> Vec<(&'static str, String)> {
+    let text = || name.to_owned();
+    let run_page = |mut page: RunPage| {
+        let mut run = [page.run.clone()];
+        named(&mut run, name);
+        [page.run] = run;
+        named(&mut page.needs, name);
+        named(&mut page.needed_by, name);
+        for line in &mut page.log {
+            line.message = text();
+        }
+        for attempt in &mut page.attempts {
+            (attempt.cause, attempt.device) = (Some(text()), text());
+        }
+        page.spec_json = serde_json::to_string_pretty(&serde_json::json!({ name: [name] })).unwrap();
+        page
+    };
+    let trained = run_page(run(RunState::Running));
+    let answered = RunPage { answers: Some(answers(name)), ..run_page(evaluation()) };
+    let analysed = RunPage { analysis: analyses(name).into_iter().next(), ..run_page(run(RunState::Finished)) };
+    let frozen = Frozen { title: text(), note: text() };
+    vec![
+        ("run", trained.render().unwrap()),
+        ("evaluation", answered.render().unwrap()),
+        ("analysis", analysed.clone().render().unwrap()),
+        ("masking", run_page(masking()).render().unwrap()),
+        ("share of a run", RunDocumentPage::new(analysed, "", "today".into(), frozen).write(|_| None).unwrap()),
+    ]
+}
+
+/// What the server answers to what a person sends.
+fn answers_with(name: &str) -> Vec<(&'static str, String)> {
+    let text = || name.to_owned();
     let error = ErrorPage {
         frame: frame(),
         status: 404,
@@ -224,28 +262,9 @@ pub fn pages_with(name: &str) -> Vec<(&'static str, String)> {
         button: text(),
         back: "/paper".into(),
     };
-    let mut all_comparisons = comparisons();
-    all_comparisons.comparisons = all_comparisons.comparisons.into_iter().map(summary).collect();
-    let frozen = || Frozen { title: text(), note: text() };
     vec![
-        ("overview", overview.render().unwrap()),
-        ("comparisons", all_comparisons.render().unwrap()),
-        ("comparison", comparison.clone().render().unwrap()),
-        ("new experiment", new.render().unwrap()),
-        ("runs", list.render().unwrap()),
-        ("datasets", data.render().unwrap()),
-        ("run", trained.clone().render().unwrap()),
-        ("evaluation", answered.render().unwrap()),
-        ("analysis", analysed.clone().render().unwrap()),
-        ("masking", run_page(masking()).render().unwrap()),
-        ("models", weights.render().unwrap()),
-        ("refused import", refused.render().unwrap()),
-        ("model", imported.render().unwrap()),
         ("error", error.render().unwrap()),
         ("shared", shared.render().unwrap()),
         ("confirm", confirm.render().unwrap()),
-        ("file", DocumentPage::new(comparison.clone(), "", "today".into(), None).write(|_| None).unwrap()),
-        ("share", DocumentPage::new(comparison, "", "today".into(), Some(frozen())).write(|_| None).unwrap()),
-        ("share of a run", RunDocumentPage::new(analysed, "", "today".into(), frozen()).write(|_| None).unwrap()),
     ]
 }

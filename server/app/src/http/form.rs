@@ -121,7 +121,9 @@ impl App {
         let outcome = form.to_spec(architecture).and_then(|mut spec| {
             let mut problems = Vec::new();
             if let Some(dataset) = datasets.iter().find(|dataset| dataset.name == spec.dataset.name) {
-                spec.analyses.iter_mut().for_each(|analysis| name_classes(analysis, dataset));
+                for analysis in &mut spec.analyses {
+                    name_classes(analysis, dataset);
+                }
             }
             check_dataset(&spec, datasets, &mut problems);
             self.check_teacher(&spec, teacher.as_ref(), datasets, &mut problems);

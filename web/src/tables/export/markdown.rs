@@ -61,7 +61,7 @@ fn escape(text: &str) -> String {
             '>' => out.push_str("&gt;"),
             '&' => out.push_str("&amp;"),
             '\\' | '`' | '*' | '_' | '{' | '}' | '[' | ']' | '#' | '|' | '~' | '!' | '$' | '@' => {
-                out.extend(['\\', sign])
+                out.extend(['\\', sign]);
             }
             sign => out.push(sign),
         }

@@ -249,7 +249,7 @@ mod tests {
             let mut tex = Tex::default();
             let written = tex.words(&text);
             assert!(written.is_ascii() && tex.note().is_ascii(), "{text:?}: {written}");
-            assert!(!written.chars().any(|c| c.is_control()) && tex.note().trim_end().lines().count() < 2, "{text:?}");
+            assert!(!written.chars().any(char::is_control) && tex.note().trim_end().lines().count() < 2, "{text:?}");
             let (mut depth, mut dollars, mut is_escaped) = (0_i32, 0, false);
             for c in written.chars() {
                 match c {
