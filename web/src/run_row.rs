@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use retort_spec::{Accuracy, Architecture, Attack, CheckResult, MethodName, RunKind, RunState, Stage};
+use retort_spec::{Accuracy, Architecture, Attack, CheckResult, MethodName, RunKind, RunState, Stage, Verdict};
 
 use crate::format::{self, Moment};
 
@@ -230,19 +230,41 @@ impl RunRow {
         self.seconds.map(format::duration).unwrap_or_default()
     }
 
-    /// What its masking checks say: `9 checks pass`, `2 of 9 checks warn`.
+    /// What its masking checks say, by verdict: `9 checks pass`, `6 of 9 checks pass, 2 warn, 1 cannot tell`.
     pub fn verdict(&self) -> String {
-        let warnings = self.warnings().count();
-        match (self.checks.len(), warnings) {
-            (0, _) => String::new(),
-            (n, 0) => format!("{} pass", format::plural(n, "check", "checks")),
-            (n, warnings) => format!("{warnings} of {} warn", format::plural(n, "check", "checks")),
+        let kinds = [
+            (Verdict::Pass, "pass", "passes"),
+            (Verdict::Warning, "warn", "warns"),
+            (Verdict::CannotTell, "cannot tell", "cannot tell"),
+        ];
+        let all = self.checks.len();
+        let mut parts: Vec<String> = Vec::new();
+        for (verdict, many, one) in kinds {
+            let n = self.checks.iter().filter(|result| result.verdict == verdict).count();
+            let of = match n {
+                0 => continue,
+                _ if n == all => format!(" {}", if n == 1 { "check" } else { "checks" }),
+                _ if parts.is_empty() => format!(" of {}", format::plural(all, "check", "checks")),
+                _ => String::new(),
+            };
+            parts.push(format!("{n}{of} {}", if n == 1 { one } else { many }));
         }
+        parts.join(", ")
+    }
+
+    /// The verdict that matters most: a warning before one that could not be told before a pass; none without checks.
+    pub fn worst_verdict(&self) -> Option<Verdict> {
+        let rank = |verdict: &Verdict| match verdict {
+            Verdict::Pass => 0,
+            Verdict::CannotTell => 1,
+            Verdict::Warning => 2,
+        };
+        self.checks.iter().map(|result| result.verdict).max_by_key(rank)
     }
 
     /// The masking checks that did not pass.
-    pub fn warnings(&self) -> impl Iterator<Item = &CheckResult> {
-        self.checks.iter().filter(|result| !result.passed)
+    pub fn not_passed(&self) -> impl Iterator<Item = &CheckResult> {
+        self.checks.iter().filter(|result| result.verdict != Verdict::Pass)
     }
 
     /// Its numbers in a few words: the natural accuracy and the lowest adversarial one, `natural 82.70 · PGD-20 43.10`,

@@ -7,7 +7,7 @@ mod support;
 use retort_engine::{Outcomes, RunFolder};
 use retort_spec::{
     Attack, CheckResult, DatasetChoice, DeviceName, EvaluateSpec, Event, MaskingCheck, MaskingSpec, ModelRef,
-    PixelDistance, RunSpec,
+    PixelDistance, RunSpec, Verdict,
 };
 use support::{dataset, figures, run, stop_often, teacher};
 
@@ -97,7 +97,11 @@ fn masking_checks_come_to_the_same_verdicts_however_often_they_are_stopped() {
     assert_eq!(checks.iter().map(|result| result.check).collect::<Vec<_>>(), MaskingCheck::ALL);
     let transfer = checks.iter().find(|result| result.check == MaskingCheck::Transfer).unwrap();
     // The same attack from the same starts on the same model.
-    assert!(transfer.passed && transfer.figures["pgd-20"] == transfer.figures["PGD-20 on itself"], "{transfer:?}");
+    assert!(
+        transfer.verdict != Verdict::Warning && transfer.figures["pgd-20"] == transfer.figures["PGD-20 on itself"],
+        "{transfer:?}"
+    );
     let gradients = checks.iter().find(|result| result.check == MaskingCheck::Gradients).unwrap();
-    assert!(gradients.passed, "{gradients:?}");
+    // Ten images are too few for a share of them.
+    assert!(gradients.verdict == Verdict::CannotTell && gradients.figures["gradient_error"] < 0.1, "{gradients:?}");
 }

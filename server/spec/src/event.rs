@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Accuracy, Attack, MaskingCheck};
+use crate::{Accuracy, Attack, MaskingCheck, Verdict};
 
 /// One line of `journal.jsonl`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -130,8 +130,9 @@ pub enum Event {
 pub struct CheckResult {
     /// The check.
     pub check: MaskingCheck,
-    /// Whether it passed; else it is a warning.
-    pub passed: bool,
+    /// What it comes to.
+    #[serde(alias = "passed")]
+    pub verdict: Verdict,
     /// What was found, in a sentence with its numbers.
     pub finding: String,
     /// The numbers by name: accuracies in percent, by attack.

@@ -31,6 +31,7 @@ mod state;
 mod train;
 mod work;
 
+mod verdict;
 pub use accuracy::{Accuracy, Paired};
 pub use analysis::{
     AdversarialImages, AnalyseSpec, AnalysedModel, Analysis, AnalysisResult, Answer, CorrelationMap, CorrelationMaps,
@@ -62,3 +63,4 @@ pub use setting::{Setting, Sweep};
 pub use state::RunState;
 pub use train::{FineTune, FineTuneLoss, TrainSpec};
 pub use work::{StageWork, VALIDATION_STEPS};
+pub use verdict::Verdict;

@@ -53,6 +53,10 @@ pub enum MaskingCheck {
 }
 
 impl MaskingCheck {
+    /// A check that stands on fewer images cannot tell: if one image in ten failed, so many without a failure would be rare
+    /// (0.9³⁰ = 4 %).
+    pub const LEAST_IMAGES: usize = 30;
+
     /// All of them, in the order of methods.md.
     pub const ALL: [Self; 9] = [
         Self::Iterative,

@@ -30,7 +30,7 @@ fn read(row: &SqliteRow) -> Result<CheckResult> {
     let figures: &str = row.try_get("figures")?;
     Ok(CheckResult {
         check: parsed(row, "name")?,
-        passed: row.try_get("passed")?,
+        verdict: parsed(row, "verdict")?,
         finding: row.try_get("finding")?,
         figures: from_json(figures, || "the figures of a masking check".into())?,
     })
@@ -38,14 +38,14 @@ fn read(row: &SqliteRow) -> Result<CheckResult> {
 
 pub(crate) async fn keep(tx: &mut SqliteConnection, run: i64, result: &CheckResult) -> Result<()> {
     sqlx::query(
-        "INSERT INTO checks (run, name, position, passed, finding, figures)
+        "INSERT INTO checks (run, name, position, verdict, finding, figures)
          VALUES (?1, ?2, (SELECT count(*) FROM checks WHERE run = ?1), ?3, ?4, ?5)
          ON CONFLICT (run, name) DO UPDATE
-         SET passed = excluded.passed, finding = excluded.finding, figures = excluded.figures",
+         SET verdict = excluded.verdict, finding = excluded.finding, figures = excluded.figures",
     )
     .bind(run)
     .bind(result.check.id())
-    .bind(result.passed)
+    .bind(result.verdict.id())
     .bind(&result.finding)
     .bind(json(&result.figures))
     .execute(tx)
@@ -57,7 +57,7 @@ pub(crate) async fn keep(tx: &mut SqliteConnection, run: i64, result: &CheckResu
 mod tests {
     use std::collections::BTreeMap;
 
-    use retort_spec::{Event, MaskingCheck, RunState};
+    use retort_spec::{Event, MaskingCheck, RunState, Verdict};
 
     use super::*;
     use crate::testing::{TestStore, started};
@@ -67,13 +67,14 @@ mod tests {
         let test = TestStore::new().await;
         test.demo().await;
         test.walk(2, &[RunState::Starting]).await;
-        let check = |check, passed| CheckResult {
+        let check = |check, verdict| CheckResult {
             check,
-            passed,
+            verdict,
             finding: "PGD-20 leaves 45.00 %, FGSM 50.00 %.".into(),
             figures: BTreeMap::from([("pgd-20".into(), 45.0)]),
         };
-        let (first, second) = (check(MaskingCheck::Noise, true), check(MaskingCheck::Iterative, false));
+        let noise = check(MaskingCheck::Noise, Verdict::Pass);
+        let (first, second) = (noise, check(MaskingCheck::Iterative, Verdict::CannotTell));
         test.record(2, [started(), Event::Check(first.clone()), Event::Check(second.clone())]).await;
         test.record(2, [Event::Check(first.clone())]).await;
         let found = test.store.checks_of_runs(&[1, 2]).await.unwrap();

@@ -104,7 +104,7 @@ async fn refuse_newer(path: &Path) -> Result<()> {
 
 #[cfg(test)]
 mod tests {
-    use retort_spec::ExperimentSpec;
+    use retort_spec::{ExperimentSpec, Verdict};
 
     use super::*;
     use crate::testing::TestStore;
@@ -243,6 +243,26 @@ mod tests {
             "repdistiller",
         ];
         assert_eq!(variants, expected);
+    }
+
+    #[tokio::test]
+    async fn a_check_that_was_kept_before_there_were_verdicts_passed_or_warned() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("retort.db");
+        let options = SqliteConnectOptions::new().filename(&path).create_if_missing(true);
+        let old = SqlitePoolOptions::new().max_connections(1).connect_with(options).await.unwrap();
+        let steps = SCHEMA.iter().filter(|step| step.version <= 5).cloned().collect::<Vec<_>>();
+        Migrator::with_migrations(steps).run(&old).await.unwrap();
+        for statement in [
+            "PRAGMA foreign_keys = OFF",
+            "INSERT INTO checks VALUES (1, 'noise', 0, 1, 'It holds.', '{}'), (1, 'losses', 1, 0, 'It does not.', '{}')",
+        ] {
+            sqlx::query(statement).execute(&old).await.unwrap();
+        }
+        old.close().await;
+        let checks = Store::open(&path).await.unwrap().checks_of_runs(&[1]).await.unwrap();
+        let verdicts: Vec<_> = checks[&1].iter().map(|check| check.verdict).collect();
+        assert_eq!(verdicts, [Verdict::Pass, Verdict::Warning]);
     }
 
     #[tokio::test]

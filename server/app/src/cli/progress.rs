@@ -44,8 +44,8 @@ impl RunProgress {
                 }
                 self.print(&line);
             }
-            Event::Check(CheckResult { check, passed, finding, .. }) => {
-                self.print(&format!("{}: {check}. {finding}", if *passed { "pass" } else { "warning" }));
+            Event::Check(CheckResult { check, verdict, finding, .. }) => {
+                self.print(&format!("{verdict}: {check}. {finding}"));
             }
             Event::Log { level: LogLevel::Warning, message } => self.print(&format!("warning: {message}")),
             Event::Log { message, .. } => self.print(message),

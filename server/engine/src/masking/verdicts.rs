@@ -1,8 +1,8 @@
-//! The rules of the checks: from accuracies and measures to a pass or a warning.
+//! The rules of the checks: from accuracies and measures to verdicts.
 
 use std::collections::BTreeMap;
 
-use retort_spec::{Accuracy, Attack, CheckResult, MaskingCheck, MaskingSpec, PixelDistance};
+use retort_spec::{Accuracy, Attack, CheckResult, MaskingCheck, MaskingSpec, PixelDistance, Verdict};
 
 use super::{measures::Measures, right_under};
 use crate::{Outcomes, evaluate::accuracy};
@@ -29,16 +29,31 @@ const ZERO_GRADIENTS: f64 = 1.0;
 const GRADIENT_ERROR: f64 = 0.1;
 /// What is equal but for rounding is equal.
 const ROUNDING: f64 = 1e-9;
+/// The images that a check stands on, in words.
+const RIGHT: &str = "that the model answers rightly";
+const LEFT: &str = "that PGD-20 leaves right";
 
 /// Accuracies by attack, with the numbers that a result is to show.
 struct Judge<'a> {
     outcomes: &'a Outcomes,
+    /// Naturally correct images: the others tell nothing of an attack.
+    right: usize,
     figures: BTreeMap<String, f64>,
+}
+
+/// What a check allows, and so what few images say.
+#[derive(Clone, Copy, PartialEq)]
+enum Allows {
+    /// Not one image: one that fails is a sign, however few there are.
+    None,
+    /// A share of the images: of few it says nothing.
+    AShare,
 }
 
 /// Every check that can be made, in their order.
 pub(super) fn verdicts(spec: &MaskingSpec, outcomes: &Outcomes, measures: &Measures) -> Vec<CheckResult> {
-    let judge = || Judge { outcomes, figures: BTreeMap::new() };
+    let right = right_under(outcomes, None).len();
+    let judge = || Judge { outcomes, right, figures: BTreeMap::new() };
     let results = [
         judge().iterative(spec),
         judge().converged(spec, measures),
@@ -69,15 +84,52 @@ impl Judge<'_> {
         value
     }
 
+    /// The verdict of a check that stands on the naturally correct images.
+    fn result(self, check: MaskingCheck, holds: bool, allows: Allows, finding: String) -> Option<CheckResult> {
+        let images = (self.right, RIGHT);
+        self.result_on(check, holds, allows, images, finding)
+    }
+
+    /// The verdict of a check that stands on so many images, of this kind.
     #[expect(clippy::unnecessary_wraps, reason = "a check that cannot be made is none")]
-    fn result(self, check: MaskingCheck, passed: bool, finding: String) -> Option<CheckResult> {
-        Some(CheckResult { check, passed, finding, figures: self.figures })
+    fn result_on(
+        mut self,
+        check: MaskingCheck,
+        holds: bool,
+        allows: Allows,
+        (images, kind): (usize, &str),
+        mut finding: String,
+    ) -> Option<CheckResult> {
+        let verdict = match holds {
+            false if allows == Allows::None => Verdict::Warning,
+            _ if images < MaskingCheck::LEAST_IMAGES => Verdict::CannotTell,
+            true => Verdict::Pass,
+            false => Verdict::Warning,
+        };
+        if verdict == Verdict::CannotTell {
+            self.note("images", images as f64);
+            finding += &self.too_few(images, kind);
+        }
+        Some(CheckResult { check, verdict, finding, figures: self.figures })
+    }
+
+    /// How many images are too few, and how many would do.
+    fn too_few(&self, images: usize, kind: &str) -> String {
+        let least = MaskingCheck::LEAST_IMAGES;
+        let about = match images {
+            0 => String::new(),
+            _ => {
+                let tested = (least * self.outcomes.labels.len()).div_ceil(images).next_multiple_of(10);
+                format!("; about {tested} test images would have them")
+            }
+        };
+        format!(" Too few images to tell: {least} {kind} are needed, here are {images}{about}.")
     }
 
     fn iterative(mut self, spec: &MaskingSpec) -> Option<CheckResult> {
         let (one, many) = (self.under(&spec.one_step())?, self.under(&spec.iterative())?);
         let finding = format!("PGD-20 leaves {many:.2} %, FGSM {one:.2} %.");
-        self.result(MaskingCheck::Iterative, many <= one + ONE_STEP + ROUNDING, finding)
+        self.result(MaskingCheck::Iterative, many <= one + ONE_STEP + ROUNDING, Allows::None, finding)
     }
 
     fn converged(mut self, spec: &MaskingSpec, measures: &Measures) -> Option<CheckResult> {
@@ -93,7 +145,11 @@ impl Judge<'_> {
             course = format!("the loss of what PGD-20 left goes from {half:.3} half-way to {last:.3}.");
         }
         let finding = format!("PGD-20 leaves {few:.2} %, PGD-100 × 5 {many:.2} %; {course}");
-        self.result(MaskingCheck::Converged, few - many <= MORE_EFFORT + ROUNDING && flat, finding)
+        let finds_little = few - many <= MORE_EFFORT + ROUNDING;
+        let left = right_under(self.outcomes, Some(&spec.iterative())).len();
+        // The course of the loss stands on what PGD-20 left; where that is nothing, there was nothing more to find.
+        let images = if left > 0 && finds_little { (left, LEFT) } else { (self.right, RIGHT) };
+        self.result_on(MaskingCheck::Converged, finds_little && flat, Allows::AShare, images, finding)
     }
 
     fn transfer(mut self, spec: &MaskingSpec) -> Option<CheckResult> {
@@ -104,7 +160,7 @@ impl Judge<'_> {
         }
         let (name, least) = others.into_iter().min_by(|a, b| a.1.total_cmp(&b.1))?;
         let finding = format!("PGD-20 leaves {own:.2} %, {name} {least:.2} %.");
-        self.result(MaskingCheck::Transfer, own <= least + ROUNDING, finding)
+        self.result(MaskingCheck::Transfer, own <= least + ROUNDING, Allows::None, finding)
     }
 
     fn noise(mut self, spec: &MaskingSpec) -> Option<CheckResult> {
@@ -114,7 +170,8 @@ impl Judge<'_> {
         self.note("left_by_pgd_20", left.len() as f64);
         self.note("fooled_by_noise", fooled as f64);
         let finding = format!("Of the {} images that PGD-20 left, noise fools {fooled}.", left.len());
-        self.result(MaskingCheck::Noise, fooled == 0, finding)
+        let images = (left.len(), LEFT);
+        self.result_on(MaskingCheck::Noise, fooled == 0, Allows::None, images, finding)
     }
 
     fn radius_sweep(mut self) -> Option<CheckResult> {
@@ -126,13 +183,14 @@ impl Judge<'_> {
         let falls = sweep.windows(2).all(|pair| pair[1].1 <= pair[0].1 + RADIUS_RISE + ROUNDING);
         let vanishes = sweep.iter().all(|(levels, percent)| *levels < LARGE_RADIUS || *percent <= NOTHING);
         let shown: Vec<_> = sweep.iter().map(|(levels, percent)| format!("{levels}/255: {percent:.1} %")).collect();
-        self.result(MaskingCheck::RadiusSweep, falls && vanishes, format!("{}.", shown.join(", ")))
+        let finding = format!("{}.", shown.join(", "));
+        self.result(MaskingCheck::RadiusSweep, falls && vanishes, Allows::AShare, finding)
     }
 
     fn unbounded(mut self) -> Option<CheckResult> {
         let percent = self.percent("unbounded", Some(&MaskingSpec::unbounded()))?;
         let finding = format!("PGD-100 with ε = 1 leaves {percent:.2} %.");
-        self.result(MaskingCheck::Unbounded, percent <= ROUNDING, finding)
+        self.result(MaskingCheck::Unbounded, percent <= ROUNDING, Allows::None, finding)
     }
 
     fn losses(mut self, spec: &MaskingSpec) -> Option<CheckResult> {
@@ -144,7 +202,7 @@ impl Judge<'_> {
         let most = found.iter().map(|f| f.1).fold(0.0, f64::max);
         let shown: Vec<_> = found.iter().map(|(name, percent)| format!("{name} {percent:.2} %")).collect();
         let finding = format!("Left after 20 steps: {}.", shown.join(", "));
-        self.result(MaskingCheck::Losses, most - least <= LOSSES + ROUNDING, finding)
+        self.result(MaskingCheck::Losses, most - least <= LOSSES + ROUNDING, Allows::AShare, finding)
     }
 
     fn gradients(mut self, measures: &Measures) -> Option<CheckResult> {
@@ -154,7 +212,8 @@ impl Judge<'_> {
             "{zero:.2} % of the images have a zero gradient; finite differences are {:.2} % away.",
             100.0 * error
         );
-        self.result(MaskingCheck::Gradients, zero < ZERO_GRADIENTS && error <= GRADIENT_ERROR, finding)
+        let holds = zero < ZERO_GRADIENTS && error <= GRADIENT_ERROR;
+        self.result(MaskingCheck::Gradients, holds, Allows::AShare, finding)
     }
 
     fn logit_scale(mut self, spec: &MaskingSpec, measures: &Measures) -> Option<CheckResult> {
@@ -164,127 +223,10 @@ impl Judge<'_> {
         let finding = format!(
             "PGD-20 leaves {own:.2} %, on logits × 0.1 {small:.2} %, × 10 {large:.2} %; mean confidence {confidence:.1} %."
         );
-        self.result(MaskingCheck::LogitScale, own - small.min(large) <= LOGIT_SCALE + ROUNDING, finding)
+        let holds = own - small.min(large) <= LOGIT_SCALE + ROUNDING;
+        self.result(MaskingCheck::LogitScale, holds, Allows::AShare, finding)
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use retort_spec::{DatasetChoice, DeviceName, ModelRef};
-
-    use super::*;
-
-    fn spec() -> MaskingSpec {
-        MaskingSpec {
-            model: ModelRef::File("model.safetensors".into()),
-            dataset: DatasetChoice::all_of("d"),
-            eps: PixelDistance::levels(8.0),
-            transfers: vec![Attack::transfer("another", ModelRef::File("other.safetensors".into()))],
-            batch_size: 100,
-            seed: 1,
-            device: DeviceName::Cpu,
-        }
-    }
-
-    const N: usize = 1_000;
-
-    /// Answers where each attack leaves the first so many of a thousand images right, in percent.
-    fn outcomes(left: &dyn Fn(&Attack) -> f64) -> Outcomes {
-        let answers = |percent: f64| (0..N).map(|i| u8::from(i as f64 >= percent * 10.0 - 1e-6)).collect::<Vec<u8>>();
-        let attacks = spec().evaluation().attacks;
-        let under = attacks.into_iter().map(|a| (Some(a.clone()), answers(left(&a))));
-        let predictions = std::iter::once((None, answers(80.0))).chain(under).collect();
-        let classes = vec!["right".into(), "wrong".into()];
-        Outcomes { classes, dataset: DatasetChoice::all_of("d"), labels: vec![0; N], predictions }
-    }
-
-    /// What an honest robust model leaves under each attack.
-    fn honest(attack: &Attack) -> f64 {
-        let spec = spec();
-        let radius = MaskingSpec::RADII
-            .into_iter()
-            .find(|levels| *attack == MaskingSpec::at_radius(PixelDistance::levels(*levels)));
-        match attack {
-            _ if *attack == MaskingSpec::unbounded() => 0.0,
-            Attack::Fgsm { .. } => 50.0,
-            Attack::Noise { .. } => 79.0,
-            Attack::Transfer { .. } => 70.0,
-            _ if *attack == spec.converged() => 44.5,
-            _ => radius.map_or(45.0, |levels| (80.0 - 4.0 * levels).max(0.0)),
-        }
-    }
-
-    fn measures() -> Measures {
-        Measures { zero_gradients: 0.0, gradient_error: 0.01, confidence: 60.0, loss: vec![0.3, 0.5, 0.6, 0.61] }
-    }
-
-    /// The checks that warn.
-    fn warned(left: &dyn Fn(&Attack) -> f64, measures: &Measures) -> Vec<MaskingCheck> {
-        let results = verdicts(&spec(), &outcomes(left), measures);
-        assert_eq!(results.iter().map(|r| r.check).collect::<Vec<_>>(), MaskingCheck::ALL);
-        results.into_iter().filter(|r| !r.passed).map(|r| r.check).collect()
-    }
-
-    /// What is left under each attack, in percent.
-    type Left<'a> = &'a dyn Fn(&Attack) -> f64;
-
-    #[test]
-    fn an_honest_model_passes_every_check() {
-        assert_eq!(warned(&honest, &measures()), []);
-    }
-
-    #[test]
-    fn each_sign_of_masking_is_named_by_its_check_alone() {
-        let with = |attack: Attack, percent: f64| move |a: &Attack| if *a == attack { percent } else { honest(a) };
-        let at = |levels: f64| MaskingSpec::at_radius(PixelDistance::levels(levels));
-        let [margin, dlr] = spec().other_losses();
-        let cases: [(Left, MaskingCheck); 9] = [
-            (&with(spec().one_step(), 44.8), MaskingCheck::Iterative),
-            (&with(spec().converged(), 43.9), MaskingCheck::Converged),
-            (&with(spec().transfers[0].clone(), 44.9), MaskingCheck::Transfer),
-            (&with(spec().noise(), 44.9), MaskingCheck::Noise),
-            (&with(at(4.0), 72.6), MaskingCheck::RadiusSweep),
-            (&with(at(64.0), 1.1), MaskingCheck::RadiusSweep),
-            (&with(MaskingSpec::unbounded(), 0.1), MaskingCheck::Unbounded),
-            (&with(margin, 39.9), MaskingCheck::Losses),
-            (&with(dlr, 50.1), MaskingCheck::Losses),
-        ];
-        for (left, expected) in cases {
-            assert_eq!(warned(left, &measures()), [expected]);
-        }
-        for scale in [0.1, 10.0] {
-            assert_eq!(warned(&with(spec().scaled(scale), 41.9), &measures()), [MaskingCheck::LogitScale]);
-        }
-    }
-
-    #[test]
-    fn a_rising_loss_and_gradients_that_are_none_are_warnings() {
-        let rising = Measures { loss: vec![0.3, 0.5, 0.6, 0.7], ..measures() };
-        assert_eq!(warned(&honest, &rising), [MaskingCheck::Converged]);
-        let flat = Measures { zero_gradients: 1.0, ..measures() };
-        assert_eq!(warned(&honest, &flat), [MaskingCheck::Gradients]);
-        let wrong = Measures { gradient_error: 0.11, ..measures() };
-        assert_eq!(warned(&honest, &wrong), [MaskingCheck::Gradients]);
-    }
-
-    #[test]
-    fn what_was_not_measured_is_not_judged() {
-        let mut outcomes = outcomes(&honest);
-        outcomes.predictions.retain(|(attack, _)| !matches!(attack, Some(Attack::Dlr { .. })));
-        let spec = MaskingSpec { transfers: vec![], ..spec() };
-        let results = verdicts(&spec, &outcomes, &measures());
-        assert!(results.iter().all(|r| r.passed && r.check != MaskingCheck::Transfer));
-        let losses = results.iter().find(|r| r.check == MaskingCheck::Losses).unwrap();
-        assert_eq!(losses.finding, "Left after 20 steps: cross-entropy 45.00 %, C&W 45.00 %.");
-    }
-
-    #[test]
-    fn a_model_that_no_image_survives_on_passes_without_a_loss_to_follow() {
-        let natural = |attack: &Attack| match attack {
-            Attack::Noise { .. } | Attack::Transfer { .. } => 70.0,
-            Attack::Fgsm { .. } => 5.0,
-            _ => 0.0,
-        };
-        assert_eq!(warned(&natural, &Measures { loss: vec![], ..measures() }), []);
-    }
-}
+mod tests;

@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, fmt::Write};
 
-use retort_spec::{DatasetChoice, ExperimentSpec, TeacherChoice};
+use retort_spec::{DatasetChoice, ExperimentSpec, TeacherChoice, Verdict};
 
 use super::ComparisonPage;
 use crate::{
@@ -63,19 +63,28 @@ impl ComparisonPage {
 
     /// What the masking checks say of all models together.
     pub(in crate::pages) fn masking_finding(&self) -> String {
-        let (runs, judged) = (self.maskings(), self.maskings().into_iter().filter(|run| !run.checks.is_empty()));
-        let (judged, warned) = judged.fold((0, 0), |(n, w), run| (n + 1, w + usize::from(run.warnings().count() > 0)));
-        match (judged, warned) {
+        let runs = self.maskings();
+        let count = |verdict: Verdict| runs.iter().filter(|run| run.worst_verdict() == Some(verdict)).count();
+        let (passed, warned, unsure) = (count(Verdict::Pass), count(Verdict::Warning), count(Verdict::CannotTell));
+        match (passed + warned + unsure, passed) {
             (0, _) if runs.iter().all(|run| run.state.is_over()) => "No check came to a verdict.".into(),
             (0, _) => "The checks have not come to their verdicts yet.".into(),
-            (n, 0) if n == runs.len() => "Every model passes every check.".into(),
-            (n, 0) => format!(
-                "The {} that {} been checked so far pass.",
-                format::plural(n, "model", "models"),
-                if n == 1 { "has" } else { "have" }
+            (judged, passed) if judged == passed && judged == runs.len() => "Every model passes every check.".into(),
+            (judged, passed) if judged == passed => format!(
+                "The {} that {} been checked so far {} every check.",
+                format::plural(judged, "model", "models"),
+                if judged == 1 { "has" } else { "have" },
+                if judged == 1 { "passes" } else { "pass" }
             ),
-            (n, warned) => {
-                format!("{warned} of {} with a warning.", format::plural(n, "checked model", "checked models"))
+            (judged, _) => {
+                let parts = [
+                    (warned, "with a warning"),
+                    (unsure, "with a check that cannot tell and no warning"),
+                    (passed, "that pass every check"),
+                ];
+                let found: Vec<_> =
+                    parts.iter().filter(|(n, _)| *n > 0).map(|(n, words)| format!("{n} {words}")).collect();
+                format!("Of {}: {}.", format::plural(judged, "checked model", "checked models"), found.join(", "))
             }
         }
     }
