@@ -7,7 +7,7 @@ use retort_engine::{
     data::{DatasetInfo, Library},
     device::DeviceInfo,
 };
-use retort_spec::DatasetChoice;
+use retort_spec::{DatasetChoice, ExperimentSpec, KnownDataset, Problem};
 
 /// The datasets in a folder, with the bundled one, and the devices that were found when the server started.
 #[derive(Clone, Debug)]
@@ -25,6 +25,17 @@ impl Machine {
     /// The devices, the CPU first.
     pub fn devices(&self) -> &[DeviceInfo] {
         &self.devices
+    }
+
+    /// What keeps an experiment from being computed here, on these datasets: all problems, each by the spec's field.
+    pub fn faults(&self, spec: &ExperimentSpec, datasets: &[DatasetInfo]) -> Vec<Problem> {
+        let mut problems = spec.faults_on(&datasets.iter().map(known).collect::<Vec<_>>());
+        if !self.devices.iter().any(|device| device.name == spec.device) {
+            let known: Vec<_> = self.devices.iter().map(|device| device.name.to_string()).collect();
+            let message = format!("{} is not on this machine: choose {}", spec.device, known.join(" or "));
+            problems.push(Problem::new("device", message));
+        }
+        problems
     }
 
     /// The datasets that are there now and can be used, the bundled one first.
@@ -54,6 +65,12 @@ impl Machine {
         let library = Library::new(&self.datasets);
         Ok(tokio::task::spawn_blocking(move || library.samples(&name)).await.context("drawing samples")??)
     }
+}
+
+/// A dataset as a spec is checked against it.
+pub fn known(dataset: &DatasetInfo) -> KnownDataset<'_> {
+    let DatasetInfo { name, classes, train, test, .. } = dataset;
+    KnownDataset { name, classes, train: *train, test: *test }
 }
 
 /// How many training and test images a run uses of a dataset; what is not known counts as nothing.

@@ -15,6 +15,7 @@ mod event;
 mod experiment;
 mod gacd;
 mod inner_attack;
+mod known_dataset;
 mod masking;
 mod method;
 mod model;
@@ -49,6 +50,7 @@ pub use gacd::{
 };
 pub use inner_attack::{BatchNormMode, InnerAttack};
 pub use masking::{MaskingCheck, MaskingSpec};
+pub use known_dataset::KnownDataset;
 pub use method::{Method, MethodName, Reduction, TRADES_BETA};
 pub use model::{Architecture, ModelRef, Normaliser};
 pub use paper::{Conditions, PaperFigure, PaperResult, PaperTable, likely, paper_results, reproduce};

@@ -21,6 +21,12 @@ impl ExperimentForm {
     /// # Errors
     /// With all problems at once; each names the form's field.
     pub fn to_spec(&self, known: impl Fn(&ModelRef) -> Option<Architecture>) -> Result<ExperimentSpec, Vec<Problem>> {
+        let (spec, problems) = self.read(known);
+        if problems.is_empty() { Ok(spec) } else { Err(problems) }
+    }
+
+    /// The same with its problems beside what could be read, so that more can be said of it at once.
+    pub fn read(&self, known: impl Fn(&ModelRef) -> Option<Architecture>) -> (ExperimentSpec, Vec<Problem>) {
         let mut problems = Vec::new();
         let mut spec = ExperimentSpec {
             title: self.title.trim().into(),
@@ -52,15 +58,21 @@ impl ExperimentForm {
             spec.title = title_of(&spec);
         }
         if let Err(Invalid(more)) = spec.validate() {
-            for problem in more {
-                let field = form_field(&problem.field);
-                // A value that could not be read is missing from the spec; its own message says more than “missing”.
-                if !problems.iter().any(|p| p.field == field) {
-                    problems.push(Problem { field, ..problem });
-                }
+            Self::add(more, &mut problems);
+        }
+        (spec, problems)
+    }
+
+    /// Adds problems of a spec to those of the form, each by the form's field.
+    pub fn add(of_spec: Vec<Problem>, problems: &mut Vec<Problem>) {
+        let known = problems.len();
+        for problem in of_spec {
+            let field = form_field(&problem.field);
+            // A value that could not be read is missing from the spec; its own message says more than “missing”.
+            if !problems[..known].iter().any(|p| p.field == field) {
+                problems.push(Problem { field, ..problem });
             }
         }
-        if problems.is_empty() { Ok(spec) } else { Err(problems) }
     }
 
     fn read_teacher(

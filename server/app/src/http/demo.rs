@@ -2,12 +2,18 @@
 
 use axum::{extract::State, response::Redirect};
 
-use super::{Shared, errors::Result};
+use super::{
+    Shared,
+    errors::{PageError, Result},
+};
 use crate::scheduler::Control;
-use retort_spec::ExperimentSpec;
+use retort_spec::{ExperimentSpec, Invalid};
 
 /// Launches the demo comparison, or leads to the one that was launched before.
 pub async fn launch(State(app): Shared) -> Result<Redirect> {
+    let datasets = app.machine.datasets().await?;
+    Invalid::unless_empty(app.machine.faults(&ExperimentSpec::demo(), &datasets))
+        .map_err(|e| PageError::internal(&e))?;
     let id = launch_demo(&app.control).await?;
     Ok(Redirect::to(&format!("/experiments/{id}")))
 }

@@ -9,10 +9,7 @@ use axum::{
     response::{IntoResponse, Redirect, Response},
 };
 use retort_engine::data::DatasetInfo;
-use retort_spec::{
-    Analysis, DatasetChoice, ExperimentSpec, FEATURE_IMAGES, MethodName, ModelRef, PlannedRun, Problem, RunKind,
-    RunState,
-};
+use retort_spec::{Analysis, ExperimentSpec, MethodName, ModelRef, PlannedRun, Problem, RunKind, RunState};
 use retort_store::{Model, Run, StoreError};
 use retort_web::{
     ExperimentForm,
@@ -118,18 +115,15 @@ impl App {
     async fn read(&self, form: ExperimentForm, datasets: &[DatasetInfo]) -> Result<Reading> {
         let teacher = self.stored_teacher(&form).await?;
         let architecture = |_: &ModelRef| teacher.as_ref().map(Teacher::architecture);
-        let outcome = form.to_spec(architecture).and_then(|mut spec| {
-            let mut problems = Vec::new();
-            if let Some(dataset) = datasets.iter().find(|dataset| dataset.name == spec.dataset.name) {
-                for analysis in &mut spec.analyses {
-                    name_classes(analysis, dataset);
-                }
+        let (mut spec, mut problems) = form.read(architecture);
+        if let Some(dataset) = datasets.iter().find(|dataset| dataset.name == spec.dataset.name) {
+            for analysis in &mut spec.analyses {
+                name_classes(analysis, dataset);
             }
-            check_dataset(&spec, datasets, &mut problems);
-            self.check_teacher(&spec, teacher.as_ref(), datasets, &mut problems);
-            self.check_device(&spec, &mut problems);
-            if problems.is_empty() { Ok((spec, teacher)) } else { Err(problems) }
-        });
+        }
+        ExperimentForm::add(self.machine.faults(&spec, datasets), &mut problems);
+        self.check_teacher(&spec, teacher.as_ref(), datasets, &mut problems);
+        let outcome = if problems.is_empty() { Ok((spec, teacher)) } else { Err(problems) };
         Ok(Reading { form, outcome })
     }
 
@@ -182,14 +176,6 @@ impl App {
                 let is_there = self.control.model_file(id).is_file();
                 expect(is_there, format!("the file of model {id} is gone: import it again"));
             }
-        }
-    }
-
-    fn check_device(&self, spec: &ExperimentSpec, problems: &mut Vec<Problem>) {
-        if !self.machine.devices().iter().any(|device| device.name == spec.device) {
-            let known: Vec<_> = self.machine.devices().iter().map(|device| device.name.to_string()).collect();
-            let message = format!("{} is not on this machine: choose {}", spec.device, known.join(" or "));
-            problems.push(Problem::new("device", message));
         }
     }
 
@@ -260,44 +246,6 @@ impl Teacher {
     }
 }
 
-fn check_dataset(spec: &ExperimentSpec, datasets: &[DatasetInfo], problems: &mut Vec<Problem>) {
-    let Some(dataset) = datasets.iter().find(|dataset| dataset.name == spec.dataset.name) else {
-        let known: Vec<_> = datasets.iter().map(|dataset| dataset.name.as_str()).collect();
-        let message = format!("“{}” is not among the datasets here: {}", spec.dataset.name, known.join(", "));
-        problems.push(Problem::new("dataset", message));
-        return;
-    };
-    for probe in spec.probes.iter().filter(|probe| !datasets.iter().any(|d| d.name == probe.name)) {
-        problems.push(Problem::new("probes", format!("“{}” is not among the datasets here", probe.name)));
-    }
-    check_classes(spec, dataset, problems);
-    let counts = [
-        ("train_images", spec.dataset.train_images, dataset.train, "training"),
-        ("validation_images", spec.dataset.validation_images, dataset.train, "training"),
-        ("test_images", spec.dataset.test_images, dataset.test, "test"),
-    ];
-    let tested = spec.dataset.test_images.unwrap_or(dataset.test);
-    if spec.masking_images.is_some_and(|images| images > tested) {
-        let message = format!("models are evaluated on {tested} test images: check them on at most so many");
-        problems.push(Problem::new("masking_images", message));
-    }
-    if let (Some(validation), Some(train)) = (spec.dataset.validation_images, spec.dataset.train_images)
-        && validation <= dataset.train
-        && train <= dataset.train
-        && validation + train > dataset.train
-    {
-        let rest = dataset.train - validation;
-        let message = format!("beside them {rest} images are left to train on, and {train} are asked for");
-        problems.push(Problem::new("validation_images", message));
-    }
-    for (field, wanted, there, split) in counts {
-        if wanted.is_some_and(|wanted| wanted > there) {
-            let message = format!("{} has {there} {split} images: use at most so many", dataset.title);
-            problems.push(Problem::new(field, message));
-        }
-    }
-}
-
 /// Gives an analysis the names of a dataset's classes where it has them as pages show them.
 pub(super) fn name_classes(analysis: &mut Analysis, dataset: &DatasetInfo) {
     let name = |class: &mut String| {
@@ -309,37 +257,6 @@ pub(super) fn name_classes(analysis: &mut Analysis, dataset: &DatasetInfo) {
         Analysis::Features { attacked, target, .. } => [attacked, target].into_iter().for_each(name),
         Analysis::Gallery { classes, .. } => classes.iter_mut().for_each(name),
         Analysis::Correlation { .. } => {}
-    }
-}
-
-/// Why an analysis cannot be of a class: the dataset has none of this name.
-pub(super) fn fault_of_class(class: &str, dataset: &DatasetInfo) -> Option<String> {
-    let is_known = dataset.classes.iter().any(|known| known == class);
-    let known = || dataset.classes.join(", ");
-    (!is_known).then(|| format!("“{class}” is no class of {}: choose from {}", dataset.name, known()))
-}
-
-/// Whether a choice of so many test images, equally many of each class, is enough for maps of features.
-pub(super) fn is_enough_for_maps(test_images: usize, dataset: &DatasetInfo) -> bool {
-    test_images / dataset.classes.len().max(1) >= *FEATURE_IMAGES.start()
-}
-
-/// Why maps of features cannot be made of the test images of a choice.
-fn fault_of_mapped_images(choice: &DatasetChoice, dataset: &DatasetInfo) -> Option<String> {
-    let (least, classes) = (*FEATURE_IMAGES.start(), dataset.classes.len().max(1));
-    (!is_enough_for_maps(choice.test_images.unwrap_or(dataset.test), dataset))
-        .then(|| format!("maps of features need {least} images of a class: use {} test images", least * classes))
-}
-
-/// Checks that the classes of maps of features are there, with enough images.
-fn check_classes(spec: &ExperimentSpec, dataset: &DatasetInfo, problems: &mut Vec<Problem>) {
-    for analysis in &spec.analyses {
-        for (class, field) in analysis.classes().into_iter().zip(["attacked", "target"]) {
-            problems.extend(fault_of_class(class, dataset).map(|fault| Problem::new(field, fault)));
-        }
-        let fault =
-            matches!(analysis, Analysis::Features { .. }).then(|| fault_of_mapped_images(&spec.dataset, dataset));
-        problems.extend(fault.flatten().map(|fault| Problem::new("test_images", fault)));
     }
 }
 

@@ -9,8 +9,8 @@ use axum::{
     response::{IntoResponse, Redirect, Response},
 };
 use retort_spec::{
-    Budget, Conditions, DeviceName, ExperimentSpec, MethodName, PaperFigure, PaperResult, PlannedRun, RunKind, RunSpec,
-    RunState, TeacherChoice, paper_results, reproduce,
+    Budget, Conditions, DeviceName, ExperimentSpec, Invalid, MethodName, PaperFigure, PaperResult, PlannedRun, RunKind,
+    RunSpec, RunState, TeacherChoice, paper_results, reproduce,
 };
 use retort_store::Run;
 use retort_web::{
@@ -121,6 +121,7 @@ pub async fn launch(State(app): Shared, body: Bytes) -> Result<Response> {
     let (mut first, mut specs) = (None, Vec::new());
     for asked in asked {
         let spec = with_known_teacher(asked.clone(), &trainings);
+        Invalid::unless_empty(app.machine.faults(spec, &datasets)).map_err(|e| unreadable(&e))?;
         // What a second click asks for is under way already, with the teacher that was trained for it or known by then.
         let twins = [app.unfinished_like(&asked).await?, app.unfinished_like(&spec).await?];
         match twins.into_iter().flatten().next() {
@@ -302,7 +303,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_cell_a_row_and_a_sweep_are_launched_at_their_budget() {
+    async fn what_the_images_here_are_not_enough_for_is_refused_with_all_that_is_wrong() {
         let site = Site::new().await;
         site.import("cifar10");
         let page = site.get("/paper?budget=smoke").await.text;
@@ -310,6 +311,20 @@ mod tests {
         let answer = site.post("/paper/launch", "budget=smoke&result=12".into()).await;
         assert_eq!(answer.header(header::LOCATION), "/experiments/1");
         let spec = site.store.experiment(1).await.unwrap().spec().unwrap();
+        let answer = site.post("/paper/launch", "budget=smoke&device=cpu&figure=5".into()).await;
+        assert_eq!(answer.status, StatusCode::BAD_REQUEST);
+        for words in ["cifar10 has 2 training images", "cifar10 has 2 test images", "“truck” is no class of cifar10"]
+        {
+            assert!(answer.text.contains(words), "{words}: {}", answer.text);
+        }
+        assert_eq!(site.store.state_counts().await.unwrap().total(), 0);
+    }
+
+    #[tokio::test]
+    async fn a_cell_a_row_and_a_sweep_are_launched_at_their_budget() {
+        let site = Site::new().await;
+        let classes = ["airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck"];
+        site.pretend("cifar10", &classes, 50_000, 10_000);
         assert_eq!(
             (spec.budget, spec.methods, spec.students),
             (Budget::Smoke, vec![MethodName::GacdAft], vec![Architecture::ResNet18])
@@ -332,7 +347,7 @@ mod tests {
         let answer = site.post("/paper/launch", "budget=smoke&result=2".into()).await;
         assert_eq!(answer.header(header::LOCATION), "/experiments/2");
         // The six cells of a row have two teachers.
-        let row = "budget=paper&result=0&result=1&result=2&result=3&result=4&result=5";
+        let row = "budget=paper&confirmed=true&result=0&result=1&result=2&result=3&result=4&result=5";
         let answer = site.post("/paper/launch", row.into()).await;
         assert_eq!(answer.header(header::LOCATION), "/experiments");
         assert_eq!(site.store.experiment(4).await.unwrap().spec().unwrap().budget, Budget::Paper);

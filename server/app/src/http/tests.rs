@@ -1,6 +1,6 @@
 //! The pages, asked in process.
 
-use std::sync::Arc;
+use std::{io::Write, sync::Arc};
 
 use axum::{
     Router,
@@ -104,6 +104,30 @@ impl Site {
     }
 
     /// Finishes a queued run.
+    /// Stores so many black images of these classes under this name; on the disk they take no room.
+    pub(super) fn pretend(&self, name: &str, classes: &[&str], train: usize, test: usize) {
+        let description = serde_json::json!({
+            "name": name, "title": name, "classes": classes, "origin": "a test", "sha256": "",
+        });
+        let mut header = serde_json::json!({ "__metadata__": { "retort.dataset": description.to_string() } });
+        let mut end = 0;
+        for (split, count) in [("train", train), ("test", test)] {
+            for (part, shape) in [("images", vec![count, 3, 32, 32]), ("labels", vec![count])] {
+                let start = end;
+                end += shape.iter().product::<usize>();
+                header[format!("{split}_{part}")] =
+                    serde_json::json!({ "dtype": "U8", "shape": shape, "data_offsets": [start, end] });
+            }
+        }
+        let header = header.to_string();
+        let folder = self.dir.path().join("datasets").join(name);
+        std::fs::create_dir_all(&folder).unwrap();
+        let mut file = std::fs::File::create(folder.join("dataset.safetensors")).unwrap();
+        file.write_all(&(header.len() as u64).to_le_bytes()).unwrap();
+        file.write_all(header.as_bytes()).unwrap();
+        file.set_len((8 + header.len() + end) as u64).unwrap();
+    }
+
     pub(super) async fn finish(&self, run: i64) {
         self.store.change_state(run, RunState::Starting, "test").await.unwrap();
         let events = [

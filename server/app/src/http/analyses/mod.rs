@@ -10,8 +10,7 @@ use axum::{
     response::{IntoResponse, Redirect, Response},
 };
 use retort_spec::{
-    AdversarialImages, AnalysedModel, Analysis, ExperimentSpec, FEATURE_IMAGES, LogitStatistic, RunKind, RunSpec,
-    RunState,
+    AdversarialImages, AnalysedModel, Analysis, ExperimentSpec, LogitStatistic, RunKind, RunSpec, RunState,
 };
 use retort_store::Run;
 use retort_web::{RunRow, format, pages::AnalysisView};
@@ -25,6 +24,7 @@ use super::{
     errors::{PageError, Result},
     form, id,
 };
+use crate::machine::known;
 
 /// The form of an analysis as it is sent; each kind of analysis has its part of the fields.
 #[derive(Debug, Default, Deserialize)]
@@ -137,23 +137,15 @@ impl App {
         Ok(views)
     }
 
-    /// Why an analysis would fail only when it is computed: a class is not there, or has too few test images. Of a whole dataset
-    /// only its images can tell how many a class has.
+    /// Why an analysis would fail only when it is computed: a class is not there, or has too few test images.
     /// Its classes are named as the dataset does.
     async fn fault_on_dataset(&self, spec: &ExperimentSpec, analysis: &mut Analysis) -> Result<Option<String>> {
         let datasets = self.machine.datasets().await?;
         let Some(dataset) = datasets.iter().find(|dataset| dataset.name == spec.dataset.name) else { return Ok(None) };
         form::name_classes(analysis, dataset);
-        let fault = analysis.classes().into_iter().find_map(|class| form::fault_of_class(class, dataset));
-        if fault.is_some() {
-            return Ok(fault);
-        }
-        let (Analysis::Features { .. }, Some(images)) = (analysis, spec.dataset.test_images) else { return Ok(None) };
-        let has_enough = form::is_enough_for_maps(images, dataset);
-        Ok((!has_enough).then(|| {
-            let (least, images) = (FEATURE_IMAGES.start(), format::count(images));
-            format!("maps of features need {least} test images of a class, and this comparison is of {images} in all")
-        }))
+        let faults = analysis.faults_on(&spec.dataset, &known(dataset)).into_iter();
+        let messages: Vec<_> = faults.map(|problem| problem.message).collect();
+        Ok((!messages.is_empty()).then(|| messages.join("; ")))
     }
 }
 

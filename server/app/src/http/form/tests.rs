@@ -61,6 +61,37 @@ async fn a_form_is_checked_against_what_is_on_this_machine() {
 }
 
 #[tokio::test]
+async fn what_cannot_be_trained_is_refused_at_the_estimate_and_at_the_launch_with_all_that_is_wrong() {
+    let site = Site::new().await;
+    let form = ExperimentForm {
+        validation_images: "4000".into(),
+        masking_images: "5".into(),
+        test_images: "2000".into(),
+        attacked: "Bag".into(),
+        target: "Hat".into(),
+        device: "cuda:63".into(),
+        seeds: "1, 1".into(),
+        ..ExperimentForm::initial()
+    };
+    let estimate = site.get(&href("/experiments/new", &form)).await;
+    let launch = site.send(&form).await;
+    assert_eq!(launch.status, StatusCode::UNPROCESSABLE_ENTITY);
+    for (field, words) in [
+        ("validation_images", "leave too few to train on: use at most 3990"),
+        ("test_images", "has 1000 test images: use at most so many"),
+        ("masking_images", "use at least 10 images"),
+        ("target", "“Hat” is no class of fashion-mnist-5k"),
+        ("device", "cuda:63 is not on this machine"),
+        ("seeds", "seed 1 stands twice"),
+    ] {
+        for page in [&estimate.text, &launch.text] {
+            assert!(page.contains(&format!("id=\"{field}-wrong\"")) && page.contains(words), "{words}: {page}");
+        }
+    }
+    assert_eq!(site.store.state_counts().await.unwrap().total(), 0);
+}
+
+#[tokio::test]
 async fn a_finished_teacher_serves_another_comparison_and_its_evaluation_bears_its_method() {
     let site = Site::new().await;
     let natural = ExperimentSpec { methods: vec![MethodName::Natural], ..ExperimentSpec::demo() };

@@ -1,0 +1,211 @@
+//! Checking a question against the datasets that are there.
+
+use crate::{Analysis, DatasetChoice, ExperimentSpec, FEATURE_IMAGES, Problem};
+
+/// A dataset that is there, as far as a question can be checked against it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct KnownDataset<'a> {
+    /// The name in specs.
+    pub name: &'a str,
+    /// The names of its classes.
+    pub classes: &'a [String],
+    /// How many training images.
+    pub train: usize,
+    /// How many test images.
+    pub test: usize,
+}
+
+impl ExperimentSpec {
+    /// What keeps it from being computed on the datasets that are there: all problems, each by the field's name. What is wrong by
+    /// itself is told by [`Self::validate`].
+    pub fn faults_on(&self, datasets: &[KnownDataset]) -> Vec<Problem> {
+        let mut problems = Vec::new();
+        let find = |name: &str| datasets.iter().find(|dataset| dataset.name == name);
+        for (i, probe) in self.probes.iter().enumerate() {
+            match find(&probe.name) {
+                Some(dataset) => dataset.check(&format!("probes[{i}]"), probe, &mut problems),
+                None => {
+                    problems.push(Problem::new("probes", format!("“{}” is not among the datasets here", probe.name)))
+                }
+            }
+        }
+        let Some(dataset) = find(&self.dataset.name) else {
+            let known: Vec<_> = datasets.iter().map(|dataset| dataset.name).collect();
+            let message = format!("“{}” is not among the datasets here: {}", self.dataset.name, known.join(", "));
+            problems.push(Problem::new("dataset", message));
+            return problems;
+        };
+        dataset.check("dataset", &self.dataset, &mut problems);
+        let tested = self.dataset.test_images.unwrap_or(dataset.test);
+        if self.masking_images.is_some_and(|images| images > tested) {
+            let message = format!("models are evaluated on {tested} test images: check them on at most so many");
+            problems.push(Problem::new("masking_images", message));
+        }
+        for analysis in &self.analyses {
+            problems.extend(analysis.faults_on(&self.dataset, dataset).into_iter().map(|problem| {
+                // An analysis has no images of its own: it takes the experiment's.
+                let is_own = problem.field != "test_images";
+                let field = if is_own { format!("analyses.{}", problem.field) } else { "dataset.test_images".into() };
+                Problem { field, ..problem }
+            }));
+        }
+        problems
+    }
+}
+
+impl Analysis {
+    /// What keeps it from being made of a choice of a dataset's test images: a class that is not there, or too few images.
+    pub fn faults_on(&self, choice: &DatasetChoice, dataset: &KnownDataset) -> Vec<Problem> {
+        let mut problems = Vec::new();
+        let fields: &[&str] =
+            if matches!(self, Self::Features { .. }) { &["attacked", "target"] } else { &["classes"] };
+        for (i, class) in self.classes().into_iter().enumerate() {
+            if !dataset.classes.iter().any(|known| known == class) {
+                let (name, known) = (dataset.name, dataset.classes.join(", "));
+                let message = format!("“{class}” is no class of {name}: choose from {known}");
+                problems.push(Problem::new(fields[i.min(fields.len() - 1)], message));
+            }
+        }
+        let (least, classes) = (*FEATURE_IMAGES.start(), dataset.classes.len().max(1));
+        let is_enough = match choice.test_images {
+            // Equally many of each class are drawn.
+            Some(images) => images / classes >= least,
+            // Of a whole dataset only its images can tell how many a class has; two classes are mapped.
+            None => dataset.test >= 2 * least,
+        };
+        if matches!(self, Self::Features { .. }) && !is_enough {
+            let needed = least * classes;
+            let message = if needed <= dataset.test {
+                format!("maps of features need {least} test images of a class: use {needed} test images")
+            } else {
+                format!(
+                    "maps of features need {least} test images of a class, and {} has {} in all: leave the maps out",
+                    dataset.name, dataset.test
+                )
+            };
+            problems.push(Problem::new("test_images", message));
+        }
+        problems
+    }
+}
+
+impl KnownDataset<'_> {
+    /// Checks that a choice of its images can be had.
+    fn check(&self, field: &str, choice: &DatasetChoice, problems: &mut Vec<Problem>) {
+        let mut expect = |holds: bool, part: &str, message: String| {
+            if !holds {
+                problems.push(Problem::new(format!("{field}.{part}"), message));
+            }
+        };
+        let Self { name, train, test, .. } = *self;
+        let there = |wanted: Option<usize>, there: usize| wanted.is_none_or(|wanted| wanted <= there);
+        let most = |there: usize, split: &str| format!("{name} has {there} {split} images: use at most so many");
+        expect(there(choice.train_images, train), "train_images", most(train, "training"));
+        expect(there(choice.test_images, test), "test_images", most(test, "test"));
+        let Some(validation) = choice.validation_images else { return };
+        // At least one image of each class is trained on.
+        let held_out = train.saturating_sub(self.classes.len().max(1));
+        let message = format!(
+            "{name} has {train} training images, and {validation} of them held out leave too few to train on: use at most \
+             {held_out}"
+        );
+        expect(validation <= held_out, "validation_images", message);
+        let rest = train.saturating_sub(validation);
+        let Some(wanted) = choice.train_images.filter(|wanted| *wanted <= train && validation <= held_out) else {
+            return;
+        };
+        let message = format!("beside them {rest} images are left to train on, and {wanted} are asked for");
+        expect(wanted <= rest, "validation_images", message);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn faults(spec: &ExperimentSpec) -> Vec<(String, String)> {
+        let classes: Vec<String> = (0..10).map(|class| format!("class {class}")).collect();
+        let known = [
+            KnownDataset { name: "fashion-mnist-5k", classes: &classes, train: 4_000, test: 1_000 },
+            KnownDataset { name: "tiny", classes: &classes[..2], train: 20, test: 20 },
+        ];
+        spec.faults_on(&known).into_iter().map(|problem| (problem.field, problem.message)).collect()
+    }
+
+    fn of(train: Option<usize>, validation: Option<usize>, test: Option<usize>) -> ExperimentSpec {
+        let demo = ExperimentSpec::demo();
+        let dataset = DatasetChoice {
+            train_images: train,
+            validation_images: validation,
+            test_images: test,
+            ..demo.dataset.clone()
+        };
+        ExperimentSpec { dataset, ..demo }
+    }
+
+    #[test]
+    fn the_demo_can_be_computed_on_the_bundled_images() {
+        assert_eq!(faults(&ExperimentSpec::demo()), []);
+        assert_eq!(faults(&of(Some(3_500), Some(500), Some(1_000))), []);
+    }
+
+    #[test]
+    fn validation_images_that_leave_nothing_to_train_on_are_refused() {
+        let found = faults(&of(None, Some(4_000), None));
+        assert_eq!(
+            found,
+            [(
+                "dataset.validation_images".into(),
+                "fashion-mnist-5k has 4000 training images, and 4000 of them held out leave too few to train on: use at most \
+                 3990"
+                    .into()
+            )]
+        );
+        assert_eq!(faults(&of(None, Some(3_990), None)), []);
+        let both = faults(&of(Some(3_501), Some(500), None));
+        assert_eq!(both[0].1, "beside them 3500 images are left to train on, and 3501 are asked for");
+    }
+
+    #[test]
+    fn all_that_cannot_be_had_is_said_at_once_each_by_its_field() {
+        let features = |attacked: &str| Analysis::Features {
+            attacked: attacked.into(),
+            target: "class 1".into(),
+            images: 100,
+            adversarial: crate::AdversarialImages::Shared,
+        };
+        let spec = ExperimentSpec {
+            masking_images: Some(200),
+            probes: vec![DatasetChoice::all_of("stl10"), DatasetChoice::all_of("tiny")],
+            analyses: vec![features("truck")],
+            ..of(Some(5_000), Some(5_000), Some(100))
+        };
+        let fields: Vec<String> = faults(&spec).into_iter().map(|(field, _)| field).collect();
+        let expected = [
+            "probes",
+            "dataset.train_images",
+            "dataset.validation_images",
+            "masking_images",
+            "analyses.attacked",
+            "dataset.test_images",
+        ];
+        assert_eq!(fields, expected);
+        let elsewhere = ExperimentSpec { dataset: DatasetChoice::all_of("imagenet"), ..ExperimentSpec::demo() };
+        assert_eq!(faults(&elsewhere)[0].0, "dataset");
+    }
+
+    #[test]
+    fn maps_of_features_say_how_many_images_they_need_if_there_are_so_many() {
+        let features = Analysis::Features {
+            attacked: "class 0".into(),
+            target: "class 1".into(),
+            images: 100,
+            adversarial: crate::AdversarialImages::Shared,
+        };
+        let spec = |dataset| ExperimentSpec { dataset, analyses: vec![features.clone()], ..ExperimentSpec::demo() };
+        let few = spec(of(None, None, Some(300)).dataset);
+        assert_eq!(faults(&few)[0].1, "maps of features need 31 test images of a class: use 310 test images");
+        let tiny = spec(DatasetChoice::all_of("tiny"));
+        assert!(faults(&tiny)[0].1.ends_with("tiny has 20 in all: leave the maps out"), "{:?}", faults(&tiny));
+    }
+}
