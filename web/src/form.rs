@@ -65,9 +65,9 @@ pub(crate) const CORRELATION: &str = "correlation";
 pub(crate) const GALLERY: &str = "gallery";
 
 impl ExperimentForm {
-    /// What the form starts with: the demo's question, untitled.
+    /// What the form starts with: the demo's question, untitled, with as many epochs as the budget has.
     pub fn initial() -> Self {
-        Self { title: String::new(), ..Self::from_spec(&ExperimentSpec::demo()) }
+        Self { title: String::new(), epochs: String::new(), ..Self::from_spec(&ExperimentSpec::demo()) }
     }
 
     /// The form that launches `spec` again. The form has one ε, the first attack's, and steps in the usual proportion to it.

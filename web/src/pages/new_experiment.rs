@@ -2,7 +2,8 @@
 
 use askama::Template;
 use retort_spec::{
-    Architecture, Attack, DeviceName, ExperimentSpec, MethodName, Normaliser, Problem, RunKind, RunSpec,
+    Architecture, Attack, Budget, DatasetChoice, DeviceName, ExperimentSpec, MethodName, Normaliser, Problem, RunKind,
+    RunSpec,
 };
 
 use super::parameters::{self, MethodParameters};
@@ -133,6 +134,25 @@ impl NewExperimentPage {
     fn parameters(&self) -> Vec<MethodParameters> {
         let epochs = self.form.epochs.trim().parse().ok();
         parameters::of(self.form.budget.parse().unwrap_or_default(), epochs, &self.form.settings)
+    }
+
+    /// The epochs that the chosen budget has for the chosen methods: `200`, or `5 to 6`.
+    fn budget_epochs(&self) -> String {
+        let budget: Budget = self.form.budget.parse().unwrap_or_default();
+        let chosen = self.form.methods.iter().filter_map(|id| id.parse().ok());
+        let epochs = |method: MethodName| {
+            let dataset = DatasetChoice::all_of(self.form.dataset.as_str());
+            budget.train(method, Architecture::ResNet8, dataset, 1).schedule.epochs
+        };
+        // The teacher, and surrogates, are trained as PGD-AT is.
+        let mut all: Vec<usize> = chosen.chain([MethodName::PgdAt]).map(epochs).collect();
+        all.sort_unstable();
+        match (all.first(), all.last()) {
+            (Some(least), Some(most)) if least < most => {
+                format!("{} to {}", format::count(*least), format::count(*most))
+            }
+            (least, _) => least.map(|epochs| format::count(*epochs)).unwrap_or_default(),
+        }
     }
 
     /// Whether something is typed among the parameters.

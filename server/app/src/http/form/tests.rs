@@ -1,7 +1,7 @@
 //! The form, asked in process.
 
 use axum::http::header;
-use retort_spec::RunState;
+use retort_spec::{RunSpec, RunState};
 
 use super::{
     super::{paging::href, tests::Site},
@@ -89,6 +89,21 @@ async fn what_cannot_be_trained_is_refused_at_the_estimate_and_at_the_launch_wit
         }
     }
     assert_eq!(site.store.state_counts().await.unwrap().total(), 0);
+}
+
+#[tokio::test]
+async fn the_paper_budget_trains_the_papers_epochs_unless_the_form_says_otherwise() {
+    let site = Site::new().await;
+    let page = site.get("/experiments/new?budget=paper").await.text;
+    assert!(page.contains(r#"name="epochs" value="" "#) && page.contains(r#"placeholder="200 to"#), "{page}");
+    let form = ExperimentForm { budget: "paper".into(), ..ExperimentForm::initial() };
+    assert_eq!(site.send(&form).await.status, StatusCode::SEE_OTHER);
+    let RunSpec::Train(teacher) = site.store.run(1).await.unwrap().spec().unwrap() else { panic!("it trains") };
+    assert_eq!(teacher.schedule.epochs, 200);
+    // A clone of an experiment with epochs of its own has them, and says what they stand instead of.
+    let own = ExperimentForm { epochs: "4".into(), ..form };
+    let page = site.get(&href("/experiments/new", &own)).await.text;
+    assert!(page.contains("All train for 4 epochs instead of the budget's 200"), "{page}");
 }
 
 #[tokio::test]
