@@ -102,7 +102,7 @@ fn models_are_analysed_into_figures_and_a_class_that_is_not_there_is_told() {
     };
     let features = ["--attacked", "Bag", "--target", "Coat", "--images", "35"];
     let said = success(&mut analyse("features", &features, "features"));
-    assert!(said.contains("figure.svg\nBag and Coat lie furthest apart in"), "{said}");
+    assert!(said.contains("figure.svg\nSilhouette of Bag and Coat: "), "{said}");
     let said = success(&mut analyse("correlation", &[], "correlation"));
     // One model is as near to itself as can be.
     assert!(said.contains("B differs from A by 0.0000 on average on natural images"), "{said}");

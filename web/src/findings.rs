@@ -23,42 +23,78 @@ pub(crate) fn models_and_attack(spec: &AnalyseSpec) -> String {
     format!("{} · {}", models.join(", "), spec.attack().describe())
 }
 
-/// What the feature maps find: where the classes lie furthest apart, where the adversarial images stay with their own.
+/// Silhouettes that differ by less are called alike; the margin is ours.
+const SILHOUETTES: f64 = 0.05;
+/// Mean differences of correlations are called alike where the larger is less than so many times the smaller; likewise ours.
+const CORRELATIONS: f64 = 1.1;
+
+/// What the feature maps find: from where to where the silhouettes of the two classes reach, and the shares of adversarial images
+/// that stay with their own. Which model is the best is not said: these figures have no test.
 pub(crate) fn features(maps: &FeatureMaps) -> String {
     let apart = |map: &FeatureMap| format!("{:.3}", map.silhouette);
-    let own = |map: &FeatureMap| map.among_own as f64 / map.counts[2].max(1) as f64;
-    let kept = |map: &FeatureMap| format!("{:.0}\u{a0}%", 100.0 * own(map));
-    let (Some(furthest), Some(most), Some(least)) = (
-        extreme(&maps.maps, |map| map.silhouette, apart),
-        extreme(&maps.maps, own, kept),
-        extreme(&maps.maps, |map| -own(map), kept),
+    let images = |map: &FeatureMap| map.counts[2].max(1) as f64;
+    let own = |map: &FeatureMap| map.among_own as f64 / images(map);
+    let kept = |map: &FeatureMap| format!("{:.0}", 100.0 * own(map));
+    // Two shares of so many images that are alike differ by no more in 95 of 100 cases.
+    let noise = maps.maps.first().map_or(1.0, |map| 1.96 * (0.5 / images(map)).sqrt());
+    let (Some(silhouettes), Some(shares)) = (
+        Range::of(&maps.maps, |map| &map.model, |map| map.silhouette, apart, |low, high| high - low >= SILHOUETTES),
+        Range::of(&maps.maps, |map| &map.model, own, kept, |low, high| high - low > noise),
     ) else {
         return String::new();
     };
-    let (attacked, target) = (format::upper_first(&maps.attacked), &maps.target);
-    let stay = match () {
-        () if maps.maps.len() == 1 => format!("{} of the adversarial images stay with their class", most.1),
-        () if most.1 == least.1 => format!("adversarial images stay with their class alike in all ({})", most.1),
-        () => format!(
-            "adversarial images stay with their class most in {} ({}), least in {} ({})",
-            most.0, most.1, least.0, least.1
-        ),
-    };
-    if maps.maps.len() == 1 {
-        return format!("{attacked} and {target} lie apart by a silhouette of {}; {stay}.", furthest.1);
-    }
-    format!("{attacked} and {target} lie furthest apart in {} (silhouette {}); {stay}.", furthest.0, furthest.1)
+    format!(
+        "Silhouette of {} and {}: {}. Adversarial images that stay with their class: {}.",
+        maps.attacked,
+        maps.target,
+        silhouettes.words(""),
+        shares.words("\u{a0}%")
+    )
 }
 
-/// The models that have the highest value as it is printed, with that value.
-fn extreme(
-    maps: &[FeatureMap],
-    value: impl Fn(&FeatureMap) -> f64,
-    print: impl Fn(&FeatureMap) -> String,
-) -> Option<(String, String)> {
-    let printed = print(maps.iter().max_by(|a, b| value(a).total_cmp(&value(b)))?);
-    let equal = maps.iter().filter(|map| print(map) == printed).map(|map| map.model.as_str());
-    Some((format::list(&equal.collect::<Vec<_>>()), printed))
+/// From where to where the figures of several models reach.
+struct Range {
+    lowest: (String, String),
+    highest: (String, String),
+    /// Whether they differ by enough to name those at the ends.
+    differs: bool,
+    is_single: bool,
+}
+
+impl Range {
+    /// The range of these items; those that are equal as they are printed are named together.
+    fn of<'a, T>(
+        items: &'a [T],
+        name: impl Fn(&'a T) -> &'a String,
+        value: impl Fn(&T) -> f64,
+        print: impl Fn(&T) -> String,
+        differs: impl Fn(f64, f64) -> bool,
+    ) -> Option<Self> {
+        let low = items.iter().min_by(|a, b| value(a).total_cmp(&value(b)))?;
+        let high = items.iter().max_by(|a, b| value(a).total_cmp(&value(b)))?;
+        let end = |of: &T| {
+            let printed = print(of);
+            let equal = items.iter().filter(|item| print(item) == printed).map(|item| name(item).as_str());
+            (format::list(&equal.collect::<Vec<_>>()), printed)
+        };
+        Some(Self {
+            lowest: end(low),
+            highest: end(high),
+            differs: differs(value(low), value(high)),
+            is_single: items.len() == 1,
+        })
+    }
+
+    /// `0.100 (Natural) to 0.296 (ARD)`; `0.290 to 0.296, alike in all`; `0.296` of a single one.
+    fn words(&self, unit: &str) -> String {
+        let ((least, low), (most, high)) = (&self.lowest, &self.highest);
+        match () {
+            () if self.is_single => format!("{low}{unit}"),
+            () if self.differs => format!("{low}{unit} ({least}) to {high}{unit} ({most})"),
+            () if low == high => format!("{low}{unit} in all"),
+            () => format!("{low} to {high}{unit}, alike in all"),
+        }
+    }
 }
 
 /// What the adversarial images of feature maps are.
@@ -70,22 +106,22 @@ pub(crate) fn made_on(maps: &FeatureMaps) -> String {
     }
 }
 
-/// Which model is nearest to the teacher.
+/// How far the models are from the teacher, on average.
 pub(crate) fn correlation(maps: &CorrelationMaps) -> String {
-    if let [map] = maps.maps.as_slice() {
-        let (natural, adversarial) = (map.natural.mean, map.adversarial.mean);
-        return format!(
-            "{} differs from {} by {natural:.4} on average on natural images, by {adversarial:.4} on adversarial ones.",
-            map.model, maps.teacher
-        );
-    }
-    let nearest = |of: fn(&CorrelationMap) -> f64| {
-        maps.maps.iter().min_by(|a, b| of(a).total_cmp(&of(b))).map(|map| (map.model.as_str(), of(map)))
+    let range = |of: fn(&CorrelationMap) -> f64| {
+        let print = |map: &CorrelationMap| format!("{:.4}", of(map));
+        Range::of(&maps.maps, |map| &map.model, of, print, |low, high| high > CORRELATIONS * low)
     };
-    match (nearest(|map| map.natural.mean), nearest(|map| map.adversarial.mean)) {
-        (Some((natural, a)), Some((adversarial, b))) => format!(
-            "Nearest to {} on average: {natural} on natural images ({a:.4}), {adversarial} on adversarial ones ({b:.4}).",
-            maps.teacher
+    match (range(|map| map.natural.mean), range(|map| map.adversarial.mean)) {
+        (Some(natural), Some(adversarial)) if maps.maps.len() == 1 => format!(
+            "{} differs from {} by {} on average on natural images, by {} on adversarial ones.",
+            natural.lowest.0, maps.teacher, natural.lowest.1, adversarial.lowest.1
+        ),
+        (Some(natural), Some(adversarial)) => format!(
+            "Mean difference from {}: on natural images {}; on adversarial ones {}.",
+            maps.teacher,
+            natural.words(""),
+            adversarial.words("")
         ),
         _ => String::new(),
     }
@@ -115,7 +151,9 @@ pub(crate) fn gallery(spec: &AnalyseSpec, gallery: &Gallery) -> String {
 
 #[cfg(test)]
 mod tests {
-    use retort_spec::{AnalysedModel, Answer, DatasetChoice, DeviceName, GalleryImage, ModelRef, PixelDistance};
+    use retort_spec::{
+        AnalysedModel, Answer, DatasetChoice, DeviceName, Difference, GalleryImage, ModelRef, PixelDistance,
+    };
 
     use super::*;
 
@@ -132,21 +170,53 @@ mod tests {
         }
     }
 
+    fn maps(maps: Vec<FeatureMap>) -> FeatureMaps {
+        FeatureMaps { attacked: "truck".into(), target: "bird".into(), made_on: None, maps }
+    }
+
     #[test]
-    fn models_that_are_equal_as_printed_are_all_named() {
-        let maps = |maps| FeatureMaps { attacked: "truck".into(), target: "bird".into(), made_on: None, maps };
+    fn figures_that_clearly_differ_name_the_models_at_their_ends_and_crown_none() {
         let three = vec![map("Natural", 0.1, 55), map("ARD", 0.29601, 97), map("GACD", 0.29604, 97)];
         assert_eq!(
             features(&maps(three)),
-            "Truck and bird lie furthest apart in ARD and GACD (silhouette 0.296); adversarial images stay with their class \
-             most in ARD and GACD (97\u{a0}%), least in Natural (55\u{a0}%)."
-        );
-        assert!(features(&maps(vec![map("ARD", 0.2, 90), map("KD", 0.1, 90)])).ends_with("alike in all (90\u{a0}%)."));
-        assert!(
-            features(&maps(vec![map("ARD", 0.2, 90)]))
-                .ends_with("90\u{a0}% of the adversarial images stay with their class.")
+            "Silhouette of truck and bird: 0.100 (Natural) to 0.296 (ARD and GACD). Adversarial images that stay with their \
+             class: 55\u{a0}% (Natural) to 97\u{a0}% (ARD and GACD)."
         );
         assert_eq!(features(&maps(vec![])), "");
+    }
+
+    #[test]
+    fn figures_that_hardly_differ_are_alike() {
+        assert_eq!(
+            features(&maps(vec![map("ARD", 0.29, 90), map("KD", 0.3, 84)])),
+            "Silhouette of truck and bird: 0.290 to 0.300, alike in all. Adversarial images that stay with their class: 84 to \
+             90\u{a0}%, alike in all."
+        );
+        assert_eq!(
+            features(&maps(vec![map("ARD", 0.2, 90)])),
+            "Silhouette of truck and bird: 0.200. Adversarial images that stay with their class: 90\u{a0}%."
+        );
+    }
+
+    #[test]
+    fn the_models_nearest_to_the_teacher_and_farthest_from_it_are_named_where_they_differ() {
+        let difference = |mean: f64| Difference { values: vec![], mean, norm: 0.0, max: 0.0 };
+        let map = |model: &str, natural: f64, adversarial: f64| CorrelationMap {
+            model: model.into(),
+            natural: difference(natural),
+            adversarial: difference(adversarial),
+        };
+        let found = correlation(&CorrelationMaps {
+            teacher: "Teacher".into(),
+            classes: vec![],
+            images: 0,
+            maps: vec![map("KD", 0.08, 0.0412), map("ARD", 0.05, 0.0409)],
+        });
+        assert_eq!(
+            found,
+            "Mean difference from Teacher: on natural images 0.0500 (ARD) to 0.0800 (KD); on adversarial ones 0.0409 to 0.0412, \
+             alike in all."
+        );
     }
 
     #[test]

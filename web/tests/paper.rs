@@ -200,7 +200,7 @@ fn figures_are_drawn_from_the_sweep_and_the_analysis_of_their_networks() {
     assert_eq!(negatives.matches(r#"<svg class="chart""#).count(), 2, "{negatives}");
     assert!(negatives.contains(r#"<a href="/experiments/7">experiment 7</a>, smoke budget, 2,000 images, 1 seed."#));
     assert!(!temperature.contains("<svg") && temperature.contains("best at T = 0.1"));
-    assert!(features.contains("Truck and bird lie apart by a silhouette of 0.500"), "{features}");
+    assert!(features.contains("Silhouette of truck and bird: 0.500. Adversarial images that stay"), "{features}");
     // As a comparison shows it, in the colours of the page.
     assert!(features.contains(r#"<div class="panels">"#) && features.contains(r#"<svg class="scatter""#), "{features}");
     assert!(features.contains("/experiments/8"));
