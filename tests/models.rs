@@ -115,7 +115,7 @@ fn an_uploaded_model_teaches_and_is_downloaded_again() {
     }
     wait_for("the page to say so", Duration::from_secs(20), || {
         let page = server.get(&experiment);
-        (page.contains("imported as model 1") && page.contains("Best student: natural")).then_some(())
+        (page.contains("imported as model 1") && page.contains("Natural: ")).then_some(())
     });
     assert!(server.get("/models").contains("natural "), "the teacher was evaluated");
 

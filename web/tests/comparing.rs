@@ -4,12 +4,20 @@
 
 mod sample;
 
+use std::sync::Arc;
+
 use retort_spec::{Accuracy, Architecture, Attack, DatasetChoice, ExperimentSpec, MethodName, Sweep, TeacherChoice};
 use retort_web::{
     ComparisonView, RightAnswers, Template,
     export::TableFormat,
     pages::{ComparisonPage, OtherExperiment},
 };
+
+/// The first sentence above the table.
+fn finding(page: &ComparisonPage) -> String {
+    let html = page.render().unwrap();
+    html.split(r#"class="finding">"#).nth(1).unwrap().split('<').next().unwrap().to_owned()
+}
 
 fn page(view: ComparisonView) -> ComparisonPage {
     ComparisonPage { view, ..sample::comparison(sample::large(), 72) }
@@ -73,7 +81,8 @@ fn rows_are_tested_against_the_baseline_on_the_same_images() {
         images,
         under: vec![(None, (0..10).map(|i| right.contains(&i)).collect())],
     };
-    page.right = [(teacher, answers(0..9, 2)), (kd, answers(0..8, 1)), (ard, answers(7..10, 1))].into();
+    let right = [(teacher, answers(0..9, 2)), (kd, answers(0..8, 1)), (ard, answers(7..10, 1))];
+    page.right = right.map(|(run, answers)| (run, Arc::new(answers))).into();
     let table = page.table();
     let cells: Vec<_> = table.rows().map(|row| row.cells[0].clone().unwrap().against).collect();
     let against = cells[1].unwrap();
@@ -81,18 +90,19 @@ fn rows_are_tested_against_the_baseline_on_the_same_images() {
     // 7 against 2 discordant images: 2 · (1 + 9 + 36) / 2⁹.
     assert!((against.difference - 50.0).abs() < 1e-9 && (against.p_value - 92.0 / 512.0).abs() < 1e-12);
     let html = page.render().unwrap();
-    assert!(html.contains("+50.00 <small>p = 0.180</small>") && html.contains("McNemar"));
+    assert!(html.contains("+50.00 <small>p = 0.180</small>") && html.contains("exact paired randomisation"));
+    assert!(html.contains("Where they are missing, the answers of both to the same images are not there."));
     // The first sentence says by how much, and how surely.
-    assert!(html.contains(" % by KD (+50.00 against ARD, ResNet-8, p = 0.180)"), "{html}");
+    let finding = finding(&page);
+    assert!(
+        finding.contains("(+50.00 against ARD, ResNet-8, p = 0.180), not distinguishable from ARD (p = 0.180)"),
+        "{finding}"
+    );
 }
 
 #[test]
 fn a_student_that_only_guesses_is_not_praised_without_a_word() {
     let mut page = sample::comparison(ExperimentSpec::demo(), 99);
-    let finding = |page: &ComparisonPage| {
-        let html = page.render().unwrap();
-        html.split(r#"class="finding">"#).nth(1).unwrap().split('<').next().unwrap().to_owned()
-    };
     assert!(!finding(&page).contains("chance"), "{}", finding(&page));
     for score in page.runs.iter_mut().filter(|run| !run.label.is_teacher).flat_map(|run| &mut run.scores) {
         score.accuracy = Accuracy { correct: 108, n: 1_000 };
@@ -144,8 +154,10 @@ fn experiments_that_were_made_alike_share_their_rows_and_others_say_how_they_dif
     assert_eq!(keys, ["pgd-at:resnet8:teacher", "kd:resnet8", "pgd-at:resnet8:teacher:3", "kd:resnet8:3"]);
     let html = page.render().unwrap();
     // Neither setting is a match for the other: each has its best, and its rows say of which experiments they are.
-    assert!(html.contains("Best student in each setting: experiments 1 and 2: natural "), "{html}");
-    assert!(html.contains("; experiment 3: natural ") && html.contains("each setting by itself."), "{html}");
+    assert!(
+        html.contains("In experiments 1 and 2: natural: KD, ") && html.contains(" In experiment 3: natural: KD, "),
+        "{html}"
+    );
     for row in ["teacher PGD-AT, ResNet-8, experiments 1 and 2", "KD, ResNet-8, experiment 3"] {
         assert!(html.contains(&format!(">{row}</option>")), "{row}: {html}");
     }
@@ -170,9 +182,13 @@ fn equal_numbers_share_the_first_place() {
     for score in page.runs.iter_mut().filter(|run| !run.label.is_teacher).flat_map(|run| &mut run.scores) {
         score.accuracy = Accuracy { correct: 500, n: 1_000 };
     }
-    let finding = page.render().unwrap();
-    let finding = finding.split(r#"class="finding">"#).nth(1).unwrap().split('<').next().unwrap();
-    assert!(finding.starts_with("Best student: natural 50.00 % by KD (ResNet-8) and 7 others, PGD-"), "{finding}");
+    // Without answers nothing is tested: all that are equal as they are printed are the highest.
+    page.right.clear();
+    let finding = finding(&page);
+    assert!(
+        finding.starts_with("Natural: KD (ResNet-8) and 7 others are highest, 50.00 %, not tested; PGD-100: "),
+        "{finding}"
+    );
 }
 
 #[test]
@@ -181,7 +197,8 @@ fn a_file_explains_what_stands_in_it_and_nothing_else() {
 
     let [latex, markdown] = [TableFormat::Latex, TableFormat::Markdown].map(|format| page.export(format));
     assert!(
-        latex.contains("An asterisk stands for p $<$ 0.05 in McNemar's exact test against KD, ResNet-8"),
+        latex.contains("An asterisk stands for p $<$ 0.05 in the test against KD, ResNet-8.")
+            && latex.contains("The test: exact paired randomisation over 10,000 test images"),
         "{latex}"
     );
     assert!(
@@ -213,6 +230,7 @@ fn a_sweep_over_numbers_is_a_figure_for_each_column_and_over_words_none() {
             score.accuracy = Accuracy { correct: 990, n: 1_000 };
         }
     }
+    page.right = sample::right(&page.runs);
     let html = page.render().unwrap();
     let sweeps =
         html.split(r#"<section class="sheet" id="sweeps""#).nth(1).unwrap().split("</section>").next().unwrap();
@@ -226,7 +244,9 @@ fn a_sweep_over_numbers_is_a_figure_for_each_column_and_over_words_none() {
     );
     // A line for each of the two methods and each of the two weightings.
     assert_eq!(sweeps.matches("<polyline").count(), 2 * 4);
-    assert!(sweeps.contains("GACD, sample weighting none is best at 256 (99.00 %)"), "{sweeps}");
+    let titles = |words: &str| sweeps.contains(words);
+    assert!(titles("GACD, sample weighting none is best at 256 (99.00 %)"), "{sweeps}");
+    assert!(titles("Paired tests over the test images, adjusted for the values compared (Holm)."), "{sweeps}");
     assert!(!sample::comparison(ExperimentSpec::demo(), 8).render().unwrap().contains(r#"id="sweeps""#));
 }
 
@@ -270,7 +290,7 @@ fn an_image_counts_once_however_many_seeds_disagree_on_it() {
     };
     for run in page.runs.iter().filter(|r| r.label.is_evaluation() && !r.label.is_teacher) {
         let right = if run.label.method == MethodName::Kd { 0..8 } else { 8..10 };
-        page.right.insert(run.label.id, answers(right));
+        page.right.insert(run.label.id, Arc::new(answers(right)));
     }
     let table = page.table();
     let kd = table.rows().find(|row| row.method == MethodName::Kd).unwrap();

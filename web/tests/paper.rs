@@ -4,7 +4,7 @@
 
 mod sample;
 
-use std::sync::Arc;
+use std::{collections::HashMap, sync::Arc};
 
 use retort_spec::{
     Accuracy, AnalysisResult, Architecture, Budget, Conditions, DatasetChoice, DeviceName, ExperimentSpec, FeatureMap,
@@ -39,6 +39,7 @@ fn html_at(budget: Budget, compared: &[Compared], analyses: Vec<FoundAnalysis>) 
         conditions: Conditions { budget, seeds: vec![1], device: DeviceName::Cpu },
         devices: vec![DeviceOption { name: DeviceName::Cpu, description: "2 cores".into() }],
         compared,
+        right: &HashMap::new(),
         datasets: &["cifar10".to_owned()],
         estimate: &|results| Some(600.0 * results.len() as f64),
         estimate_figure: &|figure| (figure != PaperFigure::Temperature).then_some(7_200.0),

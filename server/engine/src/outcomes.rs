@@ -4,7 +4,7 @@
 use std::path::Path;
 
 use candle_core::{Device, Tensor};
-use retort_spec::{Accuracy, Attack, DatasetChoice, Paired};
+use retort_spec::{Accuracy, Attack, DatasetChoice};
 use serde::{Deserialize, Serialize};
 
 use crate::{
@@ -108,29 +108,6 @@ impl Outcomes {
         let right = |(place, label): (usize, &u8)| self.predictions.iter().all(|(_, answers)| answers[place] == *label);
         Accuracy { correct: self.labels.iter().enumerate().filter(|image| right(*image)).count(), n: self.labels.len() }
     }
-
-    /// Compares two sets of answers image by image, each given by the place of its attack.
-    ///
-    /// # Errors
-    /// When they are not to the same images.
-    pub fn paired(&self, attack: usize, other: &Self, other_attack: usize) -> Result<Paired> {
-        if (&self.dataset, &self.labels) != (&other.dataset, &other.labels) {
-            let fault =
-                "the two evaluations are not of the same images: choose two on the same dataset and test images";
-            return Err(EngineError::Data(fault.into()));
-        }
-        let mut paired = Paired { both: 0, only_first: 0, only_second: 0, neither: 0 };
-        let answers = self.predictions[attack].1.iter().zip(&other.predictions[other_attack].1);
-        for ((first, second), label) in answers.zip(&self.labels) {
-            *match (first == label, second == label) {
-                (true, true) => &mut paired.both,
-                (true, false) => &mut paired.only_first,
-                (false, true) => &mut paired.only_second,
-                (false, false) => &mut paired.neither,
-            } += 1;
-        }
-        Ok(paired)
-    }
 }
 
 #[cfg(test)]
@@ -163,15 +140,5 @@ mod tests {
         assert_eq!(outcomes.confusion(1), [[1, 1], [2, 0]]);
         assert_eq!(outcomes.worst_case(), Accuracy { correct: 1, n: 4 });
         assert_eq!(outcomes.by_class(1), [Accuracy { correct: 1, n: 2 }, Accuracy { correct: 0, n: 2 }]);
-    }
-
-    #[test]
-    fn two_evaluations_are_compared_image_by_image_if_they_are_of_the_same_images() {
-        let (first, second) = (outcomes(&[[0, 0, 1, 0]]), outcomes(&[[0, 1, 0, 1], [0, 0, 0, 0]]));
-        let paired = first.paired(0, &second, 0).unwrap();
-        assert_eq!(paired, Paired { both: 1, only_first: 2, only_second: 1, neither: 0 });
-        assert!((paired.difference() - 25.0).abs() < 1e-12);
-        let other = Outcomes { labels: vec![1, 0, 1, 1], ..outcomes(&[[0; 4]]) };
-        assert!(first.paired(0, &other, 0).is_err());
     }
 }

@@ -19,6 +19,7 @@ mod known_dataset;
 mod masking;
 mod method;
 mod model;
+mod paired;
 mod paper;
 mod parameter;
 mod pixel;
@@ -30,10 +31,10 @@ mod schedule;
 mod setting;
 mod state;
 mod train;
+mod verdict;
 mod work;
 
-mod verdict;
-pub use accuracy::{Accuracy, Paired};
+pub use accuracy::Accuracy;
 pub use analysis::{
     AdversarialImages, AnalyseSpec, AnalysedModel, Analysis, AnalysisResult, Answer, CorrelationMap, CorrelationMaps,
     Difference, FEATURE_IMAGES, FeatureMap, FeatureMaps, GALLERY_IMAGES, Gallery, GalleryImage, LogitStatistic,
@@ -49,10 +50,11 @@ pub use gacd::{
     SampleWeighting, StudentInput, TeacherInput,
 };
 pub use inner_attack::{BatchNormMode, InnerAttack};
-pub use masking::{MaskingCheck, MaskingSpec};
 pub use known_dataset::KnownDataset;
+pub use masking::{MaskingCheck, MaskingSpec};
 pub use method::{Method, MethodName, Reduction, TRADES_BETA};
 pub use model::{Architecture, ModelRef, Normaliser};
+pub use paired::{LEVEL, Paired, RightCounts, holm};
 pub use paper::{Conditions, PaperFigure, PaperResult, PaperTable, likely, paper_results, reproduce};
 pub use parameter::Parameter;
 pub use pixel::PixelDistance;
@@ -64,5 +66,5 @@ pub use schedule::Schedule;
 pub use setting::{Setting, Sweep};
 pub use state::RunState;
 pub use train::{FineTune, FineTuneLoss, TrainSpec};
-pub use work::{StageWork, VALIDATION_STEPS};
 pub use verdict::Verdict;
+pub use work::{StageWork, VALIDATION_STEPS};

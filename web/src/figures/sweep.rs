@@ -9,7 +9,7 @@ use super::{
 use crate::{
     RunLabel,
     format::{self, lower_first},
-    tables::{ComparisonTable, Row},
+    tables::{Cell, ComparisonTable, Lead, Row},
 };
 
 /// A parameter with the numbers that it was swept over.
@@ -81,7 +81,8 @@ impl<'a> Swept<'a> {
 
 fn draw(swept: &Swept, series: &[Series], table: &ComparisonTable, column: usize) -> Option<Figure> {
     let many_students = series.iter().any(|s| s.points[0].1.architecture != series[0].points[0].1.architecture);
-    let line = |one: &Series| {
+    let (mut found, mut has_tests) = (Vec::new(), false);
+    let mut line = |one: &Series| {
         let points: Vec<BandPoint> = one
             .points
             .iter()
@@ -107,16 +108,17 @@ fn draw(swept: &Swept, series: &[Series], table: &ComparisonTable, column: usize
         if table.has_settings {
             name = format!("{name} ({})", first.experiments());
         }
-        (points.len() > 1).then(|| Line { label, name, pieces: vec![points] })
+        if points.len() < 2 {
+            return None;
+        }
+        if let Some((finding, is_tested)) = finding(&name, one, column) {
+            found.push(finding);
+            has_tests |= is_tested;
+        }
+        Some(Line { label, name, pieces: vec![points] })
     };
-    let lines: Vec<Line> = series.iter().filter_map(line).collect();
-    let best = |line: &Line| {
-        let points = line.pieces.iter().flatten();
-        let best = points.max_by(|a, b| a.y.total_cmp(&b.y))?;
-        Some(format!("{} is best at {} ({} %)", line.name, best.x, format::percent(best.y)))
-    };
-    let found: Vec<_> = lines.iter().filter_map(best).collect();
-    if found.is_empty() {
+    let lines: Vec<Line> = series.iter().filter_map(&mut line).collect();
+    if lines.is_empty() {
         return None;
     }
     let under = table.columns[column]
@@ -124,7 +126,9 @@ fn draw(swept: &Swept, series: &[Series], table: &ComparisonTable, column: usize
         .map_or_else(|| "natural accuracy".into(), |attack| format!("accuracy under {}", attack.describe()));
     let title = format!("{}: {under} by {}, %", swept.method, lower_first(swept.name));
     let bands = if table.has_seeds { " Bands reach from the lowest to the highest seed." } else { "" };
-    let caption = format!("{}.{bands}", found.join("; "));
+    let tests =
+        if has_tests { " Paired tests over the test images, adjusted for the values compared (Holm)." } else { "" };
+    let caption = format!("{}.{tests}{bands}", found.join("; "));
     let xs = || swept.values.iter().map(|(_, value)| *value);
     let x = (xs().fold(f64::INFINITY, f64::min), xs().fold(f64::NEG_INFINITY, f64::max));
     let chart = Chart {
@@ -137,4 +141,17 @@ fn draw(swept: &Swept, series: &[Series], table: &ComparisonTable, column: usize
         rules: Vec::new(),
     };
     Some(Figure { title, svg: chart.svg(), caption })
+}
+
+/// Where a series is highest, and whether it is best there as the test tells; with whether there was a test.
+fn finding(name: &str, series: &Series, column: usize) -> Option<(String, bool)> {
+    let cells: Vec<Option<&Cell>> = series.points.iter().map(|(_, row)| row.cells[column].as_ref()).collect();
+    let lead = Lead::among(&cells)?;
+    let cell = cells[lead.highest]?;
+    let at = |place: usize| series.points[place].0.to_string();
+    let highest = format::list(&lead.named(&cells).into_iter().map(at).collect::<Vec<_>>());
+    let word = if lead.is_best() { "best" } else { "highest" };
+    let remark = Some(lead.remark(at)).filter(|remark| !remark.is_empty()).map(|remark| format!(", {remark}"));
+    let words = format!("{name} is {word} at {highest} ({} %){}", cell.value(), remark.unwrap_or_default());
+    Some((words, !lead.others.is_empty() && !lead.is_untested()))
 }

@@ -8,7 +8,7 @@ use retort_spec::ExperimentSpec;
 use crate::{
     Frame, RunRow, Section,
     format::Moment,
-    tables::{Best, Compared, ComparisonTable, ComparisonView, Standing},
+    tables::{Compared, ComparisonTable, ComparisonView, Highest, Standing},
 };
 
 /// One comparison with what a list says about it.
@@ -47,9 +47,10 @@ impl ComparisonSummary {
         Standing::of(&self.runs)
     }
 
-    /// The best student by natural accuracy and by the strongest attack.
-    pub(crate) fn best(&self) -> [Option<Best>; 2] {
+    /// The highest accuracy of a student without an attack, and under the strongest one. A list says no more than that: whether
+    /// it is the best takes a test, which the comparison's page makes.
+    pub(crate) fn highest(&self) -> [Option<Highest>; 2] {
         let own = Compared { id: self.id, spec: &self.spec, runs: &self.runs };
-        ComparisonTable::new(&[own], &ComparisonView::default(), &HashMap::new()).best(0)
+        ComparisonTable::new(&[own], &ComparisonView::default(), &HashMap::new()).highest(0)
     }
 }

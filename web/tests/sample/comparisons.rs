@@ -1,9 +1,10 @@
 //! A large comparison with its runs, in several states.
 
 use super::{
-    Accuracy, AnalysedOption, Architecture, Attack, Budget, CLASSES, ComparisonPage, ComparisonView, CurvePoint,
+    Accuracy, AnalysedOption, Arc, Architecture, Attack, Budget, CLASSES, ComparisonPage, ComparisonView, CurvePoint,
     DatasetChoice, DeviceName, EvaluateSpec, ExperimentSpec, HashMap, MethodName, ModelRef, Progress, Quantity,
-    RunCurves, RunKind, RunLabel, RunRow, RunSpec, RunState, Score, Stage, TeacherChoice, at, frame, run_pages,
+    RightAnswers, RunCurves, RunKind, RunLabel, RunRow, RunSpec, RunState, Score, Stage, Sweep, TeacherChoice, at,
+    frame, run_pages,
 };
 
 /// Three seeds, two students, four methods and three attacks on CIFAR-10.
@@ -117,6 +118,19 @@ fn scores(spec: &ExperimentSpec, method: MethodName, architecture: Architecture,
     list
 }
 
+/// Answers with which the scores of evaluations agree. Each model errs on some images of its own.
+pub fn right(runs: &[RunRow]) -> HashMap<i64, Arc<RightAnswers>> {
+    let answers = |run: &RunRow| {
+        let under = run.scores.iter().map(|score| {
+            let Accuracy { correct, n } = score.accuracy;
+            let own = (run.label.id as usize * 37) % 50 * n / 1_000;
+            (score.attack.clone(), (0..n).map(|image| (image * 7_919 + own) % n < correct).collect())
+        });
+        (run.label.id, Arc::new(RightAnswers { images: 1, under: under.collect() }))
+    };
+    runs.iter().filter(|run| run.label.is_evaluation() && run.state == RunState::Finished).map(answers).collect()
+}
+
 /// Curves of the trainings among `runs`.
 pub fn curves(runs: &[RunRow]) -> Vec<RunCurves> {
     let trainings = runs.iter().filter(|r| r.label.is_training() && r.last_natural.is_some());
@@ -151,6 +165,7 @@ pub fn curve(run: &RunRow, epochs: usize) -> RunCurves {
 
 pub fn comparison(spec: ExperimentSpec, finished: usize) -> ComparisonPage {
     let runs = runs(&spec, 1, finished);
+    let right = right(&runs);
     ComparisonPage {
         frame: frame(),
         id: 1,
@@ -173,9 +188,22 @@ pub fn comparison(spec: ExperimentSpec, finished: usize) -> ComparisonPage {
         }],
         classes: CLASSES.map(String::from).to_vec(),
         view: ComparisonView::default(),
-        right: HashMap::new(),
+        right,
         others: vec![(7, "Another comparison".into())],
     }
+}
+
+/// Two seeds of the demo's methods and a sweep, against KD.
+pub fn comparison_with_a_baseline() -> ComparisonPage {
+    let sweep = Sweep {
+        method: MethodName::Ard,
+        path: "method.temperature".into(),
+        values: ["1", "5", "30"].map(String::from).into(),
+    };
+    let spec = ExperimentSpec { seeds: vec![1, 2], sweeps: vec![sweep], ..ExperimentSpec::demo() };
+    let mut page = comparison(spec, 999);
+    page.view.baseline = "kd:resnet8".into();
+    page
 }
 
 /// The demo with masking checks, of which one model's warn.

@@ -2,14 +2,14 @@
 
 #![allow(dead_code, missing_docs, clippy::unwrap_used, clippy::cast_possible_wrap)]
 
-use std::collections::HashMap;
+use std::{collections::HashMap, sync::Arc};
 
 use retort_spec::{
     Accuracy, Architecture, Attack, Budget, DatasetChoice, DeviceName, EvaluateSpec, ExperimentSpec, MethodName,
-    ModelRef, Problem, RunKind, RunSpec, RunState, Stage, TeacherChoice,
+    ModelRef, Problem, RunKind, RunSpec, RunState, Stage, Sweep, TeacherChoice,
 };
 use retort_web::{
-    ComparisonView, ExperimentForm, Frame, Progress, RunLabel, RunRow, Score, Scores, Template,
+    ComparisonView, ExperimentForm, Frame, Progress, RightAnswers, RunLabel, RunRow, Score, Scores, Template,
     figures::{CurvePoint, Quantity, RunCurves},
     format::Moment,
     pages::{
@@ -263,6 +263,7 @@ pub fn all() -> Vec<(&'static str, String)> {
         ("comparison-new", comparison(ExperimentSpec::demo(), 0).render().unwrap()),
         ("comparison-failing", failing().render().unwrap()),
         ("comparison-large", comparison(large(), 30).render().unwrap()),
+        ("comparison-baseline", comparison_with_a_baseline().render().unwrap()),
         ("new", form().render().unwrap()),
         ("new-faults", form_with_faults().render().unwrap()),
         ("runs", run_list().render().unwrap()),

@@ -22,7 +22,7 @@ use tokio::{
 use crate::{
     config::ServeArgs,
     data_folder::DataFolder,
-    http::{self, App, FilesOfAnalyses, Hosts},
+    http::{self, App, FilesOfAnalyses, Hosts, RightAnswersOfEvaluations},
     live::Live,
     machine::Machine,
     public_url::PublicUrl,
@@ -106,6 +106,7 @@ impl Server {
             data: data.root().to_owned(),
             uploads: data.uploads(),
             analyses: FilesOfAnalyses::default(),
+            right_answers: RightAnswersOfEvaluations::default(),
             reader: Reader::new().context("finding the program to read weights with")?,
             hosts: Hosts::of(address, args.public_url.as_ref()),
             public: args.public_url.clone(),

@@ -1,9 +1,6 @@
 //! `GET /experiments/{id}`, its tables to take along, and its button.
 
-use std::{
-    collections::{HashMap, HashSet, hash_map::DefaultHasher},
-    hash::{Hash, Hasher},
-};
+use std::collections::{HashMap, HashSet};
 
 use axum::{
     extract::{Path, RawQuery, State},
@@ -11,10 +8,10 @@ use axum::{
     response::{IntoResponse, Redirect, Response},
 };
 use retort_engine::Outcomes;
-use retort_spec::{Attack, RunKind, RunSpec, RunState};
+use retort_spec::{Attack, RunKind, RunSpec};
 use retort_store::Run;
 use retort_web::{
-    Answers, ComparisonView, Config, ExperimentForm, RightAnswers, Row, RunRow, column_name,
+    Answers, ComparisonView, Config, ExperimentForm, Row, RunRow, column_name,
     export::TableFormat,
     figures::{Figure, FigureFormat},
     pages::{AnalysisView, ComparisonPage, OtherExperiment},
@@ -142,7 +139,7 @@ impl App {
         let datasets = self.machine.datasets().await?;
         let classes = datasets.iter().find(|d| d.name == spec.dataset.name).map(|d| d.classes.clone());
         let all: Vec<RunRow> = runs.iter().chain(with.iter().flat_map(|other| &other.runs)).cloned().collect();
-        let right = if view.baseline.is_empty() { HashMap::new() } else { self.right_answers(&all).await? };
+        let right = self.right_answers.of(all.iter(), &self.control).await?;
         let mut comparison = ComparisonPage {
             frame: self.frame().await?,
             id: own,
@@ -192,6 +189,9 @@ impl App {
     /// What the models of a table's rows answered by class in the column that the view names; those of other classes than
     /// the first row's are left out.
     async fn confusion(&self, comparison: &ComparisonPage) -> Result<Option<Answers>> {
+        if comparison.view.confusion.is_empty() {
+            return Ok(None);
+        }
         let table = comparison.table();
         let Some(column) = table.columns.iter().find(|c| column_name(c.as_ref()) == comparison.view.confusion) else {
             return Ok(None);
@@ -235,17 +235,6 @@ impl App {
         let latest = self.store.titles_of_experiments(OFFERED).await?;
         Ok(latest.into_iter().filter(|(id, _)| !shown.contains(id)).collect())
     }
-
-    /// Which answers of finished evaluations were right. An evaluation without its file has none.
-    async fn right_answers(&self, runs: &[RunRow]) -> Result<HashMap<i64, RightAnswers>> {
-        let finished = runs.iter().filter(|run| run.label.is_evaluation() && run.state == RunState::Finished);
-        let files: Vec<_> = finished.map(|run| (run.label.id, self.control.folder(run.label.id).outcomes())).collect();
-        let read = move || {
-            let outcomes = files.into_iter().filter_map(|(run, file)| Some((run, Outcomes::load(&file).ok()?)));
-            outcomes.map(|(run, outcomes)| (run, right(&outcomes))).collect()
-        };
-        tokio::task::spawn_blocking(read).await.map_err(|e| PageError::internal(&e))
-    }
 }
 
 /// The parameters of a training by their paths.
@@ -272,14 +261,4 @@ fn flatten(path: &str, value: &serde_json::Value, config: &mut Config) {
             config.insert(path.to_owned(), text(value));
         }
     }
-}
-
-fn right(outcomes: &Outcomes) -> RightAnswers {
-    // Two evaluations are of the same images if they are of the same choice of the same dataset, and its labels agree.
-    let mut images = DefaultHasher::new();
-    (&outcomes.dataset.name, outcomes.dataset.test_images, &outcomes.labels).hash(&mut images);
-    let under = outcomes.predictions.iter().map(|(attack, answers)| {
-        (attack.clone(), answers.iter().zip(&outcomes.labels).map(|(answer, label)| answer == label).collect())
-    });
-    RightAnswers { images: images.finish(), under: under.collect() }
 }

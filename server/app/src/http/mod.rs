@@ -16,6 +16,7 @@ mod models;
 mod overview;
 mod paging;
 mod paper;
+mod right_answers;
 mod rows;
 mod run;
 mod runs;
@@ -44,6 +45,7 @@ use errors::{PageError, Result};
 pub use analyses::FilesOfAnalyses;
 pub use demo::launch_demo;
 pub use guard::Hosts;
+pub use right_answers::RightAnswersOfEvaluations;
 pub use shares::tidy as tidy_shares;
 
 /// What every page can ask.
@@ -59,6 +61,8 @@ pub struct App {
     pub machine: Machine,
     /// What analyses found.
     pub analyses: FilesOfAnalyses,
+    /// Which answers of evaluations were right.
+    pub right_answers: RightAnswersOfEvaluations,
     /// The data folder.
     pub data: PathBuf,
     /// The folder of what is being uploaded.

@@ -72,6 +72,10 @@ pub async fn show(State(app): Shared, RawQuery(query): RawQuery) -> Result<Respo
     let compared: Vec<Compared> = found.iter().map(|(id, spec, runs)| Compared { id: *id, spec, runs }).collect();
     let (estimator, frame) = (app.estimator().await?, app.frame().await?);
     let analyses = app.analyses_of_figures(&compared, &analyses).await?;
+    // The captions of sweeps say what their tests carry; the tables only set numbers side by side.
+    let is_swept = |own: &&Compared| !own.spec.sweeps.is_empty() && PaperFigure::ALL.iter().any(|f| f.is_of(own.spec));
+    let swept = compared.iter().filter(is_swept).flat_map(|own| own.runs);
+    let right = app.right_answers.of(swept, &app.control).await?;
     let datasets: Vec<String> = app.machine.datasets().await?.into_iter().map(|dataset| dataset.name).collect();
     let trainings = app.store.trainings_by(MethodName::PgdAt).await?;
     let seconds = |specs: Vec<ExperimentSpec>| {
@@ -85,6 +89,7 @@ pub async fn show(State(app): Shared, RawQuery(query): RawQuery) -> Result<Respo
         conditions: conditions.clone(),
         devices: devices.map(|d| DeviceOption { name: d.name, description: d.description.clone() }).collect(),
         compared: &compared,
+        right: &right,
         datasets: &datasets,
         estimate: &estimate,
         estimate_figure: &|figure| seconds(vec![figure.experiment(&conditions)]),
@@ -116,12 +121,12 @@ pub async fn launch(State(app): Shared, body: Bytes) -> Result<Response> {
     }
     for spec in &asked {
         spec.validate().map_err(|e| unreadable(&e))?;
+        Invalid::unless_empty(app.machine.faults(spec, &datasets)).map_err(|e| unreadable(&e))?;
     }
     let trainings = app.store.trainings_by(MethodName::PgdAt).await?;
     let (mut first, mut specs) = (None, Vec::new());
     for asked in asked {
         let spec = with_known_teacher(asked.clone(), &trainings);
-        Invalid::unless_empty(app.machine.faults(spec, &datasets)).map_err(|e| unreadable(&e))?;
         // What a second click asks for is under way already, with the teacher that was trained for it or known by then.
         let twins = [app.unfinished_like(&asked).await?, app.unfinished_like(&spec).await?];
         match twins.into_iter().flatten().next() {
@@ -306,11 +311,6 @@ mod tests {
     async fn what_the_images_here_are_not_enough_for_is_refused_with_all_that_is_wrong() {
         let site = Site::new().await;
         site.import("cifar10");
-        let page = site.get("/paper?budget=smoke").await.text;
-        assert!(page.contains(r#"name="result" value="0""#) && page.contains("All that is missing"), "{page}");
-        let answer = site.post("/paper/launch", "budget=smoke&result=12".into()).await;
-        assert_eq!(answer.header(header::LOCATION), "/experiments/1");
-        let spec = site.store.experiment(1).await.unwrap().spec().unwrap();
         let answer = site.post("/paper/launch", "budget=smoke&device=cpu&figure=5".into()).await;
         assert_eq!(answer.status, StatusCode::BAD_REQUEST);
         for words in ["cifar10 has 2 training images", "cifar10 has 2 test images", "“truck” is no class of cifar10"]
@@ -325,6 +325,11 @@ mod tests {
         let site = Site::new().await;
         let classes = ["airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck"];
         site.pretend("cifar10", &classes, 50_000, 10_000);
+        let page = site.get("/paper?budget=smoke").await.text;
+        assert!(page.contains(r#"name="result" value="0""#) && page.contains("All that is missing"), "{page}");
+        let answer = site.post("/paper/launch", "budget=smoke&result=12".into()).await;
+        assert_eq!(answer.header(header::LOCATION), "/experiments/1");
+        let spec = site.store.experiment(1).await.unwrap().spec().unwrap();
         assert_eq!(
             (spec.budget, spec.methods, spec.students),
             (Budget::Smoke, vec![MethodName::GacdAft], vec![Architecture::ResNet18])

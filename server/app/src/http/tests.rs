@@ -63,6 +63,7 @@ impl Site {
             data: dir.path().to_owned(),
             uploads,
             analyses: super::FilesOfAnalyses::default(),
+            right_answers: super::RightAnswersOfEvaluations::default(),
             reader: Reader::new().unwrap(),
             hosts: Hosts::of("127.0.0.1:7878".parse().unwrap(), public.as_ref()),
             public,
@@ -103,7 +104,6 @@ impl Site {
         Library::new(self.dir.path().join("datasets")).import(&images, name, &mut |_| {}).unwrap();
     }
 
-    /// Finishes a queued run.
     /// Stores so many black images of these classes under this name; on the disk they take no room.
     pub(super) fn pretend(&self, name: &str, classes: &[&str], train: usize, test: usize) {
         let description = serde_json::json!({
@@ -128,6 +128,7 @@ impl Site {
         file.set_len((8 + header.len() + end) as u64).unwrap();
     }
 
+    /// Finishes a queued run.
     pub(super) async fn finish(&self, run: i64) {
         self.store.change_state(run, RunState::Starting, "test").await.unwrap();
         let events = [

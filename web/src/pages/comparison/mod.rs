@@ -4,7 +4,7 @@ mod choices;
 mod reduction;
 mod words;
 
-use std::collections::HashMap;
+use std::{collections::HashMap, sync::Arc};
 
 use askama::Template;
 use retort_spec::{Attack, ExperimentSpec, RunKind};
@@ -38,8 +38,8 @@ pub struct ComparisonPage {
     pub with: Vec<OtherExperiment>,
     /// What is shown, and how.
     pub view: ComparisonView,
-    /// Which answers were right, by evaluation, where a baseline is chosen.
-    pub right: HashMap<i64, RightAnswers>,
+    /// Which answers were right, by evaluation, as far as they are there.
+    pub right: HashMap<i64, Arc<RightAnswers>>,
     /// Other experiments that could be shown with it: their ids and titles.
     pub others: Vec<(i64, String)>,
     /// Images in the dataset's train and test split that it uses.
@@ -264,7 +264,10 @@ impl ComparisonPage {
                 names.push(&probe.name);
             }
         }
-        names.into_iter().map(|name| (name, ComparisonTable::probes(&compared, &self.view, name))).collect()
+        names
+            .into_iter()
+            .map(|name| (name, ComparisonTable::probes(&compared, &self.view, &self.right, name)))
+            .collect()
     }
 
     /// The masking checks of its models.

@@ -2,12 +2,12 @@
 
 use std::{collections::BTreeMap, fmt::Write};
 
-use retort_spec::{DatasetChoice, ExperimentSpec, TeacherChoice, Verdict};
+use retort_spec::{DatasetChoice, ExperimentSpec, LEVEL, TeacherChoice, Verdict};
 
 use super::ComparisonPage;
 use crate::{
     format,
-    tables::{Best, ComparisonTable, experiments, export::TableFormat},
+    tables::{ComparisonTable, Highest, Lead, Row, experiments, export::TableFormat},
 };
 
 impl ComparisonPage {
@@ -24,7 +24,7 @@ impl ComparisonPage {
         std::iter::once(format!("experiment {}: {own}", self.id)).chain(beside).collect::<Vec<_>>().join("; ")
     }
 
-    /// Who is best, once a student has a number.
+    /// Which student has the highest accuracies, and whether the test carries that it is the best, once one has a number.
     pub(in crate::pages) fn finding(&self, table: &ComparisonTable) -> Option<String> {
         let mut settings: BTreeMap<usize, Vec<i64>> = BTreeMap::new();
         for row in table.rows() {
@@ -34,31 +34,37 @@ impl ComparisonPage {
             ids.sort_unstable();
             ids.dedup();
         }
-        let part = |best: &Best| {
-            let against = match (&best.against, &table.baseline) {
+        let so_far = if self.standing().is_open() { " so far" } else { "" };
+        let part = |highest: &Highest| {
+            let against = match (&highest.against, &table.baseline) {
                 (Some(against), Some(baseline)) => {
                     format!(" ({} against {baseline}, {})", against.difference(), against.p_value())
                 }
                 _ => String::new(),
             };
-            format!("{} {} % by {}{against}", best.what(), format::percent(best.percent), best.who())
+            let (what, who) = (highest.what(), highest.who());
+            let verb = if highest.rows.len() > 1 { "are" } else { "is" };
+            let percent = format!("{} %{against}", format::percent(highest.percent));
+            match highest.remark.as_str() {
+                "" if highest.is_best => format!("{what}: {who} is best{so_far}, {percent}"),
+                "" => format!("{what}: {who}, {percent}"),
+                remark => format!("{what}: {who} {verb} highest{so_far}, {percent}, {remark}"),
+            }
         };
         let of_setting = |(setting, ids): (&usize, &Vec<i64>)| {
-            let parts: Vec<_> = table.best(*setting).iter().flatten().map(part).collect();
-            let of = if table.has_settings { format!("{}: ", experiments(ids)) } else { String::new() };
-            (!parts.is_empty()).then(|| format!("{of}{}", parts.join(", ")))
+            let parts: Vec<_> = table.highest(*setting).iter().flatten().map(part).collect();
+            let of = if table.has_settings { format!("In {}: ", experiments(ids)) } else { String::new() };
+            (!parts.is_empty()).then(|| format!("{}.", format::upper_first(&(of + &parts.join("; ")))))
         };
         let found: Vec<String> = settings.iter().filter_map(of_setting).collect();
-        let so_far = if self.standing().is_open() { " so far" } else { "" };
-        let each = if found.len() > 1 { " in each setting" } else { "" };
         let classes = self.classes.len();
-        let guesses = table.best(0)[0].as_ref().is_some_and(|best| !best.is_above_chance(classes));
+        let guesses = table.highest(0)[0].as_ref().is_some_and(|highest| !highest.is_above_chance(classes));
         let chance = if guesses && classes > 1 && !table.has_settings {
             format!(" On natural images none is above chance, {} %.", format::percent(100.0 / classes as f64))
         } else {
             String::new()
         };
-        (!found.is_empty()).then(|| format!("Best student{each}{so_far}: {}.{chance}", found.join("; ")))
+        (!found.is_empty()).then(|| found.join(" ") + &chance)
     }
 
     /// What the masking checks say of all models together.
@@ -165,30 +171,58 @@ impl ComparisonTable {
         } else {
             format!("Small: {interval}, one model each.")
         };
-        legend += " Bold: best of its column and student";
-        legend += if self.has_settings { ", each setting by itself." } else { "." };
-        if let Some(baseline) = &self.baseline {
-            let images = "(of several seeds each image counts once), not corrected for the number of tests; it says nothing of \
-                          other trainings";
-            let star = "An asterisk stands for p < 0.05";
-            let _ = match file {
-                Some(TableFormat::Latex) => {
-                    write!(legend, " {star} in McNemar's exact test against {baseline} on the same images {images}.")
-                }
-                file => write!(
-                    legend,
-                    " {}: the difference from {baseline} on the same images, and the p-value of McNemar's exact test over \
-                     these images {images}.",
-                    if file.is_some() { "Behind it" } else { "Small below" }
-                ),
-            };
-            if file.is_none() {
-                let _ = write!(legend, " {star}.");
-            }
-        }
+        legend += &self.legend_of_tests(file, &images);
         if self.has_paper && file != Some(TableFormat::Latex) {
             legend += " Paper: Bai et al., arXiv:2009.09922, at its full schedule; in brackets ours less it, which is made at \
                        the budget above.";
+        }
+        legend
+    }
+
+    /// What the tests say, and of what. `images` are those that they are over, in words.
+    fn legend_of_tests(&self, file: Option<TableFormat>, images: &str) -> String {
+        let mut legend = String::new();
+        // How a format marks what may be called best; a CSV does not.
+        let mark = match file {
+            Some(TableFormat::Csv) => None,
+            Some(TableFormat::Json) => Some("among_best"),
+            _ => Some("Bold"),
+        };
+        let is_marked = self.leads.iter().any(|lead| !lead.others.is_empty() && !lead.is_untested());
+        if let (Some(mark), true) = (mark, is_marked) {
+            let level = (100.0 * LEVEL).round();
+            let setting = if self.has_settings { ", each setting by itself" } else { "" };
+            let _ = write!(
+                legend,
+                " {mark}: the highest of its column and student and all that the test does not tell from it at {level} %, \
+                 nothing where that is every row{setting}."
+            );
+        }
+        if mark.is_some() && self.leads.iter().any(Lead::is_untested) {
+            legend += " No number is marked as the best where answers that the test needs are not there.";
+        }
+        if self.leads.iter().any(|lead| lead.leaves_out) {
+            legend += " Numbers of one seed (n=1) do not compete with means.";
+        }
+        if let Some(baseline) = &self.baseline {
+            let star = format!("An asterisk stands for p < {LEVEL}");
+            let _ = match file {
+                Some(TableFormat::Latex) => write!(legend, " {star} in the test against {baseline}."),
+                Some(_) => write!(legend, " Behind it: the difference from {baseline} and its p-value."),
+                None => write!(legend, " Small below: the difference from {baseline} and its p-value. {star}."),
+            };
+            let lacks = |row: &Row| row.cells.iter().flatten().any(|cell| cell.against.is_none());
+            if self.rows().any(|row| self.name(row) != *baseline && lacks(row)) {
+                legend += " Where they are missing, the answers of both to the same images are not there.";
+            }
+        }
+        if (mark.is_some() && is_marked) || self.baseline.is_some() {
+            let _ = write!(
+                legend,
+                " The test: exact paired randomisation{images}, the seeds of an image kept together (with one seed each, \
+                 McNemar's), p-values adjusted for the rows of a column (Holm). It speaks of these trained models on other \
+                 images, not of other seeds."
+            );
         }
         legend
     }

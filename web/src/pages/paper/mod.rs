@@ -3,13 +3,18 @@
 mod figures;
 mod ours;
 
+use std::{collections::HashMap, sync::Arc};
+
 use askama::Template;
 use retort_spec::{Conditions, ExperimentSpec, MethodName, PaperFigure, PaperResult, PaperTable, paper_results};
 
 use self::ours::{Candidate, candidates, ours, rows, under_way};
 pub use self::{figures::FigureSection, ours::Ours};
 use super::{AnalysisView, DeviceOption};
-use crate::{Frame, Section, format, tables::Compared};
+use crate::{
+    Frame, Section, format,
+    tables::{Compared, RightAnswers},
+};
 
 /// The paper's results, and ours.
 #[derive(Clone, Debug, Template)]
@@ -98,6 +103,8 @@ pub struct PaperParts<'a> {
     pub devices: Vec<DeviceOption>,
     /// The experiments whose results may stand beside the paper's.
     pub compared: &'a [Compared<'a>],
+    /// Which answers were right, by evaluation: of the sweeps that may stand for the paper's figures.
+    pub right: &'a HashMap<i64, Arc<RightAnswers>>,
     /// The names of the datasets that are here.
     pub datasets: &'a [String],
     /// Seconds that results take to measure.
@@ -131,7 +138,7 @@ impl PaperPage {
                 missing.push(&result.dataset);
             }
         }
-        let candidates = candidates(parts.compared);
+        let candidates = candidates(parts.compared, parts.right);
         Self {
             frame: parts.frame,
             conditions: parts.conditions.clone(),

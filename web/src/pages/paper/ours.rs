@@ -1,12 +1,15 @@
 //! Our numbers for the paper's results.
 
-use std::collections::{HashMap, HashSet};
+use std::{
+    collections::{HashMap, HashSet},
+    sync::Arc,
+};
 
 use retort_spec::{Conditions, ExperimentSpec, PaperResult, PaperTable};
 
 use crate::{
     format,
-    tables::{Cell, Compared, ComparisonTable, ComparisonView, Row, settings},
+    tables::{Cell, Compared, ComparisonTable, ComparisonView, RightAnswers, Row, settings},
 };
 
 /// Our numbers for a cell.
@@ -71,7 +74,10 @@ pub(super) fn made(spec: &ExperimentSpec) -> String {
 }
 
 /// Our tables: one for each setting, and one for each dataset that its models are probed on.
-pub(super) fn candidates<'a>(compared: &'a [Compared<'a>]) -> Vec<Candidate<'a>> {
+pub(super) fn candidates<'a>(
+    compared: &'a [Compared<'a>],
+    right: &HashMap<i64, Arc<RightAnswers>>,
+) -> Vec<Candidate<'a>> {
     let mut candidates = Vec::new();
     let view = ComparisonView::default();
     for members in settings(compared) {
@@ -85,11 +91,11 @@ pub(super) fn candidates<'a>(compared: &'a [Compared<'a>]) -> Vec<Candidate<'a>>
             dataset: dataset.to_owned(),
             is_probe,
         };
-        candidates.push(one(ComparisonTable::new(&members, &view, &HashMap::new()), &spec.dataset.name, false));
+        candidates.push(one(ComparisonTable::new(&members, &view, right), &spec.dataset.name, false));
         let probes: HashSet<&str> =
             members.iter().flat_map(|member| &member.spec.probes).map(|probe| probe.name.as_str()).collect();
         for name in probes {
-            candidates.push(one(ComparisonTable::probes(&members, &view, name), name, true));
+            candidates.push(one(ComparisonTable::probes(&members, &view, right, name), name, true));
         }
     }
     candidates

@@ -1,7 +1,8 @@
 //! One accuracy of the table, and what stands beside it.
 
-use retort_spec::Accuracy;
+use retort_spec::{Accuracy, LEVEL};
 
+use super::paired::Answered;
 use crate::format;
 
 /// An accuracy in percent with its uncertainty.
@@ -13,12 +14,14 @@ pub struct Cell {
     pub spread: Spread,
     /// How many test images each seed's accuracy is over.
     pub images: usize,
-    /// Whether it is the best of its column and group, among at least two.
-    pub is_best: bool,
+    /// Whether it is the highest of its column and group or not told from it, while another one is.
+    pub is_among_best: bool,
     /// The paper's number for it, in percent.
     pub paper: Option<f64>,
     /// How it compares to the baseline.
     pub against: Option<Beside>,
+    /// The answers that it counts, where they are there.
+    pub(crate) answers: Option<Answered>,
 }
 
 /// The uncertainty of an accuracy, in percent.
@@ -38,10 +41,12 @@ pub enum Spread {
 /// How an accuracy compares to that of the baseline on the same images.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Beside {
-    /// The accuracy less the baseline's, over the seeds that both have, in percentage points.
+    /// The accuracy less the baseline's, in percentage points.
     pub difference: f64,
-    /// The p-value of `McNemar`'s exact test over the images; of several seeds each image counts once.
+    /// The p-value of the paired test of that difference, by itself.
     pub p_value: f64,
+    /// The same adjusted for the rows of the column that are tested (Holm).
+    pub adjusted: f64,
 }
 
 impl Cell {
@@ -55,7 +60,7 @@ impl Cell {
             1 => Spread::Interval(first.interval()),
             _ => Spread::Deviation { std: (squares / (n - 1) as f64).sqrt(), n },
         };
-        Some(Self { mean, spread, images: first.n, is_best: false, paper: None, against: None })
+        Some(Self { mean, spread, images: first.n, is_among_best: false, paper: None, against: None, answers: None })
     }
 
     /// Over how many seeds it is the mean.
@@ -71,10 +76,11 @@ impl Cell {
         format::percent(self.mean)
     }
 
-    /// The uncertainty: `± 0.20 (n=3)`, or `80.2–84.9`.
-    pub fn spread(&self) -> String {
+    /// The uncertainty: `± 0.20 (n=3)`, or `80.2–84.9`; beside means over several seeds `80.2–84.9 (n=1)`.
+    pub fn spread(&self, beside_means: bool) -> String {
         match self.spread {
             Spread::Deviation { std, n } => format!("± {std:.2} (n={n})"),
+            Spread::Interval([low, high]) if beside_means => format!("{low:.1}–{high:.1} (n=1)"),
             Spread::Interval([low, high]) => format!("{low:.1}–{high:.1}"),
         }
     }
@@ -84,9 +90,9 @@ impl Cell {
         self.paper.map(|paper| format!("{} ({})", format::percent(paper), format::signed(self.mean - paper)))
     }
 
-    /// Whether it differs from the baseline by more than the choice of images explains, at the 5 % level.
+    /// Whether it differs from the baseline by more than the choice of images explains.
     pub fn is_significant(&self) -> bool {
-        self.against.is_some_and(|against| against.p_value < 0.05)
+        self.against.is_some_and(|against| against.adjusted < LEVEL)
     }
 }
 
@@ -96,8 +102,8 @@ impl Beside {
         format::signed(self.difference)
     }
 
-    /// The p-value: `p = 0.003`, `p < 0.001`.
+    /// The adjusted p-value: `p = 0.003`, `p < 0.001`.
     pub fn p_value(&self) -> String {
-        if self.p_value < 0.001 { "p < 0.001".into() } else { format!("p = {:.3}", self.p_value) }
+        if self.adjusted < 0.001 { "p < 0.001".into() } else { format!("p = {:.3}", self.adjusted) }
     }
 }

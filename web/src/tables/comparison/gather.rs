@@ -1,11 +1,13 @@
 //! From the runs of experiments to the rows of a table.
 
+use std::{collections::HashMap, sync::Arc};
+
 use retort_spec::{
-    Architecture, Attack, ExperimentSpec, MethodName, ModelRef, PaperResult, PaperTable, RunState, TeacherChoice,
-    paper_results,
+    Accuracy, Architecture, Attack, ExperimentSpec, MethodName, ModelRef, PaperResult, PaperTable, RunState,
+    TeacherChoice, paper_results,
 };
 
-use super::{Cell, Compared, ComparisonTable, ComparisonView, Group, Row, Seed};
+use super::{Cell, Compared, ComparisonTable, ComparisonView, Group, RightAnswers, Row, Seed, paired::Answered};
 use crate::{RunRow, Score, format};
 
 /// Experiments that were made alike but for their students, methods and seeds: their rows are the same rows.
@@ -60,7 +62,12 @@ pub(crate) fn settings<'a>(compared: &[Compared<'a>]) -> Vec<Vec<Compared<'a>>> 
 }
 
 /// The rows of experiments, on their own dataset or on one that their features are probed on.
-pub(super) fn table(compared: &[Compared], view: &ComparisonView, probe: Option<&str>) -> ComparisonTable {
+pub(super) fn table(
+    compared: &[Compared],
+    view: &ComparisonView,
+    probe: Option<&str>,
+    right: &HashMap<i64, Arc<RightAnswers>>,
+) -> ComparisonTable {
     let settings: Vec<Setting> = settings(compared).into_iter().map(|members| Setting { members }).collect();
     let mut columns = columns(compared, probe);
     columns.retain(|column| view.shows_column(column.as_ref()));
@@ -69,7 +76,7 @@ pub(super) fn table(compared: &[Compared], view: &ComparisonView, probe: Option<
         let suffix = if place == 0 { String::new() } else { format!(":{}", setting.members[0].id) };
         let words = if settings.len() > 1 { format!(" · {}", setting.words()) } else { String::new() };
         for (is_teacher, architecture) in architectures(setting, view) {
-            let rows = rows(setting, (is_teacher, architecture), view, probe, &columns, (place, &suffix));
+            let rows = rows(setting, (is_teacher, architecture), view, probe, &columns, right, (place, &suffix));
             let title = format!("{} {architecture}{words}", if is_teacher { "Teacher" } else { "Student" });
             if !rows.is_empty() {
                 groups.push(Group { title, is_teacher, rows });
@@ -79,7 +86,7 @@ pub(super) fn table(compared: &[Compared], view: &ComparisonView, probe: Option<
     let has_seeds = groups.iter().flat_map(|group| &group.rows).any(|row| row.seeds.len() > 1)
         || compared.iter().any(|member| member.spec.seeds.len() > 1);
     let has_settings = settings.len() > 1;
-    ComparisonTable { columns, groups, has_seeds, has_settings, baseline: None, has_paper: false }
+    ComparisonTable { columns, groups, has_seeds, has_settings, ..ComparisonTable::default() }
 }
 
 /// The columns of the experiments, each once, in their order.
@@ -124,6 +131,7 @@ fn rows(
     view: &ComparisonView,
     probe: Option<&str>,
     columns: &[Option<Attack>],
+    right: &HashMap<i64, Arc<RightAnswers>>,
     place: (usize, &str),
 ) -> Vec<Row> {
     let dataset = probe.unwrap_or(&setting.spec().dataset.name);
@@ -145,7 +153,7 @@ fn rows(
         let is_own = |r: &&RunRow| is_member(r) && (r.label.method, r.label.variant.as_str()) == name;
         let has_row = |member: &&Compared| member.runs.iter().any(|r| is_own(&r));
         let experiments = setting.members.iter().filter(has_row).map(|member| member.id).collect();
-        Some(Row { experiments, ..row(setting.spec(), &members, name, columns, place, &paper)? })
+        Some(Row { experiments, ..row(setting.spec(), &members, name, columns, right, place, &paper)? })
     };
     names.into_iter().filter_map(row).collect()
 }
@@ -167,6 +175,7 @@ fn row(
     members: &[&RunRow],
     (method, variant): (MethodName, &str),
     columns: &[Option<Attack>],
+    right: &HashMap<i64, Arc<RightAnswers>>,
     (setting, suffix): (usize, &str),
     paper: &[&PaperResult],
 ) -> Option<Row> {
@@ -191,24 +200,25 @@ fn row(
         TeacherChoice::Run { id, .. } if first.label.is_teacher => Some(id),
         _ => members.iter().find(|r| r.label.is_training() && r.label.seed == seed).map(|r| r.label.id),
     };
-    let accuracies = |seeds: &[Vec<&RunRow>], column: &Option<Attack>| {
+    let measured = |seeds: &[Vec<&RunRow>], column: &Option<Attack>| -> (Vec<i64>, Vec<Accuracy>) {
         let is_column = |s: &&Score| s.attack.as_ref().map(Attack::describe) == column.as_ref().map(Attack::describe);
-        let score = |runs: &Vec<&RunRow>| runs.iter().flat_map(|r| &r.scores).find(is_column).map(|s| s.accuracy);
-        Cell::over_seeds(&seeds.iter().filter_map(score).collect::<Vec<_>>())
+        let score = |run: &&RunRow| Some((run.label.id, run.scores.iter().find(is_column)?.accuracy));
+        seeds.iter().filter_map(|runs| runs.iter().find_map(score)).unzip()
     };
     let seeds = evaluations.iter().map(|runs| Seed {
         value: runs[0].label.seed,
         training: training(runs[0].label.seed),
         evaluations: runs.iter().map(|run| run.label.id).collect(),
         is_done: runs[0].state == RunState::Finished,
-        cells: columns.iter().map(|column| accuracies(std::slice::from_ref(runs), column)).collect(),
+        cells: columns.iter().map(|column| Cell::over_seeds(&measured(std::slice::from_ref(runs), column).1)).collect(),
     });
     let seeds = seeds.collect();
     let printed = paper.iter().find(|p| p.method == method && p.variant == variant && !first.label.is_imported);
     let cells = columns.iter().map(|column| {
-        let mut cell = accuracies(&evaluations, column)?;
-        cell.paper = printed.and_then(|printed| printed.accuracy(column.as_ref()));
-        Some(cell)
+        let (evaluations, accuracies) = measured(&evaluations, column);
+        let paper = printed.and_then(|printed| printed.accuracy(column.as_ref()));
+        let answers = Answered::of(evaluations.into_iter(), column.as_ref(), right);
+        Some(Cell { paper, answers, ..Cell::over_seeds(&accuracies)? })
     });
     let rank = |state: RunState| match state {
         RunState::Failed | RunState::Lost => 0,

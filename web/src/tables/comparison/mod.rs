@@ -2,10 +2,12 @@
 
 mod cell;
 mod gather;
+mod highest;
+mod lead;
 mod paired;
 mod view;
 
-use std::collections::HashMap;
+use std::{collections::HashMap, sync::Arc};
 
 use retort_spec::{Architecture, Attack, ExperimentSpec, MethodName, RunState};
 
@@ -14,6 +16,8 @@ use crate::{RunRow, format};
 pub(crate) use gather::{same_setting, settings};
 
 pub use cell::{Beside, Cell, Spread};
+pub use highest::Highest;
+pub use lead::Lead;
 pub use paired::RightAnswers;
 pub use view::{ComparisonView, column_name};
 
@@ -29,7 +33,7 @@ pub struct Compared<'a> {
 }
 
 /// The table: the teacher first, then a group for each student.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct ComparisonTable {
     /// The columns: the natural accuracy (none), then each attack.
     pub columns: Vec<Option<Attack>>,
@@ -43,6 +47,8 @@ pub struct ComparisonTable {
     pub baseline: Option<String>,
     /// Whether a cell of the paper stands beside one of ours.
     pub has_paper: bool,
+    /// Which accuracy of each column and group leads, where several compete.
+    pub leads: Vec<Lead>,
 }
 
 /// The rows of one student, or of the teacher.
@@ -102,49 +108,37 @@ pub struct Seed {
     pub cells: Vec<Option<Cell>>,
 }
 
-/// The highest accuracy among the students of a setting.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Best {
-    /// Its attack; none for the natural accuracy.
-    pub attack: Option<Attack>,
-    /// In percent.
-    pub percent: f64,
-    /// The method that has it, or the first of those that do.
-    pub method: MethodName,
-    /// Every row that has it as it is printed, with its student where there are several.
-    pub rows: Vec<String>,
-    /// How the first of them compares to the baseline, where it is tested.
-    pub against: Option<Beside>,
-    /// Over how many test images.
-    pub images: usize,
-}
-
 impl ComparisonTable {
     /// Puts the runs of experiments together, as `view` asks for it. `right` has the answers that were right, by evaluation;
     /// without them nothing is tested.
-    pub fn new(compared: &[Compared], view: &ComparisonView, right: &HashMap<i64, RightAnswers>) -> Self {
-        let mut table = gather::table(compared, view, None);
-        table.finish(view, right);
+    pub fn new(compared: &[Compared], view: &ComparisonView, right: &HashMap<i64, Arc<RightAnswers>>) -> Self {
+        let mut table = gather::table(compared, view, None, right);
+        table.finish(view);
         table
     }
 
     /// Puts the linear probes on the dataset `name` together.
-    pub fn probes(compared: &[Compared], view: &ComparisonView, name: &str) -> Self {
-        let mut table = gather::table(compared, view, Some(name));
-        table.finish(&ComparisonView { baseline: String::new(), sort: String::new(), ..view.clone() }, &HashMap::new());
+    pub fn probes(
+        compared: &[Compared],
+        view: &ComparisonView,
+        right: &HashMap<i64, Arc<RightAnswers>>,
+        name: &str,
+    ) -> Self {
+        let mut table = gather::table(compared, view, Some(name), right);
+        table.finish(&ComparisonView { baseline: String::new(), sort: String::new(), ..view.clone() });
         table
     }
 
     /// Everything that looks at several rows at once.
-    fn finish(&mut self, view: &ComparisonView, right: &HashMap<i64, RightAnswers>) {
-        self.test_against(&view.baseline, right);
+    fn finish(&mut self, view: &ComparisonView) {
+        self.test_against(&view.baseline);
         let columns = self.columns.len();
         let sort = self.columns.iter().enumerate().find_map(|(i, c)| Some((i, view.sorted_by(c.as_ref())?)));
         for group in &mut self.groups {
-            group.mark_best(columns);
             if let Some((column, lowest_first)) = sort {
                 group.sort(column, lowest_first);
             }
+            self.leads.extend(group.mark_best(columns));
         }
         let has_paper = self.rows().flat_map(|row| row.cells.iter().flatten()).any(|cell| cell.paper.is_some());
         self.has_paper = has_paper;
@@ -158,42 +152,6 @@ impl ComparisonTable {
     /// How many columns it has in all.
     pub fn width(&self) -> usize {
         self.columns.len() + 1 + usize::from(self.has_seeds)
-    }
-
-    /// The best student by the natural accuracy, and by the strongest attack (the one with the most steps), of a setting: what was
-    /// made otherwise is no match for it.
-    pub fn best(&self, setting: usize) -> [Option<Best>; 2] {
-        let steps = |attack: &Option<Attack>| match attack {
-            None | Some(Attack::Noise { .. } | Attack::Transfer { .. }) => 0,
-            Some(Attack::Fgsm { .. }) => 1,
-            Some(Attack::Pgd { steps, restarts, .. }) => steps * restarts,
-            Some(Attack::Cw { steps, .. } | Attack::Dlr { steps, .. } | Attack::Mim { steps, .. }) => *steps,
-        };
-        let natural = self.columns.iter().position(Option::is_none);
-        let attacked = (0..self.columns.len()).filter(|i| self.columns[*i].is_some());
-        let strongest = attacked.max_by_key(|i| steps(&self.columns[*i]));
-        [natural, strongest].map(|column| column.and_then(|column| self.best_of(setting, column)))
-    }
-
-    fn best_of(&self, setting: usize, column: usize) -> Option<Best> {
-        let students = self.groups.iter().filter(|g| !g.is_teacher);
-        let many = students.clone().filter(|g| g.rows.iter().any(|row| row.setting == setting)).count() > 1;
-        let rows = students.flat_map(|g| &g.rows).filter(|row| row.setting == setting);
-        let cells = rows.filter_map(|row| Some((row, row.cells[column].as_ref()?)));
-        let percent = cells.clone().map(|(_, cell)| cell.mean).max_by(f64::total_cmp)?;
-        let best: Vec<_> = cells.filter(|(_, cell)| cell.value() == format::percent(percent)).collect();
-        let (first, cell) = best.first()?;
-        let name = |(row, _): &(&Row, &Cell)| {
-            if many { format!("{} ({})", row.title(), row.architecture) } else { row.title() }
-        };
-        Some(Best {
-            attack: self.columns[column].clone(),
-            percent,
-            method: first.method,
-            rows: best.iter().map(name).collect(),
-            against: cell.against,
-            images: cell.images,
-        })
     }
 
     /// A row's name among those of all groups: `KD, ResNet-8`; with its experiments where there are several settings.
@@ -216,18 +174,22 @@ pub(crate) fn experiments(ids: &[i64]) -> String {
 }
 
 impl Group {
-    fn mark_best(&mut self, columns: usize) {
+    /// Marks what may be called best in each column, and returns what leads where several compete.
+    fn mark_best(&mut self, columns: usize) -> Vec<Lead> {
+        let mut leads = Vec::new();
         for column in 0..columns {
-            let mut cells: Vec<_> = self.rows.iter_mut().filter_map(|row| row.cells[column].as_mut()).collect();
-            // What is equal on the page is equally good.
-            let shown = |cell: &Cell| format::percent(cell.mean);
-            let Some(best) = cells.iter().max_by(|a, b| a.mean.total_cmp(&b.mean)).map(|c| shown(c)) else { continue };
-            if cells.len() > 1 {
-                for cell in &mut cells {
-                    cell.is_best = shown(cell) == best;
+            let cells: Vec<Option<&Cell>> = self.rows.iter().map(|row| row.cells[column].as_ref()).collect();
+            let Some(lead) = Lead::among(&cells) else { continue };
+            for place in lead.best() {
+                if let Some(cell) = self.rows[place].cells[column].as_mut() {
+                    cell.is_among_best = true;
                 }
             }
+            if !lead.others.is_empty() || lead.leaves_out {
+                leads.push(lead);
+            }
         }
+        leads
     }
 
     /// Sorts by a column; rows without a number stand last.
@@ -252,6 +214,11 @@ impl Row {
         self.cells.iter().any(Option::is_some)
     }
 
+    /// Its seeds that have a number, whose mean its cells are.
+    pub fn measured(&self) -> impl Iterator<Item = &Seed> {
+        self.seeds.iter().filter(|seed| seed.cells.iter().any(Option::is_some))
+    }
+
     /// The experiments that have it: `experiment 3`, `experiments 3 and 5`.
     pub fn experiments(&self) -> String {
         experiments(&self.experiments)
@@ -269,27 +236,5 @@ impl Row {
     /// from the seeds that are missing.
     pub fn news(&self) -> Option<&RunRow> {
         self.open.as_ref().filter(|run| !matches!(run.state, RunState::Queued | RunState::Cancelled))
-    }
-}
-
-impl Best {
-    /// Who has it: `GACD+AFT`, or `GACD+AFT (ResNet-8)` where there are several students; of many that are equal, how many.
-    pub fn who(&self) -> String {
-        match self.rows.as_slice() {
-            [first, rest @ ..] if rest.len() > 2 => format!("{first} and {} others", rest.len()),
-            rows => format::list(rows),
-        }
-    }
-
-    /// Whether it is more than guessing among so many classes gives, beyond what the choice of images explains (95 %).
-    pub fn is_above_chance(&self, classes: usize) -> bool {
-        let chance = 1.0 / classes.max(1) as f64;
-        let error = (chance * (1.0 - chance) / self.images.max(1) as f64).sqrt();
-        self.percent > 100.0 * (chance + 1.96 * error)
-    }
-
-    /// What was measured: `natural`, `PGD-20`.
-    pub fn what(&self) -> String {
-        self.attack.as_ref().map_or_else(|| "natural".into(), Attack::to_string)
     }
 }

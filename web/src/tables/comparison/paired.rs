@@ -1,10 +1,10 @@
-//! Tests of rows against a baseline, image by image.
+//! Tests of rows against each other, image by image.
 
-use std::collections::HashMap;
+use std::{collections::HashMap, sync::Arc};
 
-use retort_spec::{Attack, Paired};
+use retort_spec::{Attack, Paired, RightCounts, holm};
 
-use super::{Beside, ComparisonTable, Row};
+use super::{Beside, Cell, ComparisonTable};
 
 /// Which test images an evaluation's model got right, without an attack and under each.
 #[derive(Clone, Debug, PartialEq)]
@@ -23,52 +23,56 @@ impl RightAnswers {
     }
 }
 
-impl ComparisonTable {
-    /// Compares every other row with the one of this key, where both have answers to the same images.
-    pub(super) fn test_against(&mut self, key: &str, right: &HashMap<i64, RightAnswers>) {
-        let Some(baseline) = self.rows().find(|row| row.key == key).cloned() else { return };
-        self.baseline = Some(self.name(&baseline));
-        let columns = self.columns.clone();
-        for row in self.groups.iter_mut().flat_map(|group| &mut group.rows).filter(|row| row.key != key) {
-            for (i, column) in columns.iter().enumerate() {
-                let against = paired(row, &baseline, column.as_ref(), right);
-                if let Some(cell) = row.cells[i].as_mut() {
-                    cell.against = against;
-                }
-            }
-        }
+/// The answers behind an accuracy.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Answered {
+    /// What tells the images apart from others.
+    images: u64,
+    /// By image: how many of the models are right.
+    right: Arc<RightCounts>,
+}
+
+impl Answered {
+    /// Counts what these evaluations' models got right; none unless all of their answers are there, to the same images.
+    pub(super) fn of(
+        evaluations: impl Iterator<Item = i64>,
+        attack: Option<&Attack>,
+        right: &HashMap<i64, Arc<RightAnswers>>,
+    ) -> Option<Self> {
+        let answers: Vec<&RightAnswers> =
+            evaluations.map(|id| right.get(&id).map(Arc::as_ref)).collect::<Option<_>>()?;
+        let images = answers.first()?.images;
+        let models: Vec<&[bool]> = answers.iter().map(|answers| answers.of(attack)).collect::<Option<_>>()?;
+        let are_the_same = answers.iter().all(|answers| answers.images == images);
+        are_the_same.then_some(Self { images, right: RightCounts::of(&models)?.into() })
     }
 }
 
-/// Compares two rows over the seeds that both have. An image counts once, for the row that more seeds get it right with: its
-/// answers under several seeds are not independent. Of one seed that is `McNemar`'s test.
-fn paired(row: &Row, baseline: &Row, attack: Option<&Attack>, right: &HashMap<i64, RightAnswers>) -> Option<Beside> {
-    // By image: in how many seeds the row is right more often than the baseline.
-    let mut ahead: Vec<i64> = Vec::new();
-    let mut seeds = 0;
-    for seed in &row.seeds {
-        let Some(other) = baseline.seeds.iter().find(|other| other.value == seed.value) else { continue };
-        let of = |evaluations: &[i64]| {
-            evaluations.iter().find_map(|id| {
-                let answers = right.get(id)?;
-                Some((answers.images, answers.of(attack)?))
-            })
-        };
-        let ((images, first), (others, second)) = (of(&seed.evaluations)?, of(&other.evaluations)?);
-        if images != others {
-            return None;
-        }
-        ahead.resize(first.len(), 0);
-        for ((ahead, first), second) in ahead.iter_mut().zip(first).zip(second) {
-            *ahead += i64::from(*first) - i64::from(*second);
-        }
-        seeds += 1;
+impl Cell {
+    /// How it compares to another accuracy; none unless the answers to the same images are there for both.
+    pub(super) fn compare(&self, other: &Self) -> Option<Paired> {
+        let (own, other) = (self.answers.as_ref()?, other.answers.as_ref()?);
+        if own.images == other.images { Paired::of(&own.right, &other.right) } else { None }
     }
-    if seeds == 0 || ahead.is_empty() {
-        return None;
+}
+
+impl ComparisonTable {
+    /// Compares every other row with the one of this key, where both have answers to the same images.
+    pub(super) fn test_against(&mut self, key: &str) {
+        let Some(baseline) = self.rows().find(|row| row.key == key).cloned() else { return };
+        self.baseline = Some(self.name(&baseline));
+        for (column, baseline) in baseline.cells.iter().enumerate() {
+            let Some(baseline) = baseline else { continue };
+            let others = self.groups.iter_mut().flat_map(|group| &mut group.rows).filter(|row| row.key != key);
+            let mut cells: Vec<&mut Cell> = others.filter_map(|row| row.cells[column].as_mut()).collect();
+            let tests: Vec<Option<Paired>> = cells.iter().map(|cell| cell.compare(baseline)).collect();
+            let p_values: Vec<f64> = tests.iter().flatten().map(|paired| paired.p_value).collect();
+            let mut adjusted = holm(&p_values).into_iter();
+            for (cell, paired) in cells.iter_mut().zip(tests) {
+                cell.against = paired.and_then(|Paired { difference, p_value }| {
+                    Some(Beside { difference, p_value, adjusted: adjusted.next()? })
+                });
+            }
+        }
     }
-    let count = |sign: i64| ahead.iter().filter(|ahead| ahead.signum() == sign).count();
-    let images = Paired { both: 0, only_first: count(1), only_second: count(-1), neither: count(0) };
-    let difference = 100.0 * ahead.iter().sum::<i64>() as f64 / (seeds * ahead.len()) as f64;
-    Some(Beside { difference, p_value: images.p_value() })
 }

@@ -15,12 +15,12 @@ pub(super) fn write(table: &ComparisonTable, about: &About) -> String {
         names.push(head.clone());
         let parts = ["std", "low", "high", "n", "paper"]
             .into_iter()
-            .chain(if tested { &["difference", "p"][..] } else { &[] }.iter().copied());
+            .chain(if tested { &["difference", "paired p", "paired p Holm"][..] } else { &[] }.iter().copied());
         names.extend(parts.map(|part| format!("{head} {part}")));
     }
     let mut text = line(&names);
     for row in table.rows() {
-        let seeds: Vec<_> = row.seeds.iter().map(|seed| seed.value.to_string()).collect();
+        let seeds: Vec<_> = row.measured().map(|seed| seed.value.to_string()).collect();
         text += &row_line(row, &seeds.join(" "), &row.cells, tested);
         for seed in row.seeds.iter().filter(|_| about.unfolds_seeds && row.seeds.len() > 1) {
             text += &row_line(row, &seed.value.to_string(), &seed.cells, tested);
@@ -43,7 +43,7 @@ fn row_line(row: &Row, seeds: &str, numbers: &[Option<Cell>], tested: bool) -> S
     ];
     for cell in numbers {
         let Some(cell) = cell else {
-            cells.extend(vec![String::new(); if tested { 8 } else { 6 }]);
+            cells.extend(vec![String::new(); if tested { 9 } else { 6 }]);
             continue;
         };
         let (std, low, high, n) = match cell.spread {
@@ -56,7 +56,7 @@ fn row_line(row: &Row, seeds: &str, numbers: &[Option<Cell>], tested: bool) -> S
             let of = |value: fn(&Beside) -> f64| {
                 cell.against.as_ref().map(|against| number(value(against))).unwrap_or_default()
             };
-            cells.extend([of(|a| a.difference), of(|a| a.p_value)]);
+            cells.extend([of(|a| a.difference), of(|a| a.p_value), of(|a| a.adjusted)]);
         }
     }
     line(&cells)

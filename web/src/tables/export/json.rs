@@ -21,7 +21,7 @@ pub(super) fn write(table: &ComparisonTable, about: &About) -> String {
                 "teacher": row.teacher.id(),
                 "method": row.method.id(),
                 "variant": row.variant,
-                "seeds": row.seeds.iter().map(|s| seed(s, &heads)).collect::<Vec<_>>(),
+                "seeds": row.measured().map(|s| seed(s, &heads)).collect::<Vec<_>>(),
                 "cells": cells(&row.cells, &heads),
             }));
         }
@@ -29,6 +29,7 @@ pub(super) fn write(table: &ComparisonTable, about: &About) -> String {
     let object = json!({
         "title": about.title,
         "setting": about.setting,
+        "legend": about.legend,
         "baseline": table.baseline,
         "columns": table.columns.iter().map(|attack| json!({
             "name": head(attack.as_ref()),
@@ -63,10 +64,11 @@ fn cells(cells: &[Option<Cell>], heads: &[String]) -> Vec<Value> {
             "n": n,
             "interval": interval,
             "test_images": cell.images,
-            "best": cell.is_best,
+            "among_best": cell.is_among_best,
             "paper": cell.paper,
             "difference_from_baseline": cell.against.map(|a| a.difference),
-            "mcnemar_p": cell.against.map(|a| a.p_value),
+            "p": cell.against.map(|a| a.p_value),
+            "p_holm": cell.against.map(|a| a.adjusted),
         }))
     };
     cells.iter().zip(heads).filter_map(cell).collect()

@@ -16,10 +16,13 @@ pub(super) fn write(table: &ComparisonTable, about: &About) -> String {
         }
         rows += &format_row(&[format!("\\multicolumn{{{columns}}}{{l}}{{\\textit{{{}}}}}", tex.words(&group.title))]);
         for row in &group.rows {
-            let cells = row.cells.iter().map(|cell| cell.as_ref().map_or_else(|| "--".into(), words));
+            let cells = row.cells.iter();
+            let cells =
+                cells.map(|cell| cell.as_ref().map_or_else(|| "--".into(), |cell| words(cell, table.has_seeds)));
             rows += &format_row(&std::iter::once(tex.words(&row.title())).chain(cells).collect::<Vec<_>>());
             for seed in row.seeds.iter().filter(|_| about.unfolds_seeds && row.seeds.len() > 1) {
-                let cells = seed.cells.iter().map(|cell| cell.as_ref().map_or_else(|| "--".into(), words));
+                let cells = seed.cells.iter();
+                let cells = cells.map(|cell| cell.as_ref().map_or_else(|| "--".into(), |cell| words(cell, false)));
                 let name = format!("\\quad seed {}", seed.value);
                 rows += &format_row(&std::iter::once(name).chain(cells).collect::<Vec<_>>());
             }
@@ -45,10 +48,12 @@ pub(super) fn write(table: &ComparisonTable, about: &About) -> String {
     )
 }
 
-fn words(cell: &Cell) -> String {
-    let value = if cell.is_best { format!("\\textbf{{{}}}", cell.value()) } else { cell.value() };
+/// A cell; `beside_means` says whether others are means over several seeds.
+fn words(cell: &Cell, beside_means: bool) -> String {
+    let value = if cell.is_among_best { format!("\\textbf{{{}}}", cell.value()) } else { cell.value() };
     let spread = match cell.spread {
         Spread::Deviation { std, n } => format!("$\\pm$ {std:.2} ($n$={n})"),
+        Spread::Interval([low, high]) if beside_means => format!("[{low:.1}, {high:.1}] ($n$=1)"),
         Spread::Interval([low, high]) => format!("[{low:.1}, {high:.1}]"),
     };
     let star = if cell.is_significant() { "$^{*}$" } else { "" };

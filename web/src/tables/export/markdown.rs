@@ -23,13 +23,19 @@ pub(super) fn write(table: &ComparisonTable, about: &About) -> String {
         for row in &group.rows {
             let mut cells = vec![escape(&row.title())];
             if table.has_seeds {
-                cells.push(row.seeds.iter().map(|seed| seed.value.to_string()).collect::<Vec<_>>().join(", "));
+                cells.push(row.measured().map(|seed| seed.value.to_string()).collect::<Vec<_>>().join(", "));
             }
-            cells.extend(row.cells.iter().map(|cell| cell.as_ref().map_or_else(|| "–".into(), words)));
+            cells.extend(
+                row.cells
+                    .iter()
+                    .map(|cell| cell.as_ref().map_or_else(|| "–".into(), |cell| words(cell, table.has_seeds))),
+            );
             text += &line(&cells);
             for seed in row.seeds.iter().filter(|_| about.unfolds_seeds && row.seeds.len() > 1) {
                 let mut cells = vec![format!("seed {}", seed.value), String::new()];
-                cells.extend(seed.cells.iter().map(|cell| cell.as_ref().map_or_else(|| "–".into(), words)));
+                cells.extend(
+                    seed.cells.iter().map(|cell| cell.as_ref().map_or_else(|| "–".into(), |cell| words(cell, false))),
+                );
                 text += &line(&cells);
             }
         }
@@ -37,13 +43,14 @@ pub(super) fn write(table: &ComparisonTable, about: &About) -> String {
     format!("{text}\n{}\n", escape(&about.legend))
 }
 
-fn words(cell: &Cell) -> String {
-    let value = if cell.is_best { format!("**{}**", cell.value()) } else { cell.value() };
+/// A cell; `beside_means` says whether others are means over several seeds.
+fn words(cell: &Cell, beside_means: bool) -> String {
+    let value = if cell.is_among_best { format!("**{}**", cell.value()) } else { cell.value() };
     let against = cell.against.map(|a| format!(", {} ({})", a.difference(), a.p_value())).unwrap_or_default();
     let paper = cell.beside_paper().map(|paper| format!(", paper {paper}")).unwrap_or_default();
     let spread = match cell.spread {
-        Spread::Interval(_) => format!("({})", cell.spread()),
-        Spread::Deviation { .. } => cell.spread(),
+        Spread::Interval(_) => format!("({})", cell.spread(beside_means).replace(" (", ", ").replace(')', "")),
+        Spread::Deviation { .. } => cell.spread(beside_means),
     };
     format!("{value} {spread}{against}{paper}")
 }

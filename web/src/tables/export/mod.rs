@@ -196,7 +196,7 @@ mod tests {
         assert!(latex.starts_with("\\documentclass") && latex.trim_end().ends_with("\\end{document}"));
         assert!(latex.contains("\\toprule") && latex.contains("\\bottomrule"));
         assert!(latex.contains("ARD, preset a\\_b \\& 50 \\%") && latex.contains("KD \\& ARD\\_1"), "{latex}");
-        assert!(latex.contains("$\\varepsilon$ 8/255") && latex.contains("\\textbf{81.00}"), "{latex}");
+        assert!(latex.contains("$\\varepsilon$ 8/255") && latex.contains("81.00 {\\footnotesize ["), "{latex}");
         assert!(latex.contains("50.10 {\\footnotesize $\\pm$ 0.14 ($n$=2)}"), "{latex}");
         assert!(latex.is_ascii(), "{latex}");
     }

@@ -26,7 +26,7 @@ use tower::ServiceExt;
 
 use crate::{
     data_folder::DataFolder,
-    http::{self, App, FilesOfAnalyses, Hosts},
+    http::{self, App, FilesOfAnalyses, Hosts, RightAnswersOfEvaluations},
     live::Live,
     machine::Machine,
     reader::Reader,
@@ -89,6 +89,7 @@ async fn measure(args: &PagesArgs, folder: &Path) -> Result<Value> {
         data: data.root().to_owned(),
         uploads: data.uploads(),
         analyses: FilesOfAnalyses::default(),
+        right_answers: RightAnswersOfEvaluations::default(),
         reader: Reader::new().context("finding the program to read weights with")?,
         hosts: Hosts::of(([127, 0, 0, 1], 7878).into(), None),
         public: None,
