@@ -98,7 +98,7 @@ impl Drop for Setup {
 }
 
 /// The name of the host in front; nobody resolves it, as requests go to this machine.
-const HOST: &str = "localhost";
+const HOST: &str = "lab.example";
 
 impl Setup {
     /// Starts both. The server is told of the proxy where `told` has the path that it is to know.
@@ -106,7 +106,7 @@ impl Setup {
         let dir = tempfile::tempdir().unwrap();
         let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
         let public = told.map(|base| format!("http://{HOST}:{port}{base}"));
-        let arguments: Vec<&str> = public.iter().flat_map(|url| ["--public-url", url]).collect();
+        let arguments: Vec<&str> = public.iter().flat_map(|url| ["--public-url", url.as_str()]).collect();
         let server = Server::start_with(&dir.path().join("data"), &arguments);
         let config = dir.path().join("nginx.conf");
         fs::write(&config, proxy.config(port, &server.link, dir.path())).unwrap();
@@ -208,7 +208,7 @@ fn everything(setup: &Setup) {
 
 fn unknown_host(setup: &Setup) {
     let mut answer = String::new();
-    setup.send("GET", "/", "lab.example", "").read_to_string(&mut answer).unwrap();
+    setup.send("GET", "/", HOST, "").read_to_string(&mut answer).unwrap();
     assert!(answer.starts_with("HTTP/1.1 403") && answer.contains("--public-url https://lab.example"), "{answer}");
 }
 
@@ -228,7 +228,7 @@ fn unknown_path(setup: &Setup) {
 fn watch(setup: &Setup) {
     tokio::runtime::Runtime::new().unwrap().block_on(async {
         let browser = Browser::start().await;
-        browser.tab.goto(&format!("http://{HOST}:{}/retort/experiments/new", setup.port)).await.unwrap();
+        browser.tab.goto(&format!("http://localhost:{}/retort/experiments/new", setup.port)).await.unwrap();
         for (field, value) in
             [("title", "Through a proxy"), ("train_images", "100"), ("test_images", "50"), ("epochs", "1")]
         {

@@ -171,10 +171,6 @@ mod tests {
             r#"{"title":"Demo: KD, ARD and GACD+AFT from one robust teacher","dataset":{"name":"fashion-mnist-5k"},"teacher":{"train":"resnet8"},"students":["resnet8"],"methods":["kd","ard"],"seeds":[1],"attacks":[{"name":"pgd","eps":"8/255","step_size":"2/255","steps":20}],"budget":"smoke","epochs":4,"device":"cpu"}"#,
             r#"{"title":"Demo: KD, ARD and GACD+AFT from one robust teacher","dataset":{"name":"fashion-mnist-5k"},"teacher":{"train":"resnet8"},"students":["resnet8"],"methods":["kd+aft","ard"],"seeds":[1],"attacks":[{"name":"pgd","eps":"8/255","step_size":"2/255","steps":20}],"sweeps":[{"method":"ard","path":"method.temperature","values":["4"]},{"method":"kd","path":"method.temperature","values":["4","30"]}],"budget":"smoke","epochs":4,"device":"cpu"}"#,
             r#"{"title":"Demo: KD, ARD and GACD+AFT from one robust teacher","dataset":{"name":"fashion-mnist-5k"},"teacher":{"train":"resnet8"},"students":["resnet8"],"methods":["kd"],"seeds":[1],"attacks":[{"name":"pgd","eps":"8/255","step_size":"2/255","steps":20}],"sweeps":[{"method":"kd","path":"preset","values":["repdistiller"]}],"budget":"smoke","epochs":4,"device":"cpu"}"#,
-            r#""#,
-            r#"real	0m3.100s"#,
-            r#"user	0m0.496s"#,
-            r#"sys	0m0.228s"#,
         ],
         [
             (

@@ -12,13 +12,14 @@ use axum::{
 };
 
 use super::{App, errors::PageError};
+use crate::public_url::PublicUrl;
 
 /// The attributes of our pages that hold an address of the server.
 const ADDRESSES: [&str; 5] = ["href", "src", "action", "formaction", "data-estimate-from"];
 
 /// Leads a request in and its answer out.
 pub async fn lead(State(app): State<Arc<App>>, mut request: Request, next: Next) -> Response {
-    let base = app.public.as_ref().map_or("", |public| public.base());
+    let base = app.public.as_ref().map_or("", PublicUrl::base);
     if base.is_empty() {
         return next.run(request).await;
     }
@@ -29,7 +30,7 @@ pub async fn lead(State(app): State<Arc<App>>, mut request: Request, next: Next)
     let headers = response.headers_mut();
     let location = headers.get(header::LOCATION).and_then(|location| location.to_str().ok());
     if let Some(location) = location.filter(|location| location.starts_with('/')) {
-        // Both parts were headers or are plain letters; there is nothing that a header cannot hold.
+        // The one is of plain signs and the other was a header: together they are one.
         if let Ok(outside) = HeaderValue::try_from(format!("{base}{location}")) {
             headers.insert(header::LOCATION, outside);
         }
@@ -41,7 +42,7 @@ pub async fn lead(State(app): State<Arc<App>>, mut request: Request, next: Next)
     }
     headers.remove(header::CONTENT_LENGTH);
     let (parts, body) = response.into_parts();
-    // Pages are made in memory before they are sent, so that they are whole here and no longer than they were.
+    // A page was made in memory, so that there is room for all of it.
     match to_bytes(body, usize::MAX).await.map(|bytes| outside(&String::from_utf8_lossy(&bytes), base)) {
         Ok(page) => Response::from_parts(parts, Body::from(page)),
         Err(e) => PageError::internal(&e).into_response(),

@@ -93,16 +93,17 @@ fn check(hosts: &Hosts, public: Option<&PublicUrl>, method: &Method, headers: &H
         let is_of_host = origin.split_once("://").is_some_and(|(_, name)| name.eq_ignore_ascii_case(host));
         is_of_host || public.is_some_and(|public| public.origin() == origin)
     };
-    let site = text(HeaderName::from_static("sec-fetch-site"));
-    match (site, text(header::ORIGIN)) {
-        (Some("same-origin" | "none"), _) => Ok(()),
-        // A proxy changes nothing of what the browser says of its own pages.
-        (Some(_), _) | (None, Some("null")) => Err(PageError::refused(
-            "It came from a page of another site. Nothing was changed. Use the form of this server.",
-        )),
-        (None, Some(origin)) if !own(origin) => Err(unknown_origin(origin, host, public)),
+    let foreign =
+        || PageError::refused("It came from a page of another site. Nothing was changed. Use the form of this server.");
+    // A proxy changes nothing of what the browser says of its own pages.
+    if let Some(site) = text(HeaderName::from_static("sec-fetch-site")) {
+        return if matches!(site, "same-origin" | "none") { Ok(()) } else { Err(foreign()) };
+    }
+    match text(header::ORIGIN) {
+        Some("null") => Err(foreign()),
+        Some(origin) if !own(origin) => Err(unknown_origin(origin, host, public)),
         // Every browser of these years sends one of them with a form; a program such as curl sends neither.
-        (None, _) => Ok(()),
+        _ => Ok(()),
     }
 }
 
