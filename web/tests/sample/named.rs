@@ -251,6 +251,7 @@ fn answers_with(name: &str) -> Vec<(&'static str, String)> {
         back: "/experiments/1".into(),
         title: text(),
         link: "http://localhost/s/x".into(),
+        is_public: false,
         until: None,
     };
     let confirm = ConfirmPage {
