@@ -41,6 +41,7 @@ fn a_checkpoint_is_shown_imported_and_evaluated() {
     let out = root.path().join("teacher.safetensors");
     let shown = success(retort().args(["model", "show"]).arg(golden("resnet8.pt")));
     assert!(shown.contains("ResNet-8 (resnet8) of 10 classes") && shown.contains("78,042"), "{shown}");
+    assert!(shown.contains("taken from net") && shown.contains("prefix module. was taken off"), "{shown}");
     let mut import = retort();
     import.args(["model", "import", "--architecture", "resnet8", "--classes", "fashion-mnist-5k"]);
     import.arg(golden("resnet8.pt")).arg("--out").arg(&out);
@@ -55,6 +56,26 @@ fn a_checkpoint_is_shown_imported_and_evaluated() {
 }
 
 #[test]
+fn a_model_without_classes_says_how_to_set_them_and_teaches_then() {
+    let root = tempfile::tempdir().unwrap();
+    let out = root.path().join("teacher.safetensors");
+    // Neither the architecture nor the place of the weights is named.
+    success(retort().args(["model", "import", "--classes", "10", "--out"]).arg(&out).arg(golden("resnet8.pt")));
+    let evaluate = || {
+        let mut evaluate = retort();
+        evaluate.args(["evaluate", "--dataset", "fashion-mnist-5k", "--attack", "fgsm", "--limit", "20", "--model"]);
+        evaluate.arg(&out);
+        evaluate
+    };
+    let told = failure(&mut evaluate());
+    assert!(told.contains("its 10 classes have no dataset") && told.contains("retort model classes"), "{told}");
+    let few = failure(retort().args(["model", "classes", "--classes", "cat,dog"]).arg(&out));
+    assert!(few.contains("it tells 10 classes apart, not 2"), "{few}");
+    success(retort().args(["model", "classes", "--classes", "fashion-mnist-5k"]).arg(&out));
+    success(&mut evaluate());
+}
+
+#[test]
 fn what_cannot_be_imported_is_told_and_leaves_nothing() {
     let root = tempfile::tempdir().unwrap();
     let out = root.path().join("teacher.safetensors");
@@ -66,11 +87,8 @@ fn what_cannot_be_imported_is_told_and_leaves_nothing() {
         message
     };
     let message = import(&golden("resnet8.pt"), "resnet20", "10");
-    assert!(
-        message.contains("resnet8.pt: it does not fit a ResNet-20 of 10 classes: 60 keys are missing"),
-        "{message}"
-    );
-    assert!(import(&golden("legacy.pt"), "resnet8", "10").contains("PyTorch of 1.6 or later"));
+    assert!(message.contains("resnet8.pt: it is a ResNet-8 of 10 classes, not a ResNet-20"), "{message}");
+    assert!(import(&golden("legacy.pt"), "resnet8", "10").contains("fits no network of Retort"));
     assert!(import(&golden("command.pt"), "resnet8", "10").contains("an object of posix.system"));
     assert!(import(&golden("resnet8.pt"), "resnet8", "imagenet").contains("“imagenet” is no dataset here"));
     assert!(import(&root.path().join("missing.pt"), "resnet8", "10").contains("missing.pt"));
@@ -129,9 +147,9 @@ fn an_upload_that_cannot_be_read_is_told_and_the_server_lives_on() {
     let root = tempfile::tempdir().unwrap();
     let server = Server::start(root.path());
     for (name, architecture, words) in [
-        ("command.pt", "resnet8", "command.pt: it holds no tensors by name"),
+        ("command.pt", "resnet8", "command.pt: it holds no tensors, but"),
         ("packed.pt", "resnet8", "packed.pt: its parts are compressed"),
-        ("resnet8.pt", "resnet18", "resnet8.pt: it does not fit a ResNet-18"),
+        ("resnet8.pt", "resnet18", "resnet8.pt: it is a ResNet-8 of 10 classes, not a ResNet-18"),
     ] {
         let (status, _, page) = upload(&server, name, architecture);
         assert_eq!(status, 422, "{page}");

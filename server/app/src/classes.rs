@@ -4,27 +4,49 @@ use retort_engine::{
     data::DatasetInfo,
     import::{MOST_CLASSES, Wanted},
 };
-use retort_spec::Architecture;
 
-/// What `text` asks for: the classes of a dataset by its name, or that many numbered ones.
+/// What `text` asks for: the classes of a dataset by its name, those that it names between commas, or that many numbered
+/// ones.
 ///
 /// # Errors
 /// In words, when it is neither.
-pub fn wanted(architecture: Architecture, text: &str, datasets: &[DatasetInfo]) -> Result<Wanted, String> {
+pub fn wanted(text: &str, datasets: &[DatasetInfo]) -> Result<Wanted, String> {
     let text = text.trim();
     if let Some(dataset) = datasets.iter().find(|dataset| dataset.name == text && dataset.fault.is_none()) {
-        return Ok(Wanted { architecture, classes: dataset.classes.clone(), dataset: dataset.name.clone() });
+        let (classes, dataset) = (dataset.classes.clone(), dataset.name.clone());
+        return Ok(Wanted { classes, dataset, ..Wanted::default() });
+    }
+    if text.contains(',') {
+        return named(text).map(|classes| Wanted { classes, ..Wanted::default() });
     }
     match text.parse::<usize>() {
         Ok(n) if (2..=MOST_CLASSES).contains(&n) => {
-            let classes = (0..n).map(|class| class.to_string()).collect();
-            Ok(Wanted { architecture, classes, dataset: String::new() })
+            Ok(Wanted { classes: (0..n).map(|class| class.to_string()).collect(), ..Wanted::default() })
         }
         Ok(n) => Err(format!("a model tells 2 to 1,000 classes apart, not {n}")),
         Err(_) => {
             let known: Vec<_> = datasets.iter().map(|dataset| dataset.name.as_str()).collect();
-            Err(format!("“{text}” is no dataset here: name one of {}, or a number of classes", known.join(", ")))
+            Err(format!(
+                "“{text}” is no dataset here: name one of {}, or a number of classes, or the classes between commas",
+                known.join(", ")
+            ))
         }
+    }
+}
+
+/// Classes by their names between commas.
+fn named(text: &str) -> Result<Vec<String>, String> {
+    let classes: Vec<String> = text.split(',').map(|class| class.trim().to_owned()).collect();
+    let mut once = std::collections::HashSet::new();
+    if classes.iter().any(|class| class.is_empty() || class.contains(char::is_control)) {
+        return Err("a class between the commas has no name".into());
+    }
+    match classes.iter().find(|class| !once.insert(*class)) {
+        Some(twice) => Err(format!("the class “{twice}” stands there twice")),
+        None if classes.len() > MOST_CLASSES => {
+            Err(format!("a model tells 2 to 1,000 classes apart, not {}", classes.len()))
+        }
+        None => Ok(classes),
     }
 }
 
@@ -39,11 +61,13 @@ mod tests {
 
     #[test]
     fn classes_are_those_of_a_dataset_or_numbers() {
-        let of = |text: &str| wanted(Architecture::ResNet8, text, &datasets());
+        let of = |text: &str| wanted(text, &datasets());
         let named = of(retort_spec::BUNDLED_DATASET).unwrap();
         assert_eq!((named.classes.len(), named.dataset.as_str()), (10, retort_spec::BUNDLED_DATASET));
         let numbered = of(" 3 ").unwrap();
         assert_eq!((numbered.classes, numbered.dataset), (vec!["0".into(), "1".into(), "2".into()], String::new()));
+        assert_eq!(of("cat, dog").unwrap().classes, ["cat", "dog"]);
+        assert!(of("cat,,dog").unwrap_err().contains("no name") && of("cat,cat").unwrap_err().contains("twice"));
         assert!(of("1").unwrap_err().contains("2 to 1,000"));
         let message = of("imagenet").unwrap_err();
         assert!(message.contains("imagenet") && message.contains(retort_spec::BUNDLED_DATASET), "{message}");

@@ -175,18 +175,31 @@ pub(crate) fn answers(
 /// A model that tells the dataset's classes apart, and what its file says of it.
 pub(crate) fn load_for(path: &Path, dataset: &Dataset, context: &Context) -> Result<(Network, ModelHeader)> {
     let (network, header) = load_model(path, &context.device)?;
-    if header.classes != dataset.classes {
-        let fault = format!(
-            "it tells {} classes apart ({} …), but the dataset {} has {} ({} …): use it on its own classes",
-            header.classes.len(),
-            header.classes.first().map_or("", String::as_str),
-            dataset.name,
-            dataset.classes.len(),
-            dataset.classes.first().map_or("", String::as_str)
-        );
+    if let Some(fault) = other_classes(path, &header, dataset) {
         return Err(EngineError::Model { path: path.to_owned(), fault });
     }
     Ok((network, header))
+}
+
+/// Why a model does not tell a dataset's classes apart, and what to do; none where it does.
+pub(crate) fn other_classes(path: &Path, header: &ModelHeader, dataset: &Dataset) -> Option<String> {
+    let (of_model, of_dataset, name) = (header.classes.len(), dataset.classes.len(), &dataset.name);
+    let first = |classes: &[String]| classes.first().cloned().unwrap_or_default();
+    if header.classes == dataset.classes {
+        None
+    } else if of_model == of_dataset && header.dataset.is_empty() {
+        Some(format!(
+            "its {of_model} classes have no dataset, as it was imported without one: where they are those of {name} in the \
+             same order, say so by `retort model classes {} --classes {name}`, or import it again with the classes of {name}",
+            path.display()
+        ))
+    } else {
+        Some(format!(
+            "it tells {of_model} classes apart ({} …), but the dataset {name} has {of_dataset} ({} …): use it on its own classes",
+            first(&header.classes),
+            first(&dataset.classes)
+        ))
+    }
 }
 
 /// Writes the accuracy of the last predictions to the journal, unless an earlier attempt did.

@@ -15,7 +15,7 @@ pub(crate) use self::update::update;
 use crate::{
     EngineError, Result,
     data::Dataset,
-    evaluate::{natural_accuracy, validate},
+    evaluate::{natural_accuracy, other_classes, validate},
     loader,
     methods::{Batch, Objective, Setting, fine_tuning, objective},
     nn::{ModelHeader, Named, Network, Sgd, load_model, save_model},
@@ -166,11 +166,7 @@ fn start_from(spec: &TrainSpec, path: &std::path::Path, context: &Context) -> Re
 fn load_teacher(teacher: &retort_spec::ModelRef, dataset: &Dataset, context: &Context) -> Result<Network> {
     let path = model_path(teacher)?;
     let (network, header) = load_model(path, &context.device)?;
-    if header.classes != dataset.classes {
-        let fault = format!(
-            "this teacher was trained on the classes of {}, not on those of {}: choose a teacher of the same dataset",
-            header.dataset, dataset.name
-        );
+    if let Some(fault) = other_classes(path, &header, dataset) {
         return Err(EngineError::Model { path: path.to_owned(), fault });
     }
     Ok(network)

@@ -6,7 +6,7 @@ use anyhow::{Context, Result, anyhow, bail};
 use clap::{Args, Subcommand};
 use retort_engine::{
     data::Library,
-    import::{Description, Format},
+    import::{Candidate, Description, Format, NearMiss, NormaliserChoice, Wanted},
 };
 use retort_spec::Architecture;
 use retort_web::{format, words};
@@ -17,15 +17,28 @@ use crate::{classes, reader::Reader};
 /// What to do with weights.
 #[derive(Debug, Subcommand)]
 pub enum ModelCommand {
-    /// Make a model of a PyTorch checkpoint (.pt, .pth, .t7) or a safetensors file
+    /// Make a model of a PyTorch checkpoint (.pt, .pth, .ckpt, .t7) or a safetensors file
     ///
-    /// The keys must be those of the architecture; containers (`net`, `model`, `state_dict`) and the prefix `module.` are
-    /// taken off. No code of the file is run.
+    /// The weights are found wherever they stand in the file, under any prefix and under the names of the usual codes; so is
+    /// a normaliser among them. `retort model show` tells beforehand what is found. What is taken off, left out or converted
+    /// is printed. No code of the file is run.
     ///
     /// There is no export, since a model file is one already: it bears PyTorch's key names, and
     /// `net.load_state_dict(safetensors.torch.load_file("model.safetensors"))` loads it in PyTorch.
     Import(ImportArgs),
-    /// Tell what a weights file is, and which architecture its keys fit
+    /// Say which classes a model file tells apart, where it was imported with their number alone
+    Classes {
+        /// The model file
+        file: PathBuf,
+
+        /// Name of the dataset whose classes they are, or their names in label order between commas
+        #[arg(long, value_name = "DATASET|NAMES")]
+        classes: String,
+
+        #[command(flatten)]
+        data: DataDir,
+    },
+    /// Tell what a weights file is: the networks in it, or what it is nearest to
     Show {
         /// The file
         file: PathBuf,
@@ -38,13 +51,26 @@ pub struct ImportArgs {
     /// The checkpoint or safetensors file
     file: PathBuf,
 
-    /// Architecture: resnet8, resnet20, mobilenetv2, wrn-16-2 or resnet18
+    /// Architecture, where it must be that one: resnet18, wrn-34-10 …; that which fits when left out
     #[arg(long, value_name = "ARCH", value_parser = architecture)]
-    architecture: Architecture,
+    architecture: Option<Architecture>,
 
     /// Name of the dataset whose classes the model tells apart (see `retort data list`), or their number
     #[arg(long, value_name = "DATASET|N")]
     classes: String,
+
+    /// Which of the networks in the file, by its place as `retort model show` names it: `state_dict_ema`
+    #[arg(long, value_name = "PATH")]
+    weights: Option<String>,
+
+    /// By what the training code normalised its images outside of the network: a name (cifar10, cifar100, half …), "r g b / r g
+    /// b" (means / deviations, in pixels of [0, 1]), or none; a normaliser among the weights is found without it
+    #[arg(long, value_name = "NORMALISER", default_value = "", hide_default_value = true)]
+    normaliser: NormaliserChoice,
+
+    /// Take a network although other code with its names computes something else (`retort model show` says what)
+    #[arg(long)]
+    despite_doubt: bool,
 
     /// The model file to write
     #[arg(long, value_name = "FILE")]
@@ -66,6 +92,13 @@ pub fn model(command: ModelCommand) -> Result<()> {
     let reader = Reader::new().context("finding the program to read weights with")?;
     match command {
         ModelCommand::Import(args) => import(&args, &reader),
+        ModelCommand::Classes { file, classes, data } => {
+            let datasets = Library::new(data.datasets()).list()?;
+            let wanted = classes::wanted(&classes, &datasets).map_err(|fault| anyhow!(fault))?;
+            let header = retort_engine::import::set_classes(&file, wanted.classes, wanted.dataset)?;
+            println!("{} now tells these classes apart: {}", file.display(), header.classes.join(", "));
+            Ok(())
+        }
         ModelCommand::Show { file } => block_on(async {
             let description = reader.describe(&file).await?;
             println!("{}", shown(&description));
@@ -76,7 +109,13 @@ pub fn model(command: ModelCommand) -> Result<()> {
 
 fn import(args: &ImportArgs, reader: &Reader) -> Result<()> {
     let datasets = Library::new(args.data.datasets()).list()?;
-    let wanted = classes::wanted(args.architecture, &args.classes, &datasets).map_err(|fault| anyhow!(fault))?;
+    let wanted = Wanted {
+        architecture: args.architecture,
+        weights: args.weights.clone(),
+        normaliser: args.normaliser,
+        despite_doubt: args.despite_doubt,
+        ..classes::wanted(&args.classes, &datasets).map_err(|fault| anyhow!(fault))?
+    };
     if args.out.exists() {
         bail!("{} is there already: name another file, or remove it", args.out.display());
     }
@@ -96,33 +135,66 @@ fn import(args: &ImportArgs, reader: &Reader) -> Result<()> {
     })
 }
 
-/// A description in lines.
+/// A description in lines: a word, and what is said of it.
 fn shown(description: &Description) -> String {
     let format = match description.format {
         Format::PyTorch => "PyTorch checkpoint",
+        Format::PyTorchLegacy => "PyTorch checkpoint of before 1.6",
         Format::Safetensors => "safetensors",
     };
     let mut lines = vec![("format", format!("{format}, {}", format::bytes(description.bytes)))];
-    let place = match description.containers.as_slice() {
-        [] => String::new(),
-        containers => format!(", in {}", containers.join(", ")),
-    };
-    let dtypes = description.dtypes.join(" and ");
-    lines.push(("tensors", format!("{}{place}, {dtypes}", format::count(description.tensors))));
-    lines.push(("parameters", format::count(description.parameters)));
-    lines.push(match description.fits {
-        Some((architecture, classes)) => {
-            ("fits", format!("{architecture} ({}) of {classes} classes", architecture.id()))
-        }
-        None => ("fits", "no architecture that Retort knows".into()),
-    });
-    if let Some([mean, deviation]) = &description.normaliser {
-        lines.push(("normaliser", format!("mean {mean:?}, deviation {deviation:?}")));
-    }
     if let Some(header) = &description.header {
         let on = if header.dataset.is_empty() { String::new() } else { format!(" on {}", header.dataset) };
         lines.push(("made by", format!("{}{on}, seed {}", header.method, header.seed)));
         lines.push(("classes", header.classes.join(", ")));
     }
+    match description.candidates.len() {
+        0 => lines.push(("fits", "no architecture that Retort knows".into())),
+        1 => {}
+        n => lines.push(("networks", format!("{n}; an import takes one, by --weights PATH"))),
+    }
+    for candidate in &description.candidates {
+        lines.extend(of_candidate(candidate));
+    }
+    for miss in &description.misses {
+        lines.extend(of_miss(miss));
+    }
     lines.into_iter().map(|(name, value)| format!("{name:<12} {}", words::shown(&value))).collect::<Vec<_>>().join("\n")
+}
+
+fn of_candidate(candidate: &Candidate) -> Vec<(&'static str, String)> {
+    let Candidate { architecture, classes, .. } = candidate;
+    let average = if candidate.is_average { ", an average over training steps (EMA or SWA) by its name" } else { "" };
+    let mut lines = vec![
+        ("weights", format!("{}{average}", candidate.place())),
+        ("fits", format!("{architecture} ({}) of {classes} classes", architecture.id())),
+        ("tensors", format!("{}, {}", format::count(candidate.tensors), candidate.dtypes.join(" and "))),
+        ("parameters", format::count(candidate.parameters)),
+    ];
+    if let Some(differing) = candidate.differing {
+        lines.push(("differs", format!("in {differing} tensors from the first network")));
+    }
+    lines.push((
+        "normaliser",
+        match (&candidate.normaliser, &candidate.unclear_normaliser) {
+            (_, Some(unclear)) => format!("{unclear}: name it by --normaliser"),
+            (Some(normaliser), None) => normaliser.to_string(),
+            (None, None) => "no key tells of one; --normaliser sets it where the training code had one".into(),
+        },
+    ));
+    lines.extend(candidate.notes().into_iter().map(|note| ("note", note)));
+    lines.extend(
+        candidate.doubt.iter().map(|doubt| ("doubt", format!("{doubt}; --despite-doubt takes it all the same"))),
+    );
+    lines.extend(candidate.fault.iter().map(|fault| ("fault", format!("{fault}; it cannot be imported"))));
+    lines
+}
+
+fn of_miss(miss: &NearMiss) -> Vec<(&'static str, String)> {
+    let place = if miss.path.is_empty() { "the file itself" } else { &miss.path };
+    let place = ("weights", format!("{place}, tensors: {} ({} …)", format::count(miss.tensors), miss.keys.join(", ")));
+    let Some(nearest) = &miss.nearest else { return vec![place] };
+    let mut lines = vec![place, ("nearest", nearest.architecture.to_string()), ("differs", nearest.to_string())];
+    lines.extend(nearest.meaning.iter().map(|meaning| ("which means", meaning.clone())));
+    lines
 }

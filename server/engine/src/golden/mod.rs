@@ -32,7 +32,7 @@ fn tensor(name: &str, shape: &[usize]) -> Tensor {
 }
 
 /// Images in [0, 1).
-fn images(name: &str, n: usize) -> Tensor {
+pub(crate) fn images(name: &str, n: usize) -> Tensor {
     tensor(name, &[n, 3, 32, 32]).affine(0.5, 0.5).unwrap()
 }
 
@@ -42,7 +42,7 @@ fn labels(name: &str, n: usize, classes: usize) -> Vec<u8> {
 }
 
 /// A network of ten classes whose weights are made by their names, as tools/golden/networks.py makes them.
-fn network(architecture: Architecture) -> Network {
+pub(crate) fn network(architecture: Architecture) -> Network {
     let mut network = Network::new(architecture, 10, 0, &Device::Cpu).unwrap();
     let weights = &mut network.weights;
     for named in weights.parameters.iter_mut().chain(&mut weights.buffers) {
@@ -62,10 +62,10 @@ fn network(architecture: Architecture) -> Network {
 }
 
 /// The numbers of one script.
-struct Golden(HashMap<String, Tensor>);
+pub(crate) struct Golden(HashMap<String, Tensor>);
 
 impl Golden {
-    fn read(name: &str) -> Self {
+    pub(crate) fn read(name: &str) -> Self {
         let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("golden/{name}.safetensors"));
         Self(candle_core::safetensors::load(path, &Device::Cpu).unwrap())
     }
@@ -75,7 +75,7 @@ impl Golden {
     }
 
     /// Holds that each number is PyTorch's to within `tolerance` times the largest of them.
-    fn hold(&self, name: &str, found: &[f32], tolerance: f32) {
+    pub(crate) fn hold(&self, name: &str, found: &[f32], tolerance: f32) {
         let expected = self.numbers(name);
         assert_eq!(found.len(), expected.len(), "{name}");
         let largest = expected.iter().fold(0f32, |most, v| most.max(v.abs()));

@@ -1,7 +1,7 @@
 //! A weights file of either format: what it declares, and its numbers one tensor at a time.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     fs::{self, File},
     io::{Read, Seek, SeekFrom},
     path::Path,
@@ -10,7 +10,10 @@ use std::{
 use candle_core::{DType, Device, Tensor};
 use serde::{Deserialize, Serialize};
 
-use super::{plain, torch};
+use super::{kinds, legacy, plain, torch};
+
+/// Bytes by which a file's kind is told.
+const LONGEST_START: u64 = 512;
 
 /// Bytes of the largest file that is read.
 pub const LARGEST_FILE: u64 = 2 << 30;
@@ -18,16 +21,15 @@ pub const LARGEST_FILE: u64 = 2 << 30;
 /// How many numbers of its storage a tensor may lie apart, for each of its own.
 const SPREAD: usize = 16;
 
-/// The start of what `torch.save` wrote before PyTorch 1.6: a pickled number of ten bytes.
-const LEGACY: &[u8] = b"\x8a\x0a\x6c\xfc\x9c\x46\xf9\x20\x6a\xa8\x50\x19";
-
 /// How a file holds its weights.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Format {
-    /// `torch.save`'s zip format.
+    /// `torch.save`'s zip format, of PyTorch 1.6 and later.
     #[default]
     PyTorch,
+    /// What `torch.save` wrote before PyTorch 1.6.
+    PyTorchLegacy,
     /// Safetensors.
     Safetensors,
 }
@@ -37,16 +39,27 @@ pub enum Format {
 pub struct Contents {
     /// How it holds it.
     pub format: Format,
+    /// The dictionaries of tensors, those with the most tensors first.
+    pub dictionaries: Vec<Dictionary>,
+    /// What the dictionaries in one container are together.
+    pub together: Vec<Dictionary>,
+    /// The header that Retort wrote.
+    pub header: Option<String>,
+}
+
+/// A dictionary of tensors in a file.
+#[derive(Debug, Default)]
+pub struct Dictionary {
+    /// The keys under which it stands, outermost first; none for the file itself.
+    pub path: Vec<String>,
     /// The tensors by their keys.
     pub tensors: BTreeMap<String, Declared>,
     /// What else stands among them, in words.
     pub others: BTreeMap<String, String>,
-    /// The keys of the dicts around them, outermost first.
-    pub containers: Vec<String>,
-    /// The keys that stand beside the containers.
+    /// The keys that stand beside it, and beside the containers around it.
     pub beside: Vec<String>,
-    /// The header that Retort wrote.
-    pub header: Option<String>,
+    /// The classes of its layers, where the file says: `ReLU`.
+    pub classes: BTreeSet<String>,
 }
 
 /// A tensor that a file declares.
@@ -61,24 +74,29 @@ pub struct Declared {
     /// How many numbers of the storage lie before its first.
     pub offset: usize,
     /// The storage.
-    pub place: Where,
+    pub place: Place,
 }
 
 /// Where a storage lies.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Where {
+pub enum Place {
     /// In this file of the archive.
     Entry(String),
-    /// From this byte of the file on.
-    Byte(u64),
+    /// In these bytes of the file.
+    Bytes {
+        /// Those before it.
+        start: u64,
+        /// Its own.
+        length: u64,
+    },
 }
 
 /// Where numbers are read from.
 pub enum Source {
     /// The archive of a checkpoint.
-    Torch(Box<torch::Archive>),
-    /// A safetensors file.
-    Safetensors(File),
+    Archive(Box<torch::Archive>),
+    /// A file in which storages lie as they are.
+    Plain(File),
 }
 
 /// Opens a file of either format and reads what it declares.
@@ -95,24 +113,21 @@ pub fn open(path: &Path) -> Result<(Contents, Source), String> {
     }
     let mut file = File::open(path).map_err(|e| e.to_string())?;
     let mut start = Vec::new();
-    file.by_ref().take(14).read_to_end(&mut start).map_err(|e| e.to_string())?;
+    file.by_ref().take(LONGEST_START).read_to_end(&mut start).map_err(|e| e.to_string())?;
     file.rewind().map_err(|e| e.to_string())?;
     match start.as_slice() {
         [b'P', b'K', 3, 4, ..] => torch::open(file),
-        [0x80, _, rest @ ..] if rest == LEGACY => Err("it is in the format that PyTorch wrote before 1.6: load it \
-            with a PyTorch of 1.6 or later, and save its weights again with torch.save(state, path)"
-            .into()),
+        [0x80, _, rest @ ..] if rest.starts_with(legacy::MAGIC) => legacy::open(file, metadata.len()),
         // Before a bare pickle: a header's length may begin with a pickle's first byte.
         [_, _, _, _, _, _, _, _, b'{', ..] => plain::open(file, metadata.len()),
-        [0x80, ..] => Err(format!("it is a bare pickle, not what torch.save writes: {}", torch::SAVE)),
-        _ => Err("it is neither a PyTorch checkpoint in torch.save's zip format nor a safetensors file".into()),
+        _ => Err(format!("{}: {}", kinds::name(&start), kinds::way_out(&start))),
     }
 }
 
 impl Declared {
     /// Whether it holds weights, and not counters or labels.
     pub const fn is_float(&self) -> bool {
-        matches!(self.dtype, DType::F16 | DType::BF16 | DType::F32 | DType::F64)
+        matches!(self.dtype, DType::F8E4M3 | DType::F16 | DType::BF16 | DType::F32 | DType::F64)
     }
 
     /// How many numbers it has; none when no file could hold so many.
@@ -149,12 +164,15 @@ impl Source {
         let count = tensor.count().ok_or_else(far)?;
         let span = tensor.span().filter(|span| *span <= count.saturating_mul(SPREAD)).ok_or_else(far)?;
         let size = tensor.dtype.size_in_bytes();
-        let start = tensor.offset.checked_mul(size).ok_or_else(far)? as u64;
+        let first = tensor.offset.checked_mul(size).ok_or_else(far)? as u64;
         let bytes = match (self, &tensor.place) {
-            (Self::Torch(archive), Where::Entry(name)) => torch::read(archive, name, start, span * size)?,
-            (Self::Safetensors(file), Where::Byte(at)) => {
+            (Self::Archive(archive), Place::Entry(name)) => torch::read(archive, name, first, span * size)?,
+            (Self::Plain(file), Place::Bytes { start, length }) => {
+                if first.checked_add((span * size) as u64).is_none_or(|end| end > *length) {
+                    return Err(format!("it needs more numbers than its {length} bytes of storage hold"));
+                }
                 let mut bytes = vec![0; span * size];
-                let read = file.seek(SeekFrom::Start(*at)).and_then(|_| file.read_exact(&mut bytes));
+                let read = file.seek(SeekFrom::Start(start + first)).and_then(|_| file.read_exact(&mut bytes));
                 read.map_err(|e| format!("it cannot be read ({e}): copy the file again"))?;
                 bytes
             }
@@ -179,7 +197,7 @@ mod tests {
             shape: shape.into(),
             strides: strides.into(),
             offset: 0,
-            place: Where::Byte(0),
+            place: Place::Bytes { start: 0, length: 0 },
         };
         // A transposed 4×3, every second column of a 3×4, a row repeated, a scalar.
         assert_eq!(tensor(&[3, 4], &[1, 3]).gather(&flat), [0., 3., 6., 9., 1., 4., 7., 10., 2., 5., 8., 11.]);

@@ -1,200 +1,136 @@
-//! Whether the keys and shapes of a file are those of a network (methods.md §6).
+//! Which network the keys and shapes of a dictionary of tensors are those of (methods.md §6).
 
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    fmt,
-};
+mod keys;
+
+use retort_spec::Architecture;
 
 use super::{
-    file::{Contents, Declared},
-    shown,
+    file::{Declared, Dictionary},
+    miss::Miss,
+    names::{Doubt, Family},
 };
-use crate::nn::Network;
+use crate::{Result, nn::Network};
+use keys::{Attempt, Keys};
 
-/// Most names of each kind of fault in a message: more than the largest network has, but a hostile file may have
-/// millions.
-const LISTED: usize = 400;
+/// Most tensors of a dictionary that is compared. The largest network with a copy of it and its optimiser has a thousand.
+pub const MOST_TENSORS: usize = 20_000;
 
-/// What PyTorch's `DataParallel` puts before every key.
-const WRAPPER: &str = "module.";
+/// Wrappers of PyTorch that add a name to the keys of what is in them, wherever they stand: `DataParallel`,
+/// `torch.compile`, fully sharded training, checkpointed activations, Fabric.
+const WRAPPERS: [&str; 5] =
+    ["module", "_orig_mod", "_fsdp_wrapped_module", "_checkpoint_wrapped_module", "_forward_module"];
 
-/// Layers that the WRN of TRADES's code carries and never uses.
-const UNUSED: &str = "sub_block1.";
+/// What a tensor that is there is called in the file, and what it is.
+pub type Named<'a> = (&'a str, &'a Declared);
 
-const COUNTER: &str = "num_batches_tracked";
-
-/// A file's tensors in their places of a network.
+/// A dictionary's tensors in their places of a network.
 #[derive(Debug)]
 pub struct Fit<'a> {
-    /// Keys with their tensors, in the order of the network's parameters and then its buffers.
-    pub weights: Vec<(&'a str, &'a Declared)>,
+    /// The network's architecture.
+    pub architecture: Architecture,
+    /// How many classes it tells apart.
+    pub classes: usize,
+    /// What stands in front of every key of the network, wrappers left out.
+    pub prefix: String,
+    /// The same with its wrappers; those alone that are common, where the network has wrappers inside.
+    pub stripped: String,
+    /// Tensors in the order of the network's parameters and then its buffers; none for a last bias that is not there, and is 0.
+    pub weights: Vec<Option<Named<'a>>>,
     /// Counters of batch-norm layers.
-    pub counters: Vec<(&'a str, &'a Declared)>,
-    /// RobustBench's `mu` and `sigma`: the mean and the deviation by which the network normalises its input.
-    pub normaliser: Option<[(&'a str, &'a Declared); 2]>,
-    /// Whether a wrapper was taken off the keys.
-    pub is_wrapped: bool,
-    /// Tensors of layers that are never used.
-    pub unused: usize,
+    pub counters: Vec<Named<'a>>,
+    /// Tensors that are no part of the network.
+    pub rest: Vec<Rest<'a>>,
+    /// A layer's name in the file and in Retort, where they differ.
+    pub renamed: Option<[String; 2]>,
+    /// Why it may compute something else than Retort's network.
+    pub doubt: Doubt,
 }
 
-/// Everything that does not fit, by name.
-#[derive(Debug, Default, PartialEq, Eq)]
-pub struct Faults {
-    missing: Vec<String>,
-    unexpected: Vec<String>,
-    shaped: Vec<String>,
+/// A tensor that is no part of a network.
+#[derive(Debug)]
+pub struct Rest<'a> {
+    /// Its key without wrappers.
+    pub name: String,
+    /// Its key.
+    pub key: &'a str,
+    /// What it is.
+    pub tensor: &'a Declared,
 }
 
-impl<'a> Fit<'a> {
-    /// Finds the tensor for every weight of `network`, by name, type and shape.
+/// The names and shapes of a network's tensors.
+struct Outline {
+    architecture: Architecture,
+    tensors: Vec<(String, Vec<usize>)>,
+}
+
+/// Architectures to compare with.
+pub struct Outlines(Vec<Outline>);
+
+impl Fit<'_> {
+    /// How many numbers of the network are trained.
+    pub fn parameters(&self) -> usize {
+        let is_trained = |key: &str| !key.ends_with("running_mean") && !key.ends_with("running_var");
+        let trained = self.weights.iter().flatten().filter(|(key, _)| is_trained(key));
+        let missing = self.weights.iter().filter(|weight| weight.is_none()).count() * self.classes;
+        trained.filter_map(|(_, tensor)| tensor.count()).sum::<usize>() + missing
+    }
+}
+
+impl Outlines {
+    /// Of these architectures.
     ///
     /// # Errors
-    /// With every key that is missing, unexpected, or of another type or shape.
-    pub fn new(contents: &'a Contents, network: &Network) -> Result<Self, Faults> {
-        let mut faults = Faults::default();
-        let mut named: BTreeMap<&str, (&str, &Declared)> = BTreeMap::new();
-        let (mut is_wrapped, mut unused) = (false, 0);
-        for (key, tensor) in &contents.tensors {
-            let name = key.trim_start_matches(WRAPPER);
-            is_wrapped |= name.len() < key.len();
-            if name.starts_with(UNUSED) {
-                unused += 1;
-            } else if named.insert(name, (key, tensor)).is_some() {
-                faults.unexpected.push(format!("{} (twice, with and without {WRAPPER})", shown(name)));
-            }
-        }
-        let normaliser = match (named.remove("mu"), named.remove("sigma")) {
-            (Some(mean), Some(deviation)) => Some([mean, deviation]),
-            (None, None) => None,
-            (one, _) => {
-                faults.missing.push(if one.is_some() { "sigma" } else { "mu" }.into());
-                None
-            }
+    /// When there is no memory left.
+    pub fn new(architectures: &[Architecture]) -> Result<Self> {
+        let outline = |architecture: &Architecture| {
+            let weights = Network::outline(*architecture, 10)?.weights;
+            let all = weights.parameters.iter().chain(&weights.buffers);
+            let tensors = all.map(|weight| (weight.name.clone(), weight.tensor.dims().to_vec())).collect();
+            Ok(Outline { architecture: *architecture, tensors })
         };
-        let mut weights = Vec::new();
-        let expected = || network.weights.parameters.iter().chain(&network.weights.buffers);
-        for weight in expected() {
-            let Some((key, tensor)) = named.remove(weight.name.as_str()) else {
-                faults.missing.push(weight.name.clone());
-                continue;
-            };
-            if tensor.shape != weight.tensor.dims() || !tensor.is_float() {
-                let (found, wanted) = (&tensor.shape, weight.tensor.dims());
-                let kind = if tensor.is_float() { String::new() } else { format!("{:?} ", tensor.dtype) };
-                faults.shaped.push(format!("{} is {kind}{found:?}, expected {wanted:?}", weight.name));
+        architectures.iter().map(outline).collect::<Result<_>>().map(Self)
+    }
+
+    /// The networks that a dictionary holds, one for each place in it; where it holds none, the one that is nearest.
+    pub fn search<'a>(&self, dictionary: &'a Dictionary) -> (Vec<Fit<'a>>, Option<Miss>) {
+        let (mut fits, mut nearest) = (Vec::<Fit>::new(), None::<Miss>);
+        if dictionary.tensors.len() > MOST_TENSORS {
+            return (fits, nearest);
+        }
+        let keys = Keys::new(dictionary);
+        for family in Family::ALL {
+            for names in family.schemes(&|end| keys.ends.contains(end)) {
+                for prefix in keys.prefixes(&names) {
+                    let (classifier, classes) = keys.classifier(&prefix, &names);
+                    let attempt = Attempt { names: &names, prefix: &prefix, classifier, classes };
+                    for outline in self.0.iter().filter(|outline| Family::of(outline.architecture) == family) {
+                        match keys.attempt(&attempt, outline) {
+                            Ok(fit) if fits.iter().any(|other| other.prefix == fit.prefix) => {}
+                            Ok(fit) => fits.push(fit),
+                            Err(miss) if nearest.as_ref().is_none_or(|nearest| miss.is_nearer_than(nearest)) => {
+                                nearest = Some(miss);
+                            }
+                            Err(_) => {}
+                        }
+                    }
+                }
             }
-            weights.push((key, tensor));
         }
-        let layers: BTreeSet<_> = expected().filter_map(|w| w.name.strip_suffix("running_mean")).collect();
-        let is_counter = |name: &str| name.strip_suffix(COUNTER).is_some_and(|layer| layers.contains(layer));
-        let (counters, rest): (Vec<_>, Vec<_>) = named.into_iter().partition(|(name, _)| is_counter(name));
-        faults.unexpected.extend(rest.into_iter().map(|(name, _)| shown(name)));
-        faults.unexpected.extend(contents.others.iter().map(|(key, what)| format!("{} ({what})", shown(key))));
-        if faults != Faults::default() {
-            return Err(faults);
+        if !fits.is_empty() {
+            nearest = None;
         }
-        let counters = counters.into_iter().map(|(_, counter)| counter).collect();
-        Ok(Self { weights, counters, normaliser, is_wrapped, unused })
+        fits.sort_by_key(|fit| fit.prefix.len());
+        (fits, nearest)
     }
 }
 
-impl fmt::Display for Faults {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let kinds = [
-            (&self.missing, "key is missing", "keys are missing"),
-            (&self.unexpected, "key is unexpected", "keys are unexpected"),
-            (&self.shaped, "tensor has another shape or type", "tensors have another shape or type"),
-        ];
-        let kinds = kinds.into_iter().filter(|(names, ..)| !names.is_empty());
-        let parts = kinds.map(|(names, one, many)| {
-            let what = if names.len() == 1 { one } else { many };
-            format!("{} {what}: {}", names.len(), listed(names))
-        });
-        f.write_str(&parts.collect::<Vec<_>>().join("; "))
-    }
+/// A key without wrappers.
+pub fn bare(key: &str) -> String {
+    key.split('.').filter(|part| !WRAPPERS.contains(part)).collect::<Vec<_>>().join(".")
 }
 
-/// The first names, and how many more there are.
-pub fn listed(names: &[String]) -> String {
-    let first = names[..names.len().min(LISTED)].join(", ");
-    match names.len().saturating_sub(LISTED) {
-        0 => first,
-        more => format!("{first} and {more} more"),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use candle_core::{DType, Device};
-    use retort_spec::Architecture;
-
-    use super::*;
-    use crate::import::file::Where;
-
-    fn network() -> Network {
-        Network::new(Architecture::ResNet8, 10, 1, &Device::Cpu).unwrap()
-    }
-
-    /// The contents of a file that fits, with `prefix` before every key.
-    fn contents(prefix: &str) -> Contents {
-        let mut contents = Contents::default();
-        let weights = network().weights;
-        for weight in weights.parameters.iter().chain(&weights.buffers) {
-            add(&mut contents, &format!("{prefix}{}", weight.name), weight.tensor.dims());
-        }
-        contents
-    }
-
-    fn add(contents: &mut Contents, key: &str, shape: &[usize]) {
-        let (shape, place) = (shape.to_vec(), Where::Byte(0));
-        let tensor = Declared { dtype: DType::F32, strides: vec![1; shape.len()], shape, offset: 0, place };
-        contents.tensors.insert(key.into(), tensor);
-    }
-
-    #[test]
-    fn wrappers_come_off_however_often_and_unused_layers_do_not_count() {
-        let mut contents = contents("module.module.");
-        add(&mut contents, "module.module.sub_block1.layer.0.bn1.weight", &[16]);
-        add(&mut contents, "module.module.mu", &[1, 3, 1, 1]);
-        add(&mut contents, "module.module.sigma", &[1, 3, 1, 1]);
-        add(&mut contents, "module.module.bn1.num_batches_tracked", &[]);
-        let fit = Fit::new(&contents, &network()).unwrap();
-        assert_eq!((fit.weights[0].0, fit.is_wrapped, fit.unused), ("module.module.conv1.weight", true, 1));
-        assert_eq!((fit.counters.len(), fit.normaliser.is_some()), (1, true));
-    }
-
-    #[test]
-    fn everything_that_does_not_fit_is_told_at_once() {
-        let mut contents = contents("");
-        contents.tensors.remove("layer1.0.bn1.bias");
-        contents.tensors.remove("conv1.weight");
-        contents.tensors.get_mut("layer1.0.bn2.weight").unwrap().dtype = DType::I64;
-        add(&mut contents, "fc.bias", &[100]);
-        add(&mut contents, "module.fc.bias", &[10]);
-        add(&mut contents, "extra.num_batches_tracked", &[]);
-        add(&mut contents, "mu", &[1, 3, 1, 1]);
-        contents.others.insert("epoch".into(), "a number".into());
-        let message = Fit::new(&contents, &network()).unwrap_err().to_string();
-        assert_eq!(
-            message,
-            "3 keys are missing: sigma, conv1.weight, layer1.0.bn1.bias; 3 keys are unexpected: fc.bias (twice, with \
-             and without module.), extra.num_batches_tracked, epoch (a number); 1 tensor has another shape or type: \
-             layer1.0.bn2.weight is I64 [16], expected [16]"
-        );
-    }
-
-    #[test]
-    fn every_key_of_a_network_is_named_and_of_a_hostile_file_the_first() {
-        let mut contents = Contents::default();
-        for i in 0..1_000 {
-            add(&mut contents, &format!("k{i:03}"), &[1]);
-        }
-        let message = Fit::new(&contents, &network()).unwrap_err().to_string();
-        let (missing, unexpected) = message.split_once("; ").unwrap();
-        assert!(missing.starts_with("47 keys are missing: conv1.weight, bn1.weight"), "{missing}");
-        assert_eq!(missing.matches(", ").count(), 46);
-        assert!(unexpected.starts_with("1000 keys are unexpected: k000, k001"), "{unexpected}");
-        assert!(unexpected.ends_with("k399 and 600 more"), "{unexpected}");
-    }
+/// A prefix, what it stands in, and so on to the outermost: `a.b.`, `a.`, and nothing.
+pub fn outwards(prefix: &str) -> impl Iterator<Item = &str> {
+    let ends = prefix.match_indices('.').map(|(at, _)| at + 1).rev();
+    ends.map(|end| &prefix[..end]).chain([""])
 }

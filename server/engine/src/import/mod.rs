@@ -1,30 +1,42 @@
 //! Weights from elsewhere: PyTorch checkpoints, and safetensors files that Retort did not write.
 //!
 //! Only the structure of tensors is read; nothing that a file names is run. What a file declares is compared with the
-//! names and shapes of the wanted network before memory is taken for its numbers.
+//! names and shapes of the networks before memory is taken for its numbers.
 
+mod candidates;
+mod description;
+mod dictionaries;
 mod file;
 mod fit;
+mod kinds;
+mod legacy;
+mod miss;
+mod names;
+mod normaliser;
+mod numbers;
 mod pickle;
 mod plain;
 #[cfg(test)]
 mod tests;
 mod torch;
 
-use std::{fs, path::Path};
+use std::{fs, path::Path, str::FromStr};
 
 use candle_core::Device;
 use retort_spec::{Architecture, Normaliser};
 use serde::{Deserialize, Serialize};
 
+pub use description::{Candidate, Description, NearMiss};
 pub use file::{Format, LARGEST_FILE};
+pub use miss::Miss;
 
 use crate::{
     EngineError, Result,
-    nn::{ModelHeader, Network, is_finite, save_model},
+    nn::{ModelHeader, Network, load_model, save_model},
 };
-use file::{Contents, Declared, Source};
-use fit::{Fit, listed};
+use candidates::Standing;
+use file::Contents;
+use fit::Outlines;
 
 /// Most classes that a model may tell apart.
 pub const MOST_CLASSES: usize = 1_000;
@@ -33,14 +45,47 @@ pub const MOST_CLASSES: usize = 1_000;
 pub const IMPORTED: &str = "imported";
 
 /// What a file is to be read as.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct Wanted {
-    /// The architecture.
-    pub architecture: Architecture,
+    /// The architecture; none for the one that fits.
+    pub architecture: Option<Architecture>,
     /// The classes' names, in label order.
     pub classes: Vec<String>,
     /// The dataset that the names are from; empty where they are only numbers.
     pub dataset: String,
+    /// Which of the networks in the file, by [`Candidate::path`]; none for the only one.
+    pub weights: Option<String>,
+    /// The network's first layer.
+    pub normaliser: NormaliserChoice,
+    /// Whether it is wanted even if its answers may be others than those of the code that wrote it.
+    pub despite_doubt: bool,
+}
+
+/// What the first layer of an imported network is to be.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum NormaliserChoice {
+    /// What the file's keys tell: the normaliser among them, or none.
+    #[default]
+    AsKeysTell,
+    /// None: the network takes pixels in [0, 1] as they are.
+    None,
+    /// This one, as code outside of the network normalised its images.
+    Given(Normaliser),
+}
+
+impl FromStr for NormaliserChoice {
+    type Err = String;
+
+    /// Empty for what the keys tell, `none`, or a [`Normaliser`].
+    fn from_str(text: &str) -> Result<Self, String> {
+        match text.trim() {
+            "" => Ok(Self::AsKeysTell),
+            "none" => Ok(Self::None),
+            text => text.parse().map(Self::Given).map_err(|fault| format!("{fault}; or none")),
+        }
+    }
 }
 
 /// What was imported.
@@ -54,29 +99,6 @@ pub struct Report {
     pub bytes: u64,
     /// What was taken off, left out or converted, each in a sentence.
     pub notes: Vec<String>,
-}
-
-/// What a file says about itself.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Description {
-    /// How it holds its weights.
-    pub format: Format,
-    /// Its bytes.
-    pub bytes: u64,
-    /// The header that Retort wrote, if it did.
-    pub header: Option<ModelHeader>,
-    /// The keys of the dicts around the weights, outermost first.
-    pub containers: Vec<String>,
-    /// Its tensors.
-    pub tensors: usize,
-    /// Its trainable parameters; where it fits no architecture, all of its weights and biases.
-    pub parameters: usize,
-    /// The types of its weights, such as `F32`.
-    pub dtypes: Vec<String>,
-    /// Mean and deviation of each channel, where it normalises its input.
-    pub normaliser: Option<[Vec<f32>; 2]>,
-    /// The architecture that its keys and shapes fit, and how many classes it then tells apart.
-    pub fits: Option<(Architecture, usize)>,
 }
 
 /// Reads the file at `path` as `wanted` asks and writes it as a model to `out`.
@@ -99,21 +121,53 @@ fn read(path: &Path, wanted: &Wanted) -> Result<(Network, ModelHeader, Vec<Strin
     }
     let (contents, mut source) = file::open(path).map_err(error)?;
     let own = own_header(&contents);
-    if let Some(own) = own.as_ref().filter(|own| own.architecture != wanted.architecture) {
-        return Err(error(format!("it is a {}, not a {}", own.architecture, wanted.architecture)));
+    let outlines = Outlines::new(&Architecture::ALL)?;
+    let (standing, misses) = candidates::find(&contents, &mut source, &outlines).map_err(error)?;
+    if standing.is_empty() {
+        return Err(error(no_network(&misses)));
     }
-    if let Some(own) = own.as_ref().filter(|own| own.classes.len() != classes) {
-        return Err(error(format!("it tells {} classes apart, not {classes}", own.classes.len())));
+    let Standing { candidate, network } = candidates::choose(standing, wanted).map_err(error)?;
+    if let Some(other) = wanted.architecture.filter(|wanted| *wanted != candidate.architecture) {
+        return Err(error(format!(
+            "it is a {} of {} classes, not a {other}: name that architecture, or none",
+            candidate.architecture, candidate.classes
+        )));
     }
-    let mut network = Network::new(wanted.architecture, classes, 0, &Device::Cpu)?;
-    let fit = Fit::new(&contents, &network)
-        .map_err(|faults| error(format!("it does not fit a {} of {classes} classes: {faults}", wanted.architecture)))?;
-    let notes = notes(&contents, &fit, own.is_some());
-    let normaliser = normaliser(&fit, &mut source).and_then(|pair| pair.map(of_numbers).transpose()).map_err(error)?;
+    if candidate.classes != classes {
+        return Err(error(format!(
+            "it tells {} classes apart, not {classes}: name a dataset with as many",
+            candidate.classes
+        )));
+    }
+    let mut network = network.map_err(error)?;
+    if let Some(doubt) = candidate.doubt.as_ref().filter(|_| !wanted.despite_doubt) {
+        return Err(error(format!(
+            "it fits a {}, but {doubt}. To take it nevertheless, say so in the form or by --despite-doubt, and look at its \
+             accuracy then",
+            candidate.architecture
+        )));
+    }
+    let normaliser = first_layer(&candidate, wanted.normaliser).map_err(error)?;
+    network = network.with_normaliser(normaliser);
+    numbers::answers(&mut network).map_err(error)?;
+    let mut notes = candidate.notes();
+    notes.extend(candidate.doubt.map(|doubt| format!("It was taken although {doubt}.")));
+    match wanted.normaliser {
+        NormaliserChoice::Given(given) => notes.push(format!("Its first layer normalises pixels by {given}, as was asked.")),
+        NormaliserChoice::AsKeysTell if normaliser.is_none() && own.is_none() => notes.push(
+            "No key tells of a normaliser, so the network takes pixels in [0, 1] as they are. If the code that trained it \
+             normalised its images outside of the network, import it again with that normaliser."
+                .into(),
+        ),
+        _ => {}
+    }
+    if own.is_some() {
+        notes.push("It bears a header of Retort: classes, dataset, method and seed were taken from there.".into());
+    }
     let header = ModelHeader {
         normaliser,
         ..own.unwrap_or_else(|| ModelHeader {
-            architecture: wanted.architecture,
+            architecture: candidate.architecture,
             normaliser: None,
             classes: wanted.classes.clone(),
             dataset: wanted.dataset.clone(),
@@ -122,41 +176,52 @@ fn read(path: &Path, wanted: &Wanted) -> Result<(Network, ModelHeader, Vec<Strin
             epoch: None,
         })
     };
-    fill(&mut network, &fit, &mut source).map_err(error)?;
-    Ok((network.with_normaliser(normaliser), header, notes))
+    Ok((network, header, notes))
 }
 
-/// The normaliser of `mu` and `sigma`. Single precision is read as the decimal that it stands for, so that 0.4914 is that.
-fn of_numbers([mean, std]: [Vec<f32>; 2]) -> Result<Normaliser, String> {
-    let three = |values: Vec<f32>| -> [f64; 3] {
-        let mut numbers = values.into_iter().map(|v| v.to_string().parse().unwrap_or_else(|_| f64::from(v)));
-        std::array::from_fn(|_| numbers.next().unwrap_or(f64::NAN))
-    };
-    let normaliser = Normaliser { mean: three(mean), std: three(std) };
-    normaliser.fault().map_or(Ok(normaliser), |fault| Err(format!("its normaliser, mu and sigma, {fault}")))
-}
-
-/// Reads every weight into its place.
-fn fill(network: &mut Network, fit: &Fit, source: &mut Source) -> Result<(), String> {
-    let weights = &mut network.weights;
-    let mut wild = Vec::new();
-    for (weight, (key, tensor)) in weights.parameters.iter_mut().chain(&mut weights.buffers).zip(&fit.weights) {
-        let read = source.read(tensor).map_err(|fault| format!("{}: {fault}", shown(key)))?;
-        if !is_finite(&read).map_err(|e| e.to_string())? {
-            wild.push(weight.name.clone());
+/// The first layer of a network: what its keys tell, unless something else was asked for where they tell nothing.
+fn first_layer(candidate: &Candidate, choice: NormaliserChoice) -> Result<Option<Normaliser>, String> {
+    let asked = match choice {
+        NormaliserChoice::AsKeysTell => match &candidate.unclear_normaliser {
+            Some(unclear) => {
+                return Err(format!("{unclear}; name the normaliser, or none, in the form or by --normaliser"));
+            }
+            None => return Ok(candidate.normaliser),
+        },
+        NormaliserChoice::None => None,
+        NormaliserChoice::Given(normaliser) => {
+            if let Some(fault) = normaliser.fault() {
+                return Err(format!("the normaliser {fault}"));
+            }
+            Some(normaliser)
         }
-        weight.tensor = read;
+    };
+    match (&candidate.normaliser, &candidate.normaliser_keys) {
+        (Some(found), Some([mean, std])) if asked != Some(*found) => Err(format!(
+            "its keys {} and {} hold the normaliser {found}, and {} was asked for: leave that choice out",
+            shown(mean),
+            shown(std),
+            asked.map_or("none".into(), |asked| asked.to_string())
+        )),
+        _ => Ok(asked),
     }
-    if !wild.is_empty() {
-        return Err(format!("these tensors hold numbers that are not finite: {}", listed(&wild)));
+}
+
+/// Why a file without a network cannot be imported: what it is nearest to, and what differs.
+fn no_network(misses: &[NearMiss]) -> String {
+    let Some(miss) = misses.first() else { return format!("it holds no weights: {}", torch::SAVE) };
+    let place = if miss.path.is_empty() { String::new() } else { format!("what stands at {} ", miss.path) };
+    let it = if place.is_empty() { "it ".to_owned() } else { place };
+    if let Some(nearest) = &miss.nearest {
+        let meaning = nearest.meaning.as_ref().map(|meaning| format!(". {meaning}")).unwrap_or_default();
+        return format!(
+            "{it}fits no network of Retort; the nearest is {}, but {nearest}{meaning}",
+            nearest.architecture
+        );
     }
-    // Layers of a network count the same passes; a file with odd counters is no worse a model.
-    for (key, counter) in fit.counters.iter().filter(|(_, counter)| counter.count() == Some(1)) {
-        let read = source.read(counter).map_err(|fault| format!("{}: {fault}", shown(key)))?;
-        let passes = read.flatten_all().and_then(|t| t.to_vec1::<f32>()).map_err(|e| e.to_string())?;
-        weights.batches_tracked = weights.batches_tracked.max(passes[0] as u64);
-    }
-    Ok(())
+    let known = Architecture::ALL.map(Architecture::title).join(", ");
+    let keys = miss.keys.join(", ");
+    format!("{it}fits no network of Retort ({known}): the first of its {} tensors are {keys}", miss.tensors)
 }
 
 /// What the file says about itself.
@@ -166,28 +231,30 @@ fn fill(network: &mut Network, fit: &Fit, source: &mut Source) -> Result<(), Str
 pub fn describe(path: &Path) -> Result<Description> {
     let error = |fault: String| EngineError::Model { path: path.to_owned(), fault };
     let (contents, mut source) = file::open(path).map_err(error)?;
-    let mut description = Description {
+    let outlines = Outlines::new(&Architecture::ALL)?;
+    let (standing, misses) = candidates::find(&contents, &mut source, &outlines).map_err(error)?;
+    Ok(Description {
         format: contents.format,
         bytes: fs::metadata(path).map_err(|e| EngineError::io(path, e))?.len(),
         header: own_header(&contents),
-        containers: contents.containers.clone(),
-        tensors: contents.tensors.len(),
-        parameters: parameters(&contents),
-        dtypes: dtypes(&contents),
-        normaliser: None,
-        fits: None,
-    };
-    for architecture in Architecture::ALL {
-        let Some(classes) = classes_of(&contents) else { break };
-        let network = Network::new(architecture, classes, 0, &Device::Cpu)?;
-        if let Ok(fit) = Fit::new(&contents, &network) {
-            description.parameters = network.weights.count();
-            description.normaliser = normaliser(&fit, &mut source).map_err(error)?;
-            description.fits = Some((architecture, classes));
-            break;
-        }
+        candidates: standing.into_iter().map(|one| one.candidate).collect(),
+        misses,
+    })
+}
+
+/// Gives a model's classes other names; its numbers stay as they are.
+///
+/// # Errors
+/// When the file is not a model of Retort, or tells another number of classes apart; it is then untouched.
+pub fn set_classes(path: &Path, classes: Vec<String>, dataset: String) -> Result<ModelHeader> {
+    let (network, header) = load_model(path, &Device::Cpu)?;
+    if classes.len() != header.classes.len() {
+        let fault = format!("it tells {} classes apart, not {}: name as many", header.classes.len(), classes.len());
+        return Err(EngineError::Model { path: path.to_owned(), fault });
     }
-    Ok(description)
+    let header = ModelHeader { classes, dataset, ..header };
+    save_model(path, &network, &header)?;
+    Ok(header)
 }
 
 /// The header that Retort wrote into the file. Retort writes no control characters into names, which could play tricks with
@@ -197,68 +264,6 @@ fn own_header(contents: &Contents) -> Option<ModelHeader> {
     let is_clean =
         header.classes.iter().chain([&header.dataset, &header.method]).all(|name| !name.contains(char::is_control));
     is_clean.then_some(header)
-}
-
-/// How many classes the last layer of a file tells apart.
-fn classes_of(contents: &Contents) -> Option<usize> {
-    let is_classifier = |key: &str| matches!(key.trim_start_matches("module."), "fc.weight" | "linear.weight");
-    let (_, classifier) = contents.tensors.iter().find(|(key, _)| is_classifier(key))?;
-    classifier.shape.first().copied().filter(|classes| (2..=MOST_CLASSES).contains(classes))
-}
-
-/// How many numbers the weights and biases of a file declare.
-fn parameters(contents: &Contents) -> usize {
-    let is_trained = |key: &str| matches!(key.rsplit('.').next(), Some("weight" | "bias"));
-    let trained = contents.tensors.iter().filter(|(key, _)| is_trained(key));
-    trained.filter_map(|(_, tensor)| tensor.count()).fold(0, usize::saturating_add)
-}
-
-/// The types of the weights, without counters.
-fn dtypes(contents: &Contents) -> Vec<String> {
-    let floats = contents.tensors.values().filter(|tensor| tensor.is_float());
-    let mut dtypes: Vec<_> = floats.map(|tensor| format!("{:?}", tensor.dtype)).collect();
-    dtypes.sort_unstable();
-    dtypes.dedup();
-    dtypes
-}
-
-/// Mean and deviation of each channel.
-fn normaliser(fit: &Fit, source: &mut Source) -> Result<Option<[Vec<f32>; 2]>, String> {
-    let Some(pair) = fit.normaliser else { return Ok(None) };
-    let [mean, deviation] = pair.map(|(key, tensor): (&str, &Declared)| {
-        if tensor.count() != Some(3) || !tensor.is_float() {
-            return Err(format!("{} must be three numbers, one for each channel", shown(key)));
-        }
-        let read = source.read(tensor).map_err(|fault| format!("{}: {fault}", shown(key)))?;
-        read.flatten_all().and_then(|t| t.to_vec1()).map_err(|e| e.to_string())
-    });
-    Ok(Some([mean?, deviation?]))
-}
-
-/// What was taken off, left out or converted.
-fn notes(contents: &Contents, fit: &Fit, is_own: bool) -> Vec<String> {
-    let mut notes = Vec::new();
-    if !contents.containers.is_empty() {
-        notes.push(format!("The weights were taken from {}.", contents.containers.join(", ")));
-    }
-    if !contents.beside.is_empty() {
-        let names: Vec<_> = contents.beside.iter().map(|key| shown(key)).collect();
-        notes.push(format!("What stands beside them was left out: {}.", listed(&names)));
-    }
-    if fit.is_wrapped {
-        notes.push("The prefix module. was taken off the keys.".into());
-    }
-    if fit.unused > 0 {
-        notes.push(format!("{} tensors of sub_block1, which is never used, were left out.", fit.unused));
-    }
-    let dtypes = dtypes(contents);
-    if dtypes.iter().any(|dtype| dtype != "F32") {
-        notes.push(format!("Numbers were converted from {} to F32.", dtypes.join(" and ")));
-    }
-    if is_own {
-        notes.push("It bears a header of Retort: classes, dataset, method and seed were taken from there.".into());
-    }
-    notes
 }
 
 /// A name from a file, as it may stand in a message: without control characters, and not too long.

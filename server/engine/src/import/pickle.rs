@@ -8,6 +8,8 @@
 
 mod machine;
 
+use std::collections::HashMap;
+
 /// A value's place in the list.
 pub type Place = usize;
 
@@ -18,8 +20,12 @@ pub enum Value {
     Text(String),
     /// A whole number of at most 64 bits.
     Int(i64),
+    /// True or false.
+    Bool(bool),
     /// A tuple.
     Tuple(Vec<Place>),
+    /// A list.
+    List(Vec<Place>),
     /// A dict, ordered or not.
     Dict(Vec<(Place, Place)>),
     /// A class or function by its full name of at most 120 bytes: `torch._utils._rebuild_tensor_v2`.
@@ -28,7 +34,7 @@ pub enum Value {
     Call(Place, Place),
     /// What lies outside of the pickle under this id.
     Persistent(Place),
-    /// Something that no weights consist of, in words: `a list`.
+    /// Something that no weights consist of, in words: `a set`.
     Other(&'static str),
 }
 
@@ -36,6 +42,8 @@ pub enum Value {
 #[derive(Debug)]
 pub struct Pickle {
     values: Vec<Value>,
+    /// What was put into an object after it was made: mostly a dict of its attributes.
+    states: HashMap<Place, Place>,
     root: Place,
 }
 
@@ -45,8 +53,15 @@ impl Pickle {
     /// # Errors
     /// In words that follow “its pickle”: when it ends too early or holds what is not an instruction.
     pub fn parse(bytes: &[u8]) -> Result<Self, String> {
-        let (values, root) = machine::run(bytes)?;
-        Ok(Self { values, root })
+        Self::first(bytes).map(|(pickle, _)| pickle)
+    }
+
+    /// Reads the pickle at the start of `bytes`; returns how many of them it takes, too.
+    ///
+    /// # Errors
+    /// As [`Self::parse`].
+    pub fn first(bytes: &[u8]) -> Result<(Self, usize), String> {
+        machine::run(bytes)
     }
 
     /// The place of the whole.
@@ -74,6 +89,21 @@ impl Pickle {
         if let Value::Tuple(parts) = self.value(at) { Some(parts) } else { None }
     }
 
+    /// The parts of a tuple or list.
+    pub fn sequence(&self, at: Place) -> Option<&[Place]> {
+        if let Value::Tuple(parts) | Value::List(parts) = self.value(at) { Some(parts) } else { None }
+    }
+
+    /// The attributes of an object.
+    pub fn attributes(&self, at: Place) -> Option<&[(Place, Place)]> {
+        self.dict(*self.states.get(&at)?)
+    }
+
+    /// The ids of what lies outside.
+    pub fn ids(&self) -> impl Iterator<Item = Place> {
+        self.values.iter().filter_map(|value| if let Value::Persistent(id) = value { Some(*id) } else { None })
+    }
+
     /// A number that is not negative.
     pub fn count(&self, at: Place) -> Option<usize> {
         if let Value::Int(number) = self.value(at) { usize::try_from(*number).ok() } else { None }
@@ -90,7 +120,9 @@ impl Pickle {
         match self.value(at) {
             Value::Text(_) => "text".into(),
             Value::Int(_) => "a number".into(),
+            Value::Bool(_) => "a truth value".into(),
             Value::Tuple(_) => "a tuple".into(),
+            Value::List(_) => "a list".into(),
             Value::Dict(_) => "a dict".into(),
             Value::Global(name) => format!("the name {}", super::shown(name)),
             Value::Call(..) => match self.call(at) {
@@ -177,6 +209,41 @@ mod tests {
         };
         assert_eq!(described(4), "the name os.aaaa");
         assert_eq!(described(200), "something with a very long name");
+    }
+
+    #[test]
+    fn lists_and_objects_keep_what_was_put_into_them() {
+        // [7, True] by append and appends; an object of c.D with the attribute a, made by either instruction of old.
+        let pickle = Pickle::parse(b"](K\x07e\x88a.").unwrap();
+        let parts = pickle.sequence(pickle.root()).unwrap();
+        assert_eq!((pickle.count(parts[0]), pickle.value(parts[1])), (Some(7), &Value::Bool(true)));
+        for made in [&b"cc\nD\n)\x81"[..], b"(cc\nD\no", b"(ic\nD\n"] {
+            let pickle = Pickle::parse(&[made, b"}U\x01aK\x07sb."].concat()).unwrap();
+            assert_eq!(pickle.describe(pickle.root()), "an object of c.D");
+            let [(key, value)] = pickle.attributes(pickle.root()).unwrap() else { panic!("{pickle:?}") };
+            assert_eq!((pickle.text(*key), pickle.count(*value)), (Some("a"), Some(7)));
+        }
+    }
+
+    #[test]
+    fn a_dict_of_a_class_of_its_own_and_one_of_python_2_hold_their_entries() {
+        for bytes in [
+            &b"cc\nD\n)\x81U\x01aK\x07s."[..],
+            b"ccollections\nOrderedDict\n](](U\x01aK\x07ee\x85R.",
+            b"c__builtin__\ndict\n](U\x01aK\x07\x86e\x85R.",
+        ] {
+            let pickle = Pickle::parse(bytes).unwrap();
+            let [(key, value)] = pickle.dict(pickle.root()).unwrap() else { panic!("{pickle:?}") };
+            assert_eq!((pickle.text(*key), pickle.count(*value)), (Some("a"), Some(7)));
+        }
+    }
+
+    #[test]
+    fn values_are_counted_and_those_that_are_all_alike_cost_nothing() {
+        let many = |value: &[u8]| [&b"("[..], &value.repeat((1 << 24) + 1), b"l."].concat();
+        assert!(fault(&many(b"}")).starts_with("builds more than 16 million values"));
+        let numbers = Pickle::parse(&many(b"N")).unwrap();
+        assert_eq!(numbers.sequence(numbers.root()).map(<[Place]>::len), Some((1 << 24) + 1));
     }
 
     #[test]

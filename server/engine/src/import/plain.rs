@@ -8,7 +8,7 @@ use std::{
 use candle_core::DType;
 use safetensors::tensor::Metadata;
 
-use super::file::{Contents, Declared, Format, Source, Where};
+use super::file::{Contents, Declared, Dictionary, Format, Place, Source};
 use crate::nn::HEADER;
 
 /// Bytes of the largest header that is read. That of a ResNet-18 takes 12 kB.
@@ -34,24 +34,27 @@ pub fn open(mut file: File, bytes: u64) -> Result<(Contents, Source), String> {
     if start.checked_add(metadata.data_len() as u64) != Some(bytes) {
         return Err("it is not as long as its safetensors header says: copy or download it again".into());
     }
-    let mut contents = Contents { format: Format::Safetensors, ..Contents::default() };
-    contents.header = metadata.metadata().as_ref().and_then(|m| m.get(HEADER).cloned());
+    let mut dictionary = Dictionary::default();
     for (name, tensor) in metadata.tensors() {
         match DType::try_from(tensor.dtype) {
             Ok(dtype) => {
-                let place = Where::Byte(start + tensor.data_offsets.0 as u64);
+                let (from, to) = tensor.data_offsets;
+                let place = Place::Bytes { start: start + from as u64, length: to.saturating_sub(from) as u64 };
                 let (shape, strides) = (tensor.shape.clone(), contiguous(&tensor.shape));
-                contents.tensors.insert(name, Declared { dtype, shape, strides, offset: 0, place });
+                dictionary.tensors.insert(name, Declared { dtype, shape, strides, offset: 0, place });
             }
             Err(_) => {
-                contents.others.insert(name, format!("numbers of the type {:?}", tensor.dtype));
+                dictionary.others.insert(name, format!("numbers of the type {:?}", tensor.dtype));
             }
         }
     }
-    if contents.tensors.is_empty() {
+    if dictionary.tensors.is_empty() {
         return Err("it holds no tensors".into());
     }
-    Ok((contents, Source::Safetensors(file)))
+    let header = metadata.metadata().as_ref().and_then(|m| m.get(HEADER).cloned());
+    let contents =
+        Contents { format: Format::Safetensors, dictionaries: vec![dictionary], together: Vec::new(), header };
+    Ok((contents, Source::Plain(file)))
 }
 
 /// The strides of numbers that lie side by side in the order of the shape. Where there are none, the dimensions beside

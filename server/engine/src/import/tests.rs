@@ -1,5 +1,11 @@
 //! Files that PyTorch wrote (tools/golden/checkpoints.py makes them), and files that must be refused.
 
+mod archives;
+mod choices;
+mod kinds;
+mod names;
+mod refusals;
+
 use std::{
     collections::HashMap,
     fs::{self, File},
@@ -19,7 +25,8 @@ fn golden(name: &str) -> PathBuf {
 }
 
 fn wanted(architecture: Architecture, classes: usize) -> Wanted {
-    Wanted { architecture, classes: (0..classes).map(|c| c.to_string()).collect(), dataset: String::new() }
+    let architecture = Some(architecture);
+    Wanted { architecture, classes: (0..classes).map(|c| c.to_string()).collect(), ..Wanted::default() }
 }
 
 /// What reading a golden file as a ResNet-8 of ten classes gives.
@@ -54,7 +61,7 @@ fn plain(network: &Network, dtype: DType, more: &[(&str, Tensor)]) -> Vec<u8> {
     safetensors::serialize(own.chain(more.iter().map(|(name, tensor)| (*name, tensor.clone()))), None).unwrap()
 }
 
-fn network() -> Network {
+fn network_of_tests() -> Network {
     Network::new(Architecture::ResNet8, 10, 5, &Device::Cpu).unwrap()
 }
 
@@ -100,15 +107,19 @@ fn an_imported_model_is_one_of_retorts_and_what_was_done_to_it_is_told() {
     assert_eq!((report.parameters, report.bytes), (78_042, fs::metadata(&out).unwrap().len()));
     assert_eq!(logits(&mut loaded), logits(&mut resnet8(&golden("resnet8.pt")).unwrap().0));
     assert_eq!(
-        report.notes,
+        report.notes[..3],
         [
             "The weights were taken from net.",
             "What stands beside them was left out: acc, epoch, args, history.",
             "The prefix module. was taken off the keys."
         ]
     );
+    assert!(report.notes[3].starts_with("No key tells of a normaliser"), "{:?}", report.notes);
     let notes = resnet8(&golden("resnet8-half.pt")).unwrap().2;
-    assert_eq!(notes, ["The weights were taken from state_dict, model.", "Numbers were converted from F16 to F32."]);
+    assert_eq!(
+        notes[..2],
+        ["The weights were taken from state_dict.model.", "Numbers were converted from F16 to F32."]
+    );
 }
 
 #[test]
@@ -116,7 +127,7 @@ fn a_safetensors_file_from_elsewhere_is_read_at_any_precision() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("plain.safetensors");
     for dtype in [DType::F64, DType::F32, DType::BF16] {
-        let mut original = network();
+        let mut original = network_of_tests();
         for weight in original.weights.parameters.iter_mut().chain(&mut original.weights.buffers) {
             weight.tensor = weight.tensor.to_dtype(dtype).unwrap().to_dtype(DType::F32).unwrap();
         }
@@ -133,79 +144,61 @@ fn a_model_of_retort_keeps_its_header_and_no_other_architecture_is_read_into_it(
     let (dataset, method) = ("letters".into(), "ard".into());
     let architecture = Architecture::ResNet8;
     let own = ModelHeader { architecture, normaliser: None, classes, dataset, method, seed: 7, epoch: None };
-    save_model(&path, &network(), &own).unwrap();
+    save_model(&path, &network_of_tests(), &own).unwrap();
     assert_eq!(resnet8(&path).unwrap().1, own);
     let message = read(&path, &wanted(Architecture::ResNet20, 10)).err().unwrap().to_string();
-    assert!(message.ends_with("it is a ResNet-8, not a ResNet-20"), "{message}");
+    assert!(message.contains("it is a ResNet-8 of 10 classes, not a ResNet-20"), "{message}");
     let message = read(&path, &wanted(Architecture::ResNet8, 100)).err().unwrap().to_string();
-    assert!(message.ends_with("it tells 10 classes apart, not 100"), "{message}");
+    assert!(message.contains("it tells 10 classes apart, not 100"), "{message}");
     assert_eq!(describe(&path).unwrap().header.as_ref(), Some(&own));
-    save_model(&path, &network(), &ModelHeader { method: "\u{1b}[2J".into(), ..own }).unwrap();
+    save_model(&path, &network_of_tests(), &ModelHeader { method: "\u{1b}[2J".into(), ..own }).unwrap();
     assert_eq!(describe(&path).unwrap().header, None);
 }
 
 #[test]
 fn a_file_tells_which_architecture_it_fits() {
     let found = describe(&golden("resnet8.pt")).unwrap();
-    assert_eq!((found.format, found.containers.as_slice()), (Format::PyTorch, &["net".to_owned()][..]));
-    assert_eq!((found.fits, found.parameters, found.tensors), (Some((Architecture::ResNet8, 10)), 78_042, 56));
-    assert_eq!((found.dtypes.as_slice(), found.header, found.normaliser), (&["F32".to_owned()][..], None, None));
+    let [network] = found.candidates.as_slice() else { panic!("{found:?}") };
+    assert_eq!((found.format, network.container.as_slice()), (Format::PyTorch, &["net".to_owned()][..]));
+    assert_eq!((network.architecture, network.classes), (Architecture::ResNet8, 10));
+    assert_eq!((network.parameters, network.tensors), (78_042, 56));
+    assert_eq!((network.dtypes.as_slice(), found.header, network.normaliser), (&["F32".to_owned()][..], None, None));
+    assert_eq!((network.path.as_str(), network.prefix.as_str()), ("net.module", "module."));
 
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("plain.safetensors");
-    let fits_none = [("layer4.0.conv1.weight", Tensor::ones(3, DType::F32, &Device::Cpu).unwrap())];
-    fs::write(&path, plain(&network(), DType::F32, &fits_none)).unwrap();
+    let fits_none = [("layer1.4.conv1.weight", Tensor::ones(3, DType::F32, &Device::Cpu).unwrap())];
+    fs::write(&path, plain(&network_of_tests(), DType::F32, &fits_none)).unwrap();
     let found = describe(&path).unwrap();
-    assert_eq!((found.fits, found.parameters), (None, 78_045));
-}
-
-#[test]
-fn a_normaliser_becomes_the_networks_first_layer_unless_it_cannot_be_one() {
-    let dir = tempfile::tempdir().unwrap();
-    let path = dir.path().join("plain.safetensors");
-    let channels = |values: [f32; 3]| Tensor::new(&values, &Device::Cpu).unwrap().reshape((1, 3, 1, 1)).unwrap();
-    let pair = [("mu", channels([0.4914, 0.4822, 0.4465])), ("sigma", channels([0.2471, 0.2435, 0.2616]))];
-    fs::write(&path, plain(&network(), DType::F32, &pair)).unwrap();
-    assert_eq!(describe(&path).unwrap().normaliser, Some([vec![0.4914, 0.4822, 0.4465], vec![0.2471, 0.2435, 0.2616]]));
-    let (mut found, header, _) = resnet8(&path).unwrap();
-    let cifar10 = retort_spec::Normaliser::PRESETS[0].1;
-    assert_eq!(header.normaliser, Some(cifar10));
-    let images = Tensor::full(0.25f32, (1, 3, 32, 32), &Device::Cpu).unwrap();
-    let logits = |network: &mut Network| network.infer(&images).unwrap().0.to_vec2::<f32>().unwrap();
-    assert_eq!(logits(&mut found), logits(&mut network().with_normaliser(Some(cifar10))));
-    let pair = [("mu", channels([0.5; 3])), ("sigma", channels([0.25, 0.0, 1.0]))];
-    fs::write(&path, plain(&network(), DType::F32, &pair)).unwrap();
-    let message = resnet8(&path).err().unwrap().to_string();
-    assert!(message.contains("mu and sigma") && message.contains("deviations above 0"), "{message}");
+    let nearest = found.misses[0].nearest.as_ref().unwrap();
+    assert!(found.candidates.is_empty() && nearest.unexpected == ["layer1.4.conv1.weight"], "{found:?}");
 }
 
 #[test]
 fn what_does_not_fit_is_told_by_name_and_what_is_not_finite_too() {
     let message = read(&golden("resnet8.pt"), &wanted(Architecture::ResNet8, 100)).err().unwrap().to_string();
-    assert!(
-        message.ends_with(
-            "it does not fit a ResNet-8 of 100 classes: 2 tensors have another shape or type: fc.weight is [10, 64], \
-             expected [100, 64], fc.bias is [10], expected [100]"
-        ),
-        "{message}"
-    );
-    let mut broken = network();
+    assert!(message.contains("it tells 10 classes apart, not 100"), "{message}");
+    let mut broken = network_of_tests();
     for name in ["conv1.weight", "fc.bias"] {
         let weight: &mut Named = broken.weights.parameters.iter_mut().find(|w| w.name == name).unwrap();
         weight.tensor = (&weight.tensor / 0.0).unwrap();
     }
     let message = refusal(&plain(&broken, DType::F32, &[]));
-    assert!(message.ends_with("these tensors hold numbers that are not finite: conv1.weight, fc.bias"), "{message}");
+    assert!(
+        message.contains("conv1.weight (at place 0 of 432: ") && message.contains("fc.bias (at place 0 of 10: "),
+        "{message}"
+    );
 }
 
 #[test]
 fn nothing_that_a_pickle_names_is_run() {
     for (name, words) in [
-        ("object.pt", "it holds an object of torch.nn.modules.linear.Linear, whose code Retort does not run"),
-        ("command.pt", "it holds no tensors by name, but epoch (a number), net (an object of posix.system)"),
+        ("command.pt", "it holds no tensors, but epoch (a number), net (an object of posix.system)"),
+        ("object.pt", "the first of its 2 tensors are bias, weight"),
+        ("legacy.pt", "the first of its 2 tensors are conv1.weight, fc.bias"),
     ] {
         let message = resnet8(&golden(name)).err().unwrap().to_string();
-        assert!(message.contains(words) && message.contains("torch.save(net.state_dict(), path)"), "{message}");
+        assert!(message.contains(words), "{message}");
     }
     assert!(!Path::new("unpickled").exists());
 }
@@ -217,21 +210,24 @@ fn a_pickle_without_weights_is_told_what_it_holds() {
             *bytes = b"\x80\x02K\x01K\x02\x86.".to_vec();
         }
     });
-    assert!(refusal(&none).contains("it holds a tuple and no weights by name: in PyTorch"), "{}", refusal(&none));
+    assert!(refusal(&none).contains("it holds a tuple and no tensors: in PyTorch"), "{}", refusal(&none));
 }
 
 #[test]
 fn a_file_of_another_kind_is_told_what_it_is_and_what_to_do() {
     let whole = fs::read(golden("resnet8.pt")).unwrap();
-    let tensors = plain(&network(), DType::F32, &[]);
+    let tensors = plain(&network_of_tests(), DType::F32, &[]);
     for (bytes, words) in [
-        (fs::read(golden("legacy.pt")).unwrap(), "before 1.6: load it with a PyTorch of 1.6 or later"),
         (fs::read(golden("packed.pt")).unwrap(), "compressed, which torch.save never does"),
         (whole[..whole.len() / 2].to_vec(), "cut off or damaged"),
         (tensors[..tensors.len() / 2].to_vec(), "not as long as its safetensors header says"),
         (b"\x80\x02}.".to_vec(), "a bare pickle"),
-        (b"neither one nor the other".to_vec(), "neither a PyTorch checkpoint"),
-        (Vec::new(), "neither a PyTorch checkpoint"),
+        (b"neither one nor the other".to_vec(), "neither a checkpoint that torch.save wrote nor"),
+        (Vec::new(), "it is empty"),
+        (b"\n<!DOCTYPE html><html><title>Virus scan warning</title>".to_vec(), "it is a web page"),
+        (b"version https://git-lfs.github.com/spec/v1\noid sha256:00\n".to_vec(), "run git lfs pull"),
+        (b"\x80\x04\x95cnumpy.core.multiarray\n_reconstruct".to_vec(), "it is a pickle of NumPy arrays"),
+        (b"\x1f\x8b\x08\x00".to_vec(), "it is packed by gzip: unpack it"),
         // A header of 128 bytes begins as a bare pickle does.
         ([&128_u64.to_le_bytes()[..], b"{\"a\"", &[b' '; 124]].concat(), "safetensors header cannot be read"),
         ([&u64::MAX.to_le_bytes()[..], b"{}"].concat(), "more than 1 MiB is not read"),

@@ -98,7 +98,7 @@ impl StateFile {
 }
 
 /// Whether all numbers of a tensor are finite.
-pub(crate) fn is_finite(tensor: &Tensor) -> candle_core::Result<bool> {
+fn is_finite(tensor: &Tensor) -> candle_core::Result<bool> {
     let sum = tensor.to_dtype(DType::F64)?.abs()?.sum_all()?.to_scalar::<f64>()?;
     Ok(sum.is_finite())
 }

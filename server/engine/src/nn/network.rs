@@ -48,6 +48,16 @@ impl Network {
         Ok(Self { architecture, classes, normaliser: None, weights: builder.finish(), model })
     }
 
+    /// A network whose weights have names and shapes, but no numbers of their own yet.
+    ///
+    /// # Errors
+    /// When the device has no memory left.
+    pub fn outline(architecture: Architecture, classes: usize) -> Result<Self> {
+        let mut builder = Builder::outline();
+        let model = models::build(architecture, classes, &mut builder)?;
+        Ok(Self { architecture, classes, normaliser: None, weights: builder.finish(), model })
+    }
+
     /// The same network behind this normaliser, or without one.
     #[must_use]
     pub fn with_normaliser(self, normaliser: Option<Normaliser>) -> Self {

@@ -59,14 +59,20 @@ pub enum Init {
 /// Collects the weights of a network while its layers are made.
 pub struct Builder<'a> {
     weights: Weights,
-    seed: u64,
+    /// None for an outline.
+    seed: Option<u64>,
     device: &'a Device,
 }
 
 impl<'a> Builder<'a> {
     /// A builder whose weights start from `seed`.
     pub fn new(seed: u64, device: &'a Device) -> Self {
-        Self { weights: Weights::default(), seed, device }
+        Self { weights: Weights::default(), seed: Some(seed), device }
+    }
+
+    /// A builder of weights that have names and shapes, but one number alone for each tensor and so hardly any memory.
+    pub fn outline() -> Self {
+        Self { weights: Weights::default(), seed: None, device: &Device::Cpu }
     }
 
     /// The finished weights.
@@ -77,10 +83,10 @@ impl<'a> Builder<'a> {
     /// Adds a parameter; returns its index.
     pub(super) fn parameter(&mut self, name: String, shape: &[usize], init: Init) -> Result<usize> {
         let index = self.weights.parameters.len();
-        // Each parameter has a stream of its own, so that a layer more leaves the others as they were.
-        let mut stream = Stream::new(self.seed, Purpose::Weights, index as u64, 0);
-        let values = initial(&mut stream, shape, init);
-        let tensor = Tensor::from_vec(values, shape, self.device)?;
+        let tensor = match self.stream(index) {
+            Some(mut stream) => Tensor::from_vec(initial(&mut stream, shape, init), shape, self.device)?,
+            None => Tensor::zeros(1, DType::F32, self.device)?.broadcast_as(shape)?,
+        };
         self.weights.parameters.push(Named { name, tensor });
         Ok(index)
     }
@@ -88,8 +94,10 @@ impl<'a> Builder<'a> {
     /// Adds a bias in ±1/√`fan_in`; returns its index.
     pub(super) fn bias(&mut self, name: String, n: usize, fan_in: usize) -> Result<usize> {
         let index = self.weights.parameters.len();
-        let mut stream = Stream::new(self.seed, Purpose::Weights, index as u64, 0);
-        let tensor = Tensor::from_vec(uniform(&mut stream, n, fan_in), n, self.device)?;
+        let tensor = match self.stream(index) {
+            Some(mut stream) => Tensor::from_vec(uniform(&mut stream, n, fan_in), n, self.device)?,
+            None => Tensor::zeros(1, DType::F32, self.device)?.broadcast_as(n)?,
+        };
         self.weights.parameters.push(Named { name, tensor });
         Ok(index)
     }
@@ -106,6 +114,11 @@ impl<'a> Builder<'a> {
         let tensor = self.filled(n, value)?;
         self.weights.buffers.push(Named { name, tensor });
         Ok(self.weights.buffers.len() - 1)
+    }
+
+    /// Each parameter has a stream of its own, so that a layer more leaves the others as they were.
+    fn stream(&self, index: usize) -> Option<Stream> {
+        self.seed.map(|seed| Stream::new(seed, Purpose::Weights, index as u64, 0))
     }
 
     fn filled(&self, n: usize, value: f32) -> Result<Tensor> {

@@ -11,7 +11,7 @@ use axum::{
     http::{HeaderMap, StatusCode, header},
     response::{IntoResponse, Redirect, Response},
 };
-use retort_engine::import::LARGEST_FILE;
+use retort_engine::import::{LARGEST_FILE, Wanted};
 use retort_spec::{Architecture, Problem};
 use retort_store::NewModel;
 use retort_web::pages::ImportForm;
@@ -141,7 +141,8 @@ impl App {
         let architecture = architecture.map_err(|fault| problems.push(Problem::new("architecture", fault)));
         let datasets = self.machine.datasets().await?;
         // The classes are looked at in any case, so that every fault is told at once.
-        let wanted = classes::wanted(architecture.unwrap_or(Architecture::ResNet8), &form.classes, &datasets);
+        let wanted = classes::wanted(&form.classes, &datasets);
+        let wanted = wanted.map(|wanted| Wanted { architecture: architecture.ok(), ..wanted });
         let wanted = wanted.map_err(|fault| problems.push(Problem::new("classes", fault)));
         if !upload.has_file {
             problems.push(Problem::new("file", "choose a file with something in it"));

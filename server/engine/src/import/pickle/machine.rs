@@ -1,29 +1,49 @@
 //! The stack machine whose program a pickle is.
 
+mod literals;
+
 use std::collections::HashMap;
 
-use super::{Place, Value};
-
-/// Bytes of the longest text that is kept. A text may be named by many others, each of which then copies it.
-const LONGEST_TEXT: usize = 255;
+use super::{Pickle, Place, Value};
 
 /// Bytes of the longest name of a class that is kept. Five bytes of a pickle can put one together anew.
 const LONGEST_NAME: usize = 120;
 
+/// Most values that are kept, so that their memory is bounded: about one for each two bytes of the longest pickle.
+const MOST_VALUES: usize = 1 << 24;
+
+/// Values that are all alike stand in the list once, at these places: histories have a million of them.
+const ALIKE: [Value; 5] =
+    [Value::Other("None"), Value::Other("a number"), Value::Other("bytes"), Value::Bool(false), Value::Bool(true)];
+const NONE: Place = 0;
+const NUMBER: Place = 1;
+const BYTES: Place = 2;
+const FALSE: Place = 3;
+
+/// The dicts of the standard library.
+const DICTS: [&str; 5] =
+    ["collections.OrderedDict", "collections.defaultdict", "collections.Counter", "builtins.dict", "__builtin__.dict"];
+
 const ENDS: &str = "ends in the middle of a value";
 const EMPTY: &str = "takes a value where there is none";
 
-/// The values that a pickle makes, and the place of the one that stands for the whole.
+/// The pickle at the start of `bytes`, and how many of them it takes.
 ///
 /// # Errors
-/// As [`super::Pickle::parse`].
-pub fn run(bytes: &[u8]) -> Result<(Vec<Value>, Place), String> {
-    let mut machine = Machine { rest: bytes, values: vec![], stack: vec![], marks: vec![], memo: HashMap::new() };
+/// As [`Pickle::parse`].
+pub fn run(bytes: &[u8]) -> Result<(Pickle, usize), String> {
+    let values = ALIKE.to_vec();
+    let (states, memo) = (HashMap::new(), HashMap::new());
+    let mut machine = Machine { rest: bytes, values, states, stack: vec![], marks: vec![], memo };
     loop {
         let instruction = machine.byte()?;
         if instruction == b'.' {
             let root = machine.pop()?;
-            return Ok((machine.values, root));
+            let taken = bytes.len() - machine.rest.len();
+            return Ok((Pickle { values: machine.values, states: machine.states, root }, taken));
+        }
+        if machine.values.len().max(machine.memo.len()) > MOST_VALUES {
+            return Err("builds more than 16 million values".into());
         }
         let at = bytes.len() - machine.rest.len() - 1;
         machine.step(instruction).map_err(|fault| format!("{fault} (at byte {at})"))?;
@@ -33,6 +53,7 @@ pub fn run(bytes: &[u8]) -> Result<(Vec<Value>, Place), String> {
 struct Machine<'a> {
     rest: &'a [u8],
     values: Vec<Value>,
+    states: HashMap<Place, Place>,
     stack: Vec<Place>,
     /// Heights of the stack that were marked.
     marks: Vec<usize>,
@@ -46,8 +67,8 @@ impl Machine<'_> {
             // Protocol and frame say nothing about values.
             0x80 => self.skip(1)?,
             0x95 => self.skip(8)?,
-            b'N' => self.push(Value::Other("None")),
-            0x88 | 0x89 => self.push(Value::Other("a truth value")),
+            b'N' => self.stack.push(NONE),
+            0x88 | 0x89 => self.stack.push(FALSE + usize::from(instruction == 0x88)),
             b'K' | b'M' | b'J' | b'G' | 0x8a | 0x8b => self.number(instruction)?,
             b'X' | b'T' | b'U' | 0x8c | 0x8d => self.string(instruction)?,
             b'B' | b'C' | 0x8e | 0x96 => {
@@ -57,7 +78,7 @@ impl Machine<'_> {
                     _ => 8,
                 })?;
                 self.skip(length)?;
-                self.push(Value::Other("bytes"));
+                self.stack.push(BYTES);
             }
             b'c' => {
                 let (module, name) = (self.line()?, self.line()?);
@@ -118,24 +139,53 @@ impl Machine<'_> {
                 let parts = self.pop_to_mark()?;
                 self.set(&parts)?;
             }
-            b']' => self.push(Value::Other("a list")),
+            b']' => self.push(Value::List(vec![])),
+            b'l' => {
+                let parts = self.pop_to_mark()?;
+                self.push(Value::List(parts));
+            }
+            b'a' => {
+                let part = self.pop()?;
+                self.append(&[part])?;
+            }
+            b'e' => {
+                let parts = self.pop_to_mark()?;
+                self.append(&parts)?;
+            }
+            // What a set holds is no weights.
             0x8f => self.push(Value::Other("a set")),
-            b'l' | 0x91 => {
+            0x91 => {
                 self.pop_to_mark()?;
-                self.push(Value::Other(if instruction == b'l' { "a list" } else { "a set" }));
+                self.push(Value::Other("a set"));
             }
-            // What a list or a set holds, and the attributes of an object, are no weights.
-            b'a' | b'b' => {
-                self.pop()?;
-                self.top()?;
-            }
-            b'e' | 0x90 => {
+            0x90 => {
                 self.pop_to_mark()?;
                 self.top()?;
+            }
+            b'b' => {
+                let state = self.pop()?;
+                let top = self.top()?;
+                if matches!(self.values[top], Value::Call(..)) {
+                    self.states.insert(top, state);
+                }
             }
             b'R' | 0x81 => self.call()?,
             0x92 => {
                 self.pop()?;
+                self.call()?;
+            }
+            // How Python 2 makes objects of classes of its old style.
+            b'o' | b'i' => {
+                let mut parts = self.pop_to_mark()?;
+                if instruction == b'i' {
+                    let (module, name) = (self.line()?, self.line()?);
+                    self.push(global(&module, &name));
+                } else {
+                    let class = parts.first().copied().ok_or(EMPTY)?;
+                    parts.remove(0);
+                    self.stack.push(class);
+                }
+                self.push(Value::Tuple(parts));
                 self.call()?;
             }
             other => return Err(format!("holds 0x{other:02x}, which is no instruction of the protocols 2 to 5")),
@@ -143,20 +193,41 @@ impl Machine<'_> {
         Ok(())
     }
 
-    /// Notes a call. The dicts of the standard library start empty and are then filled as any dict.
+    /// Notes a call. The dicts of the standard library start empty, or with a list of pairs, and are then filled as any.
     fn call(&mut self) -> Result<(), String> {
         let (arguments, function) = (self.pop()?, self.pop()?);
-        let is_dict = matches!(&self.values[function], Value::Global(name)
-            if name == "collections.OrderedDict" || name == "collections.defaultdict");
-        self.push(if is_dict { Value::Dict(vec![]) } else { Value::Call(function, arguments) });
+        let is_dict = matches!(&self.values[function], Value::Global(name) if DICTS.contains(&name.as_str()));
+        let value = if is_dict { Value::Dict(self.pairs_of(arguments)) } else { Value::Call(function, arguments) };
+        self.push(value);
         Ok(())
     }
 
-    /// Adds keys and values to the dict on top. What other objects do with them is not known.
+    /// The entries of a dict that is made of a list of pairs, as Python 2 does; none of other arguments.
+    fn pairs_of(&self, arguments: Place) -> Vec<(Place, Place)> {
+        let parts = |at: Place| match &self.values[at] {
+            Value::Tuple(parts) | Value::List(parts) => parts.as_slice(),
+            _ => &[],
+        };
+        let pairs = parts(arguments).first().map_or(&[][..], |at| parts(*at));
+        pairs.iter().filter_map(|at| if let [key, value] = parts(*at) { Some((*key, *value)) } else { None }).collect()
+    }
+
+    /// Adds keys and values to the dict on top. An object that takes them is a dict of a class of its own.
     fn set(&mut self, parts: &[Place]) -> Result<(), String> {
         let top = self.top()?;
-        if let Value::Dict(entries) = &mut self.values[top] {
-            entries.extend(pairs(parts));
+        match &mut self.values[top] {
+            Value::Dict(entries) => entries.extend(pairs(parts)),
+            value @ Value::Call(..) => *value = Value::Dict(pairs(parts)),
+            _ => {}
+        }
+        Ok(())
+    }
+
+    /// Adds to the list on top. What other objects do with it is not known.
+    fn append(&mut self, parts: &[Place]) -> Result<(), String> {
+        let top = self.top()?;
+        if let Value::List(list) = &mut self.values[top] {
+            list.extend(parts);
         }
         Ok(())
     }
@@ -174,70 +245,6 @@ impl Machine<'_> {
             self.memo.insert(key, self.top()?);
         }
         Ok(())
-    }
-
-    fn number(&mut self, instruction: u8) -> Result<(), String> {
-        let length = match instruction {
-            b'K' => 1,
-            b'M' => 2,
-            b'J' => 4,
-            b'G' => 8,
-            0x8a => self.length(1)?,
-            _ => self.length(4)?,
-        };
-        let bytes = self.take(length)?;
-        let is_signed = !matches!(instruction, b'K' | b'M');
-        let value = if instruction == b'G' || length > 8 {
-            Value::Other("a number")
-        } else {
-            let sign = if is_signed && bytes.last().is_some_and(|b| *b >= 0x80) { 0xff } else { 0 };
-            let mut wide = [sign; 8];
-            wide[..length].copy_from_slice(bytes);
-            Value::Int(i64::from_le_bytes(wide))
-        };
-        self.push(value);
-        Ok(())
-    }
-
-    fn string(&mut self, instruction: u8) -> Result<(), String> {
-        let width = match instruction {
-            b'U' | 0x8c => 1,
-            0x8d => 8,
-            _ => 4,
-        };
-        let length = self.length(width)?;
-        let text = std::str::from_utf8(self.take(length)?).map_err(|_| "holds text that is not UTF-8")?;
-        let value = if length > LONGEST_TEXT { Value::Other("text") } else { Value::Text(text.to_owned()) };
-        self.push(value);
-        Ok(())
-    }
-
-    /// A little-endian length of `width` bytes.
-    fn length(&mut self, width: usize) -> Result<usize, String> {
-        let mut wide = [0; 8];
-        wide[..width].copy_from_slice(self.take(width)?);
-        usize::try_from(u64::from_le_bytes(wide)).map_err(|_| ENDS.into())
-    }
-
-    fn line(&mut self) -> Result<String, String> {
-        let length = self.rest.iter().position(|b| *b == b'\n').ok_or(ENDS)?;
-        let line = std::str::from_utf8(self.take(length)?).map_err(|_| "holds a name that is not UTF-8")?.to_owned();
-        self.skip(1)?;
-        Ok(line)
-    }
-
-    fn take(&mut self, length: usize) -> Result<&[u8], String> {
-        let (taken, rest) = self.rest.split_at_checked(length).ok_or(ENDS)?;
-        self.rest = rest;
-        Ok(taken)
-    }
-
-    fn skip(&mut self, length: usize) -> Result<(), String> {
-        self.take(length).map(|_| ())
-    }
-
-    fn byte(&mut self) -> Result<u8, String> {
-        Ok(self.take(1)?[0])
     }
 
     fn push(&mut self, value: Value) {

@@ -1,0 +1,247 @@
+//! The networks in a file, and which of them is meant.
+
+use std::collections::BTreeMap;
+
+use super::{
+    Wanted,
+    description::{Candidate, NearMiss},
+    file::{Contents, Dictionary, Source},
+    fit::{Fit, Outlines, bare},
+    miss::Miss,
+    normaliser, numbers, shown,
+};
+use crate::nn::Network;
+
+/// Most networks of a file that are read. A file of a teacher and five students with their averages has twelve.
+const MOST_NETWORKS: usize = 12;
+
+/// Words by which averages over training steps are named.
+const AVERAGES: [&str; 4] = ["ema", "swa", "averag", "shadow"];
+
+/// A network in a file, read.
+pub struct Standing {
+    /// What is said of it.
+    pub candidate: Candidate,
+    /// The network, or what is wrong with its numbers.
+    pub network: Result<Network, String>,
+}
+
+/// The networks in a file; where there is none, what it holds instead.
+///
+/// # Errors
+/// In words that follow the file's name, when there is no memory left.
+pub fn find(
+    contents: &Contents,
+    source: &mut Source,
+    outlines: &Outlines,
+) -> Result<(Vec<Standing>, Vec<NearMiss>), String> {
+    let (mut fits, mut misses) = (Vec::new(), Vec::new());
+    for dictionary in &contents.dictionaries {
+        let (found, nearest) = outlines.search(dictionary);
+        if found.is_empty() {
+            misses.push(near_miss(dictionary, nearest));
+        }
+        fits.extend(found.into_iter().map(|fit| (dictionary, fit)));
+    }
+    if fits.is_empty() {
+        let all = contents.together.iter();
+        fits.extend(
+            all.flat_map(|dictionary| outlines.search(dictionary).0.into_iter().map(move |fit| (dictionary, fit))),
+        );
+    }
+    fits.sort_by_key(|(dictionary, fit)| (dictionary.path.len(), fit.prefix.len()));
+    fits.truncate(MOST_NETWORKS);
+    if !fits.is_empty() {
+        misses.clear();
+    }
+    misses.sort_by_key(|miss| miss.nearest.as_ref().map_or(usize::MAX, Miss::faults));
+    misses.truncate(MOST_NETWORKS);
+    let (mut standing, mut read): (Vec<Standing>, Vec<&Fit>) = (Vec::new(), Vec::new());
+    for (dictionary, fit) in &fits {
+        let is_alias = |other: &&Fit| other.architecture == fit.architecture && other.weights == fit.weights;
+        let alias = read.iter().position(is_alias);
+        let network = if alias.is_some() { Err(String::new()) } else { read_whole(fit, source) };
+        let like = |other: &&mut Standing| {
+            let of = &other.candidate;
+            (of.architecture, of.classes) == (fit.architecture, fit.classes)
+        };
+        let mut candidate = candidate(dictionary, fit, source);
+        let mut equal = alias;
+        if let (None, Ok(network)) = (alias, &network) {
+            for (i, other) in standing.iter_mut().enumerate().filter(|(_, other)| like(other)) {
+                let Ok(theirs) = &other.network else { continue };
+                let differing = numbers::differing(theirs, network)?;
+                if differing == 0 && other.candidate.normaliser == candidate.normaliser {
+                    equal = Some(i);
+                }
+                if i == 0 {
+                    candidate.differing = Some(differing);
+                }
+            }
+        }
+        if let Some(i) = equal {
+            let (place, same) = (candidate.place(), &mut standing[i].candidate);
+            if place != same.place() && !same.same_as.contains(&place) {
+                same.same_as.push(place);
+            }
+        } else {
+            candidate.fault = network.as_ref().err().cloned();
+            standing.push(Standing { candidate, network });
+            read.push(fit);
+        }
+    }
+    Ok((standing, misses))
+}
+
+/// The network that was found, which must answer images by numbers.
+fn read_whole(fit: &Fit, source: &mut Source) -> Result<Network, String> {
+    let mut network = numbers::load(fit, source)?;
+    numbers::answers(&mut network)?;
+    Ok(network)
+}
+
+fn candidate(dictionary: &Dictionary, fit: &Fit, source: &mut Source) -> Candidate {
+    let normaliser = normaliser::find(fit, source);
+    let (normaliser, unclear_normaliser) = match normaliser {
+        Ok(found) => (found, None),
+        Err(fault) => (None, Some(fault)),
+    };
+    let normaliser_keys = normaliser.as_ref().map(|found| found.keys.clone());
+    let taken = |key: &str| normaliser_keys.iter().flatten().any(|taken| taken == key);
+    let prefix = fit.stripped.clone();
+    let path = joined(&dictionary.path, &prefix);
+    let tensors = fit.weights.iter().flatten();
+    let mut dtypes: Vec<_> = tensors.clone().map(|(_, tensor)| format!("{:?}", tensor.dtype)).collect();
+    dtypes.sort_unstable();
+    dtypes.dedup();
+    let doubtful = dictionary.classes.iter().find(|class| OTHER_ACTIVATIONS.contains(&class.as_str()));
+    let of_activation = doubtful.map(|class| {
+        format!(
+            "one of its layers is a {class}, and Retort's network has ReLU: its answers are not those of this network"
+        )
+    });
+    Candidate {
+        is_average: is_average(&path),
+        path,
+        container: dictionary.path.clone(),
+        architecture: fit.architecture,
+        classes: fit.classes,
+        tensors: tensors.clone().count() + fit.counters.len(),
+        parameters: fit.parameters(),
+        dtypes,
+        renamed: fit.renamed.clone(),
+        is_of_bytes: normaliser.as_ref().is_some_and(|found| found.is_of_bytes),
+        normaliser: normaliser.map(|found| found.normaliser),
+        unclear_normaliser,
+        doubt: fit.doubt.map(str::to_owned).or(of_activation),
+        fault: None,
+        left_out: groups(fit.rest.iter().map(|rest| rest.key).filter(|key| !taken(key)), &prefix),
+        beside: dictionary.others.keys().chain(&dictionary.beside).cloned().collect(),
+        same_as: Vec::new(),
+        differing: None,
+        lacks_bias: fit.weights.iter().any(Option::is_none),
+        prefix,
+        normaliser_keys,
+    }
+}
+
+/// Layers of PyTorch that stand in the place of ReLU and compute something else.
+const OTHER_ACTIVATIONS: [&str; 14] = [
+    "SiLU",
+    "Swish",
+    "GELU",
+    "LeakyReLU",
+    "ELU",
+    "CELU",
+    "SELU",
+    "PReLU",
+    "RReLU",
+    "ReLU6",
+    "Hardswish",
+    "Mish",
+    "Softplus",
+    "Tanh",
+];
+
+/// A container's keys and a prefix as one path.
+fn joined(container: &[String], prefix: &str) -> String {
+    let prefix = prefix.trim_end_matches('.');
+    container.iter().map(String::as_str).chain((!prefix.is_empty()).then_some(prefix)).collect::<Vec<_>>().join(".")
+}
+
+fn is_average(path: &str) -> bool {
+    let path = path.to_lowercase();
+    AVERAGES.iter().any(|word| path.split(['.', '_', '-']).any(|part| part.starts_with(word)))
+}
+
+/// Keys by their first names that are not those of the network, with how many there are.
+fn groups<'k>(keys: impl Iterator<Item = &'k str>, prefix: &str) -> Vec<String> {
+    let mut groups: BTreeMap<String, usize> = BTreeMap::new();
+    for key in keys {
+        let mut own = prefix.split('.').filter(|part| !part.is_empty());
+        let mut parts = Vec::new();
+        for part in key.split('.') {
+            parts.push(part);
+            if own.next() != Some(part) {
+                break;
+            }
+        }
+        *groups.entry(parts.join(".")).or_default() += 1;
+    }
+    let words = |(name, count)| if count == 1 { name } else { format!("{name} ({count} tensors)") };
+    groups.into_iter().map(words).collect()
+}
+
+fn near_miss(dictionary: &Dictionary, nearest: Option<Miss>) -> NearMiss {
+    let keys = dictionary.tensors.keys().take(5).map(|key| shown(key)).collect();
+    let mut nearest = nearest.filter(|miss| !miss.is_far());
+    if let Some(miss) = &mut nearest {
+        miss.explain(dictionary);
+    }
+    NearMiss { path: shown(&dictionary.path.join(".")), tensors: dictionary.tensors.len(), keys, nearest }
+}
+
+/// The network that is meant: the one that was named, else the only one.
+///
+/// # Errors
+/// In words that follow the file's name: what there is to choose from, and how.
+pub fn choose(mut standing: Vec<Standing>, wanted: &Wanted) -> Result<Standing, String> {
+    if let Some(path) = wanted.weights.as_deref().map(str::trim).filter(|path| !path.is_empty()) {
+        let plain = |path: &str| bare(path.trim_end_matches('.'));
+        let is_named = |of: &Candidate| plain(&of.path) == plain(path) || of.same_as.iter().any(|same| same == path);
+        let is_around = |of: &Candidate| plain(&of.container.join(".")) == plain(path);
+        let all = list(&standing);
+        let has_named = standing.iter().any(|one| is_named(&one.candidate));
+        standing.retain(|one| if has_named { is_named(&one.candidate) } else { is_around(&one.candidate) });
+        if standing.is_empty() {
+            return Err(format!("there are no weights of a network at {}, but at: {all}", shown(path)));
+        }
+    }
+    // What the architecture or the classes tell needs no question.
+    let narrow = |standing: &mut Vec<Standing>, is_it: &dyn Fn(&Candidate) -> bool| {
+        if standing.iter().any(|one| is_it(&one.candidate)) {
+            standing.retain(|one| is_it(&one.candidate));
+        }
+    };
+    narrow(&mut standing, &|of| wanted.architecture.is_none_or(|wanted| wanted == of.architecture));
+    narrow(&mut standing, &|of| of.classes == wanted.classes.len());
+    let (count, all) = (standing.len(), list(&standing));
+    match standing.pop() {
+        Some(only) if count == 1 => Ok(only),
+        _ => Err(format!(
+            "it holds {count} networks: {all}; name the one that you want, in the form or by --weights PATH"
+        )),
+    }
+}
+
+/// What there is to choose from.
+fn list(standing: &[Standing]) -> String {
+    let words = |one: &Standing| {
+        let of = &one.candidate;
+        let average = if of.is_average { ", an average over training steps (EMA or SWA) by its name" } else { "" };
+        let differing =
+            of.differing.map(|count| format!(", {count} tensors differ from the first")).unwrap_or_default();
+        format!("{} ({} of {} classes{average}{differing})", of.place(), of.architecture, of.classes)
+    };
+    standing.iter().map(words).collect::<Vec<_>>().join("; ")
+}

@@ -1,0 +1,143 @@
+//! Files of several networks, and what an import is told to take.
+
+use candle_core::{Device, Tensor};
+use retort_spec::Normaliser;
+
+use super::{
+    super::*,
+    kinds::{ten_classes, unpacked},
+    names::{file, taken, tensors},
+};
+use crate::golden::network;
+
+fn refusal(tensors: &[(String, Tensor)], wanted: &Wanted) -> String {
+    taken(tensors, wanted).err().expect("it was taken").to_string()
+}
+
+fn under(prefix: &str, network: &Network) -> Vec<(String, Tensor)> {
+    tensors(network).into_iter().map(|(name, tensor)| (format!("{prefix}{name}"), tensor)).collect()
+}
+
+fn three(values: [f32; 3]) -> Tensor {
+    Tensor::new(&values, &Device::Cpu).unwrap().reshape((1, 3, 1, 1)).unwrap()
+}
+
+#[test]
+fn where_several_networks_differ_an_import_must_name_one() {
+    let file = unpacked("averages.pth.tar");
+    let message = read(file.path(), &ten_classes("")).err().unwrap().to_string();
+    for words in [
+        "it holds 2 networks: state_dict (ResNet-8 of 10 classes); state_dict_ema (ResNet-8 of 10 classes, an average",
+        "tensors differ from the first",
+        "--weights PATH",
+    ] {
+        assert!(message.contains(words), "{words} is missing in {message}");
+    }
+    let message = read(file.path(), &ten_classes("ema")).err().unwrap().to_string();
+    assert!(message.contains("there are no weights of a network at ema, but at: state_dict ("), "{message}");
+}
+
+#[test]
+fn the_architecture_or_the_classes_tell_which_of_several_networks_is_meant() {
+    let (student, teacher) = (network(Architecture::ResNet8), network(Architecture::ResNet20));
+    let both = [under("student.", &student), under("teacher.", &teacher)].concat();
+    assert!(refusal(&both, &ten_classes("")).contains("student (ResNet-8 of 10 classes); teacher (ResNet-20"));
+    let wanted = |architecture| Wanted { architecture: Some(architecture), ..ten_classes("") };
+    let (found, _, notes) = taken(&both, &wanted(Architecture::ResNet20)).unwrap();
+    assert_eq!(found.architecture, Architecture::ResNet20);
+    assert!(notes.iter().any(|note| note.contains("left out: student (47 tensors)")), "{notes:?}");
+    assert_eq!(taken(&both, &ten_classes("student")).unwrap().0.architecture, Architecture::ResNet8);
+    assert!(refusal(&both, &wanted(Architecture::ResNet32)).contains("it holds 2 networks"));
+}
+
+#[test]
+fn equal_networks_are_one() {
+    let one = network(Architecture::ResNet8);
+    let both = [under("", &one), under("attack_net.", &one)].concat();
+    let found = describe(file(&both).path()).unwrap();
+    assert_eq!(found.candidates.len(), 1);
+    assert_eq!(found.candidates[0].same_as, ["attack_net"]);
+}
+
+#[test]
+fn a_normaliser_that_no_key_tells_is_set_by_the_import() {
+    let plain = tensors(&network(Architecture::ResNet8));
+    let cifar10 = Normaliser::PRESETS[0].1;
+    let wanted = |text: &str| Wanted { normaliser: text.parse().unwrap(), ..ten_classes("") };
+    let (found, header, notes) = taken(&plain, &wanted("cifar10")).unwrap();
+    assert_eq!((found.normaliser, header.normaliser), (Some(cifar10), Some(cifar10)));
+    assert!(notes.iter().any(|note| note.contains("normalises pixels by cifar10, as was asked")), "{notes:?}");
+    let (_, header, notes) = taken(&plain, &wanted("none")).unwrap();
+    assert!(header.normaliser.is_none() && !notes.iter().any(|note| note.contains("No key tells")), "{notes:?}");
+    assert!(refusal(&plain, &wanted("0 0 0 / 1 1 0")).contains("deviations above 0"));
+    assert!("cifar11".parse::<NormaliserChoice>().unwrap_err().ends_with("; or none"));
+}
+
+#[test]
+fn a_choice_against_a_normaliser_among_the_weights_is_refused() {
+    let mut tensors = tensors(&network(Architecture::ResNet8));
+    tensors.push(("norm.m".into(), three([0.4914, 0.4822, 0.4465])));
+    tensors.push(("norm.s".into(), three([0.2471, 0.2435, 0.2616])));
+    let wanted = |text: &str| Wanted { normaliser: text.parse().unwrap(), ..ten_classes("") };
+    for (text, asked) in [("none", "none"), ("half", "half")] {
+        let message = refusal(&tensors, &wanted(text));
+        assert!(
+            message.contains(&format!("norm.m and norm.s hold the normaliser cifar10, and {asked} was")),
+            "{message}"
+        );
+    }
+    assert_eq!(taken(&tensors, &wanted("cifar10")).unwrap().1.normaliser, Some(Normaliser::PRESETS[0].1));
+}
+
+#[test]
+fn what_may_be_a_normaliser_and_is_not_clear_must_be_said() {
+    let mut tensors = tensors(&network(Architecture::ResNet8));
+    tensors.push(("a".into(), three([0.5; 3])));
+    tensors.push(("b".into(), three([0.5; 3])));
+    let message = refusal(&tensors, &ten_classes(""));
+    assert!(message.contains("which of a and b is the mean") && message.contains("--normaliser"), "{message}");
+    let half = Wanted { normaliser: "half".parse().unwrap(), ..ten_classes("") };
+    assert_eq!(taken(&tensors, &half).unwrap().1.normaliser, Some(Normaliser::PRESETS[2].1));
+    tensors.push(("c".into(), three([0.1; 3])));
+    assert!(refusal(&tensors, &ten_classes("")).contains("it cannot be told which of these are the mean"));
+}
+
+#[test]
+fn the_classes_of_a_model_can_be_set_afterwards() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("model.safetensors");
+    let original = network(Architecture::ResNet8);
+    import(file(&tensors(&original)).path(), &ten_classes(""), &path).unwrap();
+    let classes: Vec<String> = (0..10).map(|class| format!("class {class}")).collect();
+    let header = set_classes(&path, classes.clone(), "letters".into()).unwrap();
+    assert_eq!((header.classes, header.dataset.as_str(), header.method.as_str()), (classes, "letters", IMPORTED));
+    let (found, header) = load_model(&path, &Device::Cpu).unwrap();
+    assert_eq!(header.dataset, "letters");
+    assert_eq!(found.weights.count(), original.weights.count());
+    assert!(
+        set_classes(&path, vec!["a".into()], String::new())
+            .unwrap_err()
+            .to_string()
+            .contains("10 classes apart, not 1")
+    );
+}
+
+#[test]
+fn a_normaliser_becomes_the_networks_first_layer_unless_it_cannot_be_one() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("plain.safetensors");
+    let channels = |values: [f32; 3]| Tensor::new(&values, &Device::Cpu).unwrap().reshape((1, 3, 1, 1)).unwrap();
+    let pair = [("mu", channels([0.4914, 0.4822, 0.4465])), ("sigma", channels([0.2471, 0.2435, 0.2616]))];
+    fs::write(&path, super::plain(&super::network_of_tests(), candle_core::DType::F32, &pair)).unwrap();
+    assert_eq!(describe(&path).unwrap().candidates[0].normaliser, Some(retort_spec::Normaliser::PRESETS[0].1));
+    let (mut found, header, _) = super::resnet8(&path).unwrap();
+    let cifar10 = retort_spec::Normaliser::PRESETS[0].1;
+    assert_eq!(header.normaliser, Some(cifar10));
+    let images = Tensor::full(0.25f32, (1, 3, 32, 32), &Device::Cpu).unwrap();
+    let logits = |network: &mut Network| network.infer(&images).unwrap().0.to_vec2::<f32>().unwrap();
+    assert_eq!(logits(&mut found), logits(&mut super::network_of_tests().with_normaliser(Some(cifar10))));
+    let pair = [("mu", channels([0.5; 3])), ("sigma", channels([0.25, 0.0, 1.0]))];
+    fs::write(&path, super::plain(&super::network_of_tests(), candle_core::DType::F32, &pair)).unwrap();
+    let message = super::resnet8(&path).err().unwrap().to_string();
+    assert!(message.contains("mu and sigma") && message.contains("deviations above 0"), "{message}");
+}

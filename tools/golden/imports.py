@@ -1,0 +1,150 @@
+"""What networks answer that come from elsewhere: checkpoints of many kinds, as PyTorch writes them.
+
+    pip install torch numpy
+    python tools/golden/imports.py [--check]
+
+Writes golden/checkpoints/kinds/*.gz, each a ResNet-8 in another container, and golden/imports.safetensors: the answers of
+that network and of one of each family to 120 images. The ResNet-8's weights have five levels for each tensor: every type
+holds them exactly, and packed they take little room.
+"""
+
+import argparse
+import gzip
+import random
+import sys
+import tempfile
+from collections import OrderedDict
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import nn
+
+from common import FOLDER, main
+from networks import NETWORKS, answers, images, network
+
+KINDS = FOLDER / "checkpoints" / "kinds"
+MEAN, STD = torch.tensor([0.4914, 0.4822, 0.4465]), torch.tensor([0.2471, 0.2435, 0.2616])
+COUNT = 120
+
+
+def levels(name):
+    """A ResNet-8 whose tensors each hold multiples of half a power of two."""
+    net = network("resnet8")
+    with torch.no_grad():
+        for key, tensor in net.state_dict().items():
+            if key.endswith("num_batches_tracked"):
+                tensor.fill_(1_234)
+                continue
+            size = 2 ** torch.floor(torch.log2(tensor.abs().max()))
+            rounded = torch.round(tensor.roll(name) / size * 2) / 2 * size
+            tensor.copy_(rounded.clamp(min=size / 2) if key.endswith("running_var") else rounded)
+    return net.eval()
+
+
+class Normalise(nn.Module):
+    """Keeps its numbers as attributes, which a state dict does not hold."""
+
+    def __init__(self):
+        super().__init__()
+        self.mean, self.std = MEAN.view(3, 1, 1), STD.view(3, 1, 1)
+
+
+def under(prefix, state):
+    return OrderedDict((prefix + key, value) for key, value in state.items())
+
+
+def one_storage(state):
+    flat, views, at = torch.cat([value.float().flatten() for value in state.values()]), {}, 0
+    for key, value in state.items():
+        views[key] = flat[at : at + value.numel()].view(value.shape)
+        at += value.numel()
+    return views
+
+
+def of_type(state, dtype):
+    return {key: value.to(dtype) if value.is_floating_point() else value for key, value in state.items()}
+
+
+def kinds(net, average):
+    """Every kind by its file's name: what is saved."""
+    state, other = net.state_dict(), average.state_dict()
+    optimiser = torch.optim.SGD(net.parameters(), lr=0.1, momentum=0.9)
+    normaliser = {"new_mean": MEAN.view(3, 1, 1), "new_std": STD.view(3, 1, 1)}
+    copy = OrderedDict()
+    for part in ("module.", "module.attacker."):
+        copy.update(under(part + ("normalizer." if part == "module." else "normalize."), normaliser))
+        copy.update(under(part + "model.", state))
+    return {
+        # A name of 21 letters: the archive's first entry then takes 76 bytes.
+        "model-wideres-epoch75.pt": state,
+        "lightning.ckpt": {
+            "epoch": 9,
+            "pytorch-lightning_version": "2.4.0",
+            "state_dict": under("model.", state),
+            "loops": {"fit_loop": {"state_dict": {}}},
+            "callbacks": {"ModelCheckpoint{'monitor': 'val_acc'}": {"best_model_score": torch.tensor(0.7)}},
+            "optimizer_states": [optimiser.state_dict()],
+        },
+        "madry.pt": {"model": copy, "optimizer": optimiser.state_dict(), "epoch": 150},
+        "compiled.pt": {"student": under("_orig_mod.module.", state)},
+        "averages.pth.tar": {"epoch": 5, "state_dict": state, "state_dict_ema": other},
+        "averaged.pt": {"n_averaged": torch.tensor(10), **under("module.", state)},
+        "list.pt": {"state_dict": [state]},
+        "tuple.pt": (state, 5),
+        "whole.pt": net,
+        "whole-normalised.pt": {"net": nn.Sequential(Normalise(), net), "epoch": 3},
+        "bf16.pt": of_type(state, torch.bfloat16),
+        "fp64.pt": of_type(state, torch.float64),
+        "fp8.pt": of_type(state, torch.float8_e4m3fn),
+        "views.pt": one_storage(state),
+        "channels-last.pt": {
+            key: value.contiguous(memory_format=torch.channels_last) if value.dim() == 4 else value
+            for key, value in state.items()
+        },
+        "parameters.pt": {key: nn.Parameter(v) if v.is_floating_point() else v for key, v in state.items()},
+        "parts.pt": {
+            "encoder": {key: value for key, value in state.items() if not key.startswith("fc.")},
+            "head": {key.removeprefix("fc."): value for key, value in state.items() if key.startswith("fc.")},
+        },
+        "history.pt": {
+            "net": state,
+            "history": [{"loss": float(i), "acc": np.float64(i)} for i in range(50)],
+            "rng": [random.getstate(), torch.get_rng_state()],
+            "args": argparse.Namespace(lr=0.1, name="été"),
+            "folder": Path("runs/1"),
+        },
+    }
+
+
+def pack(path):
+    (KINDS / f"{path.name}.gz").write_bytes(gzip.compress(path.read_bytes(), 9, mtime=0))
+
+
+def write_kinds(net, average):
+    KINDS.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory() as folder:
+        for name, value in kinds(net, average).items():
+            torch.save(value, Path(folder) / name)
+            pack(Path(folder) / name)
+        for name, value in {"legacy.pth": net.state_dict(), "legacy-whole.pth": nn.DataParallel(net)}.items():
+            torch.save(value, Path(folder) / name, _use_new_zipfile_serialization=False)
+            pack(Path(folder) / name)
+
+
+@torch.no_grad()
+def compute():
+    net, average = levels(0), levels(1)
+    if "--check" not in sys.argv:
+        write_kinds(net, average)
+    x = images("images", COUNT)
+    normalised = (x - MEAN.view(3, 1, 1)) / STD.view(3, 1, 1)
+    found = {"levels": answers(net, x)[0], "levels normalised": answers(net, normalised)[0]}
+    found["average"] = answers(average, x)[0]
+    for name in ["resnet8", "resnet18", "preactresnet18", "preactresnet18-bn", "wrn-16-2", "mobilenetv2"]:
+        found[name] = answers(network(name).eval(), x)[0]
+    return found
+
+
+if __name__ == "__main__":
+    main("imports", compute)
