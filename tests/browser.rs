@@ -26,6 +26,7 @@ fn main() -> ExitCode {
         trial("a_comparison_fills_without_a_reload_and_its_runs_can_be_opened", || with_server(launch_and_watch)),
         trial("a_run_is_cancelled_by_its_button_and_resumed_by_another", || with_server(cancel)),
         trial("a_form_without_a_student_says_so_beside_the_field", || with_server(faulty_form)),
+        trial("an_archive_is_uploaded_and_its_page_fills_without_a_reload", || with_server(upload_dataset)),
         trial("no_page_scrolls_sideways_on_a_phone", || with_server(phone)),
         trial("a_comparison_is_tested_looked_into_and_shared", || with_server(comparing::walk)),
     ];
@@ -191,6 +192,34 @@ async fn faulty_form(server: Server, browser: Browser) {
     browser.photograph("form-with-a-problem").await;
     browser.tab.goto(&format!("{}/experiments", server.link)).await.unwrap();
     assert!(!browser.tab.source().await.unwrap().contains("Nobody learns"));
+}
+
+async fn upload_dataset(server: Server, browser: Browser) {
+    let folder = tempfile::tempdir().unwrap();
+    let archive = folder.path().join("My Pets (2).tar");
+    std::fs::write(&archive, support::archive_of_images()).unwrap();
+    browser.tab.goto(&format!("{}/datasets", server.link)).await.unwrap();
+    browser.find("#file").await.send_keys(archive.to_str().unwrap()).await.unwrap();
+    browser.until("a name", "return document.querySelector('#name').value === 'my-pets-2'").await;
+    browser.fill("#name", "fashion-mnist-5k").await;
+    browser.click("#import .button.main").await;
+    let beside = browser.find("#name-wrong").await.text().await.unwrap();
+    assert!(beside.contains("There is a dataset fashion-mnist-5k already"), "{beside}");
+    assert_eq!(
+        browser.script("return document.querySelector('#file').files.length").await,
+        1,
+        "the file is still chosen"
+    );
+    browser.assert_fits_a_phone().await;
+    browser.photograph("datasets-with-a-problem").await;
+    browser.fill("#name", "pets").await;
+    browser.click("#import .button.main").await;
+    browser.until("the dataset", "return /What it is/.test(document.querySelector('#main').textContent)").await;
+    assert!(browser.tab.current_url().await.unwrap().path().ends_with("/datasets/pets"));
+    browser.assert_fits_a_phone().await;
+    browser.photograph("dataset").await;
+    browser.click("#dataset a[href='/experiments/new?dataset=pets']").await;
+    browser.until("its choice", "return document.querySelector('#dataset').value === 'pets'").await;
 }
 
 async fn phone(server: Server, browser: Browser) {

@@ -19,10 +19,12 @@ fn golden(name: &str) -> PathBuf {
 
 /// Uploads a golden file through the form of the Models page; returns the status, where it leads, and the page.
 fn upload(server: &Server, name: &str, architecture: &str) -> (u16, String, String) {
+    upload_as(server, name, architecture, "fashion-mnist-5k")
+}
+
+fn upload_as(server: &Server, name: &str, architecture: &str, classes: &str) -> (u16, String, String) {
     let mut body = Vec::new();
-    for (field, value) in
-        [("title", "Elsewhere's teacher"), ("architecture", architecture), ("classes", "fashion-mnist-5k")]
-    {
+    for (field, value) in [("title", "Elsewhere's teacher"), ("architecture", architecture), ("classes", classes)] {
         body.extend(format!("--b\r\nContent-Disposition: form-data; name=\"{field}\"\r\n\r\n{value}\r\n").bytes());
     }
     body.extend(format!("--b\r\nContent-Disposition: form-data; name=\"file\"; filename=\"{name}\"\r\n\r\n").bytes());
@@ -100,9 +102,15 @@ fn what_cannot_be_imported_is_told_and_leaves_nothing() {
 }
 
 #[test]
-fn the_process_that_reads_weights_has_little_memory() {
+fn the_processes_that_read_files_of_others_have_little_memory() {
+    for command in ["read-weights", "add-dataset"] {
+        has_little_memory(command);
+    }
+}
+
+fn has_little_memory(command: &str) {
     // It waits for its task, which never comes.
-    let mut process = retort().arg("read-weights").stdin(Stdio::piped()).stdout(Stdio::null()).spawn().unwrap();
+    let mut process = retort().arg(command).stdin(Stdio::piped()).stdout(Stdio::null()).spawn().unwrap();
     let limits = format!("/proc/{}/limits", process.id());
     let limit = wait_for("the memory to be limited", Duration::from_secs(20), || {
         let text = fs::read_to_string(&limits).unwrap();

@@ -19,7 +19,9 @@ use retort_spec::{Event, Record};
 /// The program under test, without the settings of whoever runs the tests.
 pub fn retort() -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_retort"));
-    command.env_remove("RETORT_DATA").env_remove("RETORT_LISTEN").env_remove("RETORT_PUBLIC_URL");
+    for setting in ["RETORT_DATA", "RETORT_LISTEN", "RETORT_MIRROR", "RETORT_PUBLIC_URL"] {
+        command.env_remove(setting);
+    }
     command
 }
 
@@ -173,6 +175,22 @@ pub const TINY: [(&str, &str); 10] = [
     ("eps", "8/255"),
     ("device", "cpu"),
 ];
+
+/// A tar archive of two classes of plain images, one of each for training and one for testing.
+pub fn archive_of_images() -> Vec<u8> {
+    let mut tar = tar::Builder::new(Vec::new());
+    for (place, grey) in [("train/cat", 10), ("train/dog", 90), ("test/cat", 170), ("test/dog", 250)] {
+        let mut png = std::io::Cursor::new(Vec::new());
+        let image = image::RgbImage::from_pixel(32, 32, image::Rgb([grey; 3]));
+        image.write_to(&mut png, image::ImageFormat::Png).unwrap();
+        let png = png.into_inner();
+        let mut header = tar::Header::new_gnu();
+        header.set_size(png.len() as u64);
+        header.set_mode(0o644);
+        tar.append_data(&mut header, format!("{place}/1.png"), png.as_slice()).unwrap();
+    }
+    tar.into_inner().unwrap()
+}
 
 /// The archive with all of CIFAR-10, where `RETORT_TEST_DATA` names a folder that has it.
 pub fn cifar10() -> Option<PathBuf> {

@@ -6,6 +6,7 @@
 
 #![forbid(unsafe_code)]
 
+mod arrival;
 pub mod figures;
 pub mod findings;
 mod form;
@@ -17,6 +18,7 @@ pub mod settings;
 mod tables;
 pub mod words;
 
+pub use arrival::{Arrival, ArrivalKind, ArrivalState, Step};
 pub use askama::Template;
 pub use form::ExperimentForm;
 pub use frame::{Frame, Section};

@@ -6,7 +6,7 @@ mod sample;
 
 use retort_spec::{Accuracy, Attack, ExperimentSpec, MethodName, Problem, RunState};
 use retort_web::{
-    ExperimentForm, Template,
+    ArrivalState, ExperimentForm, Template,
     pages::{ErrorPage, NewExperimentPage},
 };
 use sample::HOSTILE;
@@ -28,7 +28,11 @@ fn no_page_needs_inline_script_or_inline_style() {
     for (name, html) in sample::all() {
         assert!(!html.contains("style="), "{name} has an inline style");
         assert!(!html.contains("<style"), "{name} has a style element");
-        assert_eq!(html.matches("<script").count(), 1, "{name} has more than the one script file");
+        assert_eq!(
+            html.matches("<script").count(),
+            html.matches(r#"<script src="/static/"#).count(),
+            "{name} has a script that is not a file of ours"
+        );
         for handler in [" onclick", " onload", " onchange", " onsubmit", "javascript:"] {
             assert!(!html.contains(handler), "{name} has {handler}");
         }
@@ -86,6 +90,8 @@ fn a_hostile_title_is_text_on_every_page_that_shows_it() {
         sample::form_with_faults().render(),
         sample::import_with_faults().render(),
         sample::datasets().render(),
+        sample::datasets_with_faults().render(),
+        sample::dataset().render(),
     ];
     for page in pages {
         let html = page.unwrap();
@@ -231,7 +237,7 @@ fn ten_classes_show_their_samples_and_the_others_unfold() {
 #[test]
 fn a_damaged_dataset_says_why_and_shows_nothing() {
     let html = sample::datasets().render().unwrap();
-    let damaged = html.split("<section").find(|section| section.contains("pets")).unwrap();
+    let damaged = html.split("<section").find(|section| section.contains("cannot be used")).unwrap();
     assert!(damaged.contains("It cannot be used: the dataset pets is damaged"), "{damaged}");
     assert!(!damaged.contains("<svg") && !damaged.contains("/experiments/new"), "{damaged}");
 }
@@ -245,6 +251,57 @@ fn what_can_be_fetched_stands_with_its_size_and_command() {
     page.downloads.clear();
     let html = page.render().unwrap();
     assert!(!html.contains("retort data fetch") && html.contains("<code>retort data import PATH --name NAME</code>"));
+}
+
+#[test]
+fn a_dataset_on_its_way_says_how_far_it_is_and_can_be_cancelled() {
+    for html in [sample::datasets().render().unwrap(), sample::arriving_dataset().render().unwrap()] {
+        assert!(html.contains("Downloading: 82 MB of 170 MB · 5.1 MB a second · 17 s left"), "{html}");
+        assert!(html.contains(r#"action="/datasets/cifar10/cancel"><button class="button">Cancel"#), "{html}");
+        assert!(!html.contains(r#"action="/datasets/cifar10/fetch""#), "{html}");
+    }
+}
+
+#[test]
+fn a_fetch_that_failed_says_why_and_offers_to_go_on_or_to_discard_what_came() {
+    let mut page = sample::datasets();
+    page.downloads[0].arrival.as_mut().unwrap().state = ArrivalState::Failed("the server is gone".into());
+    let html = page.render().unwrap();
+    assert!(html.contains("It was not fetched.</span> The server is gone"), "{html}");
+    assert!(html.contains("82 MB of 170 MB are here already"), "{html}");
+    for (action, word) in [("fetch", "Go on"), ("cancel", "Discard")] {
+        assert!(html.contains(&format!(r#"action="/datasets/cifar10/{action}"><button class="button">{word}<"#)));
+    }
+}
+
+#[test]
+fn an_import_is_told_by_what_was_taken_left_out_and_changed() {
+    let mut page = sample::dataset();
+    let told = text(&page.render().unwrap());
+    for words in [
+        "a zip archive: images in folders.",
+        "Hidden files: 4 .DS_Store, train/.DS_Store, train/cat/._1.png, …",
+        "Files that are no images: 1 README.md",
+        "Images of other sizes were made 32×32: 2,913 train/cat/1.jpg",
+        "train and test lie in the folder my-pets",
+        "cat1,200300",
+        "All2,330583",
+    ] {
+        assert!(told.contains(words), "{words} is missing in {told}");
+    }
+    page.report = None;
+    assert!(page.render().unwrap().contains("It was imported before reports were kept"));
+    page.is_bundled = true;
+    assert!(!page.render().unwrap().contains("before reports were kept"));
+}
+
+#[test]
+fn faults_of_an_upload_stand_beside_their_fields() {
+    let html = sample::datasets_with_faults().render().unwrap();
+    let percent = html.split("<input").find(|tag| tag.contains(r#"name="test_percent""#)).unwrap();
+    assert!(percent.contains(r#"value="100""#) && percent.contains(r#"aria-invalid="true""#), "{percent}");
+    assert!(html.contains(r#"id="test_percent-wrong">Write a whole number from 1 to 90"#), "{html}");
+    assert!(html.contains(r#"<p class="wrong" id="name-wrong">There is a dataset of this name</p>"#));
 }
 
 #[test]

@@ -20,7 +20,14 @@ pub struct ServeArgs {
     #[arg(long, env = "RETORT_LISTEN", value_name = "ADDR:PORT", default_value = "127.0.0.1:7878")]
     pub listen: String,
 
-    /// Address that browsers open where a proxy stands in front, such as `https://lab.example/retort`
+    /// Address of a folder with the official archives of CIFAR-10, CIFAR-100 and STL-10, to fetch them from
+    ///
+    /// For a network that does not reach their makers. The files have their official names, such as
+    /// cifar-10-binary.tar.gz, and their official checksums.
+    #[arg(long, env = "RETORT_MIRROR", value_name = "URL")]
+    pub mirror: Option<String>,
+
+    /// Address that browsers open where a proxy stands in front, such as https://lab.example/retort
     ///
     /// Links and shares lead there, and forms are taken from there. The proxy may keep the name of the host or rewrite it, and
     /// keep the path or take it off.

@@ -12,6 +12,7 @@ use anyhow::{Context, Result, bail};
 #[derive(Debug)]
 pub struct DataFolder {
     root: PathBuf,
+    left_uploads: Vec<String>,
     _lock: File,
 }
 
@@ -26,7 +27,11 @@ impl DataFolder {
         // Specs name models by absolute paths, which stay right whatever folder a worker runs in.
         let root = root.canonicalize().with_context(cannot)?;
         let lock = lock(&root)?;
-        let folder = Self { root, _lock: lock };
+        let mut folder = Self { root, left_uploads: Vec::new(), _lock: lock };
+        if let Ok(entries) = fs::read_dir(folder.uploads()) {
+            let names = entries.flatten().filter_map(|entry| entry.file_name().into_string().ok());
+            folder.left_uploads = names.collect();
+        }
         // What a killed server left of an upload is of no use to anybody.
         match fs::remove_dir_all(folder.uploads()) {
             Err(e) if e.kind() != io::ErrorKind::NotFound => {
@@ -63,6 +68,11 @@ impl DataFolder {
     /// The folder of imported models.
     pub fn models(&self) -> PathBuf {
         self.root.join("models")
+    }
+
+    /// The names of what an earlier server left in the folder of uploads, which is gone now.
+    pub fn left_uploads(&self) -> &[String] {
+        &self.left_uploads
     }
 
     /// The folder of what is being uploaded, on the same disk as the models.
@@ -119,7 +129,7 @@ mod tests {
         fs::write(&half, "half").unwrap();
         fs::write(&model, "weights").unwrap();
         drop(folder);
-        DataFolder::open(dir.path()).unwrap();
+        assert_eq!(DataFolder::open(dir.path()).unwrap().left_uploads(), ["half"]);
         assert!(!half.exists() && model.exists());
     }
 

@@ -22,6 +22,9 @@ pub struct Changes {
     pub runs: BTreeSet<i64>,
     /// Ids of experiments.
     pub experiments: BTreeSet<i64>,
+    /// Whether datasets came, or went on on their way.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub datasets: bool,
     /// Whether others, not named here, may have changed too.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub everything: bool,
@@ -40,9 +43,18 @@ impl Live {
 
     /// Announces that runs of an experiment changed.
     pub fn announce(&self, runs: impl IntoIterator<Item = i64>, experiment: i64) {
-        let runs = runs.into_iter().collect();
+        let (runs, experiments) = (runs.into_iter().collect(), BTreeSet::from([experiment]));
+        self.send(Changes { runs, experiments, ..Changes::default() });
+    }
+
+    /// Announces that datasets came, or went on on their way.
+    pub fn datasets_changed(&self) {
+        self.send(Changes { datasets: true, ..Changes::default() });
+    }
+
+    fn send(&self, changes: Changes) {
         // Nobody may be listening, which is fine.
-        let _ = self.sender.send(Changes { runs, experiments: BTreeSet::from([experiment]), everything: false });
+        let _ = self.sender.send(changes);
     }
 
     /// Listens from now on.
@@ -70,6 +82,7 @@ impl Listener {
                 Ok(more) => {
                     all.runs.extend(more.runs);
                     all.experiments.extend(more.experiments);
+                    all.datasets |= more.datasets;
                 }
                 Err(broadcast::error::TryRecvError::Lagged(_)) => all.everything = true,
                 Err(_) => return Some(all),

@@ -57,6 +57,19 @@ impl Machine {
         Ok(tokio::task::spawn_blocking(move || library.list()).await.context("listing the datasets")??)
     }
 
+    /// Bytes that an interrupted download of this dataset left.
+    pub fn downloaded(&self, name: &str) -> u64 {
+        Library::new(&self.datasets).downloaded(name)
+    }
+
+    /// Whether a dataset of this name could be kept.
+    ///
+    /// # Errors
+    /// When no dataset can be called so, or one is already.
+    pub fn check_free(&self, name: &str) -> retort_engine::Result<()> {
+        Library::new(&self.datasets).check_free(name)
+    }
+
     /// The sheet with samples of a dataset, as a PNG.
     ///
     /// # Errors

@@ -1,5 +1,6 @@
 //! The program `retort`: the server with its pages, the workers that it starts, and the command line.
 
+mod arrivals;
 mod classes;
 mod cli;
 mod config;

@@ -1,11 +1,18 @@
-//! `GET /datasets`
+//! `GET /datasets`, `GET /datasets/{name}`, and what `POST /datasets` answers when nothing could be imported.
 
 use askama::Template;
+use retort_spec::Problem;
 
-use crate::{Frame, Section, format};
+use crate::{Arrival, Frame, Section, format};
 
 /// Classes whose samples are shown at once; those of the others unfold.
 const SHOWN: usize = 10;
+
+/// Classes whose images are listed at once; where there are more, their table unfolds.
+const LISTED: usize = 20;
+
+/// How many percent of a class can be held out as test images.
+const HELD_OUT: std::ops::RangeInclusive<u8> = 1..=90;
 
 /// The datasets that are there, each with samples, and how to get others.
 #[derive(Clone, Debug, Template)]
@@ -13,12 +20,81 @@ const SHOWN: usize = 10;
 pub struct DatasetsPage {
     /// The header.
     pub frame: Frame,
+    /// The values in the form.
+    pub form: DatasetForm,
+    /// Why nothing was imported; empty before anything was sent.
+    pub problems: Vec<Problem>,
+    /// Bytes of the largest archive that is taken.
+    pub largest: u64,
     /// The datasets, in the order of their list.
     pub datasets: Vec<DatasetCard>,
     /// How the samples of each lie on their sheet.
     pub sheet: SampleSheet,
+    /// Imports that are on their way or failed.
+    pub imports: Vec<Arrival>,
     /// What could be downloaded and is not there.
     pub downloads: Vec<Download>,
+}
+
+/// One dataset: there, on its way, or both where a new attempt failed beside it.
+#[derive(Clone, Debug, Template)]
+#[template(path = "dataset.html")]
+pub struct DatasetPage {
+    /// The header.
+    pub frame: Frame,
+    /// The name that specs use.
+    pub name: String,
+    /// How far it is on its way.
+    pub arrival: Option<Arrival>,
+    /// What it is, once it is there.
+    pub dataset: Option<DatasetCard>,
+    /// What its import did; none for the bundled dataset, and where no report was kept.
+    pub report: Option<ReportView>,
+    /// Whether the program carries it inside itself.
+    pub is_bundled: bool,
+    /// How its samples lie on their sheet.
+    pub sheet: SampleSheet,
+}
+
+/// What an import took, left out and changed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ReportView {
+    /// The name of what was read.
+    pub source: String,
+    /// What that is, in words: `a zip archive`.
+    pub container: String,
+    /// What was found in it, in words: `images in folders`.
+    pub kind: String,
+    /// The classes in the order of the labels, each with its training and test images.
+    pub classes: Vec<(String, usize, usize)>,
+    /// What was not taken, and why.
+    pub left_out: Vec<FindingView>,
+    /// How images differ from what their files hold.
+    pub changed: Vec<FindingView>,
+    /// Whole sentences about the source.
+    pub notes: Vec<String>,
+}
+
+/// Files with which the same was done.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FindingView {
+    /// What they are and what was done, in the plural.
+    pub what: String,
+    /// How many there are.
+    pub count: usize,
+    /// The names of the first of them.
+    pub examples: Vec<String>,
+}
+
+/// The fields of the form that imports a dataset, as they were typed, but for the file.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct DatasetForm {
+    /// The name that specs will use; empty for one made of the file's name.
+    pub name: String,
+    /// Whether images of other sizes are made 32×32.
+    pub resize: bool,
+    /// How many percent of each class become test images where there are none; empty for none.
+    pub test_percent: String,
 }
 
 /// A dataset as the page shows it. Its sheet of samples is at `/datasets/NAME/samples.png`.
@@ -51,8 +127,8 @@ pub struct SampleSheet {
     pub pitch: usize,
 }
 
-/// A dataset that `retort data fetch` downloads.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// A dataset that can be downloaded.
+#[derive(Clone, Debug, PartialEq)]
 pub struct Download {
     /// The name under which it is fetched.
     pub name: String,
@@ -60,10 +136,69 @@ pub struct Download {
     pub title: String,
     /// What is downloaded, in bytes.
     pub bytes: u64,
+    /// Bytes that an earlier attempt left, with which the next one begins.
+    pub here: u64,
+    /// How far it is on its way.
+    pub arrival: Option<Arrival>,
 }
 
 impl DatasetsPage {
     const SECTION: Section = Section::Datasets;
+
+    fn wrong(&self, field: &str) -> String {
+        let of_field: Vec<_> = self.problems.iter().filter(|p| p.field == field).map(|p| p.message.as_str()).collect();
+        format::upper_first(&of_field.join("; "))
+    }
+}
+
+impl DatasetPage {
+    const SECTION: Section = Section::Datasets;
+
+    fn title(&self) -> &str {
+        self.dataset.as_ref().map_or(&self.name, |dataset| &dataset.title)
+    }
+}
+
+impl ReportView {
+    /// Each class with its training and test images.
+    fn rows(&self) -> Vec<(&str, String, String)> {
+        self.classes
+            .iter()
+            .map(|(class, train, test)| (class.as_str(), format::count(*train), format::count(*test)))
+            .collect()
+    }
+
+    /// Training and test images of all classes.
+    fn total(&self) -> (String, String) {
+        let sum = |of: fn(&(String, usize, usize)) -> usize| format::count(self.classes.iter().map(of).sum());
+        (sum(|class| class.1), sum(|class| class.2))
+    }
+
+    fn has_many_classes(&self) -> bool {
+        self.classes.len() > LISTED
+    }
+}
+
+impl FindingView {
+    fn names(&self) -> String {
+        let more = if self.count > self.examples.len() { ", …" } else { "" };
+        self.examples.join(", ") + more
+    }
+}
+
+impl DatasetForm {
+    /// How many percent of each class become test images; none where the field is empty.
+    ///
+    /// # Errors
+    /// When it is no number from 1 to 90.
+    pub fn held_out(&self) -> Result<Option<u8>, Problem> {
+        if self.test_percent.is_empty() {
+            return Ok(None);
+        }
+        let percent = self.test_percent.parse().ok().filter(|percent| HELD_OUT.contains(percent));
+        let wrong = || Problem::new("test_percent", "write a whole number from 1 to 90, or leave it empty");
+        percent.map(Some).ok_or_else(wrong)
+    }
 }
 
 impl DatasetCard {
@@ -88,5 +223,17 @@ impl SampleSheet {
 impl Download {
     fn size(&self) -> String {
         format::bytes(self.bytes)
+    }
+
+    fn verb(&self) -> &'static str {
+        match (self.here, &self.arrival) {
+            (0, None) => "Fetch",
+            (0, Some(_)) => "Try again",
+            _ => "Go on",
+        }
+    }
+
+    fn is_active(&self) -> bool {
+        self.arrival.as_ref().is_some_and(Arrival::is_active)
     }
 }

@@ -20,7 +20,9 @@ pub use analysis::AnalysisView;
 pub use comparison::{AnalysedOption, ComparisonPage, OtherExperiment, ShareRow};
 pub use comparisons::{ComparisonSummary, ComparisonsPage};
 pub use confirm::ConfirmPage;
-pub use datasets::{DatasetCard, DatasetsPage, Download, SampleSheet};
+pub use datasets::{
+    DatasetCard, DatasetForm, DatasetPage, DatasetsPage, Download, FindingView, ReportView, SampleSheet,
+};
 pub use document::{DocumentPage, Frozen, LINK, RunDocumentPage};
 pub use error::{ErrorPage, Link};
 pub use models::{ImportForm, ModelPage, ModelRow, ModelsPage};

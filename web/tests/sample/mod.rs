@@ -9,13 +9,15 @@ use retort_spec::{
     ModelRef, Problem, RunKind, RunSpec, RunState, Stage, Sweep, TeacherChoice,
 };
 use retort_web::{
-    ComparisonView, ExperimentForm, Frame, Progress, RightAnswers, RunLabel, RunRow, Score, Scores, Template,
+    Arrival, ArrivalKind, ArrivalState, ComparisonView, ExperimentForm, Frame, Progress, RightAnswers, RunLabel,
+    RunRow, Score, Scores, Step, Template,
     figures::{CurvePoint, Quantity, RunCurves},
     format::Moment,
     pages::{
-        AnalysedOption, ComparisonPage, ComparisonSummary, ComparisonsPage, DatasetCard, DatasetOption, DatasetsPage,
-        DeviceOption, Download, ErrorPage, ImportForm, ImportedOption, Link, ModelPage, ModelRow, ModelsPage,
-        NewExperimentPage, OverviewPage, Plan, RunFilter, RunsPage, SampleSheet, TeacherOption,
+        AnalysedOption, ComparisonPage, ComparisonSummary, ComparisonsPage, DatasetCard, DatasetForm, DatasetOption,
+        DatasetPage, DatasetsPage, DeviceOption, Download, ErrorPage, FindingView, ImportForm, ImportedOption, Link,
+        ModelPage, ModelRow, ModelsPage, NewExperimentPage, OverviewPage, Plan, ReportView, RunFilter, RunsPage,
+        SampleSheet, TeacherOption,
     },
 };
 
@@ -220,8 +222,97 @@ pub fn datasets() -> DatasetsPage {
             card("cifar100", "CIFAR-100", hundred, 50_000, 10_000),
             damaged,
         ],
-        sheet: SampleSheet { columns: 10, side: 32, pitch: 34 },
-        downloads: vec![Download { name: "stl10".into(), title: "STL-10".into(), bytes: 2_640_397_119 }],
+        form: DatasetForm::default(),
+        problems: vec![],
+        largest: 8 << 30,
+        sheet: SHEET,
+        imports: vec![
+            arriving("pets", "my-pets.zip", ArrivalKind::Import, ArrivalState::Working(None)),
+            arriving(
+                "birds",
+                HOSTILE,
+                ArrivalKind::Import,
+                ArrivalState::Failed(format!("{HOSTILE} holds no dataset")),
+            ),
+        ],
+        downloads: vec![
+            Download {
+                name: "cifar10".into(),
+                title: "CIFAR-10".into(),
+                bytes: 170_052_171,
+                here: 82_000_000,
+                arrival: Some(arriving("cifar10", "CIFAR-10", ArrivalKind::Fetch, downloading())),
+            },
+            Download { name: "stl10".into(), title: "STL-10".into(), bytes: 2_640_397_119, here: 0, arrival: None },
+        ],
+    }
+}
+
+const SHEET: SampleSheet = SampleSheet { columns: 10, side: 32, pitch: 34 };
+
+fn arriving(name: &str, title: &str, kind: ArrivalKind, state: ArrivalState) -> Arrival {
+    Arrival { name: name.into(), title: title.into(), kind, state }
+}
+
+fn downloading() -> ArrivalState {
+    ArrivalState::Working(Some(Step {
+        what: "downloading".into(),
+        done: 82_000_000,
+        total: Some(170_052_171),
+        in_bytes: true,
+        rate: Some(5_100_000.0),
+    }))
+}
+
+/// The page of datasets after an upload that could not be taken.
+pub fn datasets_with_faults() -> DatasetsPage {
+    let form = DatasetForm { name: HOSTILE.into(), resize: true, test_percent: "100".into() };
+    let problems = [form.held_out().unwrap_err(), Problem::new("name", "there is a dataset of this name")].into();
+    DatasetsPage { form, problems, ..datasets() }
+}
+
+/// A dataset that is on its way.
+pub fn arriving_dataset() -> DatasetPage {
+    DatasetPage {
+        frame: frame(),
+        name: "cifar10".into(),
+        arrival: Some(arriving("cifar10", "CIFAR-10", ArrivalKind::Fetch, downloading())),
+        dataset: None,
+        report: None,
+        is_bundled: false,
+        sheet: SHEET,
+    }
+}
+
+/// A dataset that was imported.
+pub fn dataset() -> DatasetPage {
+    let finding = |what: &str, count, examples: &[&str]| FindingView {
+        what: what.into(),
+        count,
+        examples: examples.iter().map(|name| String::from(*name)).collect(),
+    };
+    let report = ReportView {
+        source: HOSTILE.into(),
+        container: "a zip archive".into(),
+        kind: "images in folders".into(),
+        classes: vec![("cat".into(), 1_200, 300), ("dog".into(), 1_100, 275), (HOSTILE.into(), 30, 8)],
+        left_out: vec![
+            finding("hidden files", 4, &[".DS_Store", "train/.DS_Store", "train/cat/._1.png"]),
+            finding("files that are no images", 1, &["README.md"]),
+        ],
+        changed: vec![finding("images of other sizes were made 32×32", 2_913, &["train/cat/1.jpg", HOSTILE])],
+        notes: vec!["train and test lie in the folder my-pets, which was looked into.".into()],
+    };
+    let classes = report.classes.iter().map(|class| class.0.clone()).collect();
+    let about = datasets().datasets.swap_remove(0);
+    DatasetPage {
+        frame: frame(),
+        name: "pets".into(),
+        arrival: None,
+        dataset: Some(DatasetCard { name: "pets".into(), title: "pets".into(), classes, ..about }),
+        report: Some(report),
+        is_bundled: false,
+        sheet: SHEET,
     }
 }
 
@@ -268,6 +359,9 @@ pub fn all() -> Vec<(&'static str, String)> {
         ("new-faults", form_with_faults().render().unwrap()),
         ("runs", run_list().render().unwrap()),
         ("datasets", datasets().render().unwrap()),
+        ("datasets-faults", datasets_with_faults().render().unwrap()),
+        ("dataset-arriving", arriving_dataset().render().unwrap()),
+        ("dataset", dataset().render().unwrap()),
         ("run", run(RunState::Running).render().unwrap()),
         ("run-failed", run(RunState::Failed).render().unwrap()),
         ("run-evaluation", evaluation().render().unwrap()),

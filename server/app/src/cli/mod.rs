@@ -1,11 +1,13 @@
 //! The command line.
 
+mod add_dataset;
 mod analyse;
 mod bench;
 mod data;
 mod demo;
 mod doctor;
 mod evaluate;
+mod memory;
 mod model;
 mod progress;
 mod read_weights;
@@ -75,6 +77,9 @@ enum Command {
     /// Read a weights file in a process of its own; the task comes as JSON
     #[command(hide = true)]
     ReadWeights,
+    /// Fetch or import a dataset in a process of its own; the order comes as JSON
+    #[command(hide = true)]
+    AddDataset,
 }
 
 impl Arguments {
@@ -98,6 +103,7 @@ impl Arguments {
             Some(Command::Health(args)) => doctor::health(&args),
             Some(Command::Worker(args)) => worker::work(&args),
             Some(Command::ReadWeights) => read_weights::read_weights(),
+            Some(Command::AddDataset) => add_dataset::add_dataset(),
         }
     }
 }

@@ -20,8 +20,10 @@ use tokio::{
 };
 
 use crate::{
+    arrivals::Arrivals,
     config::ServeArgs,
     data_folder::DataFolder,
+    disk::Room,
     http::{self, App, FilesOfAnalyses, Hosts, RightAnswersOfEvaluations},
     live::Live,
     machine::Machine,
@@ -95,6 +97,11 @@ impl Server {
         }
         let live = Live::new();
         let control = Control::new(store.clone(), live.clone(), &data.runs(), &data.models());
+        let arrivals = Arrivals::new(data.datasets(), args.mirror.clone(), live.clone())
+            .context("finding the program to add datasets with")?;
+        if let Err(error) = arrivals.tidy(data.left_uploads()) {
+            tracing::warn!("what is left of unfinished imports stays: {error:#}");
+        }
         let executor = LocalExecutor::new(&data.datasets()).context("finding the program to start workers with")?;
         let (stop, stopping) = watch::channel(false);
         let scheduler = Scheduler::new(control.clone(), Box::new(executor));
@@ -102,6 +109,8 @@ impl Server {
             store: store.clone(),
             control: control.clone(),
             live,
+            arrivals,
+            room: Room::default(),
             machine: Machine::explore(data.datasets()),
             data: data.root().to_owned(),
             uploads: data.uploads(),

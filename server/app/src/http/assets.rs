@@ -17,7 +17,7 @@ struct Asset {
     content: &'static [u8],
 }
 
-const ASSETS: [Asset; 3] = [
+const ASSETS: [Asset; 4] = [
     Asset {
         name: "style.css",
         kind: "text/css; charset=utf-8",
@@ -27,6 +27,11 @@ const ASSETS: [Asset; 3] = [
         name: "live.js",
         kind: "text/javascript; charset=utf-8",
         content: include_bytes!("../../../../static/live.js"),
+    },
+    Asset {
+        name: "upload.js",
+        kind: "text/javascript; charset=utf-8",
+        content: include_bytes!("../../../../static/upload.js"),
     },
     Asset { name: "favicon.svg", kind: "image/svg+xml", content: include_bytes!("../../../../static/favicon.svg") },
 ];

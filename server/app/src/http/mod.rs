@@ -13,6 +13,7 @@ mod guard;
 mod health;
 mod live;
 mod models;
+mod multipart;
 mod overview;
 mod paging;
 mod paper;
@@ -39,7 +40,10 @@ use retort_store::Store;
 use retort_web::{Frame, Template};
 use tokio::sync::watch;
 
-use crate::{live::Live, machine::Machine, public_url::PublicUrl, reader::Reader, scheduler::Control};
+use crate::{
+    arrivals::Arrivals, disk::Room, live::Live, machine::Machine, public_url::PublicUrl, reader::Reader,
+    scheduler::Control,
+};
 use errors::{PageError, Result};
 
 pub use analyses::FilesOfAnalyses;
@@ -57,6 +61,10 @@ pub struct App {
     pub control: Control,
     /// News of changes.
     pub live: Live,
+    /// Datasets on their way.
+    pub arrivals: Arrivals,
+    /// Room on the disk for what is uploaded and downloaded.
+    pub room: Room,
     /// Datasets and devices.
     pub machine: Machine,
     /// What analyses found.
@@ -111,7 +119,10 @@ pub fn router(app: Arc<App>) -> Router {
         .route("/models", get(models::list).post(models::import).layer(models::body_limit()))
         .route("/models/{id}", get(models::show))
         .route("/models/{id}/model.safetensors", get(models::download))
-        .route("/datasets", get(datasets::list))
+        .route("/datasets", get(datasets::list).post(datasets::import).layer(datasets::body_limit()))
+        .route("/datasets/{name}", get(datasets::show))
+        .route("/datasets/{name}/fetch", post(datasets::fetch))
+        .route("/datasets/{name}/cancel", post(datasets::cancel))
         .route("/datasets/{name}/samples.png", get(datasets::samples))
         .route("/live", get(live::stream))
         .route("/static/{file}", get(assets::serve))

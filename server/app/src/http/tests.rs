@@ -15,7 +15,10 @@ use tokio::sync::watch;
 use tower::ServiceExt;
 
 use super::{App, Hosts, launch_demo, router};
-use crate::{live::Live, machine::Machine, public_url::PublicUrl, reader::Reader, scheduler::Control};
+use crate::{
+    arrivals::Arrivals, disk::Room, live::Live, machine::Machine, public_url::PublicUrl, reader::Reader,
+    scheduler::Control,
+};
 
 pub(super) struct Site {
     pub(super) dir: tempfile::TempDir,
@@ -58,6 +61,8 @@ impl Site {
         let router = router(Arc::new(App {
             store: store.clone(),
             control: control.clone(),
+            arrivals: Arrivals::new(dir.path().join("datasets"), None, live.clone()).unwrap(),
+            room: Room::default(),
             live,
             machine: Machine::explore(dir.path().join("datasets")),
             data: dir.path().to_owned(),
@@ -87,6 +92,13 @@ impl Site {
     pub(super) async fn post(&self, address: &str, body: String) -> Answer {
         let request = Request::post(address).header("host", "localhost:7878").header("sec-fetch-site", "same-origin");
         self.ask(request.body(Body::from(body)).unwrap()).await
+    }
+
+    /// Posts a form whose text is written as in an address.
+    pub(super) async fn form(&self, address: &str, body: &str) -> Answer {
+        let request = Request::post(address).header("host", "localhost:7878");
+        let request = request.header("content-type", "application/x-www-form-urlencoded");
+        self.ask(request.body(Body::from(body.to_owned())).unwrap()).await
     }
 
     pub(super) async fn send(&self, form: &ExperimentForm) -> Answer {

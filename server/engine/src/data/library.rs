@@ -59,6 +59,8 @@ pub struct Fetchable {
     pub title: &'static str,
     /// What is downloaded, in bytes.
     pub bytes: u64,
+    /// The official address.
+    pub url: &'static str,
 }
 
 impl Library {
@@ -148,7 +150,12 @@ impl Library {
 
     /// The datasets that [`Library::fetch`] downloads.
     pub fn fetchable() -> impl Iterator<Item = Fetchable> {
-        official::ALL.into_iter().map(|o| Fetchable { name: o.name, title: o.title, bytes: o.archive.bytes })
+        official::ALL.into_iter().map(|o| Fetchable {
+            name: o.name,
+            title: o.title,
+            bytes: o.archive.bytes,
+            url: o.archive.url,
+        })
     }
 
     /// Downloads a dataset of [`Library::fetchable`] from its official address or from `url`, and keeps it.
@@ -172,7 +179,7 @@ impl Library {
     fn fetch_from(&self, url: &str, official: &Official, progress: &mut dyn FnMut(Progress)) -> Result<DatasetInfo> {
         self.check_free(official.name)?;
         fs::create_dir_all(&self.dir).map_err(|e| EngineError::io(&self.dir, e))?;
-        let part = self.dir.join(format!("{}.tar.gz.part", official.name));
+        let part = self.part(official.name);
         download(url, &part, official.archive.bytes, &official.archive.checksum, progress)?;
         let info = self.store(&official.read_archive(&part, progress)?)?;
         fs::remove_file(&part).map_err(|e| EngineError::io(&part, e))?;
@@ -195,7 +202,11 @@ impl Library {
         self.info(&dataset.name)
     }
 
-    fn check_free(&self, name: &str) -> Result<()> {
+    /// Whether a dataset of this name could be kept.
+    ///
+    /// # Errors
+    /// When no dataset can be called so, or one is already.
+    pub fn check_free(&self, name: &str) -> Result<()> {
         if !is_name(name) {
             return Err(EngineError::Data(format!(
                 "“{name}” cannot be a dataset's name: use 1 to {MAX_NAME} of the characters a-z, 0-9 and -"
@@ -227,6 +238,11 @@ impl Library {
         Ok(DatasetInfo { name, title, classes, train, test, origin, sha256, bundled: false, fault: None })
     }
 
+    /// The file that a download is written to.
+    fn part(&self, name: &str) -> PathBuf {
+        self.dir.join(format!("{name}.tar.gz.part"))
+    }
+
     fn file(&self, name: &str) -> PathBuf {
         self.dir.join(name).join(FILE)
     }
@@ -254,6 +270,8 @@ fn is_name(text: &str) -> bool {
     let allowed = |c: u8| c.is_ascii_lowercase() || c.is_ascii_digit() || c == b'-';
     (1..=MAX_NAME).contains(&text.len()) && text.bytes().all(allowed)
 }
+
+mod unfinished;
 
 #[cfg(test)]
 mod tests;

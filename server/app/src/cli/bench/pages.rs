@@ -25,7 +25,9 @@ use tokio::sync::watch;
 use tower::ServiceExt;
 
 use crate::{
+    arrivals::Arrivals,
     data_folder::DataFolder,
+    disk::Room,
     http::{self, App, FilesOfAnalyses, Hosts, RightAnswersOfEvaluations},
     live::Live,
     machine::Machine,
@@ -84,6 +86,9 @@ async fn measure(args: &PagesArgs, folder: &Path) -> Result<Value> {
     let router = http::router(Arc::new(App {
         store,
         control,
+        arrivals: Arrivals::new(data.datasets(), None, Live::new())
+            .context("finding the program to add datasets with")?,
+        room: Room::default(),
         live: Live::new(),
         machine: Machine::explore(data.datasets()),
         data: data.root().to_owned(),

@@ -7,8 +7,8 @@ use std::{
 
 use anyhow::Context;
 use axum::{
-    extract::{DefaultBodyLimit, Multipart, State, multipart::Field, multipart::MultipartError},
-    http::{HeaderMap, StatusCode, header},
+    extract::{DefaultBodyLimit, Multipart, State},
+    http::{HeaderMap, StatusCode},
     response::{IntoResponse, Redirect, Response},
 };
 use retort_engine::import::{LARGEST_FILE, Wanted};
@@ -16,19 +16,14 @@ use retort_spec::{Architecture, Problem};
 use retort_store::NewModel;
 use retort_web::pages::ImportForm;
 use tempfile::TempDir;
-use tokio::{fs::File, io::AsyncWriteExt};
 
 use super::super::{
     App, Shared,
     errors::{PageError, Result},
+    multipart::{self, FORM, LONGEST_NAME},
     paging::Place,
 };
-use crate::{classes, disk};
-
-/// Bytes of a text field.
-const LARGEST_TEXT: usize = 4_096;
-/// Characters of a title or a file's name.
-const LONGEST_NAME: usize = 200;
+use crate::{classes, disk::Reservation};
 
 /// What was sent.
 struct Upload {
@@ -43,18 +38,13 @@ struct Upload {
 
 /// The largest request that is taken: a file with the form's texts around it.
 pub fn body_limit() -> DefaultBodyLimit {
-    DefaultBodyLimit::max(LARGEST_FILE as usize + (1 << 20))
+    DefaultBodyLimit::max((LARGEST_FILE + FORM) as usize)
 }
 
 /// Imports the file of the form and leads to the model, or shows the form with what is wrong.
 pub async fn import(State(app): Shared, headers: HeaderMap, form: Multipart) -> Result<Response> {
-    let announced = headers.get(header::CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse::<u64>().ok());
-    let needed = disk::FLOOR.saturating_add(announced.unwrap_or(LARGEST_FILE));
-    if let Some(free) = disk::free(&app.uploads).filter(|free| *free < needed) {
-        let message = format!("The disk has {} MiB free, and {} MiB are needed.", free >> 20, needed >> 20);
-        return Err(PageError::no_room(message));
-    }
-    let upload = receive(&app.uploads, form).await?;
+    let room = multipart::reserve(&app.room, &app.uploads, &headers, LARGEST_FILE)?;
+    let upload = receive(&app.uploads, form, room).await?;
     match app.keep(&upload).await? {
         Ok(id) => Ok(Redirect::to(&format!("/models/{id}")).into_response()),
         Err(problems) => {
@@ -64,66 +54,22 @@ pub async fn import(State(app): Shared, headers: HeaderMap, form: Multipart) -> 
 }
 
 /// Takes the form to a folder of its own.
-async fn receive(uploads: &Path, mut form: Multipart) -> Result<Upload> {
+async fn receive(uploads: &Path, mut form: Multipart, mut room: Reservation) -> Result<Upload> {
     let dir = TempDir::new_in(uploads).map_err(|e| PageError::internal(&e))?;
     let mut upload = Upload { form: ImportForm::default(), file_name: String::new(), has_file: false, dir };
-    while let Some(field) = form.next_field().await.map_err(|e| unreadable(&e))? {
+    while let Some(field) = form.next_field().await.map_err(|e| multipart::unreadable(&e))? {
         match field.name().unwrap_or_default() {
-            "title" => upload.form.title = text(field).await?,
-            "architecture" => upload.form.architecture = text(field).await?,
-            "classes" => upload.form.classes = text(field).await?,
+            "title" => upload.form.title = multipart::text(field).await?,
+            "architecture" => upload.form.architecture = multipart::text(field).await?,
+            "classes" => upload.form.classes = multipart::text(field).await?,
             "file" => {
-                upload.file_name =
-                    label(field.file_name().filter(|name| !name.is_empty()).unwrap_or("a nameless file"));
-                upload.has_file = store(field, &upload.file()).await? > 0;
+                upload.file_name = multipart::file_name(&field);
+                upload.has_file = multipart::store(field, &upload.file(), LARGEST_FILE, &mut room).await? > 0;
             }
-            other => return Err(PageError::bad_request(format!("The form has no field “{}”.", label(other)))),
+            other => return Err(multipart::unknown_field(other)),
         }
     }
     Ok(upload)
-}
-
-async fn text(mut field: Field<'_>) -> Result<String> {
-    let mut bytes = Vec::new();
-    while let Some(chunk) = field.chunk().await.map_err(|e| unreadable(&e))? {
-        bytes.extend_from_slice(&chunk);
-        if bytes.len() > LARGEST_TEXT {
-            return Err(PageError::bad_request("A text in the form is far too long."));
-        }
-    }
-    String::from_utf8(bytes).map_err(|_| PageError::bad_request("A text in the form is not UTF-8."))
-}
-
-/// Writes a field to a file as it comes; returns its bytes.
-async fn store(mut field: Field<'_>, path: &Path) -> Result<u64> {
-    let failed = |e: io::Error| PageError::internal(&format!("keeping what was uploaded: {e}"));
-    let mut file = File::create(path).await.map_err(failed)?;
-    let mut bytes = 0;
-    while let Some(chunk) = field.chunk().await.map_err(|e| unreadable(&e))? {
-        bytes += chunk.len() as u64;
-        if bytes > LARGEST_FILE {
-            return Err(PageError::too_large("Files of at most 2 GiB are read."));
-        }
-        file.write_all(&chunk).await.map_err(failed)?;
-    }
-    file.flush().await.map_err(failed)?;
-    Ok(bytes)
-}
-
-fn unreadable(e: &MultipartError) -> PageError {
-    match e.status() {
-        StatusCode::PAYLOAD_TOO_LARGE => PageError::too_large("Files of at most 2 GiB are read."),
-        _ => PageError::bad_request(format!(
-            "The upload broke off, or it is not the form of an import: {}.",
-            e.body_text()
-        )),
-    }
-}
-
-/// A file's name as words: without the folders that some browsers send, control characters, or undue length.
-fn label(name: &str) -> String {
-    let last = name.rsplit(['/', '\\']).next().unwrap_or_default();
-    last.chars().filter(|c| !c.is_control()).take(LONGEST_NAME).collect()
 }
 
 impl Upload {
@@ -182,16 +128,4 @@ impl App {
 fn put(from: &Path, to: &Path) -> io::Result<()> {
     fs::rename(from, to)?;
     to.parent().map_or(Ok(()), |dir| fs::File::open(dir)?.sync_all())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_file_name_is_only_words() {
-        assert_eq!(label("C:\\fakepath\\epoch=199.t7"), "epoch=199.t7");
-        assert_eq!(label("../../etc/pass\nwd"), "passwd");
-        assert_eq!(label(&"x".repeat(999)).len(), LONGEST_NAME);
-    }
 }

@@ -200,3 +200,30 @@ fn only_known_datasets_can_be_fetched() {
     f.import("cifar10").unwrap();
     assert!(f.library.fetch("cifar10", None, &mut |_| {}).unwrap_err().to_string().contains("already"));
 }
+
+#[test]
+fn what_an_interrupted_download_left_is_told_and_can_be_discarded() {
+    let f = fixture();
+    assert_eq!(f.library.downloaded("cifar10"), 0);
+    fs::create_dir_all(&f.library.dir).unwrap();
+    fs::write(f.library.part("cifar10"), "half").unwrap();
+    fs::write(f.library.part("pets"), "not of ours").unwrap();
+    assert_eq!(f.library.downloaded("cifar10"), 4);
+    for name in ["cifar10", "cifar100", "pets", "../pets"] {
+        f.library.discard_download(name).unwrap();
+    }
+    assert_eq!(f.kept(), ["pets.tar.gz.part"]);
+}
+
+#[test]
+fn a_half_written_dataset_is_discarded_once_its_process_is_gone() {
+    let f = fixture();
+    f.import("pets").unwrap();
+    for left in [".dogs.17.tmp", ".cats.18.tmp", ".hidden.tmp", "17.tmp"] {
+        fs::create_dir_all(f.library.dir.join(left).join("inside")).unwrap();
+    }
+    f.library.discard_unfinished(|process| process == 17).unwrap();
+    let mut kept = f.kept();
+    kept.sort_unstable();
+    assert_eq!(kept, [".cats.18.tmp", ".hidden.tmp", "17.tmp", "pets"]);
+}

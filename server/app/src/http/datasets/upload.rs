@@ -1,0 +1,123 @@
+//! `POST /datasets`: an archive is streamed to disk, and then read by a process of its own.
+
+use axum::{
+    extract::{DefaultBodyLimit, Multipart, State},
+    http::{HeaderMap, StatusCode},
+    response::{IntoResponse, Redirect, Response},
+};
+use retort_spec::Problem;
+use retort_web::pages::DatasetForm;
+use tempfile::TempDir;
+
+use super::super::{
+    App, Shared,
+    errors::{PageError, Result},
+    multipart::{self, FORM},
+};
+use crate::{arrivals::Upload, disk::Reservation};
+
+/// Bytes of an archive: three times those of STL-10.
+pub const LARGEST_ARCHIVE: u64 = 8 << 30;
+
+/// What an upload is called in its folder.
+const FILE: &str = "upload";
+
+/// What was sent.
+struct Sent {
+    form: DatasetForm,
+    problems: Vec<Problem>,
+    /// What the browser called the file, and the folder that it is in; none where no file was sent, or one for nothing.
+    file: Option<(String, TempDir)>,
+}
+
+/// The largest request that is taken.
+pub fn body_limit() -> DefaultBodyLimit {
+    DefaultBodyLimit::max((LARGEST_ARCHIVE + FORM) as usize)
+}
+
+/// Takes the form's archive and leads to the dataset that is made of it, or shows the form with what is wrong.
+pub async fn import(State(app): Shared, headers: HeaderMap, form: Multipart) -> Result<Response> {
+    let room = multipart::reserve(&app.room, &app.uploads, &headers, LARGEST_ARCHIVE)?;
+    let Sent { form, mut problems, file } = app.receive(form, room).await?;
+    let test_percent = form.held_out().map_err(|problem| problems.push(problem));
+    if problems.is_empty()
+        && let (Ok(test_percent), Some((file_name, dir))) = (test_percent, file)
+    {
+        let upload = Upload { path: dir.path().join(FILE), file_name, resize: form.resize, test_percent };
+        let is_first = app.arrivals.import(&form.name, dir, upload).map_err(|e| PageError::internal(&e))?;
+        if is_first {
+            return Ok(Redirect::to(&format!("/datasets/{}", form.name)).into_response());
+        }
+        problems.push(Problem::new("name", format!("a dataset {} is on its way already: choose another", form.name)));
+    }
+    app.datasets_page(StatusCode::UNPROCESSABLE_ENTITY, form, problems).await
+}
+
+impl App {
+    /// Takes the form; its file to a folder of its own, unless the fields before it are faulty already.
+    async fn receive(&self, mut form: Multipart, mut room: Reservation) -> Result<Sent> {
+        let mut sent = Sent { form: DatasetForm::default(), problems: Vec::new(), file: None };
+        let mut has_file = false;
+        while let Some(field) = form.next_field().await.map_err(|e| multipart::unreadable(&e))? {
+            match field.name().unwrap_or_default() {
+                "name" => sent.form.name = multipart::text(field).await?.trim().to_owned(),
+                "resize" => sent.form.resize = !multipart::text(field).await?.is_empty(),
+                "test_percent" => sent.form.test_percent = multipart::text(field).await?.trim().to_owned(),
+                "file" => {
+                    let file_name = multipart::file_name(&field);
+                    if sent.form.name.is_empty() {
+                        sent.form.name = suggested_name(&file_name);
+                    }
+                    if let Err(fault) = self.machine.check_free(&sent.form.name) {
+                        // What follows is read to its end, so that the browser listens to the answer, and not kept.
+                        sent.problems.push(Problem::new("name", fault.to_string()));
+                        has_file = true;
+                        continue;
+                    }
+                    let dir = TempDir::new_in(&self.uploads).map_err(|e| PageError::internal(&e))?;
+                    let path = dir.path().join(FILE);
+                    has_file = multipart::store(field, &path, LARGEST_ARCHIVE, &mut room).await? > 0;
+                    sent.file = Some((file_name, dir));
+                }
+                other => return Err(multipart::unknown_field(other)),
+            }
+        }
+        if !has_file {
+            sent.problems.push(Problem::new("file", "choose an archive with something in it"));
+        }
+        Ok(sent)
+    }
+}
+
+/// A dataset's name made of a file's: `my-pets` of `My pets (2).tar.gz`; empty where nothing of it can stand in a name.
+fn suggested_name(file_name: &str) -> String {
+    const ENDINGS: [&str; 12] =
+        [".gz", ".bz2", ".xz", ".zst", ".tar", ".tgz", ".tbz2", ".txz", ".zip", ".npz", ".mat", ".parquet"];
+    let lower = file_name.to_lowercase();
+    let mut stem = lower.as_str();
+    while let Some(shorter) = ENDINGS.iter().find_map(|ending| stem.strip_suffix(ending)) {
+        stem = shorter;
+    }
+    let words = stem.split(|c: char| !c.is_ascii_alphanumeric()).filter(|word| !word.is_empty());
+    let name: String = words.collect::<Vec<_>>().join("-").chars().take(64).collect();
+    name.trim_end_matches('-').to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_is_suggested_from_what_the_file_is_called() {
+        for (file, name) in [
+            ("pets.zip", "pets"),
+            ("My Pets (2).tar.gz", "my-pets-2"),
+            ("cifar-10-python.tar.gz", "cifar-10-python"),
+            ("..npz", ""),
+            ("犬.zip", ""),
+        ] {
+            assert_eq!(suggested_name(file), name, "{file}");
+        }
+        assert_eq!(suggested_name(&"long ".repeat(50)).len(), 64);
+    }
+}
