@@ -151,6 +151,21 @@ fn an_uploaded_model_teaches_and_is_downloaded_again() {
 }
 
 #[test]
+fn a_model_that_was_imported_with_a_number_of_classes_teaches_once_they_are_named() {
+    let root = tempfile::tempdir().unwrap();
+    let server = Server::start(root.path());
+    let (status, to, _) = upload_as(&server, "resnet8.pt", "resnet8", "10");
+    assert_eq!((status, to.as_str()), (303, "/models/1"));
+    assert!(!server.get("/models/1").contains("Use as teacher"));
+    assert_eq!(server.post("/models/1/classes", &[("dataset", "fashion-mnist-5k")]), "/models/1");
+    let page = server.get("/models/1");
+    assert!(page.contains("Use as teacher") && page.contains("Ankle boot"), "{page}");
+    let file = root.path().join("models/1.safetensors");
+    let shown = success(retort().args(["model", "show"]).arg(&file));
+    assert!(shown.contains("imported on fashion-mnist-5k") && shown.contains("Ankle boot"), "{shown}");
+}
+
+#[test]
 fn an_upload_that_cannot_be_read_is_told_and_the_server_lives_on() {
     let root = tempfile::tempdir().unwrap();
     let server = Server::start(root.path());

@@ -27,7 +27,7 @@ pub struct ServeArgs {
     #[arg(long, env = "RETORT_MIRROR", value_name = "URL")]
     pub mirror: Option<String>,
 
-    /// Address that browsers open where a proxy stands in front, such as https://lab.example/retort
+    /// Address that browsers open where a proxy stands in front, such as `https://lab.example/retort`
     ///
     /// Links and shares lead there, and forms are taken from there. The proxy may keep the name of the host or rewrite it, and
     /// keep the path or take it off.

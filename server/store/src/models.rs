@@ -128,6 +128,20 @@ impl Store {
         Ok(find.fetch_all(self.readers()).await?)
     }
 
+    /// Names the classes of a model, those of the dataset `dataset` in label order.
+    ///
+    /// # Errors
+    /// [`StoreError::NotFound`] when there is no model with this id.
+    pub async fn set_model_classes(&self, id: i64, classes: &[String], dataset: &str) -> Result<()> {
+        let mut transaction = self.write().await?;
+        let update = sqlx::query("UPDATE models SET classes = ?, dataset = ? WHERE id = ?");
+        let changed = update.bind(json(&classes)).bind(dataset).bind(id).execute(&mut *transaction).await?;
+        if changed.rows_affected() == 0 {
+            return Err(StoreError::NotFound { what: "model", id });
+        }
+        Ok(transaction.commit().await?)
+    }
+
     /// How many models were imported.
     ///
     /// # Errors
@@ -170,6 +184,21 @@ mod tests {
         assert_eq!(test.store.model(id).await.unwrap().about, teacher());
         assert_eq!(test.store.models(10).await.unwrap().len(), 1);
         assert_eq!(test.store.model(9).await.unwrap_err().to_string(), "there is no model 9");
+    }
+
+    #[tokio::test]
+    async fn the_classes_of_a_model_are_named_afterwards() {
+        let test = TestStore::new().await;
+        for _ in 0..2 {
+            test.store.add_model(&teacher()).await.unwrap().keep().await.unwrap();
+        }
+        let named: Vec<String> = (0..10).map(|class| format!("class {class}")).collect();
+        test.store.set_model_classes(1, &named, "cifar10").await.unwrap();
+        let expected = NewModel { classes: named.clone(), dataset: "cifar10".into(), ..teacher() };
+        assert_eq!(test.store.model(1).await.unwrap().about, expected);
+        assert_eq!(test.store.model(2).await.unwrap().about, teacher());
+        let missing = test.store.set_model_classes(9, &named, "cifar10").await.unwrap_err();
+        assert_eq!(missing.to_string(), "there is no model 9");
     }
 
     #[tokio::test]

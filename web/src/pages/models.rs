@@ -98,6 +98,10 @@ pub struct ModelPage {
     pub notes: Vec<String>,
     /// The form of a new experiment with this teacher; none where no dataset here has its classes.
     pub teach: Option<String>,
+    /// The datasets here with as many classes, whose names its classes can be given.
+    pub datasets: Vec<String>,
+    /// Why its classes were not named as the form asked.
+    pub fault: Option<String>,
 }
 
 impl ModelPage {

@@ -142,6 +142,8 @@ pub fn model() -> ModelPage {
         classes: vec!["airplane".into(), "automobile".into(), "bird".into()],
         notes: vec!["The weights were taken from net.".into()],
         teach: Some("/experiments/new?teacher=model%3A3".into()),
+        datasets: vec!["fashion-mnist-5k".into(), "cifar10".into()],
+        fault: None,
     }
 }
 

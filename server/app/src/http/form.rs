@@ -168,8 +168,8 @@ impl App {
                 let (id, name) = (model.id, &spec.dataset.name);
                 if let Some(dataset) = datasets.iter().find(|dataset| dataset.name == *name) {
                     let others = format!(
-                        "model {id} was not imported with the classes of {name}: import it with these, or choose \
-                         another teacher"
+                        "model {id} does not have the classes of {name}: if its answers mean them, say so on the page of \
+                         model {id}, or choose another teacher"
                     );
                     expect(model.about.classes == dataset.classes, others);
                 }

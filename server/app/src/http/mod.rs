@@ -118,6 +118,7 @@ pub fn router(app: Arc<App>) -> Router {
         .route("/runs/{id}/{file}", get(run::figure))
         .route("/models", get(models::list).post(models::import).layer(models::body_limit()))
         .route("/models/{id}", get(models::show))
+        .route("/models/{id}/classes", post(models::set_classes))
         .route("/models/{id}/model.safetensors", get(models::download))
         .route("/datasets", get(datasets::list).post(datasets::import).layer(datasets::body_limit()))
         .route("/datasets/{name}", get(datasets::show))

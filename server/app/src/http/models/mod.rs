@@ -1,5 +1,6 @@
 //! `/models`: the list with its form, one imported model, and downloads.
 
+mod classes;
 mod download;
 #[cfg(test)]
 mod tests;
@@ -23,6 +24,7 @@ use super::{
     rows::{label, measured, moment},
 };
 
+pub use classes::set_classes;
 pub use download::{download, download_of_run};
 pub use upload::{body_limit, import};
 
@@ -44,21 +46,7 @@ pub async fn list(State(app): Shared, RawQuery(query): RawQuery) -> Result<Respo
 /// One imported model.
 pub async fn show(State(app): Shared, Path(model): Path<String>) -> Result<Response> {
     let model = app.store.model(id("model", &model)?).await?;
-    let datasets = app.machine.datasets().await?;
-    let teach = datasets.iter().find(|dataset| dataset.classes == model.about.classes).map(|dataset| {
-        let teacher = format!("model:{}", model.id);
-        href("/experiments/new", &Teach { dataset: &dataset.name, teacher })
-    });
-    let shown = ModelPage {
-        frame: app.frame().await?,
-        id: model.id,
-        parameters: model.about.parameters,
-        classes: model.about.classes.clone(),
-        notes: model.about.notes.clone(),
-        model: app.imported_row(model).await?,
-        teach,
-    };
-    page(StatusCode::OK, &shown)
+    app.model_page(StatusCode::OK, model, None).await
 }
 
 /// The part of the new-experiment form that a link from a model fills in.
@@ -69,6 +57,29 @@ struct Teach<'a> {
 }
 
 impl App {
+    async fn model_page(&self, status: StatusCode, model: Model, fault: Option<String>) -> Result<Response> {
+        let datasets = self.machine.datasets().await?;
+        let teach = datasets.iter().find(|dataset| dataset.classes == model.about.classes).map(|dataset| {
+            let teacher = format!("model:{}", model.id);
+            href("/experiments/new", &Teach { dataset: &dataset.name, teacher })
+        });
+        let classes = model.about.classes.clone();
+        let alike = datasets.into_iter().filter(|dataset| dataset.classes.len() == classes.len());
+        let alike = alike.map(|dataset| dataset.name).collect();
+        let shown = ModelPage {
+            frame: self.frame().await?,
+            id: model.id,
+            parameters: model.about.parameters,
+            classes,
+            notes: model.about.notes.clone(),
+            model: self.imported_row(model).await?,
+            teach,
+            datasets: alike,
+            fault,
+        };
+        page(status, &shown)
+    }
+
     async fn models_page(
         &self,
         status: StatusCode,

@@ -83,7 +83,7 @@ async fn a_teacher_with_other_classes_or_without_its_file_is_refused() {
     assert!(site.get("/models/1").await.text.contains("it cannot teach"));
     std::fs::remove_file(site.control.model_file(1)).unwrap();
     for (teacher, words) in [
-        ("model:1", "not imported with the classes of fashion-mnist-5k"),
+        ("model:1", "does not have the classes of fashion-mnist-5k: if its answers mean them, say so"),
         ("model:1", "the file of model 1 is gone"),
         ("model:2", "there is no imported model 2"),
     ] {
@@ -92,6 +92,28 @@ async fn a_teacher_with_other_classes_or_without_its_file_is_refused() {
         assert!(answer.text.contains(words), "{words} is missing in {}", answer.text);
     }
     assert_eq!(site.store.state_counts().await.unwrap().of(RunState::Queued), 0);
+}
+
+#[tokio::test]
+async fn classes_are_named_after_the_import_and_then_the_model_teaches() {
+    let site = Site::new().await;
+    imported(&site, (0..10).map(|class| class.to_string()).collect()).await;
+    site.import("pets");
+    let page = site.get("/models/1").await.text;
+    assert!(page.contains("Say below which dataset") && !page.contains("<option value=\"pets\""), "{page}");
+    for (dataset, words) in [("pets", "tells 10 classes apart, and pets has 2"), ("zoo", "There is no dataset “zoo”")]
+    {
+        let answer = site.form("/models/1/classes", &format!("dataset={dataset}")).await;
+        assert_eq!(answer.status, StatusCode::UNPROCESSABLE_ENTITY);
+        assert!(answer.text.contains(words), "{words} is missing in {}", answer.text);
+    }
+    // A file that is no model is left alone, and so are the classes.
+    let broken = site.form("/models/1/classes", &format!("dataset={BUNDLED_DATASET}")).await;
+    assert_eq!(broken.status, StatusCode::INTERNAL_SERVER_ERROR);
+    assert_eq!(site.store.model(1).await.unwrap().about.dataset, BUNDLED_DATASET);
+    std::fs::remove_file(site.control.model_file(1)).unwrap();
+    let gone = site.form("/models/1/classes", &format!("dataset={BUNDLED_DATASET}")).await;
+    assert_eq!(gone.status, StatusCode::GONE);
 }
 
 #[tokio::test]
