@@ -62,7 +62,7 @@ fn an_upload_that_holds_no_dataset_says_why_and_leaves_nothing() {
     let server = Server::start(root.path());
     let (status, to, _) = upload(&server, "pets", "Shopping <list>.zip", b"milk, bread");
     assert_eq!((status, to.as_str()), (303, "/datasets/pets"));
-    let page = page_with(&server, "/datasets/pets", "It was not imported.");
+    let page = page_with(&server, "/datasets/pets", "It was not imported:");
     assert!(page.contains("Shopping &#60;list&#62;.zip") && !page.contains("uploads"), "{page}");
     assert!(entries(&root.path().join("datasets")).is_empty() && entries(&root.path().join("uploads")).is_empty());
     server.post("/datasets/pets/cancel", &[]);
@@ -109,7 +109,7 @@ fn a_fetch_that_breaks_off_says_why_and_goes_on_where_it_stopped() {
     let server = Server::start_with(root.path(), &["--mirror", &address]);
     assert_eq!(server.post("/datasets/cifar10/fetch", &[]), "/datasets");
     assert_eq!(asked.recv_timeout(PATIENCE), Ok(0));
-    let page = page_with(&server, "/datasets", "It was not fetched.");
+    let page = page_with(&server, "/datasets", "It was not fetched:");
     assert!(page.contains("stopped after 3000000 of 170052171 bytes"), "{page}");
     assert!(page.contains("3.0 MB of 170 MB are here already"), "{page}");
     server.post("/datasets/cifar10/fetch", &[]);

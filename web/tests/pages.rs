@@ -267,7 +267,7 @@ fn a_fetch_that_failed_says_why_and_offers_to_go_on_or_to_discard_what_came() {
     let mut page = sample::datasets();
     page.downloads[0].arrival.as_mut().unwrap().state = ArrivalState::Failed("the server is gone".into());
     let html = page.render().unwrap();
-    assert!(html.contains("It was not fetched.</span> The server is gone"), "{html}");
+    assert!(html.contains("It was not fetched:</span> the server is gone"), "{html}");
     assert!(html.contains("82 MB of 170 MB are here already"), "{html}");
     for (action, word) in [("fetch", "Go on"), ("cancel", "Discard")] {
         assert!(html.contains(&format!(r#"action="/datasets/cifar10/{action}"><button class="button">{word}<"#)));

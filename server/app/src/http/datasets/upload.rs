@@ -19,8 +19,8 @@ use crate::{arrivals::Upload, disk::Reservation};
 /// Bytes of an archive: three times those of STL-10.
 pub const LARGEST_ARCHIVE: u64 = 8 << 30;
 
-/// What an upload is called in its folder.
-const FILE: &str = "upload";
+/// Bytes of a file's name on the disk.
+const LONGEST_FILE_NAME: usize = 100;
 
 /// What was sent.
 struct Sent {
@@ -43,7 +43,8 @@ pub async fn import(State(app): Shared, headers: HeaderMap, form: Multipart) -> 
     if problems.is_empty()
         && let (Ok(test_percent), Some((file_name, dir))) = (test_percent, file)
     {
-        let upload = Upload { path: dir.path().join(FILE), file_name, resize: form.resize, test_percent };
+        let upload =
+            Upload { path: dir.path().join(on_disk(&file_name)), file_name, resize: form.resize, test_percent };
         let is_first = app.arrivals.import(&form.name, dir, upload).map_err(|e| PageError::internal(&e))?;
         if is_first {
             return Ok(Redirect::to(&format!("/datasets/{}", form.name)).into_response());
@@ -75,7 +76,7 @@ impl App {
                         continue;
                     }
                     let dir = TempDir::new_in(&self.uploads).map_err(|e| PageError::internal(&e))?;
-                    let path = dir.path().join(FILE);
+                    let path = dir.path().join(on_disk(&file_name));
                     has_file = multipart::store(field, &path, LARGEST_ARCHIVE, &mut room).await? > 0;
                     sent.file = Some((file_name, dir));
                 }
@@ -87,6 +88,15 @@ impl App {
         }
         Ok(sent)
     }
+}
+
+/// A name under which every file system keeps a file, as near to its own as can be: faults are told with it.
+fn on_disk(file_name: &str) -> String {
+    let mut name = file_name.trim_start_matches('.').to_owned();
+    while name.len() > LONGEST_FILE_NAME {
+        name.pop();
+    }
+    if name.is_empty() { "file".into() } else { name }
 }
 
 /// A dataset's name made of a file's: `my-pets` of `My pets (2).tar.gz`; empty where nothing of it can stand in a name.
@@ -119,5 +129,12 @@ mod tests {
             assert_eq!(suggested_name(file), name, "{file}");
         }
         assert_eq!(suggested_name(&"long ".repeat(50)).len(), 64);
+    }
+
+    #[test]
+    fn a_file_keeps_its_name_where_a_disk_can_keep_it() {
+        assert_eq!(on_disk("My Pets.zip"), "My Pets.zip");
+        assert_eq!(on_disk(".."), "file");
+        assert_eq!(on_disk(&"犬".repeat(150)), "犬".repeat(33));
     }
 }
