@@ -65,8 +65,11 @@ function send(form) {
   request.addEventListener("load", () => {
     const page = new DOMParser().parseFromString(request.responseText, "text/html");
     const fresh = page.getElementById("main");
-    if (request.status < 400) return location.assign(request.responseURL);
-    if (request.status === 422 && fresh) {
+    if (request.status < 400) {
+      // A browser that goes back shows the form as it was left here.
+      end();
+      location.assign(request.responseURL);
+    } else if (request.status === 422 && fresh) {
       end();
       // Only elements differ where there are faults: what was typed and chosen stays.
       update(document.getElementById("main"), document.importNode(fresh, true));

@@ -234,6 +234,7 @@ async fn phone(server: Server, browser: Browser) {
         "/runs/1",
         "/models",
         "/datasets",
+        "/datasets/fashion-mnist-5k",
         "/paper",
         "/nowhere",
     ] {
