@@ -41,13 +41,22 @@ function update(old, fresh) {
     if (old.getAttribute(name) !== value) old.setAttribute(name, value);
   }
   const children = [...fresh.childNodes];
-  while (old.childNodes.length > children.length) old.lastChild.remove();
   children.forEach((child, i) => {
+    // An element with an id stays the same element where others come or go before it: a chosen file would be lost.
+    if (child.id && [...old.childNodes].slice(i).some((node) => isSame(node, child))) {
+      while (!isSame(old.childNodes[i], child)) old.childNodes[i].remove();
+    }
     const present = old.childNodes[i];
     if (!present) old.append(child);
-    else if (present.nodeName === child.nodeName && present.id === child.id) update(present, child);
+    else if (isSame(present, child)) update(present, child);
+    else if (present.id && children.some((other) => isSame(other, present))) present.before(child);
     else present.replaceWith(child);
   });
+  while (old.childNodes.length > children.length) old.lastChild.remove();
+}
+
+function isSame(node, other) {
+  return node.nodeName === other.nodeName && node.id === other.id;
 }
 
 /** Fetches `address` and updates the elements that `selector` marks there and here. */
