@@ -6,6 +6,7 @@ mod support;
 
 use std::{
     fs,
+    io::Read,
     path::{Path, PathBuf},
     process::Stdio,
     time::Duration,
@@ -17,24 +18,47 @@ fn golden(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../engine/golden/checkpoints").join(name)
 }
 
-/// Uploads a golden file through the form of the Models page; returns the status, where it leads, and the page.
-fn upload(server: &Server, name: &str, architecture: &str) -> (u16, String, String) {
-    upload_as(server, name, architecture, "fashion-mnist-5k")
+/// The status of an answer, where it leads, and the page.
+type Answered = (u16, String, String);
+
+fn agent() -> ureq::Agent {
+    ureq::Agent::config_builder().max_redirects(0).http_status_as_error(false).build().into()
 }
 
-fn upload_as(server: &Server, name: &str, architecture: &str, classes: &str) -> (u16, String, String) {
-    let mut body = Vec::new();
-    for (field, value) in [("title", "Elsewhere's teacher"), ("architecture", architecture), ("classes", classes)] {
-        body.extend(format!("--b\r\nContent-Disposition: form-data; name=\"{field}\"\r\n\r\n{value}\r\n").bytes());
-    }
-    body.extend(format!("--b\r\nContent-Disposition: form-data; name=\"file\"; filename=\"{name}\"\r\n\r\n").bytes());
-    body.extend(fs::read(golden(name)).unwrap());
-    body.extend(b"\r\n--b--\r\n");
-    let agent: ureq::Agent = ureq::Agent::config_builder().max_redirects(0).http_status_as_error(false).build().into();
-    let request = agent.post(format!("{}/models", server.link)).content_type("multipart/form-data; boundary=b");
-    let mut answer = request.send(&body).unwrap();
+fn answered(mut answer: ureq::http::Response<ureq::Body>) -> Answered {
     let to = answer.headers().get("location").map(|to| to.to_str().unwrap().to_owned()).unwrap_or_default();
     (answer.status().as_u16(), to, answer.body_mut().read_to_string().unwrap())
+}
+
+/// Uploads a file through the form of the Models page.
+fn upload(server: &Server, name: &str, file: &[u8]) -> Answered {
+    let mut body = Vec::new();
+    body.extend(format!("--b\r\nContent-Disposition: form-data; name=\"file\"; filename=\"{name}\"\r\n\r\n").bytes());
+    body.extend(file);
+    body.extend(b"\r\n--b--\r\n");
+    let request = agent().post(format!("{}/models", server.link)).content_type("multipart/form-data; boundary=b");
+    answered(request.send(&body).unwrap())
+}
+
+/// Decides what becomes of an upload.
+fn decide(server: &Server, upload: &str, fields: &[(&str, &str)]) -> Answered {
+    answered(agent().post(format!("{}{upload}", server.link)).send_form(fields.iter().copied()).unwrap())
+}
+
+/// Uploads a golden file and makes a model of it with these classes; the one network in it has no place of its own.
+fn import(server: &Server, name: &str, classes: &str) {
+    let (status, to, page) = upload(server, name, &fs::read(golden(name)).unwrap());
+    assert_eq!(status, 303, "{page}");
+    let page = server.get(&to);
+    assert!(page.contains("ResNet-8") && page.contains("The prefix module. was taken off"), "{page}");
+    let place = page.split("name=\"weights\" value=\"").nth(1).unwrap().split('"').next().unwrap();
+    let fields = [("title", "Elsewhere's teacher"), ("weights", place), ("classes", classes)];
+    let (status, to, page) = decide(server, &to, &fields);
+    assert_eq!((status, to.as_str()), (303, "/models/1"), "{page}");
+}
+
+fn uploads(root: &Path) -> usize {
+    fs::read_dir(root.join("uploads")).unwrap().count()
 }
 
 #[test]
@@ -127,8 +151,8 @@ fn has_little_memory(command: &str) {
 fn an_uploaded_model_teaches_and_is_downloaded_again() {
     let root = tempfile::tempdir().unwrap();
     let server = Server::start(root.path());
-    let (status, to, _) = upload(&server, "resnet8.pt", "resnet8");
-    assert_eq!((status, to.as_str()), (303, "/models/1"));
+    import(&server, "resnet8.pt", "fashion-mnist-5k");
+    assert_eq!(uploads(root.path()), 0);
     let shown = server.get("/models/1");
     assert!(shown.contains("Elsewhere&#39;s teacher") && shown.contains("The prefix module. was taken off"), "{shown}");
 
@@ -154,8 +178,7 @@ fn an_uploaded_model_teaches_and_is_downloaded_again() {
 fn a_model_that_was_imported_with_a_number_of_classes_teaches_once_they_are_named() {
     let root = tempfile::tempdir().unwrap();
     let server = Server::start(root.path());
-    let (status, to, _) = upload_as(&server, "resnet8.pt", "resnet8", "10");
-    assert_eq!((status, to.as_str()), (303, "/models/1"));
+    import(&server, "resnet8.pt", "10");
     assert!(!server.get("/models/1").contains("Use as teacher"));
     assert_eq!(server.post("/models/1/classes", &[("dataset", "fashion-mnist-5k")]), "/models/1");
     let page = server.get("/models/1");
@@ -169,12 +192,10 @@ fn a_model_that_was_imported_with_a_number_of_classes_teaches_once_they_are_name
 fn an_upload_that_cannot_be_read_is_told_and_the_server_lives_on() {
     let root = tempfile::tempdir().unwrap();
     let server = Server::start(root.path());
-    for (name, architecture, words) in [
-        ("command.pt", "resnet8", "command.pt: it holds no tensors, but"),
-        ("packed.pt", "resnet8", "packed.pt: its parts are compressed"),
-        ("resnet8.pt", "resnet18", "resnet8.pt: it is a ResNet-8 of 10 classes, not a ResNet-18"),
-    ] {
-        let (status, _, page) = upload(&server, name, architecture);
+    for (name, words) in
+        [("command.pt", "command.pt: it holds no tensors, but"), ("packed.pt", "packed.pt: its parts are compressed")]
+    {
+        let (status, _, page) = upload(&server, name, &fs::read(golden(name)).unwrap());
         assert_eq!(status, 422, "{page}");
         assert!(page.contains(words) && page.contains("Nothing was imported"), "{words} is missing in {page}");
     }
@@ -182,4 +203,59 @@ fn an_upload_that_cannot_be_read_is_told_and_the_server_lives_on() {
     for folder in ["models", "uploads"] {
         assert_eq!(fs::read_dir(root.path().join(folder)).unwrap().count(), 0, "{folder}");
     }
+}
+
+#[test]
+fn nothing_is_kept_of_an_upload_before_it_is_decided_on() {
+    let root = tempfile::tempdir().unwrap();
+    let server = Server::start(root.path());
+    let file = fs::read(golden("resnet8.pt")).unwrap();
+    let (_, waits, _) = upload(&server, "resnet8.pt", &file);
+    assert!(server.get("/models").contains("0 imported models"));
+    for (fields, words) in [
+        ([("classes", "imagenet"), ("normaliser", "")], "“imagenet” is no dataset here"),
+        ([("classes", "10"), ("normaliser", "imagenet")], "or none"),
+        ([("classes", "7"), ("normaliser", "")], "it tells 10 classes apart, not 7"),
+    ] {
+        let (status, _, page) = decide(&server, &waits, &[&fields[..], &[("weights", "net")]].concat());
+        assert_eq!(status, 422, "{page}");
+        assert!(page.contains(words) && page.contains("It was not imported"), "{words} is missing in {page}");
+    }
+    let discarded = decide(&server, &format!("{waits}/discard"), &[]);
+    assert_eq!((discarded.0, discarded.1.as_str(), uploads(root.path())), (303, "/models", 0));
+    assert_eq!(decide(&server, &waits, &[("classes", "10")]).0, 410);
+}
+
+#[test]
+fn a_normaliser_that_no_key_tells_is_given_by_the_form() {
+    let root = tempfile::tempdir().unwrap();
+    let server = Server::start(root.path());
+    let (_, waits, _) = upload(&server, "resnet8.pt", &fs::read(golden("resnet8.pt")).unwrap());
+    let page = server.get(&waits);
+    assert!(page.contains("no key tells of one"), "{page}");
+    let place = page.split("name=\"weights\" value=\"").nth(1).unwrap().split('"').next().unwrap();
+    let fields = [("weights", place), ("classes", "fashion-mnist-5k"), ("normaliser", "cifar10")];
+    let (status, to, page) = decide(&server, &waits, &fields);
+    assert_eq!((status, to.as_str()), (303, "/models/1"), "{page}");
+    let shown = success(retort().args(["model", "show"]).arg(root.path().join("models/1.safetensors")));
+    assert!(shown.contains("normaliser") && !shown.contains("no key tells"), "{shown}");
+}
+
+#[test]
+fn of_several_networks_in_a_file_the_form_takes_the_chosen_one() {
+    let root = tempfile::tempdir().unwrap();
+    let server = Server::start(root.path());
+    let packed = fs::File::open(golden("kinds/averages.pth.tar.gz")).unwrap();
+    let mut file = Vec::new();
+    flate2::read::GzDecoder::new(packed).read_to_end(&mut file).unwrap();
+    let (_, waits, _) = upload(&server, "averages.pth.tar", &file);
+    let page = server.get(&waits);
+    let radios: Vec<&str> = page.split("type=\"radio\" name=\"weights\" value=\"").skip(1).collect();
+    let places: Vec<&str> = radios.iter().map(|rest| rest.split('"').next().unwrap()).collect();
+    assert!(places.len() > 1, "{page}");
+    let classes = page.split(" classes").next().unwrap().rsplit(' ').next().unwrap().to_owned();
+    let (status, _, refused) = decide(&server, &waits, &[("classes", &classes)]);
+    assert!(status == 422 && refused.contains("choose one of the networks"), "{refused}");
+    let (status, to, page) = decide(&server, &waits, &[("classes", &classes), ("weights", places[1])]);
+    assert_eq!((status, to.as_str()), (303, "/models/1"), "{page}");
 }

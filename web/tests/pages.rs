@@ -88,7 +88,10 @@ fn a_hostile_title_is_text_on_every_page_that_shows_it() {
         runs.render(),
         error.render(),
         sample::form_with_faults().render(),
-        sample::import_with_faults().render(),
+        sample::upload_with_faults().render(),
+        sample::model_upload().render(),
+        sample::model_upload_with_choices().render(),
+        sample::model_upload_without_network().render(),
         sample::datasets().render(),
         sample::datasets_with_faults().render(),
         sample::dataset().render(),
@@ -191,10 +194,36 @@ fn a_model_can_be_downloaded_as_long_as_its_file_is_there() {
 }
 
 #[test]
-fn an_import_that_failed_says_why_and_keeps_what_was_typed() {
-    let html = sample::import_with_faults().render().unwrap();
+fn a_file_that_cannot_be_read_says_why() {
+    let html = sample::upload_with_faults().render().unwrap();
     assert!(html.contains(r##"<a href="#file">File</a>: "##) && html.contains("Nothing was imported"));
-    assert!(html.contains(r#"<option value="wrn-16-2" selected>"#));
+}
+
+#[test]
+fn an_uploaded_file_says_what_it_is_before_anything_is_kept() {
+    let one = sample::model_upload().render().unwrap();
+    for words in ["ResNet-18", "11,173,962", "F16, 122 tensors", "<dd>cifar10</dd>", "prefix module. was taken off"] {
+        assert!(one.contains(words), "{words} is missing in {one}");
+    }
+    assert!(one.contains(r#"type="hidden" name="weights" value="net""#) && !one.contains(r#"type="radio""#));
+    assert!(one.contains(r#"formaction="/models/uploads/dG9rZW4/discard""#) && !one.contains("despite_doubt"));
+}
+
+#[test]
+fn of_several_networks_one_is_chosen_and_one_that_is_broken_cannot_be() {
+    let html = sample::model_upload_with_choices().render().unwrap();
+    let radios: Vec<&str> = html.split("<input").filter(|tag| tag.contains(r#"type="radio""#)).collect();
+    assert_eq!(radios.len(), 3);
+    assert!(radios[1].contains(r#"value="ema" required checked"#) && radios[2].contains(" disabled"), "{radios:?}");
+    assert!(html.contains("an average over training steps by its name; 61 tensors differ from the first"));
+    assert!(html.contains(r#"name="despite_doubt""#) && html.contains("Other code has its names"));
+    assert!(html.contains(r#"<p class="wrong" id="classes-wrong">It is no dataset here</p>"#));
+}
+
+#[test]
+fn a_file_without_a_network_says_what_it_is_nearest_to() {
+    let html = sample::model_upload_without_network().render().unwrap();
+    assert!(html.contains("The nearest is ResNet-18, but layer4 is missing.") && !html.contains(">Import</button>"));
 }
 
 #[test]

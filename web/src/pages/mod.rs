@@ -7,6 +7,7 @@ mod confirm;
 mod datasets;
 mod document;
 mod error;
+mod model_upload;
 mod models;
 mod new_experiment;
 mod overview;
@@ -25,7 +26,8 @@ pub use datasets::{
 };
 pub use document::{DocumentPage, Frozen, LINK, RunDocumentPage};
 pub use error::{ErrorPage, Link};
-pub use models::{ImportForm, ModelPage, ModelRow, ModelsPage};
+pub use model_upload::{FoundNetwork, ModelUploadForm, ModelUploadPage};
+pub use models::{ModelPage, ModelRow, ModelsPage};
 pub use new_experiment::{DatasetOption, DeviceOption, ImportedOption, NewExperimentPage, Plan, TeacherOption};
 pub use overview::OverviewPage;
 pub use paper::{FigureSection, FoundAnalysis, PaperPage, PaperParts};

@@ -1,4 +1,4 @@
-//! `GET /models`, `GET /models/{id}`, and what `POST /models` answers when nothing could be imported.
+//! `GET /models`, `GET /models/{id}`, and what `POST /models` answers when nothing could be read.
 
 use askama::Template;
 use retort_spec::{Architecture, Problem};
@@ -7,17 +7,6 @@ use crate::{
     Frame, Scores, Section,
     format::{self, Moment},
 };
-
-/// The fields of the form that imports a model, as they were typed, but for the file.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct ImportForm {
-    /// What to call the model; empty for the file's name.
-    pub title: String,
-    /// An architecture's id.
-    pub architecture: String,
-    /// A dataset's name, or a number of classes.
-    pub classes: String,
-}
 
 /// One model with what a list says about it.
 #[derive(Clone, Debug, PartialEq)]
@@ -50,12 +39,8 @@ pub struct ModelRow {
 pub struct ModelsPage {
     /// The header.
     pub frame: Frame,
-    /// The values in the form.
-    pub form: ImportForm,
     /// Why nothing was imported; empty before anything was sent.
     pub problems: Vec<Problem>,
-    /// The datasets whose classes a model may have.
-    pub datasets: Vec<String>,
     /// Imported models, newest first.
     pub imported: Vec<ModelRow>,
     /// How many there are in all.

@@ -15,9 +15,9 @@ use retort_web::{
     format::Moment,
     pages::{
         AnalysedOption, ComparisonPage, ComparisonSummary, ComparisonsPage, DatasetCard, DatasetForm, DatasetOption,
-        DatasetPage, DatasetsPage, DeviceOption, Download, ErrorPage, FindingView, ImportForm, ImportedOption, Link,
-        ModelPage, ModelRow, ModelsPage, NewExperimentPage, OverviewPage, Plan, ReportView, RunFilter, RunsPage,
-        SampleSheet, TeacherOption,
+        DatasetPage, DatasetsPage, DeviceOption, Download, ErrorPage, FindingView, FoundNetwork, ImportedOption, Link,
+        ModelPage, ModelRow, ModelUploadForm, ModelUploadPage, ModelsPage, NewExperimentPage, OverviewPage, Plan,
+        ReportView, RunFilter, RunsPage, SampleSheet, TeacherOption,
     },
 };
 
@@ -105,9 +105,7 @@ pub fn models() -> ModelsPage {
     let gone = ModelRow { name: "KD · ResNet-8 · seed 1".into(), bytes: None, ..trained.clone() };
     ModelsPage {
         frame: frame(),
-        form: ImportForm { architecture: "resnet18".into(), ..ImportForm::default() },
         problems: vec![],
-        datasets: vec!["fashion-mnist-5k".into(), "cifar10".into()],
         imported: vec![model().model],
         total_imported: 1,
         trained: vec![trained, gone],
@@ -117,9 +115,63 @@ pub fn models() -> ModelsPage {
     }
 }
 
-pub fn import_with_faults() -> ModelsPage {
-    let form = ImportForm { title: HOSTILE.into(), architecture: "wrn-16-2".into(), classes: HOSTILE.into() };
-    ModelsPage { form, problems: vec![Problem::new("file", HOSTILE)], ..models() }
+pub fn upload_with_faults() -> ModelsPage {
+    ModelsPage { problems: vec![Problem::new("file", HOSTILE)], ..models() }
+}
+
+fn network(path: &str) -> FoundNetwork {
+    FoundNetwork {
+        path: path.into(),
+        place: path.into(),
+        is_average: path.ends_with("ema"),
+        architecture: Architecture::ResNet18,
+        classes: 10,
+        parameters: 11_173_962,
+        tensors: 122,
+        dtypes: vec!["F16".into()],
+        differing: None,
+        normaliser: None,
+        unclear_normaliser: None,
+        doubt: None,
+        fault: None,
+        notes: vec!["The prefix module. was taken off the keys.".into()],
+    }
+}
+
+/// A file with one network, about which everything was found.
+pub fn model_upload() -> ModelUploadPage {
+    ModelUploadPage {
+        frame: frame(),
+        token: "dG9rZW4".into(),
+        file_name: HOSTILE.into(),
+        bytes: 44_700_000,
+        format: "A checkpoint of PyTorch".into(),
+        made_by: None,
+        networks: vec![FoundNetwork { normaliser: Some("cifar10".into()), ..network("net") }],
+        misses: vec![],
+        form: ModelUploadForm { weights: "net".into(), ..ModelUploadForm::default() },
+        problems: vec![],
+        datasets: vec!["fashion-mnist-5k".into(), "cifar10".into()],
+    }
+}
+
+/// A file with several networks, sent with faults.
+pub fn model_upload_with_choices() -> ModelUploadPage {
+    let doubtful =
+        FoundNetwork { doubt: Some("other code has its names".into()), differing: Some(61), ..network("ema") };
+    let broken = FoundNetwork { fault: Some("fc.weight holds NaN".into()), ..network(HOSTILE) };
+    ModelUploadPage {
+        networks: vec![network("net"), doubtful, broken],
+        form: ModelUploadForm { weights: "ema".into(), classes: HOSTILE.into(), ..ModelUploadForm::default() },
+        problems: vec![Problem::new("classes", "it is no dataset here"), Problem::new("weights", "choose one")],
+        ..model_upload()
+    }
+}
+
+/// A file in which no network was found.
+pub fn model_upload_without_network() -> ModelUploadPage {
+    let lines = [HOSTILE, "The nearest is ResNet-18, but layer4 is missing."].map(String::from).to_vec();
+    ModelUploadPage { networks: vec![], misses: vec![lines], ..model_upload() }
 }
 
 pub fn model() -> ModelPage {
@@ -370,7 +422,10 @@ pub fn all() -> Vec<(&'static str, String)> {
         ("run-masking", masking().render().unwrap()),
         ("comparison-masking", comparison_with_maskings().render().unwrap()),
         ("models", models().render().unwrap()),
-        ("models-faults", import_with_faults().render().unwrap()),
+        ("models-faults", upload_with_faults().render().unwrap()),
+        ("model-upload", model_upload().render().unwrap()),
+        ("model-upload-choices", model_upload_with_choices().render().unwrap()),
+        ("model-upload-none", model_upload_without_network().render().unwrap()),
         ("model", model().render().unwrap()),
         ("error", error().render().unwrap()),
     ]

@@ -49,6 +49,7 @@ use errors::{PageError, Result};
 pub use analyses::FilesOfAnalyses;
 pub use demo::launch_demo;
 pub use guard::Hosts;
+pub use models::Waiting as WaitingModels;
 pub use right_answers::RightAnswersOfEvaluations;
 pub use shares::tidy as tidy_shares;
 
@@ -77,6 +78,8 @@ pub struct App {
     pub uploads: PathBuf,
     /// Reads weights of unknown origin.
     pub reader: Reader,
+    /// Weights that were uploaded and wait for a decision.
+    pub waiting: WaitingModels,
     /// The names under which the server may be addressed.
     pub hosts: Hosts,
     /// What a proxy in front of the server makes of its address, where there is one.
@@ -116,7 +119,9 @@ pub fn router(app: Arc<App>) -> Router {
         .route("/runs/{id}/model.safetensors", get(models::download_of_run))
         .route("/runs/{id}/gallery.png", get(analyses::gallery))
         .route("/runs/{id}/{file}", get(run::figure))
-        .route("/models", get(models::list).post(models::import).layer(models::body_limit()))
+        .route("/models", get(models::list).post(models::upload).layer(models::body_limit()))
+        .route("/models/uploads/{token}", get(models::show_upload).post(models::keep))
+        .route("/models/uploads/{token}/discard", post(models::discard))
         .route("/models/{id}", get(models::show))
         .route("/models/{id}/classes", post(models::set_classes))
         .route("/models/{id}/model.safetensors", get(models::download))

@@ -69,6 +69,7 @@ impl Site {
             uploads,
             analyses: super::FilesOfAnalyses::default(),
             right_answers: super::RightAnswersOfEvaluations::default(),
+            waiting: super::WaitingModels::default(),
             reader: Reader::new().unwrap(),
             hosts: Hosts::of("127.0.0.1:7878".parse().unwrap(), public.as_ref()),
             public,

@@ -1,10 +1,12 @@
-//! `/models`: the list with its form, one imported model, and downloads.
+//! `/models`: the list with its form, uploads that wait for a decision, one imported model, and downloads.
 
 mod classes;
+mod decide;
 mod download;
 #[cfg(test)]
 mod tests;
 mod upload;
+mod waiting;
 
 use axum::{
     extract::{Path, RawQuery, State},
@@ -13,7 +15,7 @@ use axum::{
 };
 use retort_spec::{Problem, RunKind, RunState};
 use retort_store::{Model, Run};
-use retort_web::pages::{ImportForm, ModelPage, ModelRow, ModelsPage};
+use retort_web::pages::{ModelPage, ModelRow, ModelsPage};
 use serde::Serialize;
 
 use super::{
@@ -25,22 +27,20 @@ use super::{
 };
 
 pub use classes::set_classes;
+pub use decide::{discard, keep, show as show_upload};
 pub use download::{download, download_of_run};
-pub use upload::{body_limit, import};
+pub use upload::{body_limit, upload};
+pub use waiting::Waiting;
 
 /// Models of finished runs a page, and imported ones in all.
 const ROWS: u32 = 50;
 const IMPORTED: u32 = 100;
 
-/// The architecture that the form starts with: that of most robust teachers.
-const USUAL: &str = "resnet18";
-
 /// All models, newest first.
 pub async fn list(State(app): Shared, RawQuery(query): RawQuery) -> Result<Response> {
     let place: Place = serde_html_form::from_str(&query.unwrap_or_default())
         .map_err(|e| PageError::bad_request(format!("The address names no page of the list: {e}.")))?;
-    let form = ImportForm { architecture: USUAL.into(), ..ImportForm::default() };
-    app.models_page(StatusCode::OK, place, form, Vec::new()).await
+    app.models_page(StatusCode::OK, place, Vec::new()).await
 }
 
 /// One imported model.
@@ -80,13 +80,7 @@ impl App {
         page(status, &shown)
     }
 
-    async fn models_page(
-        &self,
-        status: StatusCode,
-        place: Place,
-        form: ImportForm,
-        problems: Vec<Problem>,
-    ) -> Result<Response> {
+    async fn models_page(&self, status: StatusCode, place: Place, problems: Vec<Problem>) -> Result<Response> {
         let filter = retort_store::RunFilter {
             kind: Some(RunKind::Train),
             state: Some(RunState::Finished),
@@ -104,9 +98,7 @@ impl App {
         }
         let list = ModelsPage {
             frame: self.frame().await?,
-            form,
             problems,
-            datasets: self.machine.datasets().await?.into_iter().map(|dataset| dataset.name).collect(),
             imported,
             total_imported: self.store.count_models().await?,
             trained,

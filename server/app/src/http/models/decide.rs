@@ -1,0 +1,213 @@
+//! `/models/uploads/{token}`: what an uploaded file is, and the decision what becomes of it.
+
+use std::{fs, io, path::Path as FilePath};
+
+use anyhow::Context;
+use axum::{
+    extract::{Path, State},
+    http::StatusCode,
+    response::{IntoResponse, Redirect, Response},
+};
+use retort_engine::import::{Candidate, Description, Format, NearMiss, NormaliserChoice, Wanted};
+use retort_spec::Problem;
+use retort_store::NewModel;
+use retort_web::pages::{FoundNetwork, ModelUploadForm, ModelUploadPage};
+use serde::Deserialize;
+
+use super::{
+    super::{
+        App, Shared,
+        errors::{PageError, Result},
+        multipart::LONGEST_NAME,
+        page,
+    },
+    waiting::{Found, Upload},
+};
+use crate::classes;
+
+/// The form's fields, as a browser sends them.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct Fields {
+    title: String,
+    weights: String,
+    classes: String,
+    normaliser: String,
+    despite_doubt: bool,
+}
+
+/// What the file is, with the choices that it leaves.
+pub async fn show(State(app): Shared, Path(token): Path<String>) -> Result<Response> {
+    let found = app.waiting.find(&token).ok_or_else(gone)?;
+    let form = app.suggestion(&found.description).await?;
+    app.upload_page(StatusCode::OK, found, form, Vec::new()).await
+}
+
+/// Makes a model of the file as the form asks and leads to it, or shows the form with what is wrong.
+pub async fn keep(State(app): Shared, Path(token): Path<String>, body: String) -> Result<Response> {
+    let fields: Fields = serde_html_form::from_str(&body)
+        .map_err(|e| PageError::bad_request(format!("The form cannot be read: {e}.")))?;
+    let Fields { title, weights, classes, normaliser, despite_doubt } = fields;
+    let form = ModelUploadForm { title, weights, classes, normaliser, despite_doubt };
+    let upload = app.waiting.take(&token).ok_or_else(gone)?;
+    match app.keep(&upload, &form).await {
+        Ok(Ok(id)) => Ok(Redirect::to(&format!("/models/{id}")).into_response()),
+        Ok(Err(problems)) => {
+            app.waiting.put_back(upload);
+            let found = app.waiting.find(&token).ok_or_else(gone)?;
+            app.upload_page(StatusCode::UNPROCESSABLE_ENTITY, found, form, problems).await
+        }
+        Err(error) => {
+            app.waiting.put_back(upload);
+            Err(error)
+        }
+    }
+}
+
+/// Removes the file.
+pub async fn discard(State(app): Shared, Path(token): Path<String>) -> Result<Response> {
+    drop(app.waiting.take(&token));
+    Ok(Redirect::to("/models").into_response())
+}
+
+fn gone() -> PageError {
+    let message = "An uploaded file waits for an hour, and no longer than its server runs. Nothing of it was kept.";
+    PageError::gone(message).with_link("/models#import", "Upload it again")
+}
+
+impl App {
+    /// The choices that need no decision: the only network, the classes that the file itself names.
+    async fn suggestion(&self, description: &Description) -> Result<ModelUploadForm> {
+        let only = match description.candidates.as_slice() {
+            [only] => Some(only),
+            _ => None,
+        };
+        let datasets = self.machine.datasets().await?;
+        let of_header = description.header.as_ref().map(|header| header.dataset.as_str());
+        let known = datasets.iter().find(|dataset| Some(dataset.name.as_str()) == of_header);
+        Ok(ModelUploadForm {
+            weights: only.map(|only| only.path.clone()).unwrap_or_default(),
+            classes: known.map(|dataset| dataset.name.clone()).unwrap_or_default(),
+            ..ModelUploadForm::default()
+        })
+    }
+
+    async fn upload_page(
+        &self,
+        status: StatusCode,
+        found: Found,
+        form: ModelUploadForm,
+        problems: Vec<Problem>,
+    ) -> Result<Response> {
+        let Found { token, file_name, description } = found;
+        let is_fitting = |classes: usize| description.candidates.iter().any(|one| one.classes == classes);
+        let datasets = self.machine.datasets().await?.into_iter().filter(|dataset| is_fitting(dataset.classes.len()));
+        let shown = ModelUploadPage {
+            frame: self.frame().await?,
+            token,
+            file_name,
+            bytes: description.bytes,
+            format: format(description.format).into(),
+            made_by: description.header.as_ref().map(|header| match header.dataset.as_str() {
+                "" => header.method.clone(),
+                dataset => format!("{} on {dataset}", header.method),
+            }),
+            datasets: datasets.map(|dataset| dataset.name).collect(),
+            networks: description.candidates.iter().map(network).collect(),
+            misses: description.misses.iter().map(miss).collect(),
+            form,
+            problems,
+        };
+        page(status, &shown)
+    }
+
+    /// Makes a model of a file and keeps it; returns the model's id, or what is wrong.
+    async fn keep(&self, upload: &Upload, form: &ModelUploadForm) -> Result<std::result::Result<i64, Vec<Problem>>> {
+        let mut problems = Vec::new();
+        let datasets = self.machine.datasets().await?;
+        let wanted = classes::wanted(&form.classes, &datasets).map_err(|e| problems.push(Problem::new("classes", e)));
+        let normaliser: std::result::Result<NormaliserChoice, _> = form.normaliser.parse();
+        let normaliser = normaliser.map_err(|fault| problems.push(Problem::new("normaliser", fault)));
+        let networks = &upload.description.candidates;
+        // The only one needs no name.
+        let weights = (networks.len() > 1).then(|| form.weights.clone());
+        if weights.as_ref().is_some_and(|chosen| networks.iter().all(|network| network.path != *chosen)) {
+            problems.push(Problem::new("weights", "choose one of the networks"));
+        }
+        let (Ok(wanted), Ok(normaliser), true) = (wanted, normaliser, problems.is_empty()) else {
+            return Ok(Err(problems));
+        };
+        let wanted = Wanted { weights, normaliser, despite_doubt: form.despite_doubt, ..wanted };
+        let made = upload.dir.path().join("model.safetensors");
+        let report = match self.reader.import(&upload.file(), wanted, &made).await {
+            Ok(report) => report,
+            Err(e) => {
+                // The name of the file that the server made says nothing to anybody.
+                let message = format!("{e:#}").replace(&format!("{}: ", upload.file().display()), "");
+                return Ok(Err(vec![Problem::new("weights", format!("{}: {message}", upload.file_name))]));
+            }
+        };
+        let title: String = form.title.trim().chars().filter(|c| !c.is_control()).take(LONGEST_NAME).collect();
+        let about = NewModel {
+            title: if title.is_empty() { upload.file_name.clone() } else { title },
+            file_name: upload.file_name.clone(),
+            architecture: report.header.architecture,
+            classes: report.header.classes,
+            dataset: report.header.dataset,
+            method: report.header.method,
+            parameters: report.parameters,
+            bytes: report.bytes,
+            notes: report.notes,
+        };
+        let pending = self.store.add_model(&about).await?;
+        // Without the row the file is nobody's, and the next model of this id replaces it.
+        put(&made, &self.control.model_file(pending.id)).context("keeping the model")?;
+        let id = pending.id;
+        pending.keep().await?;
+        Ok(Ok(id))
+    }
+}
+
+/// Renames a synced file into another folder, so that it stays there after a power cut.
+fn put(from: &FilePath, to: &FilePath) -> io::Result<()> {
+    fs::rename(from, to)?;
+    to.parent().map_or(Ok(()), |dir| fs::File::open(dir)?.sync_all())
+}
+
+fn format(format: Format) -> &'static str {
+    match format {
+        Format::PyTorch => "A checkpoint of PyTorch",
+        Format::PyTorchLegacy => "A checkpoint of PyTorch before 1.6",
+        Format::Safetensors => "A safetensors file",
+    }
+}
+
+fn network(candidate: &Candidate) -> FoundNetwork {
+    FoundNetwork {
+        path: candidate.path.clone(),
+        place: candidate.place(),
+        is_average: candidate.is_average,
+        architecture: candidate.architecture,
+        classes: candidate.classes,
+        parameters: candidate.parameters,
+        tensors: candidate.tensors,
+        dtypes: candidate.dtypes.clone(),
+        differing: candidate.differing,
+        normaliser: candidate.normaliser.map(|normaliser| normaliser.to_string()),
+        unclear_normaliser: candidate.unclear_normaliser.clone(),
+        doubt: candidate.doubt.clone(),
+        fault: candidate.fault.clone(),
+        notes: candidate.notes(),
+    }
+}
+
+/// What weights that fit no network are, and what they are nearest to, in lines.
+fn miss(miss: &NearMiss) -> Vec<String> {
+    let place = if miss.path.is_empty() { "The file itself" } else { &miss.path };
+    let mut lines = vec![format!("{place} holds {} tensors: {} …", miss.tensors, miss.keys.join(", "))];
+    if let Some(nearest) = &miss.nearest {
+        lines.push(format!("The nearest is {}, but {nearest}.", nearest.architecture));
+        lines.extend(nearest.meaning.clone());
+    }
+    lines
+}
