@@ -48,7 +48,9 @@ fn an_uploaded_archive_becomes_a_dataset_with_a_page_that_experiments_can_choose
     let (status, to, _) = upload(&server, "", "My Pets.tar", &archive_of_images());
     assert_eq!((status, to.as_str()), (303, "/datasets/my-pets"));
     let page = page_with(&server, "/datasets/my-pets", "What it is");
-    assert!(page.contains("/datasets/my-pets/samples.png"), "{page}");
+    for words in ["/datasets/my-pets/samples.png", "What the import did", "<b>My Pets.tar</b>", "train/README.txt"] {
+        assert!(page.contains(words), "{words} is missing in {page}");
+    }
     assert!(server.get("/experiments/new").contains("<option value=\"my-pets\""));
     let (status, _, page) = upload(&server, "my-pets", "again.tar", &archive_of_images());
     assert!(status == 422 && page.contains("There is a dataset my-pets already"), "{page}");

@@ -176,7 +176,7 @@ pub const TINY: [(&str, &str); 10] = [
     ("device", "cpu"),
 ];
 
-/// A tar archive of two classes of plain images, one of each for training and one for testing.
+/// A tar archive of two classes of plain images, one of each for training and one for testing, with a text beside them.
 pub fn archive_of_images() -> Vec<u8> {
     let mut tar = tar::Builder::new(Vec::new());
     for (place, grey) in [("train/cat", 10), ("train/dog", 90), ("test/cat", 170), ("test/dog", 250)] {
@@ -189,6 +189,10 @@ pub fn archive_of_images() -> Vec<u8> {
         header.set_mode(0o644);
         tar.append_data(&mut header, format!("{place}/1.png"), png.as_slice()).unwrap();
     }
+    let mut header = tar::Header::new_gnu();
+    header.set_size(5);
+    header.set_mode(0o644);
+    tar.append_data(&mut header, "train/README.txt", &b"notes"[..]).unwrap();
     tar.into_inner().unwrap()
 }
 

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use anyhow::{Context, Result};
 use retort_engine::{
-    data::{DatasetInfo, Library},
+    data::{DatasetInfo, ImportReport, Library},
     device::DeviceInfo,
 };
 use retort_spec::{DatasetChoice, ExperimentSpec, KnownDataset, Problem};
@@ -55,6 +55,15 @@ impl Machine {
     pub async fn all_datasets(&self) -> Result<Vec<DatasetInfo>> {
         let library = Library::new(&self.datasets);
         Ok(tokio::task::spawn_blocking(move || library.list()).await.context("listing the datasets")??)
+    }
+
+    /// What the import of a dataset took, left out and changed; none where no report was kept.
+    ///
+    /// # Errors
+    /// When there is no such dataset, or it is damaged.
+    pub async fn report(&self, name: String) -> Result<Option<ImportReport>> {
+        let library = Library::new(&self.datasets);
+        Ok(tokio::task::spawn_blocking(move || library.report(&name)).await.context("reading the report")??)
     }
 
     /// Bytes that an interrupted download of this dataset left.

@@ -27,6 +27,9 @@ pub enum EngineError {
     /// A dataset cannot be used.
     #[error("{0}")]
     Data(String),
+    /// A person broke off the import or download of a dataset.
+    #[error("cancelled: nothing was imported")]
+    Cancelled,
     /// A weights file cannot be used.
     #[error("{path}: {fault}")]
     Model {

@@ -190,7 +190,7 @@ pub(crate) fn other_classes(path: &Path, header: &ModelHeader, dataset: &Dataset
     } else if of_model == of_dataset && header.dataset.is_empty() {
         Some(format!(
             "its {of_model} classes have no dataset, as it was imported without one: where they are those of {name} in the \
-             same order, say so by `retort model classes {} --classes {name}`, or import it again with the classes of {name}",
+             same order, say so on the model's page or by `retort model classes {} --classes {name}`",
             path.display()
         ))
     } else {

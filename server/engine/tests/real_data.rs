@@ -2,10 +2,10 @@
 //!
 //! Without the variable the test is reported as ignored, never as passed.
 
-use std::{env, path::Path};
+use std::{env, ops::ControlFlow, path::Path};
 
 use libtest_mimic::{Arguments, Failed, Trial};
-use retort_engine::data::{Dataset, Library, Split};
+use retort_engine::data::{Dataset, ImportOptions, Library, Split};
 
 const CLASSES: [&str; 10] = ["airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck"];
 
@@ -22,7 +22,9 @@ fn main() {
 fn imports_as_cifar_10(archive: &Path) -> Result<(), String> {
     let dir = tempfile::tempdir().map_err(|e| e.to_string())?;
     let library = Library::new(dir.path());
-    let info = library.import(archive, "cifar10", &mut |_| {}).map_err(|e| e.to_string())?;
+    let info = library
+        .import(archive, "cifar10", &ImportOptions::default(), &mut |_| ControlFlow::Continue(()))
+        .map_err(|e| e.to_string())?;
     let dataset = library.load("cifar10").map_err(|e| e.to_string())?;
     expect("training images", &info.train, &50_000)?;
     expect("test images", &info.test, &10_000)?;

@@ -2,6 +2,7 @@
 
 use std::{
     io::{self, BufRead, Write},
+    ops::ControlFlow,
     process::exit,
     sync::{Arc, Mutex, PoisonError},
     thread,
@@ -9,7 +10,7 @@ use std::{
 };
 
 use anyhow::{Context, Result};
-use retort_engine::data::{Library, Progress};
+use retort_engine::data::{ImportOptions, Library, Links, Progress};
 
 use super::memory;
 use crate::arrivals::{Message, Order, Source};
@@ -43,11 +44,22 @@ pub fn add_dataset() -> Result<()> {
             }
         }
     });
-    let mut report = |progress| *latest.lock().unwrap_or_else(PoisonError::into_inner) = Some(progress);
+    let mut watch = |progress| {
+        *latest.lock().unwrap_or_else(PoisonError::into_inner) = Some(progress);
+        ControlFlow::Continue(())
+    };
     let library = Library::new(&order.datasets);
     let added = match &order.source {
-        Source::Address(url) => library.fetch(&order.name, Some(url), &mut report),
-        Source::File(upload) => library.import(&upload.path, &order.name, &mut report),
+        Source::Address(url) => library.fetch(&order.name, Some(url), &mut watch),
+        Source::File(upload) => {
+            let options = ImportOptions {
+                resize: upload.resize,
+                links: Links::Refuse,
+                test_percent: upload.test_percent,
+                source_name: Some(upload.file_name.clone()),
+            };
+            library.import(&upload.path, &order.name, &options, &mut watch)
+        }
     };
     say(&Message::Ended(added.map(|_| ()).map_err(|fault| fault.to_string())));
     Ok(())

@@ -1,13 +1,13 @@
 //! `retort data`: the datasets.
 
-use std::{fs, path::PathBuf};
+use std::{fs, ops::ControlFlow, path::PathBuf, sync::atomic::Ordering};
 
 use anyhow::{Context, Result};
 use clap::{Args, Subcommand};
-use retort_engine::data::{DatasetInfo, Library};
+use retort_engine::data::{DatasetInfo, ImportOptions, Library};
 use retort_web::{format, words::shown};
 
-use super::progress::DataProgress;
+use super::{import_report, progress::DataProgress, run::stop_flag};
 
 /// Where the datasets are.
 #[derive(Args, Clone, Debug)]
@@ -51,13 +51,32 @@ enum DataCommand {
         #[arg(long, value_name = "URL")]
         from: Option<String>,
     },
-    /// Import images: a folder or a .tar, .tar.gz or .tgz with train/CLASS/*.png (or .jpg) and test/CLASS/*,
-    /// or the binary files of CIFAR-10, CIFAR-100 or STL-10
+    /// Import images: a folder or archive with train/CLASS/*.png (or .jpg) and test/CLASS/*, CIFAR, STL-10, SVHN, or arrays
+    /// of NumPy
+    ///
+    /// What is there is told by content: images in folders (also val for test, Train, and a folder around them) as PNG,
+    /// JPEG, WebP, GIF, BMP or PPM; CIFAR-10 and CIFAR-100 as torchvision leaves them or in their binary versions;
+    /// stl10_binary; SVHN's .mat files; Hugging Face's Parquet files; .npz and .npy files named as x_train, y_train, x_test,
+    /// y_test or in another usual way. An archive is tar, also compressed with gzip, bzip2, xz or Zstandard, or zip,
+    /// however it is called.
+    ///
+    /// It ends with what was taken, left out and changed. Ctrl-C breaks it off, and nothing is left then.
     Import {
         /// The folder or archive
         path: PathBuf,
         /// The name under which specs and forms know it
         #[arg(long)]
+        name: String,
+        /// Make images of other sizes 32×32: each pixel is the mean of the area that it covers
+        #[arg(long)]
+        resize: bool,
+        /// Hold so many percent of each class out as test images, where there are training images only
+        #[arg(long, value_name = "PERCENT", value_parser = clap::value_parser!(u8).range(1..=90))]
+        test_percent: Option<u8>,
+    },
+    /// Print what an import took, left out and changed
+    Report {
+        /// The dataset's name
         name: String,
     },
     /// Draw the first training images of each class as a PNG, a row for each class
@@ -76,7 +95,12 @@ enum DataCommand {
 /// When a dataset cannot be read or stored; what is stored already stays as it is.
 pub fn data(args: DataArgs) -> Result<()> {
     let library = Library::new(args.data.datasets());
+    let stop = stop_flag()?;
     let mut bar = DataProgress::new();
+    let mut watch = |progress| {
+        bar.show(&progress);
+        if stop.load(Ordering::Relaxed) { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+    };
     match args.command {
         DataCommand::List => {
             for dataset in library.list()? {
@@ -89,21 +113,32 @@ pub fn data(args: DataArgs) -> Result<()> {
             println!("`retort data fetch` knows: {}", known.join(", "));
         }
         DataCommand::Fetch { name, from } => {
-            let stored = library.fetch(&name, from.as_deref(), &mut |progress| bar.show(&progress));
+            let stored = library.fetch(&name, from.as_deref(), &mut watch);
             bar.finish();
             println!("Stored {name}: {}", summary(&stored?));
         }
-        DataCommand::Import { path, name } => {
-            let stored = library.import(&path, &name, &mut |progress| bar.show(&progress));
+        DataCommand::Import { path, name, resize, test_percent } => {
+            let options = ImportOptions { resize, test_percent, ..ImportOptions::default() };
+            let stored = library.import(&path, &name, &options, &mut watch);
             bar.finish();
             println!("Stored {name}: {}", summary(&stored?));
+            print_report(&library, &name)?;
         }
+        DataCommand::Report { name } => print_report(&library, &name)?,
         DataCommand::Samples { name, out } => {
             fs::write(&out, library.samples(&name)?).with_context(|| format!("writing {}", out.display()))?;
             let list = library.list()?;
             let classes = list.iter().find(|dataset| dataset.name == name).map_or(&[][..], |d| &d.classes);
             println!("Wrote {}. Its rows are: {}", out.display(), shown(&classes.join(", ")));
         }
+    }
+    Ok(())
+}
+
+fn print_report(library: &Library, name: &str) -> Result<()> {
+    match library.report(name)? {
+        Some(report) => print!("{}", import_report::words(&report)),
+        None => println!("No report was kept with {name}."),
     }
     Ok(())
 }

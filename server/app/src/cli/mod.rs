@@ -7,6 +7,7 @@ mod data;
 mod demo;
 mod doctor;
 mod evaluate;
+mod import_report;
 mod memory;
 mod model;
 mod progress;

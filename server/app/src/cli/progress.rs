@@ -82,8 +82,10 @@ impl DataProgress {
             self.what = progress.what;
             self.bar.reset();
             self.bar.set_style(match progress.unit {
-                ProgressUnit::Bytes => style("{msg:12} {bar:32} {bytes} of {total_bytes}, {bytes_per_sec}, {eta} left"),
-                ProgressUnit::Images => style("{msg:12} {bar:32} {human_pos} of {human_len} images, {eta} left"),
+                ProgressUnit::Bytes => style("{msg:16} {bar:32} {bytes} of {total_bytes}, {bytes_per_sec}, {eta} left"),
+                ProgressUnit::Images => style("{msg:16} {bar:32} {human_pos} of {human_len} images, {eta} left"),
+                ProgressUnit::Files if progress.total.is_none() => style("{msg:16} {human_pos} files"),
+                ProgressUnit::Files => style("{msg:16} {bar:32} {human_pos} of {human_len} files, {eta} left"),
             });
             self.bar.set_message(progress.what);
         }

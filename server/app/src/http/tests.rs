@@ -7,7 +7,7 @@ use axum::{
     body::{Body, to_bytes},
     http::{HeaderName, Request, StatusCode, header},
 };
-use retort_engine::data::Library;
+use retort_engine::data::{ImportOptions, Library};
 use retort_spec::{Event, Record, RunState};
 use retort_store::Store;
 use retort_web::ExperimentForm;
@@ -114,7 +114,8 @@ impl Site {
             let image = image::RgbImage::from_pixel(32, 32, image::Rgb([grey; 3]));
             image.save(images.join(place).join("1.png")).unwrap();
         }
-        Library::new(self.dir.path().join("datasets")).import(&images, name, &mut |_| {}).unwrap();
+        let library = Library::new(self.dir.path().join("datasets"));
+        library.import(&images, name, &ImportOptions::default(), &mut |_| std::ops::ControlFlow::Continue(())).unwrap();
     }
 
     /// Stores so many black images of these classes under this name; on the disk they take no room.

@@ -27,7 +27,7 @@ pub struct Split {
 }
 
 /// Labelled 32×32 colour images with a training and a test split.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Dataset {
     /// The name that specs use.
     pub name: String,
@@ -70,7 +70,7 @@ impl Split {
     }
 
     /// The images of these numbers, in this order.
-    fn pick(&self, chosen: &[usize]) -> Self {
+    pub(super) fn pick(&self, chosen: &[usize]) -> Self {
         let mut picked = Self::default();
         for i in chosen {
             picked.push(self.labels[*i], self.image(*i));

@@ -4,7 +4,7 @@ use std::{
     borrow::Cow,
     fmt,
     fs::{self, File, OpenOptions, TryLockError},
-    io::{self, Read, Seek, SeekFrom, Write},
+    io::{Read, Seek, SeekFrom, Write},
     path::Path,
     time::Duration,
 };
@@ -12,7 +12,10 @@ use std::{
 use md5::Md5;
 use sha2::{Digest, Sha256};
 
-use super::{progress::Progress, stored::hex};
+use super::{
+    progress::{Progress, Watch},
+    stored::hex,
+};
 use crate::{EngineError, Result};
 
 /// A server that says nothing for so long is taken for gone.
@@ -40,15 +43,9 @@ impl fmt::Display for Checksum {
 /// When the connection breaks, the file keeps what came, and the next call goes on from there.
 ///
 /// # Errors
-/// When the server cannot be reached, refuses or stops; or when what came is not the expected file, which is then
-/// removed.
-pub(super) fn download(
-    url: &str,
-    part: &Path,
-    size: u64,
-    expected: &Checksum,
-    progress: &mut dyn FnMut(Progress),
-) -> Result<()> {
+/// When the server cannot be reached, refuses or stops, or `watch` breaks off; or when what came is not the expected
+/// file, which is then removed.
+pub(super) fn download(url: &str, part: &Path, size: u64, expected: &Checksum, watch: &mut Watch<'_>) -> Result<()> {
     let io = |e| EngineError::io(part, e);
     let mut file = OpenOptions::new().create(true).truncate(false).read(true).write(true).open(part).map_err(io)?;
     match file.try_lock() {
@@ -62,12 +59,12 @@ pub(super) fn download(
         file.set_len(0).map_err(io)?;
     }
     if file.metadata().map_err(io)?.len() < size {
-        transfer(url, &mut file, size, progress).map_err(|fault| EngineError::Data(format!("{url}: {fault}")))?;
+        transfer(url, &mut file, size, watch)?;
     }
     file.sync_all().and_then(|()| file.rewind()).map_err(io)?;
     let found = match expected {
-        Checksum::Md5(_) => Checksum::Md5(digest::<Md5>(&mut file, size, progress).map_err(io)?.into()),
-        Checksum::Sha256(_) => Checksum::Sha256(digest::<Sha256>(&mut file, size, progress).map_err(io)?.into()),
+        Checksum::Md5(_) => Checksum::Md5(digest::<Md5>(&mut file, part, size, watch)?.into()),
+        Checksum::Sha256(_) => Checksum::Sha256(digest::<Sha256>(&mut file, part, size, watch)?.into()),
     };
     if found != *expected {
         fs::remove_file(part).map_err(io)?;
@@ -79,13 +76,9 @@ pub(super) fn download(
     Ok(())
 }
 
-/// Appends what is missing of `url` to `file`, or says what went wrong.
-fn transfer(
-    url: &str,
-    file: &mut File,
-    size: u64,
-    progress: &mut dyn FnMut(Progress),
-) -> std::result::Result<(), String> {
+/// Appends what is missing of `url` to `file`.
+fn transfer(url: &str, file: &mut File, size: u64, watch: &mut Watch<'_>) -> Result<()> {
+    let refuse = |fault: String| EngineError::Data(format!("{url}: {fault}"));
     let agent: ureq::Agent = ureq::Agent::config_builder()
         .http_status_as_error(false)
         .timeout_connect(Some(SILENCE))
@@ -94,40 +87,43 @@ fn transfer(
         .user_agent(concat!("retort/", env!("CARGO_PKG_VERSION")))
         .build()
         .into();
-    let mut done = file.seek(SeekFrom::End(0)).map_err(|e| e.to_string())?;
+    let mut done = file.seek(SeekFrom::End(0)).map_err(|e| refuse(e.to_string()))?;
     let mut request = agent.get(url);
     if done > 0 {
         request = request.header("Range", format!("bytes={done}-"));
     }
     let response =
-        request.call().map_err(|e| format!("cannot be reached ({e}): check the network, or name a mirror"))?;
+        request.call().map_err(|e| refuse(format!("cannot be reached ({e}): check the network, or name a mirror")))?;
     match response.status().as_u16() {
         206 if range_start(&response) == Some(done) => {}
         200 => {
             // The whole file comes: the server does not know how to go on in the middle.
-            file.set_len(0).and_then(|()| file.rewind()).map_err(|e| e.to_string())?;
+            file.set_len(0).and_then(|()| file.rewind()).map_err(|e| refuse(e.to_string()))?;
             done = 0;
         }
-        status => return Err(format!("the server answered with status {status}: check the address, or name a mirror")),
+        status => {
+            let fault = format!("the server answered with status {status}: check the address, or name a mirror");
+            return Err(refuse(fault));
+        }
     }
+    let stopped = |done: u64, why: &str| {
+        refuse(format!(
+            "the download stopped after {done} of {size} bytes ({why}); start it again and it goes on from there"
+        ))
+    };
     let mut body = response.into_body().into_reader();
     let mut buffer = vec![0; 1 << 16];
     while done < size {
-        progress(Progress::bytes("downloading", done, size));
+        Progress::bytes("downloading", done, size).tell(watch)?;
         let n = match body.read(&mut buffer) {
-            Ok(0) => return Err(stopped(done, size, "the server closed the connection")),
+            Ok(0) => return Err(stopped(done, "the server closed the connection")),
             Ok(n) => n.min((size - done) as usize),
-            Err(e) => return Err(stopped(done, size, &e.to_string())),
+            Err(e) => return Err(stopped(done, &e.to_string())),
         };
-        file.write_all(&buffer[..n]).map_err(|e| stopped(done, size, &e.to_string()))?;
+        file.write_all(&buffer[..n]).map_err(|e| stopped(done, &e.to_string()))?;
         done += n as u64;
     }
-    progress(Progress::bytes("downloading", done, size));
-    Ok(())
-}
-
-fn stopped(done: u64, size: u64, why: &str) -> String {
-    format!("the download stopped after {done} of {size} bytes ({why}); start it again and it goes on from there")
+    Progress::bytes("downloading", done, size).tell(watch)
 }
 
 /// The first byte of a partial answer: 500 for `Content-Range: bytes 500-999/1000`.
@@ -137,24 +133,26 @@ fn range_start(response: &ureq::http::Response<ureq::Body>) -> Option<u64> {
 }
 
 /// The digest of a file from where it stands, in hexadecimal digits.
-fn digest<D: Digest>(file: &mut File, size: u64, progress: &mut dyn FnMut(Progress)) -> io::Result<String> {
+fn digest<D: Digest>(file: &mut File, path: &Path, size: u64, watch: &mut Watch<'_>) -> Result<String> {
     let (mut hash, mut done) = (D::new(), 0);
     let mut buffer = vec![0; 1 << 20];
     loop {
-        let n = file.read(&mut buffer)?;
+        let n = file.read(&mut buffer).map_err(|e| EngineError::io(path, e))?;
         if n == 0 {
             return Ok(hex(&hash.finalize()));
         }
         hash.update(&buffer[..n]);
         done += n as u64;
-        progress(Progress::bytes("verifying", done, size));
+        Progress::bytes("verifying", done, size).tell(watch)?;
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::ops::ControlFlow;
+
     use super::*;
-    use crate::data::testing::{Reply, serve};
+    use crate::data::testing::{Reply, go_on, serve};
 
     fn body() -> Vec<u8> {
         (0..200_000_u32).flat_map(u32::to_le_bytes).collect()
@@ -163,7 +161,7 @@ mod tests {
     fn attempt(url: &str, part: &Path) -> Result<()> {
         let body = body();
         let expected = Checksum::Sha256(hex(&Sha256::digest(&body)).into());
-        download(url, part, body.len() as u64, &expected, &mut |_| {})
+        download(url, part, body.len() as u64, &expected, &mut go_on)
     }
 
     #[test]
@@ -211,11 +209,26 @@ mod tests {
         let expected = Checksum::Md5("900150983cd24fb0d6963f7d28e17f72".into());
         for (content, is_it) in [(b"abc", true), (b"abd", false)] {
             fs::write(&part, content).unwrap();
-            let result = download("http://127.0.0.1:1/nobody-listens", &part, 3, &expected, &mut |_| {});
+            let result = download("http://127.0.0.1:1/nobody-listens", &part, 3, &expected, &mut go_on);
             assert_eq!(result.is_ok(), is_it, "{result:?}");
             assert_eq!(part.exists(), is_it);
             assert!(is_it || result.unwrap_err().to_string().contains("not the MD5 900150983cd24fb0d6963f7d28e17f72"));
         }
+    }
+
+    #[test]
+    fn a_cancelled_download_keeps_what_came() {
+        let dir = tempfile::tempdir().unwrap();
+        let part = dir.path().join("file.part");
+        let server = serve(body(), vec![Reply::Whole]);
+        let expected = Checksum::Sha256(String::new().into());
+        let mut enough = |progress: Progress| {
+            if progress.done > 100_000 { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+        };
+        let result = download(&server.url, &part, body().len() as u64, &expected, &mut enough);
+        assert!(matches!(result, Err(EngineError::Cancelled)), "{result:?}");
+        let kept = fs::read(&part).unwrap();
+        assert!(kept.len() > 100_000 && body().starts_with(&kept));
     }
 
     #[test]

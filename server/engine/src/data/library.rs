@@ -2,6 +2,7 @@
 
 use std::{
     fs,
+    ops::ControlFlow,
     path::{Path, PathBuf},
 };
 
@@ -10,10 +11,15 @@ use serde::Serialize;
 
 use super::{
     bundled,
+    container::Container,
     dataset::Dataset,
     download::download,
+    import::Import,
+    listing::Listing,
     official::{self, Official},
-    progress::Progress,
+    options::{ImportOptions, Links},
+    progress::Watch,
+    report::ImportReport,
     samples, source, stored,
 };
 use crate::{EngineError, Result};
@@ -105,7 +111,9 @@ impl Library {
             return stored::read(&self.file(name_or_path), name_or_path);
         }
         if Path::new(name_or_path).exists() {
-            return source::read(Path::new(name_or_path), name_or_path, &mut |_| {});
+            let go_on = &mut |_| ControlFlow::Continue(());
+            let import = source::read(Path::new(name_or_path), name_or_path, &ImportOptions::default(), go_on)?;
+            return Ok(import.dataset);
         }
         Err(self.unknown(name_or_path)?)
     }
@@ -138,14 +146,35 @@ impl Library {
         )))
     }
 
-    /// Reads the folder or archive at `source` and keeps it as `name`.
+    /// What the import of the dataset `name` took, left out and changed; none for the bundled dataset, and for one
+    /// that was imported before reports were kept.
     ///
     /// # Errors
-    /// When the name cannot be used or is taken, or when `source` is no sound dataset; nothing is stored then.
-    pub fn import(&self, source: &Path, name: &str, progress: &mut dyn FnMut(Progress)) -> Result<DatasetInfo> {
+    /// When there is no such dataset, with a list of those that there are; or when it is damaged.
+    pub fn report(&self, name: &str) -> Result<Option<ImportReport>> {
+        if name == BUNDLED_DATASET {
+            return Ok(None);
+        }
+        if is_name(name) && self.file(name).is_file() {
+            return Ok(stored::describe(&self.file(name), name)?.0.report);
+        }
+        Err(self.unknown(name)?)
+    }
+
+    /// Reads the file or folder at `source` and keeps it as `name`, with the report of what was taken.
+    ///
+    /// # Errors
+    /// When the name cannot be used or is taken, when `source` is no sound dataset, or when `watch` breaks off; nothing
+    /// is stored then.
+    pub fn import(
+        &self,
+        source: &Path,
+        name: &str,
+        options: &ImportOptions,
+        watch: &mut Watch<'_>,
+    ) -> Result<DatasetInfo> {
         self.check_free(name)?;
-        let dataset = source::read(source, name, progress)?;
-        self.store(&dataset)
+        self.store(&source::read(source, name, options, watch)?)
     }
 
     /// The datasets that [`Library::fetch`] downloads.
@@ -164,8 +193,8 @@ impl Library {
     /// official one.
     ///
     /// # Errors
-    /// When the name is not known or taken, the download stops, or the file is not the official one.
-    pub fn fetch(&self, name: &str, url: Option<&str>, progress: &mut dyn FnMut(Progress)) -> Result<DatasetInfo> {
+    /// When the name is not known or taken, the download stops, `watch` breaks off, or the file is not the official one.
+    pub fn fetch(&self, name: &str, url: Option<&str>, watch: &mut Watch<'_>) -> Result<DatasetInfo> {
         let Some(official) = official::ALL.into_iter().find(|official| official.name == name) else {
             let known = fetchable_names();
             return Err(EngineError::Data(format!(
@@ -173,26 +202,41 @@ impl Library {
                  import PATH --name NAME`"
             )));
         };
-        self.fetch_from(url.unwrap_or(official.archive.url), official, progress)
+        self.fetch_from(url.unwrap_or(official.archive.url), official, watch)
     }
 
-    fn fetch_from(&self, url: &str, official: &Official, progress: &mut dyn FnMut(Progress)) -> Result<DatasetInfo> {
+    fn fetch_from(&self, url: &str, official: &Official, watch: &mut Watch<'_>) -> Result<DatasetInfo> {
         self.check_free(official.name)?;
         fs::create_dir_all(&self.dir).map_err(|e| EngineError::io(&self.dir, e))?;
         let part = self.part(official.name);
-        download(url, &part, official.archive.bytes, &official.archive.checksum, progress)?;
-        let info = self.store(&official.read_archive(&part, progress)?)?;
+        download(url, &part, official.archive.bytes, &official.archive.checksum, watch)?;
+        let info = self.store(&Self::read_fetched(&part, official, watch)?)?;
         fs::remove_file(&part).map_err(|e| EngineError::io(&part, e))?;
         Ok(info)
     }
 
+    fn read_fetched(part: &Path, official: &Official, watch: &mut Watch<'_>) -> Result<Import> {
+        let container = Container::open(part, Links::Refuse)?;
+        let described = container.describe();
+        let listing = Listing::of(container, watch)?;
+        let folder = listing.files().find(|(_, entry, _)| official.has_file(entry.file_name()));
+        let folder = folder.map(|(_, entry, _)| entry.folder().to_vec()).unwrap_or_default();
+        let mut import = official.read(&listing, &folder, watch)?;
+        official.name.clone_into(&mut import.dataset.name);
+        let file = official.archive.url.rsplit('/').next().unwrap_or_default();
+        (import.report.source, import.report.container) = (file.to_owned(), described);
+        import.count();
+        Ok(import)
+    }
+
     /// Writes a dataset beside the others and renames its folder into place, so that it appears as a whole.
-    fn store(&self, dataset: &Dataset) -> Result<DatasetInfo> {
+    fn store(&self, import: &Import) -> Result<DatasetInfo> {
+        let dataset = &import.dataset;
         let beside = self.dir.join(format!(".{}.{}.tmp", dataset.name, std::process::id()));
         fs::create_dir_all(&beside).map_err(|e| EngineError::io(&beside, e))?;
         let target = self.dir.join(&dataset.name);
         // Renaming fails when somebody else has stored a dataset of this name meanwhile.
-        let stored = stored::write(&beside.join(FILE), dataset)
+        let stored = stored::write(&beside.join(FILE), dataset, Some(&import.report))
             .and_then(|()| fs::rename(&beside, &target).map_err(|e| EngineError::io(&target, e)));
         if let Err(fault) = stored {
             // What is left of the attempt is of no use; the fault above is what matters.
@@ -234,7 +278,7 @@ impl Library {
 
     fn info(&self, name: &str) -> Result<DatasetInfo> {
         let (description, [train, test]) = stored::describe(&self.file(name), name)?;
-        let stored::Description { name, title, classes, origin, sha256 } = description;
+        let stored::Description { name, title, classes, origin, sha256, .. } = description;
         Ok(DatasetInfo { name, title, classes, train, test, origin, sha256, bundled: false, fault: None })
     }
 

@@ -4,16 +4,21 @@ mod cifar10;
 mod cifar100;
 mod stl10;
 
-use std::{borrow::Cow, collections::HashMap, fs, ops::ControlFlow, path::Path};
+use std::{
+    borrow::Cow,
+    collections::{BTreeSet, HashMap},
+};
 
 use md5::{Digest, Md5};
 
 pub(super) use self::{cifar10::CIFAR10, cifar100::CIFAR100, stl10::STL10};
 use super::{
-    archive,
-    dataset::{Dataset, Split},
+    dataset::{Dataset, IMAGE_BYTES, Split},
     download::Checksum,
-    progress::Progress,
+    import::Import,
+    listing::Listing,
+    progress::Watch,
+    report::ImportReport,
     stored::hex,
 };
 use crate::{EngineError, Result};
@@ -21,8 +26,21 @@ use crate::{EngineError, Result};
 /// Those that can be read and fetched.
 pub(super) static ALL: [&Official; 3] = [&CIFAR10, &CIFAR100, &STL10];
 
+/// Each of them whose binary files lie in a folder of `listing`, with that folder.
+pub(super) fn find(listing: &Listing) -> Vec<(&'static Official, Vec<String>)> {
+    let mut found = Vec::new();
+    for official in ALL {
+        let there = listing.files().filter(|(_, entry, _)| official.has_file(entry.file_name()));
+        let folders: BTreeSet<&[String]> = there.map(|(_, entry, _)| entry.folder()).collect();
+        found.extend(folders.into_iter().map(|folder| (official, folder.to_vec())));
+    }
+    found
+}
+
 /// The names of a hundred classes take about a thousand bytes.
 const MAX_NAMES_BYTES: usize = 10_000;
+/// Bytes of the largest file that is read; the largest official one has 221 MB.
+const MAX_FILE_BYTES: usize = 2 << 30;
 
 /// A dataset, and what its files must be.
 #[derive(Clone, Debug)]
@@ -31,12 +49,12 @@ pub(super) struct Official {
     pub name: &'static str,
     /// The name that people read.
     pub title: &'static str,
-    /// Where the images come from, and what was done to them.
+    /// Where the images of its official files come from.
     pub origin: &'static str,
+    /// What is done to the images, if anything.
+    pub change: Option<&'static str>,
     /// The archive at its official address.
     pub archive: Archive,
-    /// The folder that this archive holds.
-    pub folder: &'static str,
     /// The file that names the classes, one a line.
     pub names: &'static str,
     /// How many classes it names.
@@ -45,8 +63,6 @@ pub(super) struct Official {
     pub files: [Cow<'static, [BinFile]>; 2],
     /// The images of one file, its labels, or both.
     pub decode: fn(&BinFile, &[u8]) -> Result<Split>,
-    /// Files and folders by which its version for Python is known. That one is pickled, and a pickle is a program.
-    pub python: &'static [&'static str],
 }
 
 /// An archive on the network.
@@ -71,11 +87,49 @@ impl BinFile {
     }
 }
 
-/// What was read of a dataset so far: each binary file decoded, and the names of the classes.
+/// What was read of a dataset so far.
 #[derive(Default)]
 struct Parts {
-    decoded: HashMap<&'static str, Split>,
+    /// The faults too: one that other files tell more of is told last.
+    decoded: HashMap<&'static str, Result<Split>>,
     classes: Option<Vec<String>>,
+    checksums: Checksums,
+}
+
+/// Whether files are those that a dataset's makers published.
+#[derive(Debug, Default)]
+pub(super) struct Checksums {
+    held: usize,
+    /// What does not hold, in words.
+    faults: Vec<String>,
+}
+
+impl Checksums {
+    /// Compares a file with what was published.
+    pub fn add(&mut self, name: &str, bytes: &[u8], md5: &str, size: Option<usize>) {
+        let found = md5_hex(bytes);
+        if found == md5 {
+            self.held += 1;
+        } else if let Some(size) = size.filter(|size| *size != bytes.len()) {
+            self.faults.push(format!("{name} has {} bytes, not {size}", bytes.len()));
+        } else {
+            self.faults.push(format!("{name} was altered, its MD5 is {found}, not {md5}"));
+        }
+    }
+
+    /// Whether all files are the published ones; none of them is, when this is not so.
+    ///
+    /// # Errors
+    /// When some are and others are not: then the others are damaged, and `again` says what to do.
+    pub fn are_official(&self, title: &str, again: &str) -> Result<bool> {
+        match self.faults.first() {
+            None => Ok(true),
+            Some(_) if self.held == 0 => Ok(false),
+            Some(fault) => {
+                Err(EngineError::Data(format!("{fault}, while other files are the official ones of {title}: {again}")))
+            }
+        }
+    }
 }
 
 impl Official {
@@ -84,46 +138,24 @@ impl Official {
         self.files().any(|file| file.name == name)
     }
 
-    /// Whether `dir`, or the folder that the official archive makes in it, holds its binary files.
-    pub fn is_in(&self, dir: &Path) -> bool {
-        [dir.to_owned(), dir.join(self.folder)].iter().any(|dir| self.files().any(|file| dir.join(file.name).is_file()))
-    }
-
-    /// Reads the binary files in `dir`, or in the folder that the official archive makes in it.
+    /// Reads the binary files in a folder of `listing`. What else lies there is passed over.
+    ///
+    /// Files that are not the official ones are read too, with as many images as they have.
     ///
     /// # Errors
-    /// When a file is missing, or is not the official one.
-    pub fn read_folder(&self, dir: &Path, progress: &mut dyn FnMut(Progress)) -> Result<Dataset> {
-        let inner = dir.join(self.folder);
-        let dir = if inner.is_dir() { &inner } else { dir };
-        let total: u64 = self.files().map(|file| file.bytes as u64).sum();
-        let (mut parts, mut done) = (Parts::default(), 0);
-        for name in self.files().map(|file| file.name).chain([self.names]) {
-            let path = dir.join(name);
-            if path.is_file() {
-                let bytes = fs::read(&path).map_err(|e| EngineError::io(&path, e))?;
-                self.add(&mut parts, name, &bytes)?;
-                done += bytes.len() as u64;
-                progress(Progress::bytes("reading", done.min(total), total));
-            }
-        }
-        self.assemble(parts)
-    }
-
-    /// Reads the binary files out of the official archive, without unpacking it to disk. What else lies in the archive
-    /// is passed over and not kept.
-    ///
-    /// # Errors
-    /// When the archive is damaged, or when a file is missing or not the official one.
-    pub fn read_archive(&self, path: &Path, progress: &mut dyn FnMut(Progress)) -> Result<Dataset> {
+    /// When a file is missing or holds no whole images, or when some files are official and others are not.
+    pub fn read(&self, listing: &Listing, folder: &[String], watch: &mut Watch<'_>) -> Result<Import> {
+        let is_wanted = |name: &str| name == self.names || self.has_file(name);
+        let there = listing.files().filter(|(_, entry, _)| entry.folder() == folder && is_wanted(entry.file_name()));
+        let wanted: Vec<usize> = there.map(|(i, ..)| i).collect();
         let mut parts = Parts::default();
-        archive::walk(path, progress, &mut |member| {
-            let name = member.parts.last().cloned().unwrap_or_default();
-            let expected = self.files().find(|file| file.name == name).map(|file| file.bytes);
-            if let Some(limit) = expected.or_else(|| (name == self.names).then_some(MAX_NAMES_BYTES)) {
-                self.add(&mut parts, &name, &member.read(limit)?)?;
+        listing.read(&wanted, watch, &mut |entries, member| {
+            for entry in entries {
+                let name = listing.entries[*entry].file_name();
+                let limit = if name == self.names { MAX_NAMES_BYTES } else { MAX_FILE_BYTES };
+                self.add(&mut parts, name, &member.read(limit)?)?;
             }
-            Ok(ControlFlow::Continue(()))
+            Ok(())
         })?;
         self.assemble(parts)
     }
@@ -132,21 +164,14 @@ impl Official {
         self.files.iter().flat_map(|files| files.iter())
     }
 
-    /// Takes in one file, once it is known to be the official one.
+    /// Takes in one file.
     fn add(&self, parts: &mut Parts, name: &str, bytes: &[u8]) -> Result<()> {
         let Some(file) = self.files().find(|file| file.name == name) else {
             parts.classes = Some(self.read_names(bytes)?);
             return Ok(());
         };
-        if bytes.len() != file.bytes {
-            let (found, size) = (bytes.len(), file.bytes);
-            return Err(self.refuse(&format!("{name} has {found} bytes, not {size}")));
-        }
-        let (found, md5) = (md5_hex(bytes), &file.md5);
-        if found != *md5 {
-            return Err(self.refuse(&format!("{name} was altered, its MD5 is {found}, not {md5}")));
-        }
-        parts.decoded.insert(file.name, (self.decode)(file, bytes)?);
+        parts.checksums.add(name, bytes, &file.md5, Some(file.bytes));
+        parts.decoded.insert(file.name, (self.decode)(file, bytes));
         Ok(())
     }
 
@@ -160,24 +185,37 @@ impl Official {
         Ok(names)
     }
 
-    fn assemble(&self, mut parts: Parts) -> Result<Dataset> {
+    fn assemble(&self, mut parts: Parts) -> Result<Import> {
+        let is_official = parts.checksums.are_official(self.title, &self.again())?;
         let missing = |name: &str| self.refuse(&format!("{}'s file {name} is missing", self.title));
         let mut splits = [Split::default(), Split::default()];
         for (split, files) in splits.iter_mut().zip(&self.files) {
             for file in files.iter() {
-                let part = parts.decoded.remove(file.name).ok_or_else(|| missing(file.name))?;
+                let part = parts.decoded.remove(file.name).ok_or_else(|| missing(file.name))??;
                 split.images.extend(part.images);
                 split.labels.extend(part.labels);
+            }
+            if split.images.len() != split.labels.len() * IMAGE_BYTES {
+                let (images, labels) = (split.images.len() / IMAGE_BYTES, split.labels.len());
+                return Err(self.refuse(&format!("{} has {images} images and {labels} labels", files[0].name)));
             }
         }
         let classes = parts.classes.ok_or_else(|| missing(self.names))?;
         let [train, test] = splits;
-        let (name, title, origin) = (self.name.into(), self.title.into(), self.origin.into());
-        Ok(Dataset { name, title, classes, origin, train, validation: Split::default(), test })
+        let dataset = Dataset { classes, train, test, ..Dataset::default() };
+        let kind = format!("the binary files of {}", self.title);
+        let mut import = Import { dataset, report: ImportReport { kind, ..ImportReport::default() } };
+        import.tell_official(is_official, self.title, self.origin);
+        import.report.notes.extend(self.change.map(str::to_owned));
+        Ok(import)
     }
 
     fn refuse(&self, fault: &str) -> EngineError {
-        EngineError::Data(format!("{fault}: download it again, for example with `retort data fetch {}`", self.name))
+        EngineError::Data(format!("{fault}: {}", self.again()))
+    }
+
+    fn again(&self) -> String {
+        format!("download it again, for example with `retort data fetch {}`", self.name)
     }
 }
 

@@ -1,163 +1,183 @@
 //! Finds out what a path given by a person holds, and reads it.
 
-use std::{ops::ControlFlow, path::Path};
+use std::path::Path;
 
 use super::{
-    archive,
+    container::Container,
+    content::Content,
     dataset::Dataset,
-    image_folder,
+    hold_out::hold_out,
+    images,
+    import::Import,
+    listing::{Entry, Listing},
+    numpy,
     official::{self, Official},
-    progress::Progress,
+    options::ImportOptions,
+    parquet,
+    progress::Watch,
+    python_cifar::{self, PythonCifar},
+    svhn,
 };
 use crate::{EngineError, Result};
 
-const KINDS: &str = "a dataset is a folder or a .tar, .tar.gz or .tgz archive, either with images as \
-                     train/CLASS/IMAGE.png and test/CLASS/IMAGE.png or with the binary files of CIFAR-10, CIFAR-100 or \
-                     STL-10";
+const KINDS: &str = "a dataset is a folder or an archive (tar, also compressed, or zip) with images as \
+                     train/CLASS/IMAGE.png and test/CLASS/IMAGE.png, with the files of CIFAR-10, CIFAR-100, STL-10 or \
+                     SVHN, with Hugging Face's Parquet files, or with arrays of NumPy";
 
-/// What a folder or an archive holds.
-enum Kind {
-    Official(&'static Official),
-    /// The version for Python of an official dataset, which is not read.
-    Python(&'static Official),
+/// What a source was recognised as, and the folder in it where that lies.
+enum Found {
+    Official(&'static Official, Vec<String>),
+    Python(&'static PythonCifar, Vec<String>),
+    Svhn(Vec<usize>),
+    Parquet(Vec<usize>),
+    Numpy,
     Images,
 }
 
+impl Found {
+    fn words(&self) -> String {
+        let (what, folder) = match self {
+            Self::Official(official, folder) => (format!("the binary files of {}", official.title), folder),
+            Self::Python(cifar, folder) => (cifar.words(), folder),
+            Self::Svhn(_) => return "MATLAB files".into(),
+            Self::Parquet(_) => return "Parquet files".into(),
+            Self::Numpy => return "NumPy arrays".into(),
+            Self::Images => return "images in folders for training and for testing".into(),
+        };
+        if folder.is_empty() { what } else { format!("{what} in {}", folder.join("/")) }
+    }
+}
+
 /// Reads the dataset at `path` and calls it `name`.
-pub(super) fn read(path: &Path, name: &str, progress: &mut dyn FnMut(Progress)) -> Result<Dataset> {
-    let refuse = |fault: String| Err(EngineError::Data(format!("{} {fault}", path.display())));
+///
+/// # Errors
+/// When there is nothing at the path or no dataset, when it is not sound, and when `watch` breaks off.
+pub(super) fn read(path: &Path, name: &str, options: &ImportOptions, watch: &mut Watch<'_>) -> Result<Import> {
     if !path.exists() {
         return Err(EngineError::Data(format!("there is no file or folder {}: {KINDS}", path.display())));
     }
-    let is_folder = path.is_dir();
-    let kind = if is_folder { kind_of_folder(path)? } else { kind_of_archive(path)? };
-    let dataset = match kind {
-        Some(Kind::Official(official)) if is_folder => official.read_folder(path, progress)?,
-        Some(Kind::Official(official)) => official.read_archive(path, progress)?,
-        Some(Kind::Images) if is_folder => named(image_folder::read_folder(path, progress)?, path, name),
-        Some(Kind::Images) => named(image_folder::read_archive(path, progress)?, path, name),
-        Some(Kind::Python(Official { name, title, folder, .. })) => {
-            return refuse(format!(
-                "holds {title} as pickled for Python, which is not read: get its binary version with `retort data \
-                 fetch {name}`, or import the archive or folder that has {folder}"
-            ));
-        }
-        None => return refuse(format!("holds no dataset: {KINDS}")),
+    let shown = path.file_name().unwrap_or(path.as_os_str()).to_string_lossy();
+    let source = options.source_name.clone().unwrap_or_else(|| shown.into_owned());
+    let about = |e: EngineError| match e {
+        EngineError::Data(fault) if !fault.contains(&source) => EngineError::Data(format!("{source}: {fault}")),
+        e => e,
     };
-    Ok(Dataset { name: name.to_owned(), ..dataset })
-}
-
-/// The last part of the path is told and no more: pages with it are shown to others.
-fn named(dataset: Dataset, path: &Path, name: &str) -> Dataset {
-    let file = path.file_name().map(|file| file.to_string_lossy().into_owned()).unwrap_or_default();
-    Dataset { title: name.to_owned(), origin: format!("images imported from {file}"), ..dataset }
-}
-
-/// Looks at a folder's names.
-fn kind_of_folder(dir: &Path) -> Result<Option<Kind>> {
-    let mut there = official::ALL.into_iter().filter(|official| official.is_in(dir));
-    if let Some(first) = there.next() {
-        return match there.next() {
-            None => Ok(Some(Kind::Official(first))),
-            Some(second) => Err(EngineError::Data(format!(
-                "{} holds {} and {}: name the folder of the one that is meant",
-                dir.display(),
-                first.title,
-                second.title
-            ))),
-        };
+    let container = Container::open(path, options.links)?;
+    let described = container.describe();
+    let listing = Listing::of(container, watch).map_err(about)?;
+    let found = recognise(&listing).map_err(about)?;
+    if let Some(inner) = only_archive(&listing, &found) {
+        let options = ImportOptions { source_name: Some(source), ..options.clone() };
+        let mut import = read(&listing.container.path_of(&inner.parts), name, &options, watch)?;
+        import.report.notes.push(format!("Everything was read from the archive inside, {}.", inner.name()));
+        return Ok(import);
     }
-    if image_folder::is_image_folder(dir) {
-        return Ok(Some(Kind::Images));
+    let mut import = match &found {
+        Found::Official(official, folder) => official.read(&listing, folder, watch),
+        Found::Python(cifar, folder) => cifar.read(&listing, folder, watch),
+        Found::Svhn(files) => svhn::read(&listing, files, watch),
+        Found::Parquet(files) => parquet::read(&listing, files, options.resize, watch),
+        Found::Numpy => numpy::read(&listing, options.resize, watch),
+        Found::Images => images::read(&listing, options.resize, watch),
     }
-    let pickled = |official: &&Official| official.python.iter().any(|n| dir.ends_with(n) || dir.join(n).exists());
-    Ok(official::ALL.into_iter().find(pickled).map(Kind::Python))
+    .map_err(about)?;
+    complete(&mut import, options.test_percent).map_err(about)?;
+    let Dataset { title, origin, .. } = &mut import.dataset;
+    if title.is_empty() {
+        // The last part of the path is told and no more: pages with it are shown to others.
+        (*title, *origin) = (name.to_owned(), format!("{} imported from {source}", import.report.kind));
+    }
+    name.clone_into(&mut import.dataset.name);
+    (import.report.source, import.report.container) = (source, described);
+    import.count();
+    Ok(import)
 }
 
-/// Looks at an archive's names up to the first that tells.
-fn kind_of_archive(path: &Path) -> Result<Option<Kind>> {
-    let mut kind = None;
-    archive::walk(path, &mut |_| {}, &mut |member| {
-        let parts = &member.parts;
-        let find = |is_it: &dyn Fn(&Official) -> bool| official::ALL.into_iter().find(|official| is_it(official));
-        kind = if image_folder::is_in_a_split(parts) {
-            Some(Kind::Images)
-        } else if let Some(found) = find(&|official| parts.last().is_some_and(|name| official.has_file(name))) {
-            Some(Kind::Official(found))
-        } else {
-            find(&|official| parts.iter().any(|part| official.python.contains(&part.as_str()))).map(Kind::Python)
-        };
-        Ok(if kind.is_some() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) })
-    })?;
-    Ok(kind)
+/// Looks for each kind of dataset.
+fn recognise(listing: &Listing) -> Result<Found> {
+    let mut found = Vec::new();
+    found.extend(official::find(listing).into_iter().map(|(official, folder)| Found::Official(official, folder)));
+    found.extend(python_cifar::find(listing).into_iter().map(|(cifar, folder)| Found::Python(cifar, folder)));
+    let matlab = svhn::find(listing);
+    if !matlab.is_empty() {
+        found.push(Found::Svhn(matlab));
+    }
+    let tables = parquet::find(listing);
+    if !tables.is_empty() {
+        found.push(Found::Parquet(tables));
+    }
+    if numpy::is_in(listing) {
+        found.push(Found::Numpy);
+    }
+    if found.is_empty() {
+        refuse_unread(listing)?;
+        if listing.container.is_file() {
+            return Err(EngineError::Data(format!("this is no archive, and no file that a dataset comes in: {KINDS}")));
+        }
+    }
+    if found.is_empty() || images::is_in_parts(listing) {
+        found.push(Found::Images);
+    }
+    if let [_] = found.as_slice() {
+        return Ok(found.remove(0));
+    }
+    let all: Vec<String> = found.iter().map(Found::words).collect();
+    Err(EngineError::Data(format!(
+        "there is more than one dataset ({}): name the folder of the one that is meant",
+        all.join("; ")
+    )))
+}
+
+/// The archive in a folder that holds nothing else of a dataset, as a download leaves it.
+fn only_archive<'a>(listing: &'a Listing, found: &Found) -> Option<&'a Entry> {
+    let mut archives = listing.files().filter(|(.., content)| content.is_packed());
+    let (_, first, _) = archives.next()?;
+    let is_only = archives.next().is_none() && listing.files().all(|(.., content)| !content.is_image());
+    (listing.container.is_folder() && matches!(found, Found::Images) && is_only).then_some(first)
+}
+
+/// Refuses formats that datasets come in and that are not read, where nothing else is there.
+fn refuse_unread(listing: &Listing) -> Result<()> {
+    if listing.files().any(|(.., content)| content.is_image()) {
+        return Ok(());
+    }
+    match listing.files().find(|(.., content)| *content == Content::Hdf5) {
+        None => Ok(()),
+        Some((_, entry, _)) => Err(EngineError::Data(format!(
+            "{} is an HDF5 file, as MATLAB 7.3 writes them, which is not read: save its images and labels with NumPy, \
+             `numpy.savez(\"data.npz\", x_train=…, y_train=…, x_test=…, y_test=…)`, and import that",
+            entry.name()
+        ))),
+    }
+}
+
+/// Makes test images where there are none.
+fn complete(import: &mut Import, test_percent: Option<u8>) -> Result<()> {
+    let dataset = &mut import.dataset;
+    match test_percent {
+        None if dataset.test.is_empty() => Err(EngineError::Data(format!(
+            "there are {} images of {} classes, but none to test on: put some into test/CLASS/, or let \
+             `--test-percent 20` hold 20 percent of each class out",
+            dataset.train.len(),
+            dataset.classes.len()
+        ))),
+        None => Ok(()),
+        Some(_) if !dataset.test.is_empty() => Err(EngineError::Data(format!(
+            "there are {} test images already: leave `--test-percent` out",
+            dataset.test.len()
+        ))),
+        Some(percent) => {
+            hold_out(dataset, percent)?;
+            let (train, test) = (dataset.train.len(), dataset.test.len());
+            import.report.notes.push(format!(
+                "There were no test images: {percent} percent of each class were held out, {test} of {}. The same ones \
+                 are held out whenever this is imported.",
+                train + test
+            ));
+            Ok(())
+        }
+    }
 }
 
 #[cfg(test)]
-mod tests {
-    use std::fs;
-
-    use super::*;
-    use crate::data::testing::{cifar10_files, cifar100_files, image_files, stl10_files, tar_gz, write_files};
-
-    /// What is said of these files in a folder and of the same in an archive.
-    fn refusals(files: &[(String, Vec<u8>)]) -> [String; 2] {
-        let dir = tempfile::tempdir().unwrap();
-        write_files(&dir.path().join("folder"), files);
-        fs::write(dir.path().join("archive.tgz"), tar_gz(files)).unwrap();
-        ["folder", "archive.tgz"].map(|name| read(&dir.path().join(name), "x", &mut |_| {}).unwrap_err().to_string())
-    }
-
-    #[test]
-    fn each_official_dataset_is_recognised_by_the_names_of_its_files() {
-        // The miniatures are then refused by their size, in the words of the reader that was chosen.
-        for (files, first) in [
-            (cifar10_files(2), "data_batch_1.bin has 6146 bytes, not 30730000"),
-            (cifar100_files(2), "train.bin has 6148 bytes, not 153700000"),
-            (stl10_files(), "train_X.bin has 82944 bytes, not 138240000"),
-        ] {
-            for message in refusals(&files) {
-                assert!(message.contains(first), "{message}");
-            }
-        }
-    }
-
-    #[test]
-    fn a_version_for_python_is_answered_with_how_to_get_the_binary_one() {
-        for (name, fetch) in [
-            ("cifar-10-batches-py/data_batch_1", "`retort data fetch cifar10`"),
-            ("cifar-100-python/train", "`retort data fetch cifar100`"),
-            ("data_batch_1", "`retort data fetch cifar10`"),
-        ] {
-            for message in refusals(&[(name.to_owned(), b"\x80\x02}".to_vec())]) {
-                assert!(message.contains("pickled for Python") && message.contains(fetch), "{name}: {message}");
-            }
-        }
-        let dir = tempfile::tempdir().unwrap();
-        fs::create_dir(dir.path().join("cifar-100-python")).unwrap();
-        let inside = read(&dir.path().join("cifar-100-python"), "x", &mut |_| {}).unwrap_err().to_string();
-        assert!(inside.contains("CIFAR-100 as pickled for Python"), "{inside}");
-        fs::remove_dir(dir.path().join("cifar-100-python")).unwrap();
-        fs::write(dir.path().join("cifar-10-python.tar.gz"), "").unwrap();
-        let beside = read(dir.path(), "x", &mut |_| {}).unwrap_err().to_string();
-        assert!(beside.contains("CIFAR-10 as pickled for Python"), "{beside}");
-    }
-
-    #[test]
-    fn pickles_beside_a_dataset_that_can_be_read_do_not_matter() {
-        let dir = tempfile::tempdir().unwrap();
-        write_files(dir.path(), &image_files());
-        write_files(dir.path(), &[("cifar-10-batches-py/data_batch_1".into(), vec![0])]);
-        assert_eq!(read(dir.path(), "pets", &mut |_| {}).unwrap().classes, ["cat", "dog"]);
-    }
-
-    #[test]
-    fn a_folder_of_two_datasets_is_not_guessed_at() {
-        let dir = tempfile::tempdir().unwrap();
-        write_files(&dir.path().join("cifar-10-batches-bin"), &cifar10_files(1));
-        write_files(&dir.path().join("cifar-100-binary"), &cifar100_files(1));
-        let message = read(dir.path(), "x", &mut |_| {}).unwrap_err().to_string();
-        assert!(message.contains("holds CIFAR-10 and CIFAR-100: name the folder"), "{message}");
-        let inside = read(&dir.path().join("cifar-100-binary"), "x", &mut |_| {}).unwrap_err().to_string();
-        assert!(inside.contains("train.bin has"), "{inside}");
-    }
-}
+mod tests;

@@ -17,6 +17,7 @@ use sha2::{Digest, Sha256};
 
 use super::{
     dataset::{CHANNELS, Dataset, IMAGE_BYTES, SIDE, Split},
+    report::ImportReport,
     samples::{Rows, first_of_each},
 };
 use crate::{EngineError, Result, folder::write_atomically};
@@ -36,16 +37,20 @@ pub(super) struct Description {
     pub classes: Vec<String>,
     pub origin: String,
     pub sha256: String,
+    /// Nothing in files of before reports were kept.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub report: Option<ImportReport>,
 }
 
-/// Writes `dataset` to a file at `path`.
-pub(super) fn write(path: &Path, dataset: &Dataset) -> Result<()> {
+/// Writes `dataset` to a file at `path`, with the report of its import.
+pub(super) fn write(path: &Path, dataset: &Dataset, report: Option<&ImportReport>) -> Result<()> {
     let description = Description {
         name: dataset.name.clone(),
         title: dataset.title.clone(),
         classes: dataset.classes.clone(),
         origin: dataset.origin.clone(),
         sha256: sha256(dataset),
+        report: report.cloned(),
     };
     let refuse = |fault: String| EngineError::Data(format!("{} cannot be stored: {fault}", dataset.name));
     let json = serde_json::to_string(&description).map_err(|e| refuse(e.to_string()))?;
@@ -226,7 +231,7 @@ mod tests {
     fn faults(change: impl FnOnce(&mut Vec<u8>)) -> (Option<String>, Option<String>) {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("dataset.safetensors");
-        write(&path, &dataset(3, 4, 2)).unwrap();
+        write(&path, &dataset(3, 4, 2), None).unwrap();
         let mut bytes = fs::read(&path).unwrap();
         change(&mut bytes);
         fs::write(&path, bytes).unwrap();
@@ -238,7 +243,7 @@ mod tests {
     fn a_stored_dataset_reads_back_as_it_was() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("dataset.safetensors");
-        write(&path, &dataset(3, 4, 2)).unwrap();
+        write(&path, &dataset(3, 4, 2), None).unwrap();
         assert_eq!(read(&path, "toy").unwrap(), dataset(3, 4, 2));
         assert_eq!(describe(&path, "toy").unwrap().1, [12, 6]);
     }
@@ -257,7 +262,7 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("dataset.safetensors");
         let dataset = dataset(3, 15, 2);
-        write(&path, &dataset).unwrap();
+        write(&path, &dataset, None).unwrap();
         let rows = samples(&path, "toy").unwrap();
         assert_eq!(rows, of_split(&dataset.train, 3));
         let mut bytes = fs::read(&path).unwrap();
@@ -285,7 +290,7 @@ mod tests {
         let path = dir.path().join("dataset.safetensors");
         let mut wrong = dataset(3, 4, 2);
         wrong.train.labels[5] = 3;
-        write(&path, &wrong).unwrap();
+        write(&path, &wrong, None).unwrap();
         let message = read(&path, "toy").unwrap_err().to_string();
         assert!(message.contains("image 5 has the label 3, but there are 3 classes"), "{message}");
     }
@@ -294,7 +299,7 @@ mod tests {
     fn a_file_under_another_datasets_name_is_refused() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("dataset.safetensors");
-        write(&path, &dataset(3, 4, 2)).unwrap();
+        write(&path, &dataset(3, 4, 2), None).unwrap();
         assert!(read(&path, "cifar10").unwrap_err().to_string().contains("it holds the dataset toy"));
     }
 
@@ -304,7 +309,7 @@ mod tests {
         let path = dir.path().join("dataset.safetensors");
         let mut wrong = dataset(3, 4, 2);
         wrong.train.labels.pop();
-        assert!(write(&path, &wrong).is_err());
+        assert!(write(&path, &wrong, None).is_err());
         assert!(!path.exists());
     }
 }

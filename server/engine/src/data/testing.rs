@@ -4,12 +4,25 @@ use std::{
     fs,
     io::{BufRead, BufReader, Write},
     net::TcpListener,
+    ops::ControlFlow,
     path::Path,
 };
 
 use flate2::{Compression, write::GzEncoder};
 
-use super::dataset::{Dataset, IMAGE_BYTES, SIDE, Split};
+use super::{
+    dataset::{Dataset, IMAGE_BYTES, SIDE, Split},
+    import::Import,
+    options::ImportOptions,
+    progress::Progress,
+    source::read,
+};
+use crate::Result;
+
+/// Lets all work go on.
+pub fn go_on(_: Progress) -> ControlFlow<()> {
+    ControlFlow::Continue(())
+}
 
 /// Images that differ from each other: `image[1]` counts them within their class.
 fn split(classes: usize, per_class: usize, salt: u8) -> Split {
@@ -65,6 +78,33 @@ pub fn image_files() -> Vec<(String, Vec<u8>)> {
         }
     }
     files
+}
+
+/// What these files are imported as, once a folder and an archive of them give the same.
+pub fn import_files(files: &[(String, Vec<u8>)]) -> Result<Import> {
+    import_files_as(files, &ImportOptions::default())
+}
+
+/// Likewise, as these options say.
+pub fn import_files_as(files: &[(String, Vec<u8>)], options: &ImportOptions) -> Result<Import> {
+    let dir = tempfile::tempdir().unwrap();
+    write_files(&dir.path().join("folder"), files);
+    fs::write(dir.path().join("archive"), tar_gz(files)).unwrap();
+    let options = ImportOptions { source_name: Some("source".into()), ..options.clone() };
+    let [folder, archive] =
+        ["folder", "archive"].map(|name| read(&dir.path().join(name), "mine", &options, &mut go_on));
+    match (&folder, &archive) {
+        (Ok(folder), Ok(archive)) => {
+            assert_eq!(folder.dataset, archive.dataset);
+            assert_eq!(
+                (&folder.report.changed, &folder.report.notes),
+                (&archive.report.changed, &archive.report.notes)
+            );
+        }
+        (Err(folder), Err(archive)) => assert_eq!(folder.to_string(), archive.to_string()),
+        _ => panic!("the folder gives {folder:?}, the archive {archive:?}"),
+    }
+    folder
 }
 
 /// Writes files below `dir`.

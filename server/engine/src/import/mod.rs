@@ -14,7 +14,7 @@ mod miss;
 mod names;
 mod normaliser;
 mod numbers;
-mod pickle;
+pub(crate) mod pickle;
 mod plain;
 #[cfg(test)]
 mod tests;

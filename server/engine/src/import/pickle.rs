@@ -7,8 +7,9 @@
 //! it was first named, takes lengths on trust, and panics on short argument lists.
 
 mod machine;
+pub mod numpy;
 
-use std::collections::HashMap;
+use std::{collections::HashMap, ops::Range};
 
 /// A value's place in the list.
 pub type Place = usize;
@@ -34,6 +35,10 @@ pub enum Value {
     Call(Place, Place),
     /// What lies outside of the pickle under this id.
     Persistent(Place),
+    /// Text that is longer: where in the pickle its bytes lie.
+    LongText(Range<usize>),
+    /// Bytes, or what Python 2 calls text and is none: where in the pickle they lie.
+    Bytes(Range<usize>),
     /// Something that no weights consist of, in words: `a set`.
     Other(&'static str),
 }
@@ -99,6 +104,11 @@ impl Pickle {
         self.dict(*self.states.get(&at)?)
     }
 
+    /// What was put into an object after it was made.
+    pub fn state(&self, at: Place) -> Option<Place> {
+        self.states.get(&at).copied()
+    }
+
     /// The ids of what lies outside.
     pub fn ids(&self) -> impl Iterator<Item = Place> {
         self.values.iter().filter_map(|value| if let Value::Persistent(id) = value { Some(*id) } else { None })
@@ -118,7 +128,8 @@ impl Pickle {
     /// A value in words: `a dict`, `an object of posix.system`.
     pub fn describe(&self, at: Place) -> String {
         match self.value(at) {
-            Value::Text(_) => "text".into(),
+            Value::Text(_) | Value::LongText(_) => "text".into(),
+            Value::Bytes(_) => "bytes".into(),
             Value::Int(_) => "a number".into(),
             Value::Bool(_) => "a truth value".into(),
             Value::Tuple(_) => "a tuple".into(),

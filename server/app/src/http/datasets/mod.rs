@@ -9,11 +9,11 @@ use axum::{
     http::{HeaderMap, StatusCode},
     response::{IntoResponse, Redirect, Response},
 };
-use retort_engine::data::{DatasetInfo, Library, SAMPLE_PITCH, SAMPLES, SIDE};
+use retort_engine::data::{DatasetInfo, Finding, ImportReport, Library, SAMPLE_PITCH, SAMPLES, SIDE};
 use retort_spec::Problem;
 use retort_web::{
     ArrivalKind,
-    pages::{DatasetCard, DatasetForm, DatasetPage, DatasetsPage, Download, SampleSheet},
+    pages::{DatasetCard, DatasetForm, DatasetPage, DatasetsPage, Download, FindingView, ReportView, SampleSheet},
 };
 
 use super::{
@@ -38,10 +38,12 @@ pub async fn show(State(app): Shared, Path(name): Path<String>) -> Result<Respon
     if arrival.is_none() && dataset.is_none() {
         return Err(PageError::missing("dataset", &name));
     }
+    let is_sound = dataset.as_ref().is_some_and(|dataset| dataset.fault.is_none());
+    let report = if is_sound { app.machine.report(name.clone()).await? } else { None };
     let shown = DatasetPage {
         frame: app.frame().await?,
         arrival,
-        report: None,
+        report: report.map(view),
         is_bundled: name == retort_spec::BUNDLED_DATASET,
         dataset: dataset.map(card),
         name,
@@ -102,6 +104,22 @@ impl App {
             datasets: datasets.into_iter().map(card).collect(),
         };
         page(status, &list)
+    }
+}
+
+fn view(report: ImportReport) -> ReportView {
+    let findings = |findings: Vec<Finding>| {
+        let view = |Finding { what, count, examples }| FindingView { what, count, examples };
+        findings.into_iter().map(view).collect()
+    };
+    ReportView {
+        source: report.source,
+        container: report.container,
+        kind: report.kind,
+        classes: report.classes.into_iter().map(|count| (count.class, count.train, count.test)).collect(),
+        left_out: findings(report.left_out),
+        changed: findings(report.changed),
+        notes: report.notes,
     }
 }
 

@@ -39,7 +39,7 @@ async fn faults_of_an_upload_come_back_at_once_and_nothing_is_kept() {
         }
     }
     let empty = site.ask(multipart(&[("name", "birds")], "", "")).await;
-    assert!(empty.status == StatusCode::UNPROCESSABLE_ENTITY && empty.text.contains("Choose an archive"));
+    assert!(empty.status == StatusCode::UNPROCESSABLE_ENTITY && empty.text.contains("Choose a file"));
     assert_eq!(site.ask(multipart(&[("colour", "red")], "a.zip", "bytes")).await.status, StatusCode::BAD_REQUEST);
     assert_eq!(uploads(&site), 0);
 }

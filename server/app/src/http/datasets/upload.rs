@@ -84,7 +84,7 @@ impl App {
             }
         }
         if !has_file {
-            sent.problems.push(Problem::new("file", "choose an archive with something in it"));
+            sent.problems.push(Problem::new("file", "choose a file with something in it"));
         }
         Ok(sent)
     }

@@ -2,9 +2,10 @@ use sha2::{Digest, Sha256};
 
 use super::*;
 use crate::data::{
+    ClassCount,
     download::Checksum,
     official::{Archive, CIFAR10, STL10, tests::miniature},
-    testing::{Reply, cifar10_files, image_files, png, serve, stl10_files, tar_gz, write_files},
+    testing::{Reply, cifar10_files, go_on, image_files, png, serve, stl10_files, tar_gz, write_files},
 };
 
 struct Fixture {
@@ -25,7 +26,7 @@ impl Fixture {
     }
 
     fn import(&self, name: &str) -> Result<DatasetInfo> {
-        self.library.import(&self.images(), name, &mut |_| {})
+        self.library.import(&self.images(), name, &ImportOptions::default(), &mut go_on)
     }
 
     /// Everything in the library's folder, hidden or not.
@@ -71,7 +72,7 @@ fn an_imported_dataset_is_listed_and_loads_as_its_folder_does() {
     assert_eq!(f.library.list().unwrap()[1], info);
     let (stored, read) = (f.library.load("pets").unwrap(), f.library.load(f.images().to_str().unwrap()).unwrap());
     assert_eq!((stored.train, stored.test, stored.classes), (read.train, read.test, read.classes));
-    assert_eq!(stored.origin, "images imported from images");
+    assert_eq!(stored.origin, "images in folders imported from images");
 }
 
 #[test]
@@ -97,9 +98,39 @@ fn a_refused_import_leaves_nothing_behind() {
     let mut files = image_files();
     files.push(("../evil.png".into(), png(32, [0; 3])));
     fs::write(&hostile, tar_gz(&files)).unwrap();
-    let message = f.library.import(&hostile, "pets", &mut |_| {}).unwrap_err().to_string();
+    let message = f.library.import(&hostile, "pets", &ImportOptions::default(), &mut go_on).unwrap_err().to_string();
     assert!(message.contains("hostile.tar.gz") && message.contains("../evil.png"), "{message}");
     assert_eq!(f.kept(), Vec::<String>::new());
+}
+
+#[test]
+fn a_cancelled_import_leaves_nothing_behind() {
+    let f = fixture();
+    let cancelled = f.library.import(&f.images(), "pets", &ImportOptions::default(), &mut |_| ControlFlow::Break(()));
+    assert!(matches!(cancelled, Err(EngineError::Cancelled)), "{cancelled:?}");
+    assert_eq!(f.kept(), Vec::<String>::new());
+}
+
+#[test]
+fn the_report_of_an_import_is_kept_with_the_dataset() {
+    let f = fixture();
+    f.import("pets").unwrap();
+    let report = f.library.report("pets").unwrap().unwrap();
+    assert_eq!(report.source, "images");
+    let count = |class: &str| ClassCount { class: class.into(), train: 2, test: 2 };
+    assert_eq!(report.classes, [count("cat"), count("dog")]);
+    assert_eq!(f.library.report(BUNDLED_DATASET).unwrap(), None);
+    assert!(f.library.report("zoo").unwrap_err().to_string().contains("there is no dataset"));
+}
+
+#[test]
+fn a_dataset_of_before_reports_were_kept_still_opens() {
+    let f = fixture();
+    f.import("pets").unwrap();
+    let dataset = f.library.load("pets").unwrap();
+    stored::write(&f.library.file("pets"), &dataset, None).unwrap();
+    assert_eq!(f.library.report("pets").unwrap(), None);
+    assert_eq!(f.library.load("pets").unwrap(), dataset);
 }
 
 #[test]
@@ -114,13 +145,14 @@ fn an_unknown_name_is_answered_with_those_that_there_are() {
 #[test]
 fn a_path_without_a_dataset_is_refused_with_what_a_dataset_is() {
     let f = fixture();
-    let dir = f.dir.path().to_str().unwrap();
-    let message = f.library.load(dir).unwrap_err().to_string();
-    assert!(message.contains("holds no dataset") && message.contains("train/CLASS/IMAGE.png"), "{message}");
+    fs::create_dir(f.dir.path().join("empty")).unwrap();
+    let dir = f.dir.path().join("empty");
+    let message = f.library.load(dir.to_str().unwrap()).unwrap_err().to_string();
+    assert!(message.contains("there are no images") && message.contains("train/CLASS/"), "{message}");
     let file = f.dir.path().join("nothing.tar.gz");
     fs::write(&file, tar_gz(&[("README".into(), vec![1])])).unwrap();
-    assert!(f.library.load(file.to_str().unwrap()).unwrap_err().to_string().contains("holds no dataset"));
-    let missing = f.library.import(&f.dir.path().join("gone"), "pets", &mut |_| {});
+    assert!(f.library.load(file.to_str().unwrap()).unwrap_err().to_string().contains("there are no images"));
+    let missing = f.library.import(&f.dir.path().join("gone"), "pets", &ImportOptions::default(), &mut go_on);
     assert!(missing.unwrap_err().to_string().contains("there is no file or folder"));
 }
 
@@ -141,8 +173,12 @@ fn a_damaged_dataset_is_listed_with_its_fault_beside_the_others() {
 fn progress_reaches_the_number_of_images() {
     let f = fixture();
     let mut last = None;
-    f.library.import(&f.images(), "pets", &mut |progress| last = Some(progress)).unwrap();
-    assert_eq!(last, Some(Progress::images("decoding", 8, 8)));
+    let mut watch = |progress| {
+        last = Some(progress);
+        ControlFlow::Continue(())
+    };
+    f.library.import(&f.images(), "pets", &ImportOptions::default(), &mut watch).unwrap();
+    assert_eq!(last, Some(crate::data::Progress::images("decoding", 8, 8)));
 }
 
 /// A miniature whose archive is this one.
@@ -159,10 +195,10 @@ fn cifar_is_fetched_in_two_attempts_and_only_then_stored() {
     let sha256 = Checksum::Sha256(stored::hex(&Sha256::digest(&archive)).into());
     let official = fetchable(&CIFAR10, &files, &archive, sha256);
     let server = serve(archive.clone(), vec![Reply::CutAfter(archive.len() / 2), Reply::Whole]);
-    assert!(f.library.fetch_from(&server.url, &official, &mut |_| {}).is_err());
+    assert!(f.library.fetch_from(&server.url, &official, &mut go_on).is_err());
     assert_eq!(f.kept(), ["cifar10.tar.gz.part"]);
     assert_eq!(f.library.list().unwrap().len(), 1);
-    let info = f.library.fetch_from(&server.url, &official, &mut |_| {}).unwrap();
+    let info = f.library.fetch_from(&server.url, &official, &mut go_on).unwrap();
     assert_eq!((info.title.as_str(), info.train, info.test), ("CIFAR-10", 10, 2));
     assert_eq!(f.kept(), ["cifar10"]);
 }
@@ -175,7 +211,7 @@ fn a_dataset_with_an_md5_is_fetched_likewise() {
     let md5 = Checksum::Md5(stored::hex(&md5::Md5::digest(&archive)).into());
     let server = serve(archive.clone(), vec![Reply::Whole]);
     let official = fetchable(&STL10, &files, &archive, md5);
-    let info = f.library.fetch_from(&server.url, &official, &mut |_| {}).unwrap();
+    let info = f.library.fetch_from(&server.url, &official, &mut go_on).unwrap();
     assert_eq!((info.name.as_str(), info.title.as_str(), info.train, info.test), ("stl10", "STL-10", 3, 2));
     assert_eq!(f.library.load("stl10").unwrap().train.labels, [0, 9, 4]);
 }
@@ -187,7 +223,7 @@ fn an_altered_archive_is_fetched_but_not_stored() {
     let archive = tar_gz(&files);
     let server = serve(archive.clone(), vec![Reply::Whole]);
     let official = fetchable(&CIFAR10, &files, &archive, Checksum::Sha256("0".repeat(64).into()));
-    let message = f.library.fetch_from(&server.url, &official, &mut |_| {}).unwrap_err().to_string();
+    let message = f.library.fetch_from(&server.url, &official, &mut go_on).unwrap_err().to_string();
     assert!(message.contains("SHA-256"), "{message}");
     assert_eq!(f.kept(), Vec::<String>::new());
 }
@@ -195,10 +231,10 @@ fn an_altered_archive_is_fetched_but_not_stored() {
 #[test]
 fn only_known_datasets_can_be_fetched() {
     let f = fixture();
-    let message = f.library.fetch("imagenet", None, &mut |_| {}).unwrap_err().to_string();
+    let message = f.library.fetch("imagenet", None, &mut go_on).unwrap_err().to_string();
     assert!(message.contains("“imagenet”") && message.contains("cifar10, cifar100, stl10 can be fetched"), "{message}");
     f.import("cifar10").unwrap();
-    assert!(f.library.fetch("cifar10", None, &mut |_| {}).unwrap_err().to_string().contains("already"));
+    assert!(f.library.fetch("cifar10", None, &mut go_on).unwrap_err().to_string().contains("already"));
 }
 
 #[test]

@@ -20,12 +20,12 @@ pub(in crate::data) static CIFAR10: Official = Official {
     name: "cifar10",
     title: "CIFAR-10",
     origin: "the official binary files (Krizhevsky 2009), checksums verified",
+    change: None,
     archive: Archive {
         url: "https://www.cs.toronto.edu/~kriz/cifar-10-binary.tar.gz",
         bytes: 170_052_171,
         checksum: Checksum::Sha256(Cow::Borrowed("c4a38c50a1bc5f3a1c5537f2155ab9d68f9f25eb1ed8d9ddda3db29a59bca1dd")),
     },
-    folder: "cifar-10-batches-bin",
     names: "batches.meta.txt",
     classes: CLASSES,
     files: [
@@ -39,13 +39,19 @@ pub(in crate::data) static CIFAR10: Official = Official {
         Cow::Borrowed(&[BinFile::new("test_batch.bin", BYTES, "803d5f7f4d78ea53de84dbe85f74fb6d")]),
     ],
     decode: |file, bytes| records(file, bytes, 1, CLASSES),
-    python: &["cifar-10-python.tar.gz", "cifar-10-batches-py", "data_batch_1"],
 };
 
 /// The images of CIFAR's records: `label_bytes` bytes, of which the last is the label, and then the image.
 pub(super) fn records(file: &BinFile, bytes: &[u8], label_bytes: usize, classes: usize) -> Result<Split> {
+    let record = label_bytes + IMAGE_BYTES;
+    if bytes.is_empty() || !bytes.len().is_multiple_of(record) {
+        let (name, bytes) = (file.name, bytes.len());
+        return Err(EngineError::Data(format!(
+            "{name} has {bytes} bytes, which is no whole number of images of {record}"
+        )));
+    }
     let mut split = Split::default();
-    for (i, record) in bytes.chunks_exact(label_bytes + IMAGE_BYTES).enumerate() {
+    for (i, record) in bytes.chunks_exact(record).enumerate() {
         let (labels, image) = record.split_at(label_bytes);
         let label = labels[label_bytes - 1];
         if usize::from(label) >= classes {

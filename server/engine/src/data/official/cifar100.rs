@@ -15,12 +15,12 @@ pub(in crate::data) static CIFAR100: Official = Official {
     name: "cifar100",
     title: "CIFAR-100",
     origin: "the official binary files (Krizhevsky 2009), checksums verified, fine labels",
+    change: Some("The labels are the fine ones, of 100 classes."),
     archive: Archive {
         url: "https://www.cs.toronto.edu/~kriz/cifar-100-binary.tar.gz",
         bytes: 168_513_733,
         checksum: Checksum::Md5(Cow::Borrowed("03b5dce01913d631647c71ecec9e9cb8")),
     },
-    folder: "cifar-100-binary",
     names: "fine_label_names.txt",
     classes: CLASSES,
     files: [
@@ -28,7 +28,6 @@ pub(in crate::data) static CIFAR100: Official = Official {
         Cow::Borrowed(&[BinFile::new("test.bin", 10_000 * RECORD, "4499cfba6c016c1be1438163640a0898")]),
     ],
     decode: |file, bytes| records(file, bytes, LABEL_BYTES, CLASSES),
-    python: &["cifar-100-python.tar.gz", "cifar-100-python"],
 };
 
 #[cfg(test)]

@@ -24,12 +24,14 @@ pub(in crate::data) static STL10: Official = Official {
     title: "STL-10",
     origin: "the labelled images of the official binary files (Coates, Ng and Lee 2011), checksums verified, \
              96×96 made 32×32 by the mean of each 3×3 pixels",
+    change: Some(
+        "The images were made 32×32 from 96×96: each pixel is the mean of 3×3. Images without labels were left out.",
+    ),
     archive: Archive {
         url: "http://ai.stanford.edu/~acoates/stl10/stl10_binary.tar.gz",
         bytes: 2_640_397_119,
         checksum: Checksum::Md5(Cow::Borrowed("91f7769df0f17e558f3565bffb0c7dfb")),
     },
-    folder: "stl10_binary",
     names: "class_names.txt",
     classes: CLASSES,
     files: [
@@ -43,7 +45,6 @@ pub(in crate::data) static STL10: Official = Official {
         ]),
     ],
     decode,
-    python: &[],
 };
 
 fn decode(file: &BinFile, bytes: &[u8]) -> Result<Split> {
@@ -54,6 +55,11 @@ fn decode(file: &BinFile, bytes: &[u8]) -> Result<Split> {
             _ => Err(EngineError::Data(format!("{}, image {i}: label {label} is not one of 1 to 10", file.name))),
         });
         return Ok(Split { images: Vec::new(), labels: labels.collect::<Result<_>>()? });
+    }
+    if bytes.is_empty() || !bytes.len().is_multiple_of(LARGE_BYTES) {
+        let (name, bytes) = (file.name, bytes.len());
+        let fault = format!("{name} has {bytes} bytes, which is no whole number of images of {LARGE_BYTES}");
+        return Err(EngineError::Data(fault));
     }
     let planes = bytes.chunks_exact(LARGE * LARGE);
     Ok(Split { images: planes.flat_map(reduce).collect(), labels: Vec::new() })

@@ -13,12 +13,10 @@ const LONGEST_NAME: usize = 120;
 const MOST_VALUES: usize = 1 << 24;
 
 /// Values that are all alike stand in the list once, at these places: histories have a million of them.
-const ALIKE: [Value; 5] =
-    [Value::Other("None"), Value::Other("a number"), Value::Other("bytes"), Value::Bool(false), Value::Bool(true)];
+const ALIKE: [Value; 4] = [Value::Other("None"), Value::Other("a number"), Value::Bool(false), Value::Bool(true)];
 const NONE: Place = 0;
 const NUMBER: Place = 1;
-const BYTES: Place = 2;
-const FALSE: Place = 3;
+const FALSE: Place = 2;
 
 /// The dicts of the standard library.
 const DICTS: [&str; 5] =
@@ -34,7 +32,7 @@ const EMPTY: &str = "takes a value where there is none";
 pub fn run(bytes: &[u8]) -> Result<(Pickle, usize), String> {
     let values = ALIKE.to_vec();
     let (states, memo) = (HashMap::new(), HashMap::new());
-    let mut machine = Machine { rest: bytes, values, states, stack: vec![], marks: vec![], memo };
+    let mut machine = Machine { rest: bytes, length: bytes.len(), values, states, stack: vec![], marks: vec![], memo };
     loop {
         let instruction = machine.byte()?;
         if instruction == b'.' {
@@ -52,6 +50,8 @@ pub fn run(bytes: &[u8]) -> Result<(Pickle, usize), String> {
 
 struct Machine<'a> {
     rest: &'a [u8],
+    /// Bytes of the whole.
+    length: usize,
     values: Vec<Value>,
     states: HashMap<Place, Place>,
     stack: Vec<Place>,
@@ -78,7 +78,8 @@ impl Machine<'_> {
                     _ => 8,
                 })?;
                 self.skip(length)?;
-                self.stack.push(BYTES);
+                let range = self.last(length);
+                self.push(Value::Bytes(range));
             }
             b'c' => {
                 let (module, name) = (self.line()?, self.line()?);

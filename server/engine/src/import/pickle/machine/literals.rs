@@ -1,6 +1,8 @@
 //! Numbers, texts and lengths as a pickle writes them.
 
-use super::{BYTES, ENDS, Machine, NUMBER, Value};
+use std::ops::Range;
+
+use super::{ENDS, Machine, NUMBER, Value};
 
 /// Bytes of the longest text that is kept. A text may be named by many others, each of which then copies it.
 const LONGEST_TEXT: usize = 255;
@@ -38,8 +40,8 @@ impl Machine<'_> {
         // Python 2 has one type for text and for bytes, as of a NumPy array.
         match std::str::from_utf8(self.take(length)?).map(str::to_owned) {
             Ok(text) if length <= LONGEST_TEXT => self.push(Value::Text(text)),
-            Ok(_) => self.push(Value::Other("text")),
-            Err(_) => self.stack.push(BYTES),
+            Ok(_) => self.push(Value::LongText(self.last(length))),
+            Err(_) => self.push(Value::Bytes(self.last(length))),
         }
         Ok(())
     }
@@ -62,6 +64,12 @@ impl Machine<'_> {
         let (taken, rest) = self.rest.split_at_checked(length).ok_or(ENDS)?;
         self.rest = rest;
         Ok(taken)
+    }
+
+    /// Where the bytes lie that were taken last, so many.
+    pub(super) fn last(&self, length: usize) -> Range<usize> {
+        let end = self.length - self.rest.len();
+        end - length..end
     }
 
     pub(super) fn skip(&mut self, length: usize) -> Result<(), String> {

@@ -1,0 +1,154 @@
+//! One array in NumPy's own format (NEP 1), read as a stream.
+
+use std::io::{self, Read};
+
+/// Bytes of the longest header that is read.
+const MAX_HEADER: usize = 1 << 16;
+
+/// What an array's header says of it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Header {
+    /// What its numbers are, in NumPy's letters: `u` for whole numbers without a sign, `f` for floating point.
+    pub kind: char,
+    /// Bytes of one number.
+    pub width: usize,
+    /// Whether the first dimension runs fastest, as in Fortran, and not the last.
+    pub is_fortran: bool,
+    pub shape: Vec<usize>,
+}
+
+impl Header {
+    /// Reads it off the beginning of a content.
+    ///
+    /// # Errors
+    /// In words that follow the array's name.
+    pub fn read(content: &mut dyn Read) -> Result<Self, String> {
+        let cut = |e: io::Error| format!("cannot be read: {e}");
+        let mut start = [0; 8];
+        content.read_exact(&mut start).map_err(cut)?;
+        // Version 1 has a length of two bytes, the later ones of four.
+        let mut length = [0; 4];
+        let width = if start[6] == 1 { 2 } else { 4 };
+        content.read_exact(&mut length[..width]).map_err(cut)?;
+        let length = u32::from_le_bytes(length) as usize;
+        if length > MAX_HEADER {
+            return Err("has a header that is too long".into());
+        }
+        let mut header = vec![0; length];
+        content.read_exact(&mut header).map_err(cut)?;
+        let text = String::from_utf8_lossy(&header);
+        Self::parse(&text).ok_or_else(|| format!("holds what is no plain array of numbers: {}", text.trim()))
+    }
+
+    /// A dict as Python prints it: `{'descr': '|u1', 'fortran_order': False, 'shape': (10, 32, 32, 3), }`.
+    fn parse(text: &str) -> Option<Self> {
+        let value = |key: &str| Some(text.split_once(&format!("'{key}':"))?.1.trim_start());
+        let (kind, width) = dtype(value("descr")?.strip_prefix('\'')?.split_once('\'')?.0)?;
+        let is_fortran = value("fortran_order")?.starts_with("True");
+        let shape = value("shape")?.strip_prefix('(')?.split_once(')')?.0;
+        let lengths = shape.split(',').map(str::trim).filter(|length| !length.is_empty());
+        let shape = lengths.map(|length| length.parse().ok()).collect::<Option<_>>()?;
+        Some(Self { kind, width, is_fortran, shape })
+    }
+
+    /// How many numbers it has.
+    pub fn count(&self) -> Option<usize> {
+        self.shape.iter().try_fold(1_usize, |count, length| count.checked_mul(*length))
+    }
+}
+
+/// A type of numbers as NumPy writes it, `<f4`: what they are, and their width in bytes. None for those whose bytes are
+/// in another order than here, and for what is no numbers.
+pub(crate) fn dtype(text: &str) -> Option<(char, usize)> {
+    let text = text.trim_start_matches(['|', '<', '=']);
+    let kind = text.chars().next().filter(|kind| "uifb".contains(*kind))?;
+    let width = text[1..].parse().ok().filter(|width| matches!(width, 1 | 2 | 4 | 8))?;
+    Some((kind, width))
+}
+
+/// Whole numbers that fit a byte, out of their bytes as they lie in memory.
+pub(crate) fn small_numbers(kind: char, width: usize, bytes: &[u8]) -> Option<Vec<u8>> {
+    let number = |bytes: &[u8]| {
+        let mut wide = [0; 8];
+        wide[..width].copy_from_slice(bytes);
+        match (kind, width) {
+            ('i', _) if bytes.last().is_some_and(|highest| *highest >= 0x80) => None,
+            ('u' | 'i' | 'b', _) => u8::try_from(u64::from_le_bytes(wide)).ok(),
+            ('f', 4) => whole(f32::from_le_bytes([wide[0], wide[1], wide[2], wide[3]]).into()),
+            ('f', 8) => whole(f64::from_le_bytes(wide)),
+            _ => None,
+        }
+    };
+    bytes.chunks_exact(width).map(number).collect()
+}
+
+fn whole(number: f64) -> Option<u8> {
+    ((0.0..256.0).contains(&number) && number.fract() == 0.0).then_some(number as u8)
+}
+
+/// Makes bytes of pixels that are numbers from 0 to 1, to the nearest.
+///
+/// # Errors
+/// When one is outside of 0 to 1, or no number.
+pub(crate) fn pixels(width: usize, bytes: &[u8]) -> Result<Vec<u8>, String> {
+    let pixel = |number: f64| {
+        if (0.0..=1.0).contains(&number) {
+            Ok((number * 255.0).round() as u8)
+        } else {
+            Err(format!("has a pixel of {number}: pixels are bytes, or numbers from 0 to 1"))
+        }
+    };
+    match width {
+        4 => bytes.as_chunks().0.iter().map(|b| pixel(f32::from_le_bytes(*b).into())).collect(),
+        8 => bytes.as_chunks().0.iter().map(|b| pixel(f64::from_le_bytes(*b))).collect(),
+        _ => Err("has pixels of 16 bits: save them as bytes, uint8".into()),
+    }
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use super::*;
+
+    /// A file of an array.
+    pub fn npy(descr: &str, shape: &[usize], data: &[u8]) -> Vec<u8> {
+        let shape = shape.iter().fold(String::new(), |shape, length| format!("{shape}{length}, "));
+        let header = format!("{{'descr': '{descr}', 'fortran_order': False, 'shape': ({shape}), }}\n");
+        [&b"\x93NUMPY\x01\x00"[..], &(header.len() as u16).to_le_bytes(), header.as_bytes(), data].concat()
+    }
+
+    #[test]
+    fn a_header_tells_type_order_and_shape() {
+        let header = Header::read(&mut &npy("<i8", &[5], b"")[..]).unwrap();
+        assert_eq!(header, Header { kind: 'i', width: 8, is_fortran: false, shape: vec![5] });
+        let text = "{'descr': '|u1', 'fortran_order': True, 'shape': (2, 3), }";
+        assert_eq!(Header::parse(text).unwrap(), Header { kind: 'u', width: 1, is_fortran: true, shape: vec![2, 3] });
+    }
+
+    #[test]
+    fn what_is_no_plain_array_of_numbers_is_refused() {
+        for descr in ["|O", "<U5", ">i4", "<c8", "<f3"] {
+            let fault = Header::read(&mut &npy(descr, &[1], b"")[..]).unwrap_err();
+            assert!(fault.contains("no plain array of numbers"), "{fault}");
+        }
+    }
+
+    #[test]
+    fn small_numbers_of_any_type_are_read_and_others_are_not() {
+        let doubles: Vec<u8> = [3.0_f64, 255.0].iter().flat_map(|n| n.to_le_bytes()).collect();
+        assert_eq!(small_numbers('f', 8, &doubles), Some(vec![3, 255]));
+        assert_eq!(small_numbers('i', 8, &7_i64.to_le_bytes()), Some(vec![7]));
+        assert_eq!(small_numbers('i', 1, &[0xff]), None);
+        for (kind, bytes) in [('i', (-1_i64).to_le_bytes()), ('u', 256_u64.to_le_bytes()), ('f', 0.5_f64.to_le_bytes())]
+        {
+            assert_eq!(small_numbers(kind, 8, &bytes), None);
+        }
+    }
+
+    #[test]
+    fn pixels_from_0_to_1_become_the_nearest_bytes_and_others_are_refused() {
+        let floats: Vec<u8> = [0.0_f32, 1.0, 0.5, 1.0 / 255.0].iter().flat_map(|n| n.to_le_bytes()).collect();
+        assert_eq!(pixels(4, &floats).unwrap(), [0, 255, 128, 1]);
+        assert!(pixels(4, &1.5_f32.to_le_bytes()).unwrap_err().contains("a pixel of 1.5"));
+        assert!(pixels(4, &f32::NAN.to_le_bytes()).is_err());
+    }
+}

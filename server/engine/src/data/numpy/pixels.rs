@@ -1,0 +1,41 @@
+//! Images in an array.
+
+use crate::data::{
+    dataset::{CHANNELS, IMAGE_BYTES, SIDE},
+    images,
+};
+
+/// How the pixels of images lie.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Pixels {
+    pub width: usize,
+    pub height: usize,
+    /// 1 for grey or 3 for RGB.
+    pub channels: usize,
+    /// Whether each colour is a plane of its own, and not one beside the other in each pixel.
+    pub is_planar: bool,
+}
+
+impl Pixels {
+    /// How those of an array of this shape lie; none where it holds no images.
+    pub fn of(shape: &[usize]) -> Option<Self> {
+        let (width, height, channels, is_planar) = match *shape {
+            // The rows of CIFAR's own arrays.
+            [_, IMAGE_BYTES] => (SIDE, SIDE, CHANNELS, true),
+            [_, height, width] => (width, height, 1, false),
+            [_, height, width, channels @ (1 | CHANNELS)] => (width, height, channels, false),
+            [_, channels @ (1 | CHANNELS), height, width] => (width, height, channels, true),
+            _ => return None,
+        };
+        (width > 0 && height > 0).then_some(Self { width, height, channels, is_planar })
+    }
+
+    /// One image as red, green and blue planes of 32×32.
+    pub fn planes(self, image: &[u8]) -> Vec<u8> {
+        let area = self.width * self.height;
+        let channel = |c: usize| if self.channels == 1 { 0 } else { c };
+        let at = |pixel: usize, c: usize| if self.is_planar { c * area + pixel } else { pixel * self.channels + c };
+        let rgb: Vec<u8> = (0..area * CHANNELS).map(|i| image[at(i / CHANNELS, channel(i % CHANNELS))]).collect();
+        images::planes(&rgb, self.width, self.height)
+    }
+}

@@ -1,0 +1,133 @@
+use std::io::{Cursor, Write};
+
+use super::{array::tests::npy, *};
+use crate::data::{
+    options::ImportOptions,
+    report::Finding,
+    testing::{import_files, import_files_as},
+};
+
+/// A `.npz` of these arrays.
+fn npz(arrays: &[(&str, Vec<u8>)]) -> Vec<u8> {
+    let mut zip = zip::ZipWriter::new(Cursor::new(Vec::new()));
+    for (name, array) in arrays {
+        zip.start_file(format!("{name}.npy"), zip::write::SimpleFileOptions::default()).unwrap();
+        zip.write_all(array).unwrap();
+    }
+    zip.finish().unwrap().into_inner()
+}
+
+/// So many images, of which the first pixel is their number, 50 and 60.
+fn images(count: usize) -> Vec<u8> {
+    let image = |i: usize| [vec![i as u8, 50, 60], vec![9; IMAGE_BYTES - 3]].concat();
+    npy("|u1", &[count, 32, 32, 3], &(0..count).flat_map(image).collect::<Vec<_>>())
+}
+
+fn labels(labels: &[i64]) -> Vec<u8> {
+    npy("<i8", &[labels.len()], &labels.iter().flat_map(|label| label.to_le_bytes()).collect::<Vec<_>>())
+}
+
+fn both(prefix: [&str; 4]) -> Vec<(String, Vec<u8>)> {
+    let arrays = [images(3), labels(&[0, 2, 1]), images(2), labels(&[1, 0])];
+    prefix.into_iter().zip(arrays).map(|(name, array)| (format!("{name}.npy"), array)).collect()
+}
+
+fn check(import: &Import) {
+    let Dataset { classes, train, test, .. } = &import.dataset;
+    assert_eq!(classes, &["0", "1", "2"]);
+    assert_eq!((&train.labels[..], &test.labels[..]), (&[0, 2, 1][..], &[1, 0][..]));
+    let pixel = |i: usize| [0, 1, 2].map(|plane| train.image(i)[plane * 1024]);
+    assert_eq!((pixel(0), pixel(2)), ([0, 50, 60], [2, 50, 60]));
+}
+
+#[test]
+fn parts_and_roles_are_told_by_shapes_and_names_however_they_are_written() {
+    for names in [
+        ["x_train", "y_train", "x_test", "y_test"],
+        ["train_images", "train_labels", "test_images", "test_labels"],
+        ["train/images", "train/labels", "val/images", "val/labels"],
+        ["data", "target", "xTest", "yTest"],
+    ] {
+        check(&import_files(&both(names)).unwrap());
+    }
+}
+
+#[test]
+fn one_npz_or_one_for_each_part_give_the_same() {
+    let [a, b, c, d] = [images(3), labels(&[0, 2, 1]), images(2), labels(&[1, 0])];
+    let one = npz(&[("x_train", a.clone()), ("y_train", b.clone()), ("x_test", c.clone()), ("y_test", d.clone())]);
+    let (train, test) = (npz(&[("image", a), ("label", b)]), npz(&[("image", c), ("label", d)]));
+    check(&import_files(&[("train.npz".into(), train), ("test.npz".into(), test)]).unwrap());
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("cifar.npz");
+    std::fs::write(&path, one).unwrap();
+    let go_on = &mut crate::data::testing::go_on;
+    check(&crate::data::source::read(&path, "mine", &ImportOptions::default(), go_on).unwrap());
+}
+
+#[test]
+fn planes_rows_of_cifar_and_numbers_from_0_to_1_are_the_same_pixels() {
+    let pixels = |i: usize| -> Vec<u8> {
+        (0..IMAGE_BYTES).map(|p| if p % 1024 == 0 { [i as u8, 50, 60][p / 1024] } else { 9 }).collect()
+    };
+    let planar: Vec<u8> = (0..3).flat_map(pixels).collect();
+    let floats: Vec<u8> = planar.iter().flat_map(|p| (f32::from(*p) / 255.0).to_le_bytes()).collect();
+    for array in
+        [npy("|u1", &[3, 3, 32, 32], &planar), npy("|u1", &[3, 3072], &planar), npy("<f4", &[3, 3, 32, 32], &floats)]
+    {
+        let mut files = both(["x_train", "y_train", "x_test", "y_test"]);
+        files[0].1 = array;
+        check(&import_files(&files).unwrap());
+    }
+}
+
+#[test]
+fn other_sizes_and_greys_are_made_32_by_32_rgb_when_that_was_asked_for() {
+    let mut files = both(["x_train", "y_train", "x_test", "y_test"]);
+    files[0].1 = npy("|u1", &[3, 28, 28], &[7; 3 * 784]);
+    let message = import_files(&files).unwrap_err().to_string();
+    assert!(message.contains("3 of 28×28") && message.contains("--resize"), "{message}");
+    let options = ImportOptions { resize: true, ..ImportOptions::default() };
+    let import = import_files_as(&files, &options).unwrap();
+    assert_eq!(import.dataset.train.images, [7; 3 * IMAGE_BYTES]);
+    assert_eq!(import.report.changed.iter().map(|f: &Finding| f.count).collect::<Vec<_>>(), [3, 3]);
+}
+
+#[test]
+fn labels_may_be_a_column_for_each_class() {
+    let mut files = both(["x_train", "y_train", "x_test", "y_test"]);
+    let rows: Vec<u8> =
+        [1.0_f32, 0.0, 0.0, 0.0, 0.0, 1.0, 0.0, 1.0, 0.0].iter().flat_map(|n| n.to_le_bytes()).collect();
+    files[1].1 = npy("<f4", &[3, 3], &rows);
+    check(&import_files(&files).unwrap());
+    files[1].1 = npy("|u1", &[3, 3], &[1, 1, 0, 0, 0, 1, 0, 1, 0]);
+    assert!(import_files(&files).unwrap_err().to_string().contains("y_train has labels that are not whole numbers"));
+}
+
+#[test]
+fn what_is_missing_or_does_not_fit_is_named() {
+    let files = both(["x_train", "y_train", "x_test", "y_test"]);
+    let without = |i: usize| {
+        let mut files = files.clone();
+        files.remove(i);
+        import_files(&files).unwrap_err().to_string()
+    };
+    assert!(without(0).contains("y_train has labels, but there are no images"), "{}", without(0));
+    assert!(without(3).contains("x_test has images, but there are no labels"), "{}", without(3));
+    let changed = |i: usize, array: Vec<u8>| {
+        let mut files = files.clone();
+        files[i].1 = array;
+        import_files(&files).unwrap_err().to_string()
+    };
+    assert!(changed(1, labels(&[0, 1])).contains("x_train has 3 images, but y_train has 2 labels"));
+    assert!(changed(1, labels(&[0, -1, 2])).contains("y_train has labels that are not whole numbers from 0 to 255"));
+    assert!(changed(0, images(3)[..5_000].to_vec()).contains("x_train ends before its image 1"));
+}
+
+#[test]
+fn extra_data_without_test_images_says_what_to_do() {
+    let mut files = both(["image", "label", "x_test", "y_test"]);
+    files.truncate(2);
+    let message = import_files(&files).unwrap_err().to_string();
+    assert!(message.contains("3 images of 3 classes, but none to test on") && message.contains("--test-percent"));
+}

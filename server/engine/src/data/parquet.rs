@@ -1,0 +1,227 @@
+//! Images and labels in Parquet files as Hugging Face's datasets have them: a column of encoded images, one of labels, and
+//! the names of the classes beside them.
+
+use ::parquet::{
+    file::{
+        metadata::FileMetaData,
+        reader::{FileReader, SerializedFileReader},
+    },
+    record::{Field, Row},
+};
+use bytes::Bytes;
+use rayon::prelude::*;
+
+use super::{
+    content::Content,
+    dataset::{Dataset, Split},
+    images::{Changes, Decoded, Fault, Faults, decode},
+    import::Import,
+    listing::Listing,
+    progress::{Progress, Watch},
+    report::{self, ImportReport},
+    split_name::Part,
+};
+use crate::{EngineError, Result};
+
+/// Bytes of the largest file that is read; a part of CIFAR-10 takes 120 MB.
+const MAX_FILE_BYTES: usize = 2 << 30;
+/// Images decoded at once.
+const CHUNK: usize = 2_000;
+/// Names of the columns of labels, the first that is there.
+const LABELS: [&str; 6] = ["label", "labels", "fine_label", "fine_labels", "class", "target"];
+
+/// The numbers of the Parquet files.
+pub(super) fn find(listing: &Listing) -> Vec<usize> {
+    listing.files().filter(|(.., content)| *content == Content::Parquet).map(|(i, ..)| i).collect()
+}
+
+/// Reads the Parquet files of these numbers. A part may be cut into several files; their names say which part they are.
+///
+/// # Errors
+/// When a file is damaged or holds no images and labels, or when an image cannot be taken.
+pub(super) fn read(listing: &Listing, files: &[usize], resize: bool, watch: &mut Watch<'_>) -> Result<Import> {
+    let mut reader = Reader { resize, ..Reader::default() };
+    reader.report.kind = "Hugging Face's Parquet files".into();
+    let part = |i: usize| Part::mentioned(&listing.entries[i].name());
+    let has = |wanted: Part| files.iter().any(|i| part(*i) == Some(wanted));
+    let mut files = files.to_vec();
+    files.sort_by_key(|i| listing.entries[*i].name());
+    for i in &files {
+        let name = listing.entries[*i].name();
+        let place = match part(*i) {
+            Some(Part::Train) => 0,
+            Some(Part::Test) => 1,
+            Some(Part::Validation) if !has(Part::Test) => 1,
+            None if !has(Part::Train) => 0,
+            _ => {
+                report::count(&mut reader.report.left_out, "Parquet files of other parts", &name);
+                continue;
+            }
+        };
+        let bytes = Bytes::from(listing.read_one(*i, MAX_FILE_BYTES, watch)?);
+        reader.add(&name, bytes, place, watch)?;
+    }
+    reader.finish()
+}
+
+/// What was read so far.
+#[derive(Default)]
+struct Reader {
+    resize: bool,
+    parts: [Split; 2],
+    classes: Option<Vec<String>>,
+    faults: Faults,
+    changes: Changes,
+    report: ImportReport,
+}
+
+impl Reader {
+    fn add(&mut self, name: &str, bytes: Bytes, place: usize, watch: &mut Watch<'_>) -> Result<()> {
+        let about = |fault: &str| EngineError::Data(format!("{name} {fault}"));
+        let damaged = |e: ::parquet::errors::ParquetError| about(&format!("cannot be read: {e}"));
+        let file = SerializedFileReader::new(bytes).map_err(damaged)?;
+        let metadata = file.metadata().file_metadata();
+        let total = usize::try_from(metadata.num_rows()).unwrap_or_default();
+        let mut rows = file.get_row_iter(None).map_err(damaged)?;
+        let mut done = 0;
+        loop {
+            let mut chunk = Vec::new();
+            for row in rows.by_ref().take(CHUNK) {
+                let row = row.map_err(damaged)?;
+                let (column, label) = label(&row).ok_or_else(|| {
+                    about("has no column of labels: whole numbers from 0 to 255, named label or fine_label")
+                })?;
+                if self.classes.is_none() {
+                    self.classes = class_names(metadata, &column);
+                }
+                let image = image(&row).ok_or_else(|| about("has no column of encoded images, PNG or JPEG"))?;
+                chunk.push((label, image));
+            }
+            if chunk.is_empty() {
+                return Ok(());
+            }
+            self.decode(name, &chunk, place, done);
+            done += chunk.len();
+            Progress::images("decoding", done, total).tell(watch)?;
+        }
+    }
+
+    fn decode(&mut self, name: &str, chunk: &[(u8, Vec<u8>)], place: usize, first: usize) {
+        let images: Vec<_> = chunk.par_iter().map(|(_, image)| decode(image, self.resize)).collect();
+        for (i, ((label, _), image)) in chunk.iter().zip(images).enumerate() {
+            let name = format!("{name}, row {}", first + i);
+            match image {
+                Ok(Decoded { planes, changes }) => {
+                    self.changes.add(&changes, &name);
+                    self.parts[place].push(*label, &planes);
+                }
+                Err(fault) => self.faults.add(&name, &fault),
+            }
+        }
+    }
+
+    fn finish(mut self) -> Result<Import> {
+        self.faults.refusal()?;
+        let [train, test] = self.parts;
+        if train.is_empty() {
+            return Err(EngineError::Data("there are no images to train on: a file named train-….parquet".into()));
+        }
+        let highest = train.labels.iter().chain(&test.labels).max().copied().unwrap_or_default();
+        let classes = self.classes.unwrap_or_else(|| (0..=highest).map(|label| label.to_string()).collect());
+        if classes.len() <= usize::from(highest) || classes.len() < 2 {
+            let fault = format!("there are {} classes, but the highest label is {highest}", classes.len());
+            return Err(EngineError::Data(fault));
+        }
+        self.changes.tell(&mut self.report);
+        Ok(Import { dataset: Dataset { classes, train, test, ..Dataset::default() }, report: self.report })
+    }
+}
+
+/// The name of the column of labels, and the label of a row.
+fn label(row: &Row) -> Option<(String, u8)> {
+    let find = |wanted: &&str| row.get_column_iter().find(|(name, _)| name == wanted);
+    let (name, field) = LABELS.iter().find_map(find)?;
+    let label = match field {
+        Field::Byte(n) => u8::try_from(*n).ok(),
+        Field::Short(n) => u8::try_from(*n).ok(),
+        Field::Int(n) => u8::try_from(*n).ok(),
+        Field::Long(n) => u8::try_from(*n).ok(),
+        Field::UByte(n) => Some(*n),
+        Field::UShort(n) => u8::try_from(*n).ok(),
+        Field::UInt(n) => u8::try_from(*n).ok(),
+        Field::ULong(n) => u8::try_from(*n).ok(),
+        _ => None,
+    }?;
+    Some((name.clone(), label))
+}
+
+/// The encoded image of a row: bytes, or bytes beside the name of their file.
+fn image(row: &Row) -> Option<Vec<u8>> {
+    row.get_column_iter().find_map(|(_, field)| match field {
+        Field::Bytes(bytes) => Some(bytes.data().to_vec()),
+        Field::Group(group) => image(group),
+        _ => None,
+    })
+}
+
+/// The names of the classes of a column of labels, where the file has them as Hugging Face writes them.
+fn class_names(metadata: &FileMetaData, column: &str) -> Option<Vec<String>> {
+    let entry = metadata.key_value_metadata()?.iter().find(|entry| entry.key == "huggingface")?;
+    let json: serde_json::Value = serde_json::from_str(entry.value.as_ref()?).ok()?;
+    let names = json.pointer("/info/features")?.get(column)?.get("names")?.as_array()?;
+    names.iter().map(|name| name.as_str().map(str::to_owned)).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::data::{
+        options::ImportOptions,
+        testing::{import_files, import_files_as},
+    };
+
+    /// What pyarrow wrote, by tools/golden/parquet.py: four rows and two, images of one colour, 60 × their row.
+    const TRAIN: &[u8] = include_bytes!("../../golden/parquet/train.parquet");
+    const TEST: &[u8] = include_bytes!("../../golden/parquet/test.parquet");
+    const SMALL: &[u8] = include_bytes!("../../golden/parquet/small.parquet");
+
+    fn files(train: &str, test: &str) -> Vec<(String, Vec<u8>)> {
+        vec![(train.to_owned(), TRAIN.to_vec()), (test.to_owned(), TEST.to_vec())]
+    }
+
+    #[test]
+    fn images_labels_and_the_names_of_classes_are_read_under_the_names_that_the_hub_gives() {
+        for (train, test) in [
+            ("data/train-00000-of-00001.parquet", "data/test-00000-of-00001.parquet"),
+            ("plain_text/train/0000.parquet", "plain_text/validation/0000.parquet"),
+        ] {
+            let import = import_files(&files(train, test)).unwrap();
+            assert_eq!(import.dataset.classes, ["cat", "dog", "owl"]);
+            assert_eq!(
+                (&import.dataset.train.labels[..], &import.dataset.test.labels[..]),
+                (&[0, 2, 1, 2][..], &[1, 0][..])
+            );
+            assert_eq!(import.dataset.train.image(3), [180; 3072]);
+            assert_eq!(import.report.kind, "Hugging Face's Parquet files");
+        }
+    }
+
+    #[test]
+    fn a_part_in_several_files_is_read_in_the_order_of_their_names() {
+        let mut files = files("train-00001-of-00002.parquet", "test-00000-of-00001.parquet");
+        files.push(("train-00000-of-00002.parquet".into(), TEST.to_vec()));
+        assert_eq!(import_files(&files).unwrap().dataset.train.labels, [1, 0, 0, 2, 1, 2]);
+    }
+
+    #[test]
+    fn other_sizes_are_refused_or_resized_and_a_damaged_file_is_named() {
+        let mut wrong = files("train.parquet", "test.parquet");
+        wrong[1].1 = SMALL.to_vec();
+        let message = import_files(&wrong).unwrap_err().to_string();
+        assert!(message.contains("2 of 28×28 (as test.parquet, row 0)"), "{message}");
+        let options = ImportOptions { resize: true, ..ImportOptions::default() };
+        assert_eq!(import_files_as(&wrong, &options).unwrap().dataset.test.len(), 2);
+        wrong[1].1 = TEST[..TEST.len() / 2].to_vec();
+        let message = import_files(&wrong).unwrap_err().to_string();
+        assert!(message.contains("test.parquet cannot be read"), "{message}");
+    }
+}
