@@ -165,7 +165,9 @@ fn an_uploaded_model_teaches_and_is_downloaded_again() {
     }
     wait_for("the page to say so", Duration::from_secs(20), || {
         let page = server.get(&experiment);
-        (page.contains("imported as model 1") && page.contains("Natural: ")).then_some(())
+        // A student of one epoch may well answer one class.
+        let is_judged = page.contains("Natural: ") || page.contains("Collapsed: ");
+        (page.contains("imported as model 1") && is_judged).then_some(())
     });
     assert!(server.get("/models").contains("natural "), "the teacher was evaluated");
 

@@ -29,22 +29,49 @@ const SILHOUETTES: f64 = 0.05;
 const CORRELATIONS: f64 = 1.1;
 
 /// What the feature maps find: from where to where the silhouettes of the two classes reach, and the shares of adversarial images
-/// that stay with their own. Which model is the best is not said: these figures have no test.
+/// that stay with their own. Which model is the best is not said: these figures have no test. What has collapsed is named, and is
+/// in no range.
 pub(crate) fn features(maps: &FeatureMaps) -> String {
-    let apart = |map: &FeatureMap| format!("{:.3}", map.silhouette);
+    let (collapsed, whole): (Vec<&FeatureMap>, Vec<&FeatureMap>) = maps.maps.iter().partition(|map| map.is_collapsed);
+    let names: Vec<&str> = collapsed.iter().map(|map| map.model.as_str()).collect();
+    [separation(maps, &whole), collapsed_words(&names, "features")].concat().trim_start().to_owned()
+}
+
+/// That these models have the same features, or the same logits, for every image, so that nothing can be told from them.
+fn collapsed_words(models: &[&str], what: &str) -> String {
+    match models {
+        [] => String::new(),
+        [model] => {
+            format!(" {model} has collapsed: its {what} are the same for every image, so its figures mean nothing.")
+        }
+        models => {
+            let models = format::list(models);
+            format!(
+                " {models} have collapsed: each has the same {what} for every image, so their figures mean nothing."
+            )
+        }
+    }
+}
+
+fn separation(maps: &FeatureMaps, whole: &[&FeatureMap]) -> String {
+    let apart = |map: &&FeatureMap| format!("{:.3}", map.silhouette);
     let images = |map: &FeatureMap| map.counts[2].max(1) as f64;
-    let own = |map: &FeatureMap| map.among_own as f64 / images(map);
-    let kept = |map: &FeatureMap| format!("{:.0}", 100.0 * own(map));
+    let own = |map: &&FeatureMap| map.among_own as f64 / images(map);
+    let kept = |map: &&FeatureMap| format!("{:.0}", 100.0 * own(map));
     // Two shares of so many images that are alike differ by no more in 95 of 100 cases.
-    let noise = maps.maps.first().map_or(1.0, |map| 1.96 * (0.5 / images(map)).sqrt());
+    let noise = whole.first().map_or(1.0, |map| 1.96 * (0.5 / images(map)).sqrt());
     let (Some(silhouettes), Some(shares)) = (
-        Range::of(&maps.maps, |map| &map.model, |map| map.silhouette, apart, |low, high| high - low >= SILHOUETTES),
-        Range::of(&maps.maps, |map| &map.model, own, kept, |low, high| high - low > noise),
+        Range::of(whole, |map| &map.model, |map| map.silhouette, apart, |low, high| high - low >= SILHOUETTES),
+        Range::of(whole, |map| &map.model, own, kept, |low, high| high - low > noise),
     ) else {
         return String::new();
     };
+    let alone = match whole {
+        [only] if maps.maps.len() > 1 => format!(" in {}", only.model),
+        _ => String::new(),
+    };
     format!(
-        "Silhouette of {} and {}: {}. Adversarial images that stay with their class: {}.",
+        "Silhouette of {} and {}{alone}: {}. Adversarial images that stay with their class: {}.",
         maps.attacked,
         maps.target,
         silhouettes.words(""),
@@ -106,14 +133,26 @@ pub(crate) fn made_on(maps: &FeatureMaps) -> String {
     }
 }
 
-/// How far the models are from the teacher, on average.
+/// How far the models are from the teacher, on average. What has collapsed is named, and is in no range.
 pub(crate) fn correlation(maps: &CorrelationMaps) -> String {
+    if maps.teacher_is_collapsed {
+        let teacher = &maps.teacher;
+        return format!(
+            "{teacher} has collapsed: its logits are the same for every image, so no difference means anything."
+        );
+    }
+    let (collapsed, whole): (Vec<_>, Vec<_>) = maps.maps.iter().partition(|map| map.is_collapsed);
+    let names: Vec<&str> = collapsed.iter().map(|map| map.model.as_str()).collect();
+    [mean_differences(maps, &whole), collapsed_words(&names, "logits")].concat().trim_start().to_owned()
+}
+
+fn mean_differences(maps: &CorrelationMaps, whole: &[&CorrelationMap]) -> String {
     let range = |of: fn(&CorrelationMap) -> f64| {
-        let print = |map: &CorrelationMap| format!("{:.4}", of(map));
-        Range::of(&maps.maps, |map| &map.model, of, print, |low, high| high > CORRELATIONS * low)
+        let print = |map: &&CorrelationMap| format!("{:.4}", of(map));
+        Range::of(whole, |map| &map.model, |map| of(map), print, |low, high| high > CORRELATIONS * low)
     };
     match (range(|map| map.natural.mean), range(|map| map.adversarial.mean)) {
-        (Some(natural), Some(adversarial)) if maps.maps.len() == 1 => format!(
+        (Some(natural), Some(adversarial)) if whole.len() == 1 => format!(
             "{} differs from {} by {} on average on natural images, by {} on adversarial ones.",
             natural.lowest.0, maps.teacher, natural.lowest.1, adversarial.lowest.1
         ),
@@ -167,6 +206,7 @@ mod tests {
             silhouette,
             among_own,
             centroid_distances: [0.0; 2],
+            is_collapsed: false,
         }
     }
 
@@ -205,9 +245,11 @@ mod tests {
             model: model.into(),
             natural: difference(natural),
             adversarial: difference(adversarial),
+            is_collapsed: false,
         };
         let found = correlation(&CorrelationMaps {
             teacher: "Teacher".into(),
+            teacher_is_collapsed: false,
             classes: vec![],
             images: 0,
             maps: vec![map("KD", 0.08, 0.0412), map("ARD", 0.05, 0.0409)],
@@ -216,6 +258,51 @@ mod tests {
             found,
             "Mean difference from Teacher: on natural images 0.0500 (ARD) to 0.0800 (KD); on adversarial ones 0.0409 to 0.0412, \
              alike in all."
+        );
+    }
+
+    #[test]
+    fn a_model_whose_features_are_all_equal_is_called_collapsed_and_is_at_no_end() {
+        let collapsed = |model| FeatureMap { is_collapsed: true, ..map(model, 0.0, 100) };
+        // Among coinciding points every adversarial image is with its own class, and a silhouette of 0 beats a negative one.
+        let words = features(&maps(vec![map("ARD", -0.01, 60), collapsed("KD"), map("GACD", -0.2, 40)]));
+        assert_eq!(
+            words,
+            "Silhouette of truck and bird: -0.200 (GACD) to -0.010 (ARD). Adversarial images that stay with their class: \
+             40\u{a0}% (GACD) to 60\u{a0}% (ARD). KD has collapsed: its features are the same for every image, so its figures \
+             mean nothing."
+        );
+        let words = features(&maps(vec![map("ARD", 0.2, 90), collapsed("KD")]));
+        assert!(words.starts_with("Silhouette of truck and bird in ARD: 0.200. Adversarial"), "{words}");
+        let words = features(&maps(vec![collapsed("KD"), collapsed("ARD")]));
+        assert!(words.starts_with("KD and ARD have collapsed: each has the same features for every image"), "{words}");
+    }
+
+    #[test]
+    fn a_model_whose_logits_are_all_equal_is_not_the_nearest_to_its_teacher() {
+        let difference = |mean: f64| Difference { values: vec![], mean, max: mean, norm: mean };
+        let map = |model: &str, mean, is_collapsed| CorrelationMap {
+            model: model.into(),
+            natural: difference(mean),
+            adversarial: difference(mean),
+            is_collapsed,
+        };
+        let maps = CorrelationMaps {
+            classes: vec![],
+            teacher: "PGD-AT".into(),
+            teacher_is_collapsed: false,
+            images: 100,
+            maps: vec![map("KD", 0.1, true), map("ARD", 0.2, false), map("GACD", 0.3, false)],
+        };
+        let words = correlation(&maps);
+        assert!(words.contains("0.2000 (ARD) to 0.3000 (GACD)") && !words.contains("0.1000"), "{words}");
+        assert!(
+            words.ends_with("KD has collapsed: its logits are the same for every image, so its figures mean nothing.")
+        );
+        let words = correlation(&CorrelationMaps { teacher_is_collapsed: true, ..maps });
+        assert!(
+            words.starts_with("PGD-AT has collapsed") && words.ends_with("no difference means anything."),
+            "{words}"
         );
     }
 

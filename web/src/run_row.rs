@@ -2,7 +2,9 @@
 
 use std::fmt;
 
-use retort_spec::{Accuracy, Architecture, Attack, CheckResult, MethodName, RunKind, RunState, Stage, Verdict};
+use retort_spec::{
+    Accuracy, Architecture, Attack, CheckResult, MethodName, RunKind, RunState, Stage, Variety, Verdict,
+};
 
 use crate::format::{self, Moment};
 
@@ -49,6 +51,10 @@ pub struct Score {
     pub attack: Option<Attack>,
     /// The accuracy over the test images.
     pub accuracy: Accuracy,
+    /// Images that were not answered, as the model's logits were not finite numbers; they count as wrong.
+    pub unanswered: usize,
+    /// How varied answers and features are, of the natural accuracy, where it was measured.
+    pub variety: Option<Variety>,
 }
 
 /// The accuracies of a model, in percent.
@@ -185,6 +191,13 @@ impl Score {
         self.attack.as_ref().map_or_else(|| "natural".into(), Attack::describe)
     }
 
+    /// That images were not answered, in a sentence; nothing where all were.
+    pub fn unanswered_words(&self) -> Option<String> {
+        let images = format::plural(self.unanswered, "answer is", "answers are");
+        (self.unanswered > 0)
+            .then(|| format!("Under {} {images} not finite numbers: they count as wrong.", self.name()))
+    }
+
     /// In percent with two decimals.
     pub fn percent(&self) -> String {
         format::percent(self.accuracy.percent())
@@ -260,6 +273,11 @@ impl RunRow {
             Verdict::Warning => 2,
         };
         self.checks.iter().map(|result| result.verdict).max_by_key(rank)
+    }
+
+    /// How its model has collapsed, to follow its name: `answers “cat” to every test image`; nothing if it has not.
+    pub fn collapse(&self) -> Option<String> {
+        self.scores.iter().find_map(|score| score.variety.as_ref()).and_then(Variety::collapse)
     }
 
     /// The masking checks that did not pass.

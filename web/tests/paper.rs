@@ -169,6 +169,7 @@ fn figures_are_drawn_from_the_sweep_and_the_analysis_of_their_networks() {
         silhouette: 0.5,
         among_own: 1,
         centroid_distances: [0.1, 0.9],
+        is_collapsed: false,
     };
     let (attacked, target, made_on) = ("truck".into(), "bird".into(), Some("Natural".into()));
     let result = AnalysisResult::Features(FeatureMaps { attacked, target, made_on, maps: vec![map] });

@@ -41,6 +41,9 @@ pub enum EngineError {
     /// The training left the range of numbers.
     #[error("{0}")]
     Diverged(String),
+    /// A model's answers are not finite numbers.
+    #[error("{0}")]
+    NotFinite(String),
     /// Candle refused an operation: a fault of ours, or a device out of memory.
     #[error("tensor operation: {0}")]
     Tensor(candle_core::Error),

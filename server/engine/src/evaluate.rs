@@ -3,12 +3,14 @@
 use std::{ops::ControlFlow, path::Path};
 
 use candle_core::{Device, Tensor};
-use retort_spec::{Accuracy, Attack, EvaluateSpec, Event, RunSpec, Stage, VALIDATION_STEPS};
+use retort_spec::{Accuracy, Attack, EvaluateSpec, Event, LogLevel, RunSpec, Stage, VALIDATION_STEPS, Variety};
 
 use crate::{
     EngineError, Outcomes, Result,
-    attacks::{Attacker, Starts, predicted},
+    answers::{counted, not_finite},
+    attacks::{Attacker, Starts},
     data::{Dataset, Split},
+    natural::Natural,
     nn::{ModelHeader, Network, StateFile, load_model},
     rng::Purpose,
     run::{Context, Outcome, model_path, share_done},
@@ -26,30 +28,15 @@ pub(crate) fn images(split: &Split, indices: &[usize], device: &Device) -> Resul
     Ok(Tensor::from_vec(values, (indices.len(), 3, 32, 32), device)?)
 }
 
-/// What the network answers to images of a split, in batches of 250.
-pub(crate) fn natural_predictions(network: &mut Network, split: &Split, device: &Device) -> Result<Vec<u8>> {
-    let all: Vec<usize> = (0..split.len()).collect();
-    let mut predictions = Vec::with_capacity(split.len());
-    for batch in all.chunks(250) {
-        predictions.extend(predicted(&network.infer(&images(split, batch, device)?)?.0)?);
-    }
-    Ok(predictions)
-}
-
-/// How many predictions are their labels.
-pub(crate) fn accuracy(predictions: &[u8], labels: &[u8]) -> Accuracy {
-    Accuracy { correct: correct(predictions, labels).len(), n: labels.len() }
-}
-
-/// How many images of a split the network classifies correctly.
-pub(crate) fn natural_accuracy(network: &mut Network, split: &Split, device: &Device) -> Result<Accuracy> {
-    Ok(accuracy(&natural_predictions(network, split, device)?, &split.labels))
+/// How many answers are their labels; no answer is none.
+pub(crate) fn accuracy(answers: &[Option<u8>], labels: &[u8]) -> Accuracy {
+    Accuracy { correct: correct(answers, labels).len(), n: labels.len() }
 }
 
 /// Natural and adversarial accuracy on validation images, the latter under PGD-10: what the best epoch is chosen by.
 pub(crate) fn validate(network: &mut Network, split: &Split, seed: u64, device: &Device) -> Result<[Accuracy; 2]> {
     let attack = Attack::pgd(VALIDATION_STEPS);
-    let natural = natural_predictions(network, split, device)?;
+    let natural = Natural::of(network, split, device)?.answers;
     let mut attacker =
         Attacker { attack: &attack, surrogate: None, starts: Starts { seed, purpose: Purpose::Validation } };
     let robust = correct(&natural, &split.labels);
@@ -60,9 +47,9 @@ pub(crate) fn validate(network: &mut Network, split: &Split, seed: u64, device: 
     Ok([accuracy(&natural, &split.labels), accuracy(&adversarial, &split.labels)])
 }
 
-/// The places of the predictions that are their labels.
-fn correct(predictions: &[u8], labels: &[u8]) -> Vec<usize> {
-    (0..labels.len()).filter(|i| predictions[*i] == labels[*i]).collect()
+/// The places of the answers that are their labels.
+fn correct(answers: &[Option<u8>], labels: &[u8]) -> Vec<usize> {
+    (0..labels.len()).filter(|i| answers[*i] == Some(labels[*i])).collect()
 }
 
 /// Attacks the images of a split at these places, and sets what the network answers to them.
@@ -72,10 +59,10 @@ fn answer(
     split: &Split,
     places: &[usize],
     device: &Device,
-    answers: &mut [u8],
+    answers: &mut [Option<u8>],
 ) -> Result<()> {
     let labels: Vec<u8> = places.iter().map(|i| split.labels[*i]).collect();
-    let found = attacker.predictions(network, &images(split, places, device)?, &labels, places)?;
+    let found = attacker.answers(network, &images(split, places, device)?, &labels, places)?;
     for (place, answer) in places.iter().zip(found) {
         answers[*place] = answer;
     }
@@ -86,7 +73,7 @@ fn answer(
 #[derive(Clone, Debug, Default, serde::Serialize, serde::Deserialize)]
 struct Position {
     /// What was answered to each test image without an attack, then under each attack; the last ones as far as they are.
-    predictions: Vec<Vec<u8>>,
+    predictions: Vec<Vec<Option<u8>>>,
     /// Batches of the last ones that are done.
     batches: usize,
     /// Seconds of computing so far.
@@ -123,8 +110,14 @@ pub(crate) fn answers(
     let stages = whole.work(dataset.train.len(), dataset.test.len(), network.architecture, None);
     let test = &dataset.test;
     if at.predictions.is_empty() {
-        at.predictions.push(natural_predictions(&mut network, test, &context.device)?);
-        report(context, &at, None, test)?;
+        let natural = Natural::of(&mut network, test, &context.device)?;
+        every_image_is_answered(&natural, path, test)?;
+        let variety = natural.variety(dataset);
+        if let Some(collapse) = variety.collapse() {
+            warn(context, format!("The model has collapsed: it {collapse}."))?;
+        }
+        at.predictions.push(natural.answers);
+        report(context, &at, None, Some(variety), test)?;
     }
     // Images that are wrong without an attack are wrong under it: the attack may do nothing.
     let robust = correct(&at.predictions[0], &test.labels);
@@ -138,7 +131,7 @@ pub(crate) fn answers(
             at.batches = 0;
         }
         let mut surrogate = match attack {
-            Attack::Transfer { surrogate, .. } => Some(load_for(model_path(surrogate)?, dataset, context)?.0),
+            Attack::Transfer { surrogate, .. } => Some(load_surrogate(model_path(surrogate)?, dataset, context)?),
             _ => None,
         };
         let starts = Starts { seed: spec.seed, purpose: Purpose::Attack };
@@ -159,7 +152,7 @@ pub(crate) fn answers(
                 save(context, &mut at)?;
             }
         }
-        report(context, &at, Some(attack), test)?;
+        report(context, &at, Some(attack), None, test)?;
         save(context, &mut at)?;
     }
     let attacks = std::iter::once(None).chain(spec.attacks.iter().cloned().map(Some));
@@ -202,14 +195,46 @@ pub(crate) fn other_classes(path: &Path, header: &ModelHeader, dataset: &Dataset
     }
 }
 
+/// A model for images to be made on. Where its logits are not finite there is no gradient, and the attack would do nothing.
+fn load_surrogate(path: &Path, dataset: &Dataset, context: &Context) -> Result<Network> {
+    let (mut network, _) = load_for(path, dataset, context)?;
+    every_image_is_answered(&Natural::of(&mut network, &dataset.test, &context.device)?, path, &dataset.test)?;
+    Ok(network)
+}
+
+/// Without an attack a model must answer every test image: else there is nothing that its accuracy could be.
+fn every_image_is_answered(natural: &Natural, model: &Path, test: &Split) -> Result<()> {
+    match natural.unanswered() {
+        places if places.is_empty() => Ok(()),
+        places => Err(not_finite(&format!("the model {}", model.display()), &places, test.len(), "test images")),
+    }
+}
+
 /// Writes the accuracy of the last predictions to the journal, unless an earlier attempt did.
-fn report(context: &mut Context, at: &Position, attack: Option<&Attack>, test: &Split) -> Result<()> {
+fn report(
+    context: &mut Context,
+    at: &Position,
+    attack: Option<&Attack>,
+    variety: Option<Variety>,
+    test: &Split,
+) -> Result<()> {
     let Some(last) = at.predictions.last() else { return Ok(()) };
     if at.predictions.len() > context.journal.evaluations() {
         let accuracy = accuracy(last, &test.labels);
-        context.journal.write(Event::Evaluation { attack: attack.cloned(), accuracy })?;
+        let unanswered: Vec<usize> = (0..last.len()).filter(|place| last[*place].is_none()).collect();
+        if let (Some(attack), false) = (attack, unanswered.is_empty()) {
+            let images = counted(&unanswered, last.len(), "test images");
+            let said = "the model's answers are not finite numbers: they count as wrong";
+            warn(context, format!("Under {attack}, to {images}, {said}."))?;
+        }
+        let unanswered = unanswered.len();
+        context.journal.write(Event::Evaluation { attack: attack.cloned(), accuracy, unanswered, variety })?;
     }
     Ok(())
+}
+
+fn warn(context: &mut Context, message: String) -> Result<()> {
+    context.journal.write(Event::Log { level: LogLevel::Warning, message })
 }
 
 fn save(context: &Context, at: &mut Position) -> Result<()> {

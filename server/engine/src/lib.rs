@@ -4,6 +4,7 @@
 //! knows of databases or HTTP.
 
 pub mod analysis;
+mod answers;
 pub mod attacks;
 pub mod bench;
 pub mod data;
@@ -20,6 +21,7 @@ mod loss;
 mod masking;
 pub mod methods;
 pub mod models;
+mod natural;
 pub mod nn;
 pub mod ops;
 mod outcomes;

@@ -42,6 +42,6 @@ pub(crate) fn run(spec: &MaskingSpec, dataset: &Dataset, context: &mut Context) 
 /// The images that are still classified correctly under an attack; none where it was not made.
 fn right_under(outcomes: &Outcomes, attack: Option<&Attack>) -> Vec<usize> {
     let answers = outcomes.under(attack).unwrap_or_default();
-    let right = |(place, (answer, label)): (usize, (&u8, &u8))| (answer == label).then_some(place);
+    let right = |(place, (answer, label)): (usize, (&Option<u8>, &u8))| (*answer == Some(*label)).then_some(place);
     answers.iter().zip(&outcomes.labels).enumerate().filter_map(right).collect()
 }

@@ -21,8 +21,8 @@ pub struct Outcomes {
     pub dataset: DatasetChoice,
     /// By image: its class.
     pub labels: Vec<u8>,
-    /// By attack, the first without one: what was answered to each image.
-    pub predictions: Vec<(Option<Attack>, Vec<u8>)>,
+    /// By attack, the first without one: what was answered to each image; none where the logits were not finite.
+    pub predictions: Vec<(Option<Attack>, Vec<Option<u8>>)>,
 }
 
 /// What stands beside the tensors.
@@ -35,9 +35,11 @@ struct Header {
 
 const LABELS: &str = "labels";
 const PREDICTIONS: &str = "predictions";
+const UNANSWERED: &str = "unanswered";
 
 impl Outcomes {
-    /// Writes the file, replacing an older one as a whole: `labels` `[N]` and `predictions` `[attacks, N]`, bytes.
+    /// Writes the file, replacing an older one as a whole: `labels` `[N]` and `predictions` `[attacks, N]`, bytes. Where there
+    /// are images without an answer, `unanswered` `[attacks, N]` is 1 for them.
     ///
     /// # Errors
     /// When the disk refuses.
@@ -48,8 +50,13 @@ impl Outcomes {
             dataset: self.dataset.clone(),
             attacks: self.predictions.iter().map(|(attack, _)| attack.clone()).collect(),
         };
-        let predictions: Vec<u8> = self.predictions.iter().flat_map(|(_, answers)| answers.iter().copied()).collect();
-        let tensors = [(LABELS, self.labels.clone(), vec![n]), (PREDICTIONS, predictions, vec![attacks, n])];
+        let all: Vec<Option<u8>> = self.predictions.iter().flat_map(|(_, answers)| answers.iter().copied()).collect();
+        let predictions = all.iter().map(|answer| answer.unwrap_or_default()).collect();
+        let mut tensors = vec![(LABELS, self.labels.clone(), vec![n]), (PREDICTIONS, predictions, vec![attacks, n])];
+        if all.contains(&None) {
+            let unanswered = all.iter().map(|answer| u8::from(answer.is_none())).collect();
+            tensors.push((UNANSWERED, unanswered, vec![attacks, n]));
+        }
         let named = |(name, values, shape): (&str, Vec<u8>, Vec<usize>)| {
             Ok(Named { name: name.to_owned(), tensor: Tensor::from_vec(values, shape, &Device::Cpu)? })
         };
@@ -73,26 +80,34 @@ impl Outcomes {
             Ok(tensor.flatten_all()?.to_vec1::<u8>()?)
         };
         let (labels, answers) = (bytes(LABELS)?, bytes(PREDICTIONS)?);
+        let has_unanswered = file.tensors.iter().any(|named| named.name == UNANSWERED);
+        let unanswered = if has_unanswered { bytes(UNANSWERED)? } else { vec![0; answers.len()] };
         let known = |class: &u8| usize::from(*class) < classes.len();
-        if answers.len() != labels.len() * attacks.len() || !labels.iter().chain(&answers).all(known) {
+        let fits = answers.len() == labels.len() * attacks.len() && unanswered.len() == answers.len();
+        if !fits || !labels.iter().chain(&answers).all(known) {
             return Err(fault("its labels, predictions and classes do not fit together".into()));
         }
-        let rows = answers.chunks(labels.len().max(1)).map(<[u8]>::to_vec);
+        let answers: Vec<Option<u8>> =
+            answers.into_iter().zip(unanswered).map(|(answer, none)| (none == 0).then_some(answer)).collect();
+        let rows = answers.chunks(labels.len().max(1)).map(<[_]>::to_vec);
         let predictions = attacks.into_iter().zip(rows).collect();
         Ok(Self { classes, dataset, labels, predictions })
     }
 
     /// What was answered under an attack, or without one; none if that is not among them.
-    pub fn under(&self, attack: Option<&Attack>) -> Option<&[u8]> {
+    pub fn under(&self, attack: Option<&Attack>) -> Option<&[Option<u8>]> {
         let found = self.predictions.iter().find(|(of, _)| of.as_ref() == attack);
         found.map(|(_, answers)| answers.as_slice())
     }
 
-    /// By class and answer: how many images of the class were answered so under an attack, given by its place.
+    /// By class and answer: how many images of the class were answered so under an attack, given by its place. If some have
+    /// no answer, a last column counts them.
     pub fn confusion(&self, attack: usize) -> Vec<Vec<usize>> {
-        let mut counts = vec![vec![0; self.classes.len()]; self.classes.len()];
-        for (label, answer) in self.labels.iter().zip(&self.predictions[attack].1) {
-            counts[usize::from(*label)][usize::from(*answer)] += 1;
+        let answers = &self.predictions[attack].1;
+        let columns = self.classes.len() + usize::from(answers.contains(&None));
+        let mut counts = vec![vec![0; columns]; self.classes.len()];
+        for (label, answer) in self.labels.iter().zip(answers) {
+            counts[usize::from(*label)][answer.map_or(self.classes.len(), usize::from)] += 1;
         }
         counts
     }
@@ -105,7 +120,8 @@ impl Outcomes {
 
     /// The share of images that are answered correctly without an attack and under each.
     pub fn worst_case(&self) -> Accuracy {
-        let right = |(place, label): (usize, &u8)| self.predictions.iter().all(|(_, answers)| answers[place] == *label);
+        let right =
+            |(place, label): (usize, &u8)| self.predictions.iter().all(|(_, answers)| answers[place] == Some(*label));
         Accuracy { correct: self.labels.iter().enumerate().filter(|image| right(*image)).count(), n: self.labels.len() }
     }
 }
@@ -120,7 +136,7 @@ mod tests {
             classes: vec!["cat".into(), "dog".into()],
             dataset: DatasetChoice::all_of("pets"),
             labels: vec![0, 0, 1, 1],
-            predictions: attacks.zip(answers.iter().map(|a| a.to_vec())).collect(),
+            predictions: attacks.zip(answers.iter().map(|a| a.map(Some).to_vec())).collect(),
         }
     }
 
@@ -131,6 +147,23 @@ mod tests {
         let written = outcomes(&[[0, 0, 1, 0], [1, 0, 0, 0]]);
         written.save(&path).unwrap();
         assert_eq!(Outcomes::load(&path).unwrap(), written);
+        let names = |path| StateFile::load(path, &Device::Cpu).unwrap().tensors.into_iter().map(|n| n.name);
+        assert!(names(&path).all(|name| name != UNANSWERED));
+        let mut broken = written;
+        broken.predictions[1].1[2] = None;
+        broken.save(&path).unwrap();
+        assert_eq!(Outcomes::load(&path).unwrap(), broken);
+    }
+
+    #[test]
+    fn an_image_without_an_answer_is_right_nowhere_and_has_a_column_of_its_own() {
+        let mut outcomes = outcomes(&[[0, 0, 1, 0], [0, 0, 0, 0]]);
+        // The number that stands for it in the file is that of the class.
+        outcomes.predictions[1].1[0] = None;
+        assert_eq!(outcomes.confusion(0), [[2, 0], [1, 1]]);
+        assert_eq!(outcomes.confusion(1), [[1, 0, 1], [2, 0, 0]]);
+        assert_eq!(outcomes.by_class(1), [Accuracy { correct: 1, n: 2 }, Accuracy { correct: 0, n: 2 }]);
+        assert_eq!(outcomes.worst_case(), Accuracy { correct: 1, n: 4 });
     }
 
     #[test]

@@ -1,10 +1,11 @@
 //! Training: the stages of a spec, one after another, resumable at any step.
 
 mod classifier;
+mod natural;
 mod state;
 mod update;
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, path::Path};
 
 use retort_spec::{
     Event, FineTune, Method, ProbeSpec, RunSpec, Schedule, Stage, StageWork, TrainSpec, VALIDATION_STEPS,
@@ -14,8 +15,9 @@ use self::state::Position;
 pub(crate) use self::update::update;
 use crate::{
     EngineError, Result,
+    answers::led_by_label,
     data::Dataset,
-    evaluate::{natural_accuracy, other_classes, validate},
+    evaluate::{other_classes, validate},
     loader,
     methods::{Batch, Objective, Setting, fine_tuning, objective},
     nn::{ModelHeader, Named, Network, Sgd, load_model, save_model},
@@ -72,6 +74,8 @@ struct Training<'a, 'c, 'x, 'j> {
     network: Network,
     /// What the model's file will say of it.
     header: ModelHeader,
+    /// The teacher's file.
+    teacher: Option<&'a Path>,
     work: Vec<StageWork>,
     /// Epochs of all stages.
     epochs: usize,
@@ -85,7 +89,8 @@ pub(crate) fn run(spec: &TrainSpec, dataset: &Dataset, context: &mut Context) ->
         let network = Network::new(spec.architecture, dataset.classes.len(), spec.seed, &context.device)?;
         network.with_normaliser(spec.normaliser)
     };
-    let teacher = spec.teacher.as_ref().map(|t| load_teacher(t, dataset, context)).transpose()?;
+    let path = spec.teacher.as_ref().map(model_path).transpose()?;
+    let teacher = path.map(|path| load_teacher(path, dataset, context)).transpose()?;
     let header = ModelHeader {
         architecture: spec.architecture,
         normaliser: spec.normaliser,
@@ -98,8 +103,17 @@ pub(crate) fn run(spec: &TrainSpec, dataset: &Dataset, context: &mut Context) ->
     let of_teacher = teacher.as_ref().map(|t| t.architecture);
     let (train, test) = (dataset.train.len(), dataset.test.len());
     let work = RunSpec::Train(spec.clone()).work(train, test, spec.architecture, of_teacher);
-    let training =
-        Training { seed: spec.seed, augment: spec.augment, dataset, context, network, header, work, epochs: 0 };
+    let training = Training {
+        seed: spec.seed,
+        augment: spec.augment,
+        dataset,
+        context,
+        network,
+        header,
+        teacher: path,
+        work,
+        epochs: 0,
+    };
     training.carry_out(&parts(spec), teacher)
 }
 
@@ -123,7 +137,8 @@ pub(crate) fn run_probe(spec: &ProbeSpec, dataset: &Dataset, context: &mut Conte
     let (train, test) = (dataset.train.len(), dataset.test.len());
     let work = RunSpec::Probe(spec.clone()).work(train, test, source.architecture, None);
     let part = Part { lesson: Lesson::Classifier, schedule: &spec.schedule, epochs_before: 0, is_last: true };
-    let training = Training { seed: spec.seed, augment: false, dataset, context, network, header, work, epochs: 0 };
+    let training =
+        Training { seed: spec.seed, augment: false, dataset, context, network, header, teacher: None, work, epochs: 0 };
     training.carry_out(&[part], None)
 }
 
@@ -149,7 +164,7 @@ fn parts(spec: &TrainSpec) -> Vec<Part<'_>> {
     parts
 }
 
-fn start_from(spec: &TrainSpec, path: &std::path::Path, context: &Context) -> Result<Network> {
+fn start_from(spec: &TrainSpec, path: &Path, context: &Context) -> Result<Network> {
     let (network, header) = load_model(path, &context.device)?;
     if header.architecture != spec.architecture {
         let fault = format!("it is a {}, but the spec fine-tunes a {}", header.architecture, spec.architecture);
@@ -163,8 +178,7 @@ fn start_from(spec: &TrainSpec, path: &std::path::Path, context: &Context) -> Re
     Ok(network)
 }
 
-fn load_teacher(teacher: &retort_spec::ModelRef, dataset: &Dataset, context: &Context) -> Result<Network> {
-    let path = model_path(teacher)?;
+fn load_teacher(path: &Path, dataset: &Dataset, context: &Context) -> Result<Network> {
     let (network, header) = load_model(path, &context.device)?;
     if let Some(fault) = other_classes(path, &header, dataset) {
         return Err(EngineError::Model { path: path.to_owned(), fault });
@@ -283,13 +297,20 @@ impl Training<'_, '_, '_, '_> {
         let batch = Batch { images, labels: &labels, indices, seed, epoch, step };
         let (momentum, weight_decay) = (part.schedule.momentum, part.schedule.weight_decay);
         let sgd_step = SgdStep { learning_rate, momentum, weight_decay };
-        let (loss, logits) = update(&mut self.network, objective, &batch, sgd, sgd_step)?;
+        let (loss, logits) =
+            update(&mut self.network, objective, &batch, sgd, sgd_step).map_err(|error| self.of_teacher(error))?;
         at.loss_sum += loss * indices.len() as f64;
         at.seen += indices.len();
-        let rows: Vec<Vec<f32>> = logits.to_vec2()?;
-        let right = |(row, label): (&Vec<f32>, &u8)| row.iter().all(|v| *v <= row[usize::from(*label)]);
-        at.correct += rows.iter().zip(&labels).filter(|pair| right(*pair)).count();
+        at.correct += led_by_label(&logits, &labels)?;
         Ok(())
+    }
+
+    /// The error; if it is the teacher's, with its file.
+    fn of_teacher(&self, error: EngineError) -> EngineError {
+        match (error, self.teacher) {
+            (EngineError::NotFinite(fault), Some(path)) => EngineError::Model { path: path.to_owned(), fault },
+            (error, _) => error,
+        }
     }
 
     /// Reports the figures of a finished epoch, and keeps its model if it is the best so far.
@@ -301,7 +322,7 @@ impl Training<'_, '_, '_, '_> {
         ]);
         let answers = part.teaches_answers();
         if answers {
-            let natural = natural_accuracy(&mut self.network, &self.dataset.test, &self.context.device)?;
+            let natural = self.natural_accuracy(epoch + 1, part.is_last && at.epoch + 1 == part.schedule.epochs)?;
             values.insert("train_accuracy".to_owned(), 100.0 * at.correct as f64 / seen);
             values.insert("natural_accuracy".to_owned(), natural.percent());
         }

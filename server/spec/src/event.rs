@@ -2,9 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 
-use crate::{Accuracy, Attack, MaskingCheck, Verdict};
+use crate::{Accuracy, Attack, MaskingCheck, Variety, Verdict};
 
 /// One line of `journal.jsonl`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -89,6 +89,7 @@ pub enum Event {
         /// The epoch, counted from 1 over all stages.
         epoch: usize,
         /// Figures by name: `train_loss` (nats), `train_accuracy` and `natural_accuracy` (percent), `learning_rate`.
+        #[serde(deserialize_with = "numbers")]
         values: BTreeMap<String, f64>,
     },
     /// An accuracy over the test images.
@@ -99,6 +100,12 @@ pub enum Event {
         /// The accuracy.
         #[serde(flatten)]
         accuracy: Accuracy,
+        /// Images that were not answered, as the model's logits were not finite numbers; they count as wrong.
+        #[serde(default, skip_serializing_if = "is_zero")]
+        unanswered: usize,
+        /// How varied the answers and the features are, without an attack; earlier versions did not measure it.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        variety: Option<Variety>,
     },
     /// A masking check that was made.
     Check(CheckResult),
@@ -136,7 +143,19 @@ pub struct CheckResult {
     /// What was found, in a sentence with its numbers.
     pub finding: String,
     /// The numbers by name: accuracies in percent, by attack.
+    #[serde(deserialize_with = "numbers")]
     pub figures: BTreeMap<String, f64>,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands over a reference")]
+const fn is_zero(count: &usize) -> bool {
+    *count == 0
+}
+
+/// Numbers by name. Earlier versions wrote what was not finite as `null`; such a figure is left out.
+fn numbers<'de, D: Deserializer<'de>>(deserializer: D) -> Result<BTreeMap<String, f64>, D::Error> {
+    let written = BTreeMap::<String, Option<f64>>::deserialize(deserializer)?;
+    Ok(written.into_iter().filter_map(|(name, value)| Some((name, value?))).collect())
 }
 
 #[cfg(test)]
@@ -145,10 +164,26 @@ mod tests {
 
     #[test]
     fn a_record_reads_back_from_its_line() {
-        let event = Event::Evaluation { attack: Some(Attack::pgd(20)), accuracy: Accuracy { correct: 431, n: 1000 } };
+        let accuracy = Accuracy { correct: 431, n: 1000 };
+        let event = Event::Evaluation { attack: Some(Attack::pgd(20)), accuracy, unanswered: 0, variety: None };
         let record = Record { at: "2026-01-01T00:00:00Z".into(), attempt: 2, event };
         let line = serde_json::to_string(&record).unwrap();
         assert_eq!(serde_json::from_str::<Record>(&line).unwrap(), record);
         assert!(line.contains(r#""event":"evaluation""#) && line.contains(r#""correct":431"#), "{line}");
+        // Nothing is said of what is as usual, so that journals stay as earlier versions wrote them.
+        assert!(!line.contains("unanswered") && !line.contains("variety"), "{line}");
+    }
+
+    #[test]
+    fn a_figure_that_an_earlier_version_wrote_as_null_is_left_out_and_the_others_are_read() {
+        let line = r#"{"at":"2026-01-01T00:00:00Z","attempt":1,"event":"metrics","stage":"classifier","epoch":3,
+            "values":{"train_loss":null,"train_accuracy":10.0}}"#;
+        let record: Record = serde_json::from_str(line).unwrap();
+        let Event::Metrics { values, .. } = record.event else { panic!("{record:?}") };
+        assert_eq!(values, BTreeMap::from([("train_accuracy".to_owned(), 10.0)]));
+        let line = r#"{"at":"2026-01-01T00:00:00Z","attempt":1,"event":"check","check":"gradients","passed":false,
+            "finding":"NaN","figures":{"zero_gradients":0.0,"gradient_error":null}}"#;
+        let record: Record = serde_json::from_str(line).unwrap();
+        assert!(matches!(record.event, Event::Check(check) if check.figures.len() == 1));
     }
 }

@@ -31,6 +31,7 @@ mod schedule;
 mod setting;
 mod state;
 mod train;
+mod variety;
 mod verdict;
 mod work;
 
@@ -66,5 +67,6 @@ pub use schedule::Schedule;
 pub use setting::{Setting, Sweep};
 pub use state::RunState;
 pub use train::{FineTune, FineTuneLoss, TrainSpec};
+pub use variety::Variety;
 pub use verdict::Verdict;
 pub use work::{StageWork, VALIDATION_STEPS};

@@ -1,6 +1,6 @@
 //! Accuracies over the test images.
 
-use retort_spec::{Accuracy, Architecture, Attack, MethodName};
+use retort_spec::{Accuracy, Architecture, Attack, MethodName, Variety};
 use sqlx::{QueryBuilder, Row, Sqlite, SqliteConnection, sqlite::SqliteRow};
 
 use crate::{
@@ -27,6 +27,10 @@ pub struct Evaluation {
     pub title: String,
     /// The accuracy.
     pub accuracy: Accuracy,
+    /// Images that were not answered, as the model's logits were not finite numbers; they count as wrong.
+    pub unanswered: usize,
+    /// How varied answers and features are, of the natural accuracy; earlier versions did not measure it.
+    pub variety: Option<Variety>,
 }
 
 const SELECT: &str = "SELECT runs.method, runs.architecture, runs.seed, runs.is_teacher, evaluations.*
@@ -84,6 +88,8 @@ fn read(row: &SqliteRow) -> Result<Evaluation> {
         "" => None,
         text => Some(from_json(text, || format!("an attack of run {run}"))?),
     };
+    let variety: Option<&str> = row.try_get("variety")?;
+    let variety = variety.map(|text| from_json(text, || format!("the variety of run {run}"))).transpose()?;
     let accuracy = || -> sqlx::Result<_> { Ok(Accuracy { correct: count(row, "correct")?, n: count(row, "n")? }) };
     Ok(Evaluation {
         run,
@@ -94,6 +100,8 @@ fn read(row: &SqliteRow) -> Result<Evaluation> {
         attack,
         title: row.try_get("title")?,
         accuracy: accuracy().map_err(StoreError::Database)?,
+        unanswered: count(row, "unanswered")?,
+        variety,
     })
 }
 
@@ -102,18 +110,22 @@ pub(crate) async fn keep(
     run: i64,
     attack: Option<&Attack>,
     accuracy: Accuracy,
+    (unanswered, variety): (usize, Option<&Variety>),
 ) -> Result<()> {
     let (key, title) = attack.map_or_else(|| (String::new(), "Natural".into()), |a| (json(a), a.describe()));
     sqlx::query(
-        "INSERT INTO evaluations (run, attack, title, position, correct, n)
-         VALUES (?1, ?2, ?3, (SELECT count(*) FROM evaluations WHERE run = ?1), ?4, ?5)
-         ON CONFLICT (run, attack) DO UPDATE SET correct = excluded.correct, n = excluded.n",
+        "INSERT INTO evaluations (run, attack, title, position, correct, n, unanswered, variety)
+         VALUES (?1, ?2, ?3, (SELECT count(*) FROM evaluations WHERE run = ?1), ?4, ?5, ?6, ?7)
+         ON CONFLICT (run, attack) DO UPDATE SET correct = excluded.correct, n = excluded.n,
+             unanswered = excluded.unanswered, variety = excluded.variety",
     )
     .bind(run)
     .bind(key)
     .bind(title)
     .bind(stored(accuracy.correct))
     .bind(stored(accuracy.n))
+    .bind(stored(unanswered))
+    .bind(variety.map(json))
     .execute(tx)
     .await?;
     Ok(())

@@ -44,8 +44,9 @@ async fn apply(tx: &mut SqliteConnection, run: i64, record: &Record) -> Result<(
             metrics::keep(tx, run, *stage, *epoch, values).await?;
             return metrics::keep_wall_time(tx, run, *stage, *epoch, time_of(record)).await;
         }
-        Event::Evaluation { attack, accuracy } => {
-            return evaluations::keep(tx, run, attack.as_ref(), *accuracy).await;
+        Event::Evaluation { attack, accuracy, unanswered, variety } => {
+            let beside = (*unanswered, variety.as_ref());
+            return evaluations::keep(tx, run, attack.as_ref(), *accuracy, beside).await;
         }
         Event::Check(result) => return checks::keep(tx, run, result).await,
         Event::Log { level, message } => {
@@ -116,7 +117,7 @@ fn time_of(record: &Record) -> Timestamp {
 mod tests {
     use std::collections::BTreeMap;
 
-    use retort_spec::{Accuracy, Attack, LogLevel, Stage};
+    use retort_spec::{Accuracy, Attack, LogLevel, Stage, Variety};
 
     use super::*;
     use crate::metrics::WALL_TIME;
@@ -215,8 +216,21 @@ mod tests {
         let experiment = test.demo().await;
         test.walk(2, &[RunState::Starting]).await;
         let accuracy = |correct| Accuracy { correct, n: 1000 };
-        let natural = Event::Evaluation { attack: None, accuracy: accuracy(800) };
-        let pgd = Event::Evaluation { attack: Some(Attack::pgd(20)), accuracy: accuracy(431) };
+        let variety = Some(Variety {
+            images: 1000,
+            of_one_class: 100,
+            with_one_answer: 120,
+            answer: "cat".into(),
+            feature_variance: 0.25,
+        });
+        let of = |attack, correct, unanswered, variety| Event::Evaluation {
+            attack,
+            accuracy: accuracy(correct),
+            unanswered,
+            variety,
+        };
+        let natural = of(None, 800, 0, variety.clone());
+        let pgd = of(Some(Attack::pgd(20)), 431, 3, None);
         test.record(2, [started(), natural.clone(), pgd.clone()]).await;
         test.record(2, [natural, pgd]).await;
         let kept = test.store.evaluations_of_experiment(experiment).await.unwrap();
@@ -224,6 +238,8 @@ mod tests {
         assert_eq!(titles, [("Natural", 800), ("PGD-20, ε 8/255, step 2/255", 431)]);
         assert_eq!(kept[1].attack, Some(Attack::pgd(20)));
         assert!(kept[0].is_teacher);
+        assert_eq!((kept[0].unanswered, &kept[0].variety), (0, &variety));
+        assert_eq!((kept[1].unanswered, &kept[1].variety), (3, &None));
         assert_eq!(test.store.evaluations_of_runs(&[2, 4]).await.unwrap(), kept);
         assert_eq!(test.store.evaluations_of_model(1).await.unwrap(), kept);
         assert!(test.store.evaluations_of_model(3).await.unwrap().is_empty());

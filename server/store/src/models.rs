@@ -210,13 +210,15 @@ mod tests {
         let choice = TeacherChoice::Imported { id, architecture: Architecture::ResNet18 };
         let spec = ExperimentSpec { teacher: choice, ..ExperimentSpec::demo() };
         let accuracy = |correct| Accuracy { correct, n: 100 };
+        let natural =
+            |correct| Event::Evaluation { attack: None, accuracy: accuracy(correct), unanswered: 0, variety: None };
         // Runs 1 and 8 evaluate the teacher; a third evaluation has only begun.
         for _ in 0..3 {
             test.store.create_experiment(&spec, spec.expand()).await.unwrap();
         }
         for (run, correct) in [(1, 90), (8, 80), (15, 10)] {
             test.walk(run, &[RunState::Starting, RunState::Running]).await;
-            test.record(run, [Event::Evaluation { attack: None, accuracy: accuracy(correct) }]).await;
+            test.record(run, [natural(correct)]).await;
         }
         assert!(test.store.evaluations_of_imported(id).await.unwrap().is_empty());
         for run in [8, 1] {

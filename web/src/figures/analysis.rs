@@ -38,17 +38,22 @@ pub fn analysis_figure(spec: &AnalyseSpec, files: &AnalysisFiles, is_signed: boo
 /// The maps, natural and adversarial for each model.
 pub(crate) fn correlation_panels(spec: &AnalyseSpec, maps: &CorrelationMaps, is_signed: bool) -> Vec<Panel> {
     let most = largest_difference(maps);
-    let panel = |model: &str, images: &str, difference: &Difference| {
+    let panel = |model: &str, images: &str, difference: &Difference, is_collapsed: bool| {
         // As large as what a table of the values prints.
         let largest = difference.values.iter().fold(0.0, |most: f32, value| most.max(value.abs()));
-        let lines = vec![format!("mean {:.4}, most {largest:.3}, ‖D‖ {:.2}", difference.mean, difference.norm)];
+        let mut lines = vec![format!("mean {:.4}, most {largest:.3}, ‖D‖ {:.2}", difference.mean, difference.norm)];
+        if is_collapsed {
+            lines.push("collapsed: the same logits for every image".into());
+        }
         let title = format!("{model}, {images}");
         let description = format!("Differences of {} of {title}: {}", spec.analysis.title(), lines[0]);
         let svg = heat_map(&difference.values, &maps.classes, most, is_signed, &description);
         Panel { title, svg, lines }
     };
     let pair = |map: &CorrelationMap| {
-        [panel(&map.model, "natural", &map.natural), panel(&map.model, "adversarial", &map.adversarial)]
+        let of =
+            |images, difference| panel(&map.model, images, difference, map.is_collapsed || maps.teacher_is_collapsed);
+        [of("natural", &map.natural), of("adversarial", &map.adversarial)]
     };
     maps.maps.iter().flat_map(pair).collect()
 }
@@ -69,6 +74,9 @@ pub(crate) fn largest_difference(maps: &CorrelationMaps) -> f64 {
 }
 
 fn feature_lines(map: &FeatureMap, maps: &FeatureMaps) -> Vec<String> {
+    if map.is_collapsed {
+        return vec!["collapsed: the same features for every image".into(), "its figures mean nothing".into()];
+    }
     let n = map.counts[2];
     let [to_own, to_target] = map.centroid_distances;
     vec![

@@ -5,7 +5,7 @@ use retort_spec::{LogLevel, RunKind, RunState};
 
 use super::AnalysisView;
 use crate::{
-    Frame, RunRow, Section,
+    Frame, RunRow, Score, Section,
     figures::{self, Figure, RunCurves},
     format::Moment,
     tables::Answers,
@@ -97,6 +97,14 @@ impl RunPage {
     /// Whether it measures accuracies, and so has no curves.
     pub(super) fn has_scores(&self) -> bool {
         self.run.label.is_evaluation() || self.is_masking()
+    }
+
+    /// What has to be said of its model beside the accuracies, in sentences.
+    pub(super) fn remarks(&self) -> Vec<String> {
+        let collapse = self.run.collapse().map(|how| {
+            format!("The model has collapsed: it {how}. Its accuracies are right, but tell nothing of robustness.")
+        });
+        collapse.into_iter().chain(self.run.scores.iter().filter_map(Score::unanswered_words)).collect()
     }
 
     /// Its curves, and its analysis as one drawing.

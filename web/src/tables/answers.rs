@@ -9,7 +9,8 @@ use crate::format;
 pub struct Answers {
     /// The names of the classes.
     pub classes: Vec<String>,
-    /// By attack or by model, named: how many images of each class were answered so.
+    /// By attack or by model, named: how many images of each class were answered so. A column more than classes counts those
+    /// without an answer.
     pub confusion: Vec<(String, Vec<Vec<usize>>)>,
     /// Images that are right under every attack, where there are several.
     pub worst_case: Option<Accuracy>,
@@ -20,6 +21,8 @@ pub struct Answers {
 pub struct ConfusionMatrix {
     /// The attack, or the model.
     pub title: String,
+    /// The heads of the columns: the classes, and the images without an answer where there are such.
+    pub answers: Vec<String>,
     /// By class: its name, and a cell for each answer.
     pub rows: Vec<(String, Vec<ConfusionCell>)>,
 }
@@ -79,6 +82,7 @@ impl Answers {
         }
         let matrix = |(title, counts): &(String, Vec<Vec<usize>>)| ConfusionMatrix {
             title: title.clone(),
+            answers: (0..counts.first().map_or(0, Vec::len)).map(|place| self.answer(place).to_owned()).collect(),
             rows: self
                 .classes
                 .iter()
@@ -89,13 +93,18 @@ impl Answers {
         self.confusion.iter().map(matrix).collect()
     }
 
+    /// The answer that a column counts.
+    fn answer(&self, column: usize) -> &str {
+        self.classes.get(column).map_or("no answer", String::as_str)
+    }
+
     fn cells(&self, class: usize, counts: &[Vec<usize>]) -> Vec<ConfusionCell> {
         let n: usize = counts[class].iter().sum();
         let cell = |(answer, count): (usize, &usize)| {
             let share = *count as f64 / n.max(1) as f64;
             ConfusionCell {
                 percent: if *count == 0 { String::new() } else { format!("{:.0}", 100.0 * share) },
-                words: format!("{} answered as {}: {count} of {n}", self.classes[class], self.classes[answer]),
+                words: format!("{} answered as {}: {count} of {n}", self.classes[class], self.answer(answer)),
                 // A single image is to be seen.
                 shade: if *count == 0 { 0 } else { ((10.0 * share).round() as usize).max(1) },
                 is_right: answer == class,
@@ -118,7 +127,7 @@ impl Answers {
             wrong.sort_by_key(|(count, class, answer)| (usize::MAX - count, *class, *answer));
             let mistake = |&(count, class, answer): &(usize, usize, usize)| Mistake {
                 class: self.classes[class].clone(),
-                answer: self.classes[answer].clone(),
+                answer: self.answer(answer).to_owned(),
                 count: format!("{count} of {}", counts[class].iter().sum::<usize>()),
             };
             (title.clone(), wrong.iter().take(MISTAKES).map(mistake).collect())
@@ -146,6 +155,16 @@ mod tests {
         assert_eq!(cell.words, "class 0 answered as class 1: 1 of 4");
         assert_eq!((matrix.rows[1].1[0].percent.as_str(), matrix.rows[1].1[0].shade), ("", 0));
         assert!(answers.mistakes().is_empty());
+    }
+
+    #[test]
+    fn images_without_an_answer_have_a_column_of_their_own_and_are_wrong() {
+        let answers = answers(2, vec![vec![3, 1, 0], vec![0, 2, 2]]);
+        assert_eq!(answers.by_class()[1], ("class 1", 4, vec!["50.00".to_owned()]));
+        let matrix = &answers.matrices()[0];
+        assert_eq!(matrix.answers, ["class 0", "class 1", "no answer"]);
+        let cell = &matrix.rows[1].1[2];
+        assert_eq!((cell.words.as_str(), cell.is_right), ("class 1 answered as no answer: 2 of 4", false));
     }
 
     #[test]

@@ -106,6 +106,8 @@ fn scores(spec: &ExperimentSpec, method: MethodName, architecture: Architecture,
     let score = |attack: Option<Attack>, percent: f64| Score {
         attack,
         accuracy: Accuracy { correct: (percent / 100.0 * n as f64).round() as usize, n },
+        unanswered: 0,
+        variety: None,
     };
     let mut list = vec![score(None, natural(method, architecture) + shift)];
     for attack in &spec.attacks {

@@ -5,7 +5,9 @@ use std::{fs, path::PathBuf};
 use anyhow::{Context, Result, bail};
 use clap::Args;
 use retort_engine::{Outcome, RunFolder, data::Library, run_folder};
-use retort_spec::{Accuracy, Attack, DatasetChoice, DeviceName, EvaluateSpec, Event, ModelRef, PixelDistance, RunSpec};
+use retort_spec::{
+    Accuracy, Attack, DatasetChoice, DeviceName, EvaluateSpec, Event, ModelRef, PixelDistance, RunSpec, Variety,
+};
 
 use super::{data::DataDir, progress::RunProgress, run::stop_flag};
 
@@ -89,13 +91,18 @@ pub fn evaluate(args: &EvaluateArgs) -> Result<()> {
     let dir = tempfile::tempdir().context("making a temporary folder")?;
     let folder = RunFolder::create(dir.path(), &spec)?;
     let bar = RunProgress::new();
-    let (mut natural, mut attacked) = (None, Vec::new());
+    let (mut natural, mut attacked, mut collapse) = (None, Vec::new(), None);
     let outcome =
         run_folder(&folder, &Library::new(args.data.datasets()), 1, stop_flag()?.as_ref(), &mut |record| match &record
             .event
         {
-            Event::Evaluation { attack: None, accuracy } => natural = Some(*accuracy),
-            Event::Evaluation { attack: Some(attack), accuracy } => attacked.push((attack.clone(), *accuracy)),
+            Event::Evaluation { attack: None, accuracy, variety, .. } => {
+                natural = Some(*accuracy);
+                collapse = variety.as_ref().and_then(Variety::collapse);
+            }
+            Event::Evaluation { attack: Some(attack), accuracy, unanswered, .. } => {
+                attacked.push((attack.clone(), *accuracy, *unanswered));
+            }
             _ => bar.show(record),
         });
     bar.finish();
@@ -106,39 +113,47 @@ pub fn evaluate(args: &EvaluateArgs) -> Result<()> {
         fs::copy(folder.outcomes(), file).with_context(|| format!("writing {}", file.display()))?;
     }
     if args.json {
-        println!("{}", json(natural, &attacked));
+        println!("{}", json(natural, &attacked, collapse.as_deref()));
         return Ok(());
     }
     println!("{} images of {}", natural.n, args.dataset);
     let name = |attack: &Attack| attack.describe();
-    let width = attacked.iter().map(|(attack, _)| name(attack).chars().count()).chain(["natural".len()]).max();
+    let width = attacked.iter().map(|(attack, ..)| name(attack).chars().count()).chain(["natural".len()]).max();
     let width = width.unwrap_or_default();
     let line = |name: &str, accuracy: Accuracy| {
         let [low, high] = accuracy.interval();
         println!("{name:<width$} {:6.2} %   95 % interval {low:.2} to {high:.2}", accuracy.percent());
     };
     line("natural", natural);
-    for (attack, accuracy) in &attacked {
+    for (attack, accuracy, _) in &attacked {
         line(&name(attack), *accuracy);
+    }
+    for (attack, _, unanswered) in attacked.iter().filter(|(.., unanswered)| *unanswered > 0) {
+        println!("Under {attack} {unanswered} answers are not finite numbers: they count as wrong.");
+    }
+    if let Some(collapse) = collapse {
+        println!("The model has collapsed: it {collapse}.");
     }
     Ok(())
 }
 
-fn json(natural: Accuracy, attacked: &[(Attack, Accuracy)]) -> serde_json::Value {
+fn json(natural: Accuracy, attacked: &[(Attack, Accuracy, usize)], collapse: Option<&str>) -> serde_json::Value {
     let interval = |accuracy: Accuracy| accuracy.interval().map(|v| (v * 100.0).round() / 100.0);
-    let result = |(attack, accuracy): &(Attack, Accuracy)| {
+    let result = |(attack, accuracy, unanswered): &(Attack, Accuracy, usize)| {
         serde_json::json!({
             "attack": attack.id(),
             "description": attack.describe(),
             "eps": attack.eps(),
             "adversarial": accuracy.percent(),
             "adversarial_interval": interval(*accuracy),
+            "unanswered": unanswered,
         })
     };
     serde_json::json!({
         "natural": natural.percent(),
         "natural_interval": interval(natural),
         "n": natural.n,
+        "collapse": collapse,
         "attacks": attacked.iter().map(result).collect::<Vec<_>>(),
     })
 }

@@ -214,7 +214,7 @@ impl App {
                     continue;
                 }
                 let Ok(outcomes) = Outcomes::load(&file) else { continue };
-                let is_column = |(attack, _): &(Option<Attack>, Vec<u8>)| {
+                let is_column = |(attack, _): &(Option<Attack>, Vec<Option<u8>>)| {
                     attack.as_ref().map(Attack::describe) == column.as_ref().map(Attack::describe)
                 };
                 let Some(place) = outcomes.predictions.iter().position(is_column) else { continue };

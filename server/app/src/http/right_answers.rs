@@ -69,7 +69,7 @@ fn right(outcomes: &Outcomes) -> RightAnswers {
     let mut images = DefaultHasher::new();
     (&outcomes.dataset.name, outcomes.dataset.test_images, &outcomes.labels).hash(&mut images);
     let under = outcomes.predictions.iter().map(|(attack, answers)| {
-        (attack.clone(), answers.iter().zip(&outcomes.labels).map(|(answer, label)| answer == label).collect())
+        (attack.clone(), answers.iter().zip(&outcomes.labels).map(|(answer, label)| *answer == Some(*label)).collect())
     });
     RightAnswers { images: images.finish(), under: under.collect() }
 }

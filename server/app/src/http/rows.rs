@@ -28,7 +28,12 @@ impl App {
         let trainings = of(|r| r.kind == RunKind::Train);
         let mut scores: HashMap<i64, Vec<Score>> = HashMap::new();
         for found in self.store.evaluations_of_runs(&evaluations).await? {
-            scores.entry(found.run).or_default().push(Score { attack: found.attack, accuracy: found.accuracy });
+            scores.entry(found.run).or_default().push(Score {
+                attack: found.attack,
+                accuracy: found.accuracy,
+                unanswered: found.unanswered,
+                variety: found.variety,
+            });
         }
         let mut checks = self.store.checks_of_runs(&of(|r| r.kind == RunKind::Masking)).await?;
         let computed = self.store.attempt_seconds(&of(|r| r.seconds.is_none() && r.attempt > 0)).await?;

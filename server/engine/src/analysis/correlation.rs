@@ -11,16 +11,20 @@ use retort_spec::{
 use serde::{Deserialize, Serialize};
 
 use self::sums::Sums;
-use super::{BATCH, Part, load_models, pgd, proceed};
+use super::{BATCH, Part, infer, load_models, pgd, proceed};
 use crate::{
     EngineError, Result,
     attacks::{Starts, cross_entropy_pgd},
     data::Dataset,
     evaluate::images,
+    natural::Spread,
     nn::{Network, StateFile, Statistics},
     rng::Purpose,
     run::Context,
 };
+
+/// A model with its name.
+type Named = (String, Network);
 
 /// What an earlier attempt has finished.
 #[derive(Default, Serialize, Deserialize)]
@@ -37,6 +41,9 @@ struct Teacher {
     natural: Vec<f64>,
     /// On images that are attacked on the teacher itself; not where it sees those of each student.
     white_box: Option<Vec<f64>>,
+    /// Whether its logits are the same for every natural image.
+    #[serde(default)]
+    is_collapsed: bool,
 }
 
 pub(super) fn compute(spec: &AnalyseSpec, dataset: &Dataset, context: &mut Context) -> Part<CorrelationMaps> {
@@ -44,7 +51,7 @@ pub(super) fn compute(spec: &AnalyseSpec, dataset: &Dataset, context: &mut Conte
         return Err(EngineError::Data("it compares no logits".into()));
     };
     let mut models = load_models(spec, dataset, context)?;
-    let ((teacher_name, mut teacher), students) = (models.remove(0), models);
+    let (mut teacher, students) = (models.remove(0), models);
     let checkpoint = context.folder.checkpoint();
     let mut progress: Progress = match StateFile::load(&checkpoint, &context.device) {
         Ok(file) => serde_json::from_str(&file.state).unwrap_or_default(),
@@ -74,9 +81,9 @@ pub(super) fn compute(spec: &AnalyseSpec, dataset: &Dataset, context: &mut Conte
         },
     };
     let finished = progress.maps.len();
-    for (place, (name, mut student)) in students.into_iter().enumerate().skip(finished) {
+    for (place, mut student) in students.into_iter().enumerate().skip(finished) {
         let done = |part| share(attacked + place, part);
-        match pass.of_student(&name, &mut student, (&mut teacher, &known), context, &done)? {
+        match pass.of_student(&mut student, (&mut teacher, &known), context, &done)? {
             ControlFlow::Break(outcome) => return Ok(ControlFlow::Break(outcome)),
             ControlFlow::Continue(map) => progress.maps.push(map),
         }
@@ -84,7 +91,8 @@ pub(super) fn compute(spec: &AnalyseSpec, dataset: &Dataset, context: &mut Conte
     }
     Ok(ControlFlow::Continue(CorrelationMaps {
         classes: dataset.classes.clone(),
-        teacher: teacher_name,
+        teacher: teacher.0,
+        teacher_is_collapsed: known.is_collapsed,
         images: dataset.test.len(),
         maps: progress.maps,
     }))
@@ -108,42 +116,44 @@ impl Pass<'_> {
     /// What is the same beside every student.
     fn of_teacher(
         &self,
-        teacher: &mut Network,
+        teacher: &mut Named,
         is_white_box: bool,
         context: &mut Context,
         done: &dyn Fn(f64) -> f64,
     ) -> Part<Teacher> {
         let [mut natural, mut white_box] = self.sums();
+        let mut spread = Spread::default();
         let ended = self.over_images(context, done, |batch| {
-            add(&mut natural, teacher, &batch.natural, &batch.labels)?;
+            spread.add_rows(&add(&mut natural, teacher, &batch.natural, batch)?);
             if is_white_box {
-                let images = self.attacked(teacher, batch)?;
-                add(&mut white_box, teacher, &images, &batch.labels)?;
+                let images = self.attacked(&mut teacher.1, batch)?;
+                add(&mut white_box, teacher, &images, batch)?;
             }
             Ok(())
         })?;
         Ok(ended.map_continue(|()| Teacher {
             natural: natural.matrix(),
             white_box: is_white_box.then(|| white_box.matrix()),
+            is_collapsed: spread.is_collapsed(),
         }))
     }
 
     /// The two maps of one student.
     fn of_student(
         &self,
-        name: &str,
-        student: &mut Network,
-        (teacher, known): (&mut Network, &Teacher),
+        student: &mut Named,
+        (teacher, known): (&mut Named, &Teacher),
         context: &mut Context,
         done: &dyn Fn(f64) -> f64,
     ) -> Part<CorrelationMap> {
         let [mut natural, mut attacked, mut teacher_attacked] = self.sums();
+        let mut spread = Spread::default();
         let ended = self.over_images(context, done, |batch| {
-            add(&mut natural, student, &batch.natural, &batch.labels)?;
-            let images = self.attacked(student, batch)?;
-            add(&mut attacked, student, &images, &batch.labels)?;
+            spread.add_rows(&add(&mut natural, student, &batch.natural, batch)?);
+            let images = self.attacked(&mut student.1, batch)?;
+            add(&mut attacked, student, &images, batch)?;
             if known.white_box.is_none() {
-                add(&mut teacher_attacked, teacher, &images, &batch.labels)?;
+                add(&mut teacher_attacked, teacher, &images, batch)?;
             }
             Ok(())
         })?;
@@ -151,9 +161,10 @@ impl Pass<'_> {
         Ok(ended.map_continue(|()| {
             let teacher_attacked = known.white_box.clone().unwrap_or_else(|| teacher_attacked.matrix());
             CorrelationMap {
-                model: name.to_owned(),
+                model: student.0.clone(),
                 natural: difference(&known.natural, &natural.matrix(), classes),
                 adversarial: difference(&teacher_attacked, &attacked.matrix(), classes),
+                is_collapsed: spread.is_collapsed(),
             }
         }))
     }
@@ -191,10 +202,11 @@ impl Pass<'_> {
     }
 }
 
-/// Adds a network's logits of some images.
-fn add(sums: &mut Sums, network: &mut Network, images: &Tensor, labels: &[u8]) -> Result<()> {
-    sums.add(&network.infer(images)?.0.to_vec2::<f32>()?, labels);
-    Ok(())
+/// Adds a network's logits of the images of a batch, natural or attacked, and returns them.
+fn add(sums: &mut Sums, (name, network): &mut Named, images: &Tensor, batch: &Batch) -> Result<Vec<Vec<f32>>> {
+    let rows = infer((name.as_str(), network), images, batch.places)?.0.to_vec2::<f32>()?;
+    sums.add(&rows, &batch.labels);
+    Ok(rows)
 }
 
 /// The first values less the second, with what sums them up.

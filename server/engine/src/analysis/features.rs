@@ -6,15 +6,17 @@ use candle_core::Tensor;
 use retort_spec::{AdversarialImages, AnalyseSpec, Analysis, FEATURE_IMAGES, FeatureMap, FeatureMaps};
 
 use super::{
-    BATCH, Part, class_of, load_models, pgd, proceed,
+    BATCH, Part, class_of, infer, load_models, pgd, proceed,
     separation::{among_own, centroid_distance, silhouette},
     tsne,
 };
 use crate::{
     EngineError, Result,
-    attacks::{Starts, predicted, targeted_pgd},
+    answers::answers,
+    attacks::{Starts, targeted_pgd},
     data::{Dataset, Split},
     evaluate::images,
+    natural::Spread,
     nn::Network,
     rng::Purpose,
     run::Context,
@@ -55,7 +57,8 @@ pub(super) fn compute(spec: &AnalyseSpec, dataset: &Dataset, context: &mut Conte
             Some(images) => images.clone(),
             None => attack(network, spec, &natural_own, &targets, &own_places)?,
         };
-        maps.push(map(network, name, [&natural_own, &natural_other, &adversarial], other, spec.seed)?);
+        let shown = [(&natural_own, &own_places), (&natural_other, &other_places), (&adversarial, &own_places)];
+        maps.push(map(network, name, shown, other, spec.seed)?);
     }
     let (attacked, target) = (attacked.clone(), target.clone());
     Ok(ControlFlow::Continue(FeatureMaps { attacked, target, made_on, maps }))
@@ -80,38 +83,53 @@ fn attack(
     Ok(targeted_pgd(network, natural, targets, pgd, start)?)
 }
 
-/// The features of images, and what the network takes them for.
-fn features(network: &mut Network, images: &Tensor) -> Result<(Vec<Vec<f32>>, Vec<u8>)> {
-    let (mut rows, mut answers) = (Vec::new(), Vec::new());
-    let n = images.dim(0)?;
-    for from in (0..n).step_by(BATCH) {
-        let (logits, features) = network.infer(&images.narrow(0, from, BATCH.min(n - from))?)?;
+/// The features of images that stand at these places, and what the network takes them for.
+fn features(
+    (name, network): (&str, &mut Network),
+    (images, places): (&Tensor, &Vec<usize>),
+) -> Result<(Vec<Vec<f32>>, Vec<Option<u8>>)> {
+    let (mut rows, mut found) = (Vec::new(), Vec::new());
+    for (batch, places) in places.chunks(BATCH).enumerate() {
+        let images = images.narrow(0, batch * BATCH, places.len())?;
+        let (logits, features) = infer((name, network), &images, places)?;
         rows.extend(features.to_vec2::<f32>()?);
-        answers.extend(predicted(&logits)?);
+        found.extend(answers(&logits)?);
     }
-    Ok((rows, answers))
+    Ok((rows, found))
 }
 
 /// One model's map: of the attacked class, the target class, and the adversarial images.
-fn map(network: &mut Network, model: &str, images: [&Tensor; 3], target: u8, seed: u64) -> Result<FeatureMap> {
-    let [(own, natural_answers), (other, _), (adversarial, answers)] =
-        [features(network, images[0])?, features(network, images[1])?, features(network, images[2])?];
+fn map(
+    network: &mut Network,
+    model: &str,
+    shown: [(&Tensor, &Vec<usize>); 3],
+    target: u8,
+    seed: u64,
+) -> Result<FeatureMap> {
+    let mut of = |shown: (&Tensor, &Vec<usize>)| features((model, &mut *network), shown);
+    let [(own, natural_answers), (other, _), (adversarial, attacked_answers)] =
+        [of(shown[0])?, of(shown[1])?, of(shown[2])?];
     let counts = [own.len(), other.len(), adversarial.len()];
     let natural = [own.clone(), other.clone()].concat();
     let groups: Vec<usize> = (0..natural.len()).map(|i| usize::from(i >= own.len())).collect();
     let all = [natural.clone(), adversarial.clone()].concat();
     let length = all.first().map_or(0, Vec::len);
     let all = Tensor::from_vec(all.concat(), (counts.iter().sum::<usize>(), length), &candle_core::Device::Cpu)?;
-    let taken = |answers: Vec<u8>| answers.into_iter().filter(|answer| *answer == target).count();
-    let between = centroid_distance(&own, &other).max(f64::MIN_POSITIVE);
+    let taken = |answers: Vec<Option<u8>>| answers.into_iter().filter(|answer| *answer == Some(target)).count();
+    let mut spread = Spread::default();
+    spread.add_rows(&natural);
+    // Centroids that coincide are no unit.
+    let between = centroid_distance(&own, &other);
+    let relative = |distance: f64| if between > 0.0 { distance / between } else { 0.0 };
     Ok(FeatureMap {
         model: model.to_owned(),
         points: tsne(&all, PERPLEXITY, seed)?.points,
         counts,
-        fooled: taken(answers),
+        fooled: taken(attacked_answers),
         mistaken: Some(taken(natural_answers)),
         silhouette: silhouette(&natural, &groups),
         among_own: among_own(&adversarial, &natural, &groups, 0, NEIGHBOURS),
-        centroid_distances: [&own, &other].map(|rows| centroid_distance(&adversarial, rows) / between),
+        centroid_distances: [&own, &other].map(|rows| relative(centroid_distance(&adversarial, rows))),
+        is_collapsed: spread.is_collapsed(),
     })
 }

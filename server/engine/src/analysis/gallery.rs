@@ -7,10 +7,11 @@ use candle_nn::ops::softmax;
 use image::{ImageFormat, RgbImage};
 use retort_spec::{AnalyseSpec, Analysis, Answer, Gallery, GalleryImage};
 
-use super::{BATCH, Part, class_of, load_models, pgd, proceed};
+use super::{BATCH, Part, class_of, infer, load_models, pgd, proceed};
 use crate::{
     EngineError, Result,
-    attacks::{Starts, cross_entropy_pgd, predicted},
+    answers::answers,
+    attacks::{Starts, cross_entropy_pgd},
     data::{Dataset, SIDE},
     evaluate::images,
     nn::{Network, Statistics},
@@ -35,7 +36,7 @@ pub(super) fn compute(spec: &AnalyseSpec, dataset: &Dataset, context: &mut Conte
     let places: Vec<usize> = (0..labels.len()).filter(|i| wanted.is_empty() || wanted.contains(&labels[*i])).collect();
     let mut models = load_models(spec, dataset, context)?;
     let mut found: Vec<Found> = Vec::new();
-    let places = class_by_class(places, labels);
+    let places = dataset.test.class_by_class(places);
     // With a condition more images are looked at than are shown.
     for batch in places.chunks(if *differ { BATCH } else { BATCH.min(*count) }) {
         let done = found.len() as f64 / *count as f64;
@@ -60,19 +61,6 @@ pub(super) fn compute(spec: &AnalyseSpec, dataset: &Dataset, context: &mut Conte
         magnified,
         images: found.into_iter().map(|one| one.image).collect(),
     }))
-}
-
-/// The images so that each class has its turn: the first of every class, then the second, and so on.
-fn class_by_class(places: Vec<usize>, labels: &[u8]) -> Vec<usize> {
-    let mut seen = [0usize; 256];
-    let turn = |place: usize| {
-        let class = usize::from(labels[place]);
-        seen[class] += 1;
-        (seen[class], class, place)
-    };
-    let mut turns: Vec<_> = places.into_iter().map(turn).collect();
-    turns.sort_unstable();
-    turns.into_iter().map(|(_, _, place)| place).collect()
 }
 
 /// What every model answers to some images, and to them attacked on it.
@@ -101,10 +89,11 @@ fn look(
         })
         .collect();
     let (eps, pgd) = pgd(spec);
-    for (_, network) in models {
+    for (name, network) in models {
         let start = Starts { seed: spec.seed, purpose: Purpose::Analysis }.uniform(&natural, eps, places, 0)?;
         let attacked = cross_entropy_pgd(network, &natural, &labels, pgd, start, Statistics::Running)?;
-        let (before, after) = (answers(network, &natural, dataset)?, answers(network, &attacked, dataset)?);
+        let mut named = |images: &Tensor| named_answers((name, &mut *network), images, places, dataset);
+        let (before, after) = (named(&natural)?, named(&attacked)?);
         for (((one, before), after), attacked) in found.iter_mut().zip(before).zip(after).zip(rows(&attacked)?) {
             one.image.answers.push([before, after]);
             one.attacked.push(attacked);
@@ -113,14 +102,19 @@ fn look(
     Ok(found)
 }
 
-fn answers(network: &mut Network, images: &Tensor, dataset: &Dataset) -> Result<Vec<Answer>> {
-    let (logits, _) = network.infer(images)?;
+fn named_answers(
+    model: (&str, &mut Network),
+    images: &Tensor,
+    places: &[usize],
+    dataset: &Dataset,
+) -> Result<Vec<Answer>> {
+    let (logits, _) = infer(model, images, places)?;
     let confidences = softmax(&logits, 1)?.max(1)?.to_vec1::<f32>()?;
     let answer = |(class, confidence): (u8, f32)| Answer {
         class: dataset.classes[usize::from(class)].clone(),
         confidence: 100.0 * f64::from(confidence),
     };
-    Ok(predicted(&logits)?.into_iter().zip(confidences).map(answer).collect())
+    Ok(answers(&logits)?.into_iter().flatten().zip(confidences).map(answer).collect())
 }
 
 /// The sheet of pictures: a row for each image, the natural one first, then for each model the change and the attacked image.
@@ -151,13 +145,6 @@ fn sheet(found: &[Found], models: usize, magnified: f32) -> Result<Vec<u8>> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn each_class_has_its_turn() {
-        let labels = [0, 0, 0, 1, 1, 2];
-        assert_eq!(class_by_class(vec![0, 1, 2, 3, 4, 5], &labels), [0, 3, 5, 1, 4, 2]);
-        assert_eq!(class_by_class(vec![1, 2, 4], &labels), [1, 4, 2]);
-    }
 
     #[test]
     fn a_change_of_eps_is_black_or_white_on_the_sheet_and_none_is_grey() {

@@ -11,10 +11,12 @@ mod tsne;
 
 use std::ops::ControlFlow;
 
+use candle_core::Tensor;
 use retort_spec::{AnalyseSpec, AnalysedModel, Analysis, AnalysisResult, Attack, Event, PixelDistance, Stage};
 
 use crate::{
     EngineError, Result,
+    answers::{broken_rows, not_finite},
     attacks::Pgd,
     data::Dataset,
     evaluate::load_for,
@@ -48,6 +50,12 @@ pub(crate) fn run(spec: &AnalyseSpec, dataset: &Dataset, context: &mut Context) 
     };
     let path = context.folder.analysis();
     let json = serde_json::to_vec(&found).map_err(|e| EngineError::io(&path, e.into()))?;
+    // JSON has no word for a number that is not finite: what was written instead could not be read.
+    if serde_json::from_slice::<AnalysisResult>(&json).is_err() {
+        let fault =
+            "figures of the analysis are not finite, so there is nothing to show: evaluate its models one by one";
+        return Err(EngineError::NotFinite(fault.into()));
+    }
     write_atomically(&path, &json)?;
     context.journal.write(Event::Finished { seconds: context.seconds() })?;
     Ok(Outcome::Finished)
@@ -60,6 +68,20 @@ fn load_models(spec: &AnalyseSpec, dataset: &Dataset, context: &Context) -> Resu
         Ok((analysed.name.clone(), network))
     };
     spec.models.iter().map(load).collect()
+}
+
+/// Logits and features of some test images, natural or attacked, that stand at these places.
+///
+/// # Errors
+/// [`EngineError::NotFinite`] with the model and the places where they are not finite.
+fn infer((name, network): (&str, &mut Network), images: &Tensor, places: &[usize]) -> Result<(Tensor, Tensor)> {
+    let (logits, features) = network.infer(images)?;
+    let rows = broken_rows(&[&logits, &features])?;
+    if rows.is_empty() {
+        return Ok((logits, features));
+    }
+    let broken: Vec<usize> = rows.into_iter().map(|row| places[row]).collect();
+    Err(not_finite(&format!("the model “{name}”"), &broken, places.len(), "test images of a batch"))
 }
 
 /// The attack of an analysis.

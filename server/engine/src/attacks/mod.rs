@@ -6,4 +6,4 @@ mod under;
 
 pub use optimal_transport::{OptimalTransport, Scattered, sinkhorn};
 pub use pgd::{Pgd, cross_entropy_pgd, dlr_pgd, margin_pgd, momentum_pgd, normal_start, targeted_pgd, uniform_start};
-pub(crate) use under::{Attacker, Starts, predicted};
+pub(crate) use under::{Attacker, Starts};

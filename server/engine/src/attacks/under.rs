@@ -5,6 +5,7 @@ use retort_spec::{Attack, PixelDistance};
 
 use super::pgd::{Pgd, cross_entropy_pgd, dlr_pgd, margin_pgd, momentum_pgd};
 use crate::{
+    answers::answers,
     loss::cross_entropy_gradient,
     nn::{Network, Statistics},
     rng::{Purpose, Stream},
@@ -25,39 +26,25 @@ pub(crate) struct Starts {
     pub purpose: Purpose,
 }
 
-/// The class of the largest logit; the first of equal ones.
-pub(crate) fn predicted(logits: &Tensor) -> Result<Vec<u8>> {
-    let largest = |row: &Vec<f32>| {
-        let mut best = 0;
-        for (class, logit) in row.iter().enumerate() {
-            if *logit > row[best] {
-                best = class;
-            }
-        }
-        best as u8
-    };
-    Ok(logits.to_vec2::<f32>()?.iter().map(largest).collect())
-}
-
 impl Attacker<'_> {
-    /// What the network answers to attacked images: for each the first wrong class that a try finds, else its label.
-    /// `indices` are the images' places in their split.
+    /// What the network answers to attacked images: for each the first answer that is not its label and that a try finds, be it
+    /// none, else its label. `indices` are the images' places in their split.
     ///
     /// # Errors
     /// When the shapes do not fit.
-    pub(crate) fn predictions(
+    pub(crate) fn answers(
         &mut self,
         network: &mut Network,
         natural: &Tensor,
         labels: &[u8],
         indices: &[usize],
-    ) -> Result<Vec<u8>> {
+    ) -> Result<Vec<Option<u8>>> {
         let tries = match self.attack {
             Attack::Pgd { restarts, .. } => *restarts,
             Attack::Noise { draws, .. } => *draws,
             _ => 1,
         };
-        let mut found = labels.to_vec();
+        let mut found: Vec<Option<u8>> = labels.iter().copied().map(Some).collect();
         let mut robust: Vec<usize> = (0..labels.len()).collect();
         for attempt in 0..tries {
             if robust.is_empty() {
@@ -68,11 +55,10 @@ impl Attacker<'_> {
             let of = |all: &[u8]| -> Vec<u8> { robust.iter().map(|i| all[*i]).collect() };
             let places: Vec<usize> = robust.iter().map(|i| indices[*i]).collect();
             let images = self.attacked(network, &natural, &of(labels), &places, attempt as u64)?;
-            let answers = predicted(&network.infer(&images)?.0)?;
-            for (i, answer) in robust.iter().zip(answers) {
+            for (i, answer) in robust.iter().zip(answers(&network.infer(&images)?.0)?) {
                 found[*i] = answer;
             }
-            robust.retain(|i| found[*i] == labels[*i]);
+            robust.retain(|i| found[*i] == Some(labels[*i]));
         }
         Ok(found)
     }
@@ -165,7 +151,7 @@ mod tests {
     /// Twelve images that the network classifies correctly: their labels are its answers.
     fn images(network: &mut Network) -> (Tensor, Vec<u8>, Vec<usize>) {
         let natural = testing::tensor(2, (12, 3, 32, 32)).abs().unwrap();
-        let labels = predicted(&network.infer(&natural).unwrap().0).unwrap();
+        let labels = answers(&network.infer(&natural).unwrap().0).unwrap().into_iter().map(Option::unwrap).collect();
         (natural, labels, (100..112).collect())
     }
 
@@ -200,12 +186,12 @@ mod tests {
         let (natural, labels, indices) = images(&mut network);
         for attack in attacks() {
             let mut attacker = attacker(&attack, &mut surrogate);
-            let whole = attacker.predictions(&mut network, &natural, &labels, &indices).unwrap();
+            let whole = attacker.answers(&mut network, &natural, &labels, &indices).unwrap();
             let mut parts = Vec::new();
             for (first, count) in [(0, 5), (5, 7)] {
                 let (labels, indices) = (&labels[first..first + count], &indices[first..first + count]);
                 let natural = natural.narrow(0, first, count).unwrap();
-                parts.extend(attacker.predictions(&mut network, &natural, labels, indices).unwrap());
+                parts.extend(attacker.answers(&mut network, &natural, labels, indices).unwrap());
             }
             assert_eq!(whole, parts, "{attack}");
         }
@@ -218,8 +204,8 @@ mod tests {
         let mut robust = |id: &str| -> Vec<bool> {
             let attack: Attack = id.parse().unwrap();
             let mut attacker = attacker(&attack, &mut surrogate);
-            let found = attacker.predictions(&mut network, &natural, &labels, &indices).unwrap();
-            found.iter().zip(&labels).map(|(a, b)| a == b).collect()
+            let found = attacker.answers(&mut network, &natural, &labels, &indices).unwrap();
+            found.iter().zip(&labels).map(|(a, b)| *a == Some(*b)).collect()
         };
         for (few, many) in [("pgd-1", "pgd-1x4"), ("noise-1", "noise-20")] {
             let (few, many) = (robust(few), robust(many));
@@ -235,6 +221,6 @@ mod tests {
         let attack = Attack::transfer("another", ModelRef::File("surrogate.safetensors".into()));
         let mut surrogate = self::network(2);
         let mut attacker = Attacker { surrogate: None, ..attacker(&attack, &mut surrogate) };
-        assert!(attacker.predictions(&mut network, &natural, &labels, &indices).is_err());
+        assert!(attacker.answers(&mut network, &natural, &labels, &indices).is_err());
     }
 }

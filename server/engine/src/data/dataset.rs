@@ -56,6 +56,19 @@ impl Split {
         self.labels.is_empty()
     }
 
+    /// These images so that each class has its turn: the first of every class, then the second, and so on.
+    pub(crate) fn class_by_class(&self, places: Vec<usize>) -> Vec<usize> {
+        let mut seen = [0usize; 256];
+        let turn = |place: usize| {
+            let class = usize::from(self.labels[place]);
+            seen[class] += 1;
+            (seen[class], class, place)
+        };
+        let mut turns: Vec<_> = places.into_iter().map(turn).collect();
+        turns.sort_unstable();
+        turns.into_iter().map(|(_, _, place)| place).collect()
+    }
+
     /// The bytes of image `i`.
     ///
     /// # Panics
@@ -217,6 +230,13 @@ mod tests {
 
     fn ids(split: &Split) -> Vec<&[u8]> {
         (0..split.len()).map(|i| split.image(i)).collect()
+    }
+
+    #[test]
+    fn each_class_has_its_turn() {
+        let split = Split { images: vec![], labels: vec![0, 0, 0, 1, 1, 2] };
+        assert_eq!(split.class_by_class(vec![0, 1, 2, 3, 4, 5]), [0, 3, 5, 1, 4, 2]);
+        assert_eq!(split.class_by_class(vec![1, 2, 4]), [1, 4, 2]);
     }
 
     #[test]

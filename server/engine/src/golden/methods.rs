@@ -5,7 +5,8 @@ use retort_spec::{Architecture, Attack, Method, MethodName, Setting};
 
 use super::{Golden, images, labels, network, tensor};
 use crate::{
-    attacks::{Attacker, Starts, predicted, sinkhorn},
+    answers::answers,
+    attacks::{Attacker, Starts, sinkhorn},
     loss::cross_entropy_gradient,
     methods::{self, Answer, Batch, Objective, ard::Ard, kd::Kd, trades::Trades},
     nn::{Named, Network, Sgd},
@@ -101,12 +102,13 @@ fn pgd_from_the_same_starts_fools_the_network_into_the_same_answers() {
     let [_, bias] = network.classifier();
     network.weights.parameters[bias].tensor = golden.0["pgd.bias"].clone();
     let bytes = |name: &str| -> Vec<u8> { golden.numbers(name).iter().map(|v| *v as u8).collect() };
+    let given = |answers: Vec<Option<u8>>| -> Vec<u8> { answers.into_iter().map(Option::unwrap).collect() };
     let y = bytes("pgd.labels");
-    assert_eq!(predicted(&network.infer(&x).unwrap().0).unwrap(), y);
+    assert_eq!(given(answers(&network.infer(&x).unwrap().0).unwrap()), y);
     for steps in [1, 20] {
         let starts = Starts { seed: 7, purpose: Purpose::Attack };
         let mut attacker = Attacker { attack: &Attack::pgd(steps), surrogate: None, starts };
-        let found = attacker.predictions(&mut network, &x, &y, &(0..24).collect::<Vec<_>>()).unwrap();
+        let found = given(attacker.answers(&mut network, &x, &y, &(0..24).collect::<Vec<_>>()).unwrap());
         assert_eq!(found, bytes(&format!("pgd.{steps}.answers")), "PGD-{steps}");
         assert_ne!(found, y, "PGD-{steps}");
     }

@@ -27,6 +27,8 @@ const HALF_DIFFERENCE: f32 = 1e-3;
 pub(super) struct Measures {
     /// Naturally correct images, in percent, on which the gradient of the cross-entropy is exactly zero.
     pub zero_gradients: f64,
+    /// Naturally correct images on which that gradient is not finite, so that no attack can follow it.
+    pub broken_gradients: usize,
     /// The distance between the gradient and finite differences of the margin, relative to the latter's length (ℓ₂).
     pub gradient_error: f64,
     /// The mean probability of the predicted class on naturally correct images, in percent.
@@ -55,7 +57,9 @@ impl Measures {
             confidence += f64::from(softmax(&pass.logits, 1)?.max(1)?.sum_all()?.to_scalar::<f32>()?);
             let slope = cross_entropy_gradient(&pass.logits, &labels(places))?;
             let largest = pass.input_gradient(Some(slope), None)?.abs()?.flatten_from(1)?.max(1)?;
-            zero += largest.to_vec1::<f32>()?.iter().filter(|v| **v == 0.0).count();
+            let largest = largest.to_vec1::<f32>()?;
+            zero += largest.iter().filter(|v| **v == 0.0).count();
+            measures.broken_gradients += largest.iter().filter(|v| !v.is_finite()).count();
         }
         let n = right.len().max(1) as f64;
         (measures.zero_gradients, measures.confidence) = (100.0 * zero as f64 / n, 100.0 * confidence / n);
@@ -123,12 +127,12 @@ mod tests {
     use retort_spec::Architecture;
 
     use super::*;
-    use crate::{attacks::predicted, ops::testing};
+    use crate::{answers::answers, ops::testing};
 
     fn setting() -> (Network, Tensor, Vec<u8>) {
         let mut network = Network::new(Architecture::ResNet8, 10, 1, &Device::Cpu).unwrap();
         let natural = testing::tensor(2, (6, 3, 32, 32)).abs().unwrap();
-        let labels = predicted(&network.infer(&natural).unwrap().0).unwrap();
+        let labels = answers(&network.infer(&natural).unwrap().0).unwrap().into_iter().map(Option::unwrap).collect();
         (network, natural, labels)
     }
 

@@ -79,8 +79,11 @@ impl Judge<'_> {
         self.percent(&attack.id(), Some(attack))
     }
 
+    /// A number that is not finite is none that a journal could hold.
     fn note(&mut self, name: &str, value: f64) -> f64 {
-        self.figures.insert(name.to_owned(), value);
+        if value.is_finite() {
+            self.figures.insert(name.to_owned(), value);
+        }
         value
     }
 
@@ -166,7 +169,7 @@ impl Judge<'_> {
     fn noise(mut self, spec: &MaskingSpec) -> Option<CheckResult> {
         let noise = self.outcomes.under(Some(&spec.noise()))?;
         let left = right_under(self.outcomes, Some(&spec.iterative()));
-        let fooled = left.iter().filter(|i| noise[**i] != self.outcomes.labels[**i]).count();
+        let fooled = left.iter().filter(|i| noise[**i] != Some(self.outcomes.labels[**i])).count();
         self.note("left_by_pgd_20", left.len() as f64);
         self.note("fooled_by_noise", fooled as f64);
         let finding = format!("Of the {} images that PGD-20 left, noise fools {fooled}.", left.len());
@@ -208,6 +211,12 @@ impl Judge<'_> {
     fn gradients(mut self, measures: &Measures) -> Option<CheckResult> {
         let zero = self.note("zero_gradients", measures.zero_gradients);
         let error = self.note("gradient_error", measures.gradient_error);
+        let broken = measures.broken_gradients;
+        if broken > 0 || !error.is_finite() {
+            self.note("broken_gradients", broken as f64);
+            let finding = format!("The gradients of {broken} images are not finite: no attack can follow them.");
+            return self.result(MaskingCheck::Gradients, false, Allows::None, finding);
+        }
         let finding = format!(
             "{zero:.2} % of the images have a zero gradient; finite differences are {:.2} % away.",
             100.0 * error

@@ -50,6 +50,10 @@ impl Objective for Ard {
         let (teacher, _) = self.teacher.infer(&batch.images)?;
         self.loss_of(&teacher, answers, batch.labels)
     }
+
+    fn teacher(&mut self) -> Option<&mut Network> {
+        Some(&mut self.teacher)
+    }
 }
 
 impl Ard {

@@ -149,6 +149,10 @@ impl Objective for Guided {
         Tensor::stack(&losses, 0)?.mean_all()
     }
 
+    fn teacher(&mut self) -> Option<&mut Network> {
+        Some(&mut self.teacher)
+    }
+
     fn after_step(&mut self, gradients: &GradStore, batch: &Batch, step: SgdStep) -> Result<()> {
         self.heads.step(gradients, step)?;
         if let Some(fresh) = self.fresh.take() {

@@ -36,6 +36,10 @@ impl Objective for Kd {
         let (teacher, _) = self.teacher.infer(&inputs[0])?;
         self.loss_of(&teacher, answers, batch.labels)
     }
+
+    fn teacher(&mut self) -> Option<&mut Network> {
+        Some(&mut self.teacher)
+    }
 }
 
 impl Kd {

@@ -70,6 +70,11 @@ pub trait Objective: Send {
     /// When the device has no memory left.
     fn loss(&mut self, answers: &[Answer], inputs: &[Tensor], batch: &Batch) -> Result<Tensor>;
 
+    /// The network whose answers the loss is made of besides the student's, if there is one.
+    fn teacher(&mut self) -> Option<&mut Network> {
+        None
+    }
+
     /// Called after the student's step with the loss's gradients: trains what the objective owns.
     ///
     /// # Errors

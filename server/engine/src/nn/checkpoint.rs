@@ -90,6 +90,9 @@ impl StateFile {
             return Err(format!("{name} is {:?} {found:?}, expected {:?} {expected:?}", tensor.dtype(), like.dtype()));
         }
         match is_finite(&tensor) {
+            Ok(true) if name.ends_with("running_var") && has_negative(&tensor)? => {
+                Err(format!("{name} holds a negative number, which no variance can be"))
+            }
             Ok(true) => Ok(tensor),
             Ok(false) => Err(format!("{name} holds numbers that are not finite")),
             Err(e) => Err(e.to_string()),
@@ -97,8 +100,13 @@ impl StateFile {
     }
 }
 
+fn has_negative(tensor: &Tensor) -> std::result::Result<bool, String> {
+    let values = tensor.flatten_all().and_then(|t| t.to_vec1::<f32>()).map_err(|e| e.to_string())?;
+    Ok(values.iter().any(|v| *v < 0.0))
+}
+
 /// Whether all numbers of a tensor are finite.
-fn is_finite(tensor: &Tensor) -> candle_core::Result<bool> {
+pub(crate) fn is_finite(tensor: &Tensor) -> candle_core::Result<bool> {
     let sum = tensor.to_dtype(DType::F64)?.abs()?.sum_all()?.to_scalar::<f64>()?;
     Ok(sum.is_finite())
 }
@@ -244,7 +252,7 @@ mod tests {
     fn a_file_whose_header_and_buffers_normalise_differently_is_refused() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("model.safetensors");
-        let [(_, one), (_, other), _] = Normaliser::PRESETS;
+        let [(_, one), (_, other), ..] = Normaliser::PRESETS;
         let zero = Normaliser { std: [0.0; 3], ..one };
         let network = Network::new(Architecture::ResNet8, 10, 0, &Device::Cpu).unwrap();
         let mut network = network.with_normaliser(Some(one));
@@ -282,5 +290,19 @@ mod tests {
         last.tensor = (&last.tensor * f64::NAN).unwrap();
         save_model(&path, &network, &header()).unwrap();
         assert!(load_model(&path, &Device::Cpu).err().unwrap().to_string().contains("fc.bias"));
+    }
+
+    #[test]
+    fn a_model_with_a_negative_variance_is_refused_by_the_tensors_name() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("model.safetensors");
+        let mut network = Network::new(Architecture::ResNet8, 10, 5, &Device::Cpu).unwrap();
+        let buffers = &mut network.weights.buffers;
+        let variance = buffers.iter_mut().rfind(|b| b.name.ends_with("running_var")).unwrap();
+        variance.tensor = (&variance.tensor * -1.0).unwrap();
+        let name = variance.name.clone();
+        save_model(&path, &network, &header()).unwrap();
+        let message = load_model(&path, &Device::Cpu).err().unwrap().to_string();
+        assert!(message.contains(&format!("{name} holds a negative number")), "{message}");
     }
 }

@@ -8,7 +8,7 @@ mod packed;
 mod tape;
 mod weights;
 
-pub(crate) use checkpoint::HEADER;
+pub(crate) use checkpoint::{HEADER, is_finite};
 pub use checkpoint::{ModelHeader, StateFile, load_model, save_model};
 pub use forward::{BatchNormLayer, Bias, ConvLayer, Forward, LinearLayer, Statistics};
 pub use network::{Network, Pass};

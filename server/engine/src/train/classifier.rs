@@ -9,8 +9,9 @@ use retort_spec::Event;
 
 use super::{Part, Position, Training, state::Resumed};
 use crate::{
-    Result,
-    evaluate::{images, natural_accuracy},
+    EngineError, Result,
+    answers::{broken_rows, counted, led_by_label},
+    evaluate::images,
     loader,
     loss::{cross_entropy_gradient, label_column},
     nn::{Named, Sgd},
@@ -55,7 +56,7 @@ pub(super) fn train(
         epoch += 1;
         write_back(training, &layer);
         if epoch == part.schedule.epochs {
-            let natural = natural_accuracy(&mut training.network, &training.dataset.test, &training.context.device)?;
+            let natural = training.natural_accuracy(at + 1, part.is_last)?;
             values.insert("natural_accuracy".to_owned(), natural.percent());
         }
         training.context.journal.write(Event::Metrics { stage: part.stage(), epoch: at + 1, values })?;
@@ -74,7 +75,15 @@ fn features(training: &mut Training) -> Result<Tensor> {
     let mut parts = Vec::new();
     for batch in all.chunks(250) {
         let images = images(&training.dataset.train, batch, &training.context.device)?;
-        parts.push(training.network.infer(&images)?.1);
+        let (_, features) = training.network.infer(&images)?;
+        let places: Vec<usize> = broken_rows(&[&features])?.into_iter().map(|row| batch[row]).collect();
+        if !places.is_empty() {
+            let images = counted(&places, all.len(), "training images");
+            let fault =
+                format!("the model's features of {images} are not finite, so no classifier can be trained on them");
+            return Err(EngineError::NotFinite(fault));
+        }
+        parts.push(features);
     }
     Ok(Tensor::cat(&parts, 0)?)
 }
@@ -120,9 +129,13 @@ fn train_epoch(
         let logits = linear(&x, &layer[0].tensor, &layer[1].tensor)?;
         let chosen = log_softmax(&logits, 1)?.gather(&label_column(&own, &logits)?, 1)?;
         loss -= f64::from(chosen.sum_all()?.to_scalar::<f32>()?);
-        for (row, label) in logits.to_vec2::<f32>()?.iter().zip(&own) {
-            correct += usize::from(row.iter().all(|v| *v <= row[usize::from(*label)]));
+        if !loss.is_finite() {
+            let epoch = epoch + 1;
+            return Err(EngineError::Diverged(format!(
+                "the classifier's loss became {loss} in epoch {epoch}: lower its learning rate"
+            )));
         }
+        correct += led_by_label(&logits, &own)?;
         let slope = (cross_entropy_gradient(&logits, &own)? / own.len() as f64)?;
         let (_, dw, db) = linear_gradients(&x, &layer[0].tensor, &slope)?;
         sgd.step(layer, &[Some(dw), Some(db)], step)?;

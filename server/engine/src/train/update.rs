@@ -4,6 +4,7 @@ use candle_core::{Tensor, Var};
 
 use crate::{
     EngineError, Result,
+    answers::{broken_rows, counted},
     methods::{Answer, Batch, Objective},
     nn::{Network, Sgd, Statistics, Want},
     ops::SgdStep,
@@ -12,7 +13,8 @@ use crate::{
 /// One batch: attack, forward passes, loss, backward passes, step. Returns the loss, and the logits of the first pass.
 ///
 /// # Errors
-/// [`EngineError::Diverged`] when the loss is not finite; nothing has been changed then but the running statistics.
+/// When the loss is not finite: [`EngineError::NotFinite`] if that is the teacher's fault, else [`EngineError::Diverged`].
+/// Nothing has been changed then but the running statistics.
 pub(crate) fn update(
     network: &mut Network,
     objective: &mut dyn Objective,
@@ -33,6 +35,12 @@ pub(crate) fn update(
     let loss = objective.loss(&answers, &inputs, batch)?;
     let value = f64::from(loss.to_scalar::<f32>()?);
     if !value.is_finite() {
+        let shown = std::iter::once(&batch.images).chain(&inputs);
+        if let Some(teacher) = objective.teacher()
+            && let Some(fault) = teacher_fault(teacher, shown, batch)?
+        {
+            return Err(fault);
+        }
         return Err(EngineError::Diverged(format!(
             "the loss became {value} in epoch {}, step {}: lower the learning rate, or raise the temperature",
             batch.epoch + 1,
@@ -53,6 +61,29 @@ pub(crate) fn update(
     sgd.step(&mut network.weights.parameters, &parameters, step)?;
     objective.after_step(&gradients, batch, step)?;
     Ok((value, leaves[0].0.as_tensor().clone()))
+}
+
+/// That a teacher's answers to the images of a batch, shown as one of these, are no numbers that a student could learn from.
+fn teacher_fault<'a>(
+    teacher: &mut Network,
+    shown: impl Iterator<Item = &'a Tensor>,
+    batch: &Batch,
+) -> Result<Option<EngineError>> {
+    for images in shown {
+        let (logits, features) = teacher.infer(images)?;
+        let rows = broken_rows(&[&logits, &features])?;
+        if !rows.is_empty() {
+            let places: Vec<usize> = rows.iter().map(|row| batch.indices[*row] as usize).collect();
+            return Ok(Some(EngineError::NotFinite(format!(
+                "in epoch {}, step {} the teacher answers {} with numbers that are not finite, so nothing can be learnt from \
+                 it: evaluate it to see whether it is whole, or choose another teacher",
+                batch.epoch + 1,
+                batch.step + 1,
+                counted(&places, batch.indices.len(), "training images")
+            ))));
+        }
+    }
+    Ok(None)
 }
 
 fn sum(a: Option<Tensor>, b: Option<Tensor>) -> Result<Option<Tensor>> {

@@ -48,6 +48,10 @@ pub struct FeatureMap {
     /// Distances of the centroids, in units of that between the natural classes: of the adversarial images to their own
     /// class, and to the target.
     pub centroid_distances: [f64; 2],
+    /// Whether the natural images all have the same features (see [`Variety::EQUAL_FEATURES`](crate::Variety)), so that the
+    /// other figures mean nothing; earlier versions did not look.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub is_collapsed: bool,
 }
 
 /// Differences between two models' logits by class and class.
@@ -57,6 +61,9 @@ pub struct CorrelationMaps {
     pub classes: Vec<String>,
     /// The model whose values the others' are taken from.
     pub teacher: String,
+    /// Whether its logits are the same for every image, so that no difference means anything; earlier versions did not look.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub teacher_is_collapsed: bool,
     /// How many images they are over.
     pub images: usize,
     /// A pair of maps for each other model.
@@ -72,6 +79,10 @@ pub struct CorrelationMap {
     pub natural: Difference,
     /// On adversarial images.
     pub adversarial: Difference,
+    /// Whether its logits are the same for every natural image, so that its differences mean nothing; earlier versions did not
+    /// look.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub is_collapsed: bool,
 }
 
 /// The teacher's values less a model's.
@@ -124,4 +135,9 @@ pub struct Answer {
     pub class: String,
     /// Its probability, in percent.
     pub confidence: f64,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands over a reference")]
+const fn is_false(flag: &bool) -> bool {
+    !*flag
 }

@@ -249,7 +249,8 @@ impl ComparisonPage {
     /// The table as a file of some format, with what stands beside it.
     pub fn export(&self, format: TableFormat) -> String {
         let table = self.table();
-        let legend = table.legend(Some(format));
+        let legend = [Some(table.legend(Some(format))), table.collapses()];
+        let legend = legend.into_iter().flatten().collect::<Vec<_>>().join(" ");
         let setting = std::iter::once(self.setting()).chain(self.reductions(&table)).collect::<Vec<_>>().join(". ");
         let about = About { title: self.title(), setting, legend, unfolds_seeds: self.view.unfolds_seeds() };
         format.write(&table, &about)

@@ -150,6 +150,14 @@ fn setting(spec: &ExperimentSpec, images: [Option<usize>; 2]) -> String {
 }
 
 impl ComparisonTable {
+    /// Which rows have collapsed, and how; nothing where none has.
+    pub(in crate::pages) fn collapses(&self) -> Option<String> {
+        let said = |row: &Row| Some(format!("{} ({})", self.name(row), row.remarks.collapse()?));
+        let rows: Vec<String> = self.rows().filter_map(said).collect();
+        let left_out = if self.rows().all(Row::can_be_best) { "" } else { " A collapsed model is not called best." };
+        (!rows.is_empty()).then(|| format!("Collapsed: {}.{left_out}", format::list(&rows)))
+    }
+
     /// How the small figures of the table are to be read; of a file, as that format shows them.
     pub(in crate::pages) fn legend(&self, file: Option<TableFormat>) -> String {
         let mut counts: Vec<usize> =

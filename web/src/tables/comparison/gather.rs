@@ -7,7 +7,9 @@ use retort_spec::{
     TeacherChoice, paper_results,
 };
 
-use super::{Cell, Compared, ComparisonTable, ComparisonView, Group, RightAnswers, Row, Seed, paired::Answered};
+use super::{
+    Cell, Compared, ComparisonTable, ComparisonView, Group, Remarks, RightAnswers, Row, Seed, paired::Answered,
+};
 use crate::{RunRow, Score, format};
 
 /// Experiments that were made alike but for their students, methods and seeds: their rows are the same rows.
@@ -244,6 +246,7 @@ fn row(
         setting,
         seeds,
         cells: cells.collect(),
+        remarks: Remarks::of(&evaluations),
         coming,
         open: open.map(|r| (***r).clone()),
     })

@@ -48,7 +48,7 @@ impl ComparisonTable {
         let students = self.groups.iter().filter(|g| !g.is_teacher);
         let many = students.clone().filter(|g| g.rows.iter().any(|row| row.setting == setting)).count() > 1;
         let rows: Vec<&Row> = students.flat_map(|g| &g.rows).filter(|row| row.setting == setting).collect();
-        let cells: Vec<Option<&Cell>> = rows.iter().map(|row| row.cells[column].as_ref()).collect();
+        let cells: Vec<Option<&Cell>> = rows.iter().map(|row| row.competing(column)).collect();
         let lead = Lead::among(&cells)?;
         let name = |place: usize| {
             let row = rows[place];

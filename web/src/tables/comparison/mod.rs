@@ -5,6 +5,7 @@ mod gather;
 mod highest;
 mod lead;
 mod paired;
+mod remarks;
 mod view;
 
 use std::{collections::HashMap, sync::Arc};
@@ -19,6 +20,7 @@ pub use cell::{Beside, Cell, Spread};
 pub use highest::Highest;
 pub use lead::Lead;
 pub use paired::RightAnswers;
+pub use remarks::Remarks;
 pub use view::{ComparisonView, column_name};
 
 /// An experiment with its runs, as it enters a comparison.
@@ -87,6 +89,8 @@ pub struct Row {
     pub seeds: Vec<Seed>,
     /// A cell for each column; none where there is no number yet.
     pub cells: Vec<Option<Cell>>,
+    /// What has to be said of its models beside their numbers.
+    pub remarks: Remarks,
     /// The run that is still to end before all its numbers are there, if there is one.
     pub coming: Option<i64>,
     /// The run that says why numbers are missing, when some are: a failed one before a running one before a waiting one.
@@ -178,7 +182,7 @@ impl Group {
     fn mark_best(&mut self, columns: usize) -> Vec<Lead> {
         let mut leads = Vec::new();
         for column in 0..columns {
-            let cells: Vec<Option<&Cell>> = self.rows.iter().map(|row| row.cells[column].as_ref()).collect();
+            let cells: Vec<Option<&Cell>> = self.rows.iter().map(|row| row.competing(column)).collect();
             let Some(lead) = Lead::among(&cells) else { continue };
             for place in lead.best() {
                 if let Some(cell) = self.rows[place].cells[column].as_mut() {
@@ -207,6 +211,16 @@ impl Row {
     /// The method, with its variant if it is one: `ARD`, `ARD, sample weighting teacher`.
     pub fn title(&self) -> String {
         if self.variant.is_empty() { self.name.to_owned() } else { format!("{}, {}", self.name, self.variant) }
+    }
+
+    /// Whether its models have not collapsed: one answer to every image is right on a share of them under any attack.
+    pub const fn can_be_best(&self) -> bool {
+        !self.remarks.are_of_a_collapse()
+    }
+
+    /// The cell of a column, unless it cannot be the best.
+    fn competing(&self, column: usize) -> Option<&Cell> {
+        self.cells[column].as_ref().filter(|_| self.can_be_best())
     }
 
     /// Whether it has any number to show.

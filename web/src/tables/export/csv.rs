@@ -18,19 +18,23 @@ pub(super) fn write(table: &ComparisonTable, about: &About) -> String {
             .chain(if tested { &["difference", "paired p", "paired p Holm"][..] } else { &[] }.iter().copied());
         names.extend(parts.map(|part| format!("{head} {part}")));
     }
+    let collapses = table.rows().any(|row| row.remarks.collapse().is_some());
+    names.extend(collapses.then(|| "collapse".to_owned()));
     let mut text = line(&names);
     for row in table.rows() {
         let seeds: Vec<_> = row.measured().map(|seed| seed.value.to_string()).collect();
-        text += &row_line(row, &seeds.join(" "), &row.cells, tested);
+        let collapse = collapses.then(|| row.remarks.collapse().unwrap_or_default());
+        text += &row_line(row, &seeds.join(" "), &row.cells, tested, collapse);
         for seed in row.seeds.iter().filter(|_| about.unfolds_seeds && row.seeds.len() > 1) {
-            text += &row_line(row, &seed.value.to_string(), &seed.cells, tested);
+            let collapse = collapses.then(String::new);
+            text += &row_line(row, &seed.value.to_string(), &seed.cells, tested, collapse);
         }
     }
     text
 }
 
-/// The line of a row, or of one of its seeds.
-fn row_line(row: &Row, seeds: &str, numbers: &[Option<Cell>], tested: bool) -> String {
+/// The line of a row, or of one of its seeds; how it has collapsed comes last, in a table where one has.
+fn row_line(row: &Row, seeds: &str, numbers: &[Option<Cell>], tested: bool, collapse: Option<String>) -> String {
     let experiments: Vec<_> = row.experiments.iter().map(i64::to_string).collect();
     let mut cells = vec![
         experiments.join(" "),
@@ -59,6 +63,7 @@ fn row_line(row: &Row, seeds: &str, numbers: &[Option<Cell>], tested: bool) -> S
             cells.extend([of(|a| a.difference), of(|a| a.p_value), of(|a| a.adjusted)]);
         }
     }
+    cells.extend(collapse);
     line(&cells)
 }
 

@@ -21,6 +21,7 @@ pub(super) fn write(table: &ComparisonTable, about: &About) -> String {
                 "teacher": row.teacher.id(),
                 "method": row.method.id(),
                 "variant": row.variant,
+                "collapse": row.remarks.collapse(),
                 "seeds": row.measured().map(|s| seed(s, &heads)).collect::<Vec<_>>(),
                 "cells": cells(&row.cells, &heads),
             }));

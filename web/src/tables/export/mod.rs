@@ -106,6 +106,8 @@ mod tests {
 
     /// A teacher and two students of CIFAR-10, two seeds each.
     fn table() -> ComparisonTable {
+        let score =
+            |attack, correct| Score { attack, accuracy: Accuracy { correct, n: 1_000 }, unanswered: 0, variety: None };
         let run = |id: i64, method: MethodName, seed: u64, correct: usize| RunRow {
             label: RunLabel {
                 id,
@@ -125,10 +127,7 @@ mod tests {
             since: Moment("2026-01-01T00:00:00Z".into()),
             progress: None,
             seconds: None,
-            scores: vec![
-                Score { attack: None, accuracy: Accuracy { correct: correct + 300, n: 1_000 } },
-                Score { attack: Some(Attack::pgd(20)), accuracy: Accuracy { correct, n: 1_000 } },
-            ],
+            scores: vec![score(None, correct + 300), score(Some(Attack::pgd(20)), correct)],
             checks: vec![],
             last_natural: None,
         };

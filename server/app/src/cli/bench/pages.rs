@@ -204,10 +204,10 @@ const CLASSES: u8 = 10;
 fn outcomes(spec: &EvaluateSpec, records: &[Record]) -> Outcomes {
     let labels: Vec<u8> = (0..IMAGES).map(|image| (image % usize::from(CLASSES)) as u8).collect();
     let answers = |record: &Record| {
-        let Event::Evaluation { attack, accuracy } = &record.event else { return None };
+        let Event::Evaluation { attack, accuracy, .. } = &record.event else { return None };
         // Every accuracy has its own images, so that two models differ on some.
         let is_right = |image: usize| (image * 7_919 + accuracy.correct) % IMAGES < accuracy.correct;
-        let answer = |(image, label): (usize, &u8)| if is_right(image) { *label } else { (label + 1) % CLASSES };
+        let answer = |(image, label): (usize, &u8)| Some(if is_right(image) { *label } else { (label + 1) % CLASSES });
         Some((attack.clone(), labels.iter().enumerate().map(answer).collect()))
     };
     Outcomes {
@@ -227,7 +227,8 @@ fn events(spec: &RunSpec, run: i64, epochs: usize) -> Vec<Event> {
             let mut correct = 8_500;
             for attack in std::iter::once(None).chain(spec.attacks.iter().cloned().map(Some)) {
                 correct -= 1_000 + draw.below(1_000) as usize;
-                events.push(Event::Evaluation { attack, accuracy: Accuracy { correct, n: IMAGES } });
+                let accuracy = Accuracy { correct, n: IMAGES };
+                events.push(Event::Evaluation { attack, accuracy, unanswered: 0, variety: None });
             }
         }
         _ => {

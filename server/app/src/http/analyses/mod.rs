@@ -260,6 +260,7 @@ mod tests {
             silhouette: 0.25,
             among_own: 1,
             centroid_distances: [0.5, 0.75],
+            is_collapsed: false,
         };
         let (attacked, target, made_on) = ("Bag".into(), "Coat".into(), Some("Teacher".into()));
         let result = retort_spec::AnalysisResult::Features(FeatureMaps { attacked, target, made_on, maps: vec![map] });

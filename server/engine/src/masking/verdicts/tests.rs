@@ -20,7 +20,7 @@ const N: usize = 1_000;
 
 /// Answers where each attack leaves the first so many of a thousand images right, in percent; 80 % are right without one.
 fn outcomes(left: &dyn Fn(&Attack) -> f64) -> Outcomes {
-    let answers = |percent: f64| (0..N).map(|i| u8::from(i as f64 >= percent * 10.0 - 1e-6)).collect::<Vec<u8>>();
+    let answers = |percent: f64| (0..N).map(|i| Some(u8::from(i as f64 >= percent * 10.0 - 1e-6))).collect::<Vec<_>>();
     let attacks = spec().evaluation().attacks;
     let under = attacks.into_iter().map(|a| (Some(a.clone()), answers(left(&a))));
     let predictions = std::iter::once((None, answers(80.0))).chain(under).collect();
@@ -44,7 +44,13 @@ fn honest(attack: &Attack) -> f64 {
 }
 
 fn measures() -> Measures {
-    Measures { zero_gradients: 0.0, gradient_error: 0.01, confidence: 60.0, loss: vec![0.3, 0.5, 0.6, 0.61] }
+    Measures {
+        zero_gradients: 0.0,
+        broken_gradients: 0,
+        gradient_error: 0.01,
+        confidence: 60.0,
+        loss: vec![0.3, 0.5, 0.6, 0.61],
+    }
 }
 
 /// The checks that do not pass.
@@ -97,6 +103,26 @@ fn a_rising_loss_and_gradients_that_are_none_are_warnings() {
 }
 
 #[test]
+fn gradients_that_are_not_finite_are_a_warning_without_a_number_that_no_journal_holds() {
+    let broken = Measures { broken_gradients: 3, gradient_error: f64::NAN, loss: vec![f64::NAN; 4], ..measures() };
+    assert_eq!(warned(&honest, &broken), [MaskingCheck::Converged, MaskingCheck::Gradients]);
+    let results = verdicts(&spec(), &outcomes(&honest), &broken);
+    assert!(results.iter().flat_map(|result| result.figures.values()).all(|figure| figure.is_finite()));
+    let gradients = results.iter().find(|result| result.check == MaskingCheck::Gradients).unwrap();
+    assert!(gradients.finding.starts_with("The gradients of 3 images are not finite"), "{}", gradients.finding);
+}
+
+#[test]
+fn an_image_that_has_no_answer_under_an_attack_is_not_left_by_it() {
+    let mut outcomes = outcomes(&honest);
+    let unbounded = outcomes.predictions.iter_mut().find(|(a, _)| *a == Some(MaskingSpec::unbounded())).unwrap();
+    unbounded.1.fill(None);
+    let results = verdicts(&spec(), &outcomes, &measures());
+    assert!(results.iter().all(|result| result.verdict == Verdict::Pass), "{results:?}");
+    assert_eq!(right_under(&outcomes, Some(&MaskingSpec::unbounded())), [0usize; 0]);
+}
+
+#[test]
 fn what_was_not_measured_is_not_judged() {
     let mut outcomes = outcomes(&honest);
     outcomes.predictions.retain(|(attack, _)| !matches!(attack, Some(Attack::Dlr { .. })));
@@ -115,7 +141,7 @@ fn on_few(left: Left, n: usize, right: usize) -> Vec<(MaskingCheck, Verdict, Str
     for (attack, answers) in &mut few.predictions {
         answers.truncate(n);
         if attack.is_none() {
-            answers.iter_mut().enumerate().for_each(|(i, answer)| *answer = u8::from(i >= right));
+            answers.iter_mut().enumerate().for_each(|(i, answer)| *answer = Some(u8::from(i >= right)));
         }
     }
     let results = verdicts(&spec(), &few, &Measures { loss: vec![], ..measures() });
