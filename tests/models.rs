@@ -73,6 +73,11 @@ fn a_checkpoint_is_shown_imported_and_evaluated() {
     import.arg(golden("resnet8.pt")).arg("--out").arg(&out);
     let told = success(&mut import);
     assert!(told.contains("The prefix module. was taken off") && told.contains("teacher.safetensors"), "{told}");
+    // Its weights are random numbers.
+    assert!(
+        told.contains("of 100 test images of fashion-mnist-5k, and guessing among 10 classes is right on 10"),
+        "{told}"
+    );
     assert!(failure(&mut import).contains("is there already"));
     let shown = success(retort().args(["model", "show"]).arg(&out));
     assert!(shown.contains("imported on fashion-mnist-5k") && shown.contains("safetensors"), "{shown}");
@@ -155,6 +160,7 @@ fn an_uploaded_model_teaches_and_is_downloaded_again() {
     assert_eq!(uploads(root.path()), 0);
     let shown = server.get("/models/1");
     assert!(shown.contains("Elsewhere&#39;s teacher") && shown.contains("The prefix module. was taken off"), "{shown}");
+    assert!(shown.contains("guessing among 10 classes is right on 10"), "the normalisers were tried: {shown}");
 
     let mut form = support::TINY.to_vec();
     form.iter_mut().find(|(name, _)| *name == "teacher").unwrap().1 = "model:1";

@@ -22,6 +22,11 @@ impl Machine {
         Self { datasets, devices: retort_engine::device::available() }
     }
 
+    /// The datasets' folder.
+    pub fn library(&self) -> Library {
+        Library::new(&self.datasets)
+    }
+
     /// The devices, the CPU first.
     pub fn devices(&self) -> &[DeviceInfo] {
         &self.devices
@@ -53,7 +58,7 @@ impl Machine {
     /// # Errors
     /// When their folder cannot be read.
     pub async fn all_datasets(&self) -> Result<Vec<DatasetInfo>> {
-        let library = Library::new(&self.datasets);
+        let library = self.library();
         Ok(tokio::task::spawn_blocking(move || library.list()).await.context("listing the datasets")??)
     }
 
@@ -84,7 +89,7 @@ impl Machine {
     /// # Errors
     /// When there is no such dataset, or it is damaged.
     pub async fn samples(&self, name: String) -> Result<Vec<u8>> {
-        let library = Library::new(&self.datasets);
+        let library = self.library();
         Ok(tokio::task::spawn_blocking(move || library.samples(&name)).await.context("drawing samples")??)
     }
 }

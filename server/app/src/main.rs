@@ -13,6 +13,7 @@ mod machine;
 mod public_url;
 mod reader;
 mod scheduler;
+mod trial;
 
 use std::process::ExitCode;
 

@@ -177,11 +177,16 @@ pub struct Normaliser {
 
 impl Normaliser {
     /// Those with names: CIFAR-10's by the deviations of all pixels (Wong et al. 2020, Rice et al. 2020), CIFAR-100's as in
-    /// `RepDistiller`, and the one that maps [0, 1] to [−1, 1].
-    pub const PRESETS: [(&str, Self); 3] = [
+    /// `RepDistiller`, the one that maps [0, 1] to [−1, 1], CIFAR-10's by the mean deviation inside an image as in kuangliu's
+    /// `pytorch-cifar`, and those of `ImageNet`, SVHN and STL-10.
+    pub const PRESETS: [(&str, Self); 7] = [
         ("cifar10", Self { mean: [0.4914, 0.4822, 0.4465], std: [0.2471, 0.2435, 0.2616] }),
         ("cifar100", Self { mean: [0.5071, 0.4867, 0.4408], std: [0.2675, 0.2565, 0.2761] }),
         ("half", Self { mean: [0.5; 3], std: [0.5; 3] }),
+        ("cifar10-kuangliu", Self { mean: [0.4914, 0.4822, 0.4465], std: [0.2023, 0.1994, 0.2010] }),
+        ("imagenet", Self { mean: [0.485, 0.456, 0.406], std: [0.229, 0.224, 0.225] }),
+        ("svhn", Self { mean: [0.4377, 0.4438, 0.4728], std: [0.1980, 0.2010, 0.1970] }),
+        ("stl10", Self { mean: [0.4467, 0.4398, 0.4066], std: [0.2603, 0.2566, 0.2713] }),
     ];
 
     /// What is wrong with it, if anything: means must be finite, deviations finite and above 0.

@@ -12,7 +12,7 @@ use retort_spec::Architecture;
 use retort_web::{format, words};
 
 use super::{data::DataDir, serve::block_on};
-use crate::{classes, reader::Reader};
+use crate::{classes, reader::Reader, trial};
 
 /// What to do with weights.
 #[derive(Debug, Subcommand)]
@@ -108,7 +108,8 @@ pub fn model(command: ModelCommand) -> Result<()> {
 }
 
 fn import(args: &ImportArgs, reader: &Reader) -> Result<()> {
-    let datasets = Library::new(args.data.datasets()).list()?;
+    let library = Library::new(args.data.datasets());
+    let datasets = library.list()?;
     let wanted = Wanted {
         architecture: args.architecture,
         weights: args.weights.clone(),
@@ -131,6 +132,11 @@ fn import(args: &ImportArgs, reader: &Reader) -> Result<()> {
             report.header.architecture,
             format::bytes(report.bytes)
         );
+        let header = &report.header;
+        let is_from_keys = header.normaliser.is_some() && args.normaliser == NormaliserChoice::AsKeysTell;
+        if let Some(said) = trial::said(&args.out, &header.dataset, &library, is_from_keys) {
+            println!("{said}");
+        }
         Ok(())
     })
 }

@@ -19,6 +19,7 @@ mod plain;
 #[cfg(test)]
 mod tests;
 mod torch;
+mod trial;
 
 use std::{fs, path::Path, str::FromStr};
 
@@ -29,6 +30,7 @@ use serde::{Deserialize, Serialize};
 pub use description::{Candidate, Description, NearMiss};
 pub use file::{Format, LARGEST_FILE};
 pub use miss::Miss;
+pub use trial::{TRIAL_IMAGES, Trial, Tried, try_normalisers};
 
 use crate::{
     EngineError, Result,

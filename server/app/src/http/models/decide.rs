@@ -23,7 +23,7 @@ use super::{
     },
     waiting::{Found, Upload},
 };
-use crate::classes;
+use crate::{classes, trial};
 
 /// The form's fields, as a browser sends them.
 #[derive(Debug, Default, Deserialize)]
@@ -137,6 +137,7 @@ impl App {
         let (Ok(wanted), Ok(normaliser), true) = (wanted, normaliser, problems.is_empty()) else {
             return Ok(Err(problems));
         };
+        let is_told_by_keys = normaliser == NormaliserChoice::AsKeysTell;
         let wanted = Wanted { weights, normaliser, despite_doubt: form.despite_doubt, ..wanted };
         let made = upload.dir.path().join("model.safetensors");
         let report = match self.reader.import(&upload.file(), wanted, &made).await {
@@ -147,6 +148,8 @@ impl App {
                 return Ok(Err(vec![Problem::new("weights", format!("{}: {message}", upload.file_name))]));
             }
         };
+        let is_from_keys = is_told_by_keys && report.header.normaliser.is_some();
+        let tried = self.tried_normalisers(&made, &report.header.dataset, is_from_keys).await?;
         let title: String = form.title.trim().chars().filter(|c| !c.is_control()).take(LONGEST_NAME).collect();
         let about = NewModel {
             title: if title.is_empty() { upload.file_name.clone() } else { title },
@@ -157,7 +160,7 @@ impl App {
             method: report.header.method,
             parameters: report.parameters,
             bytes: report.bytes,
-            notes: report.notes,
+            notes: report.notes.into_iter().chain(tried).collect(),
         };
         let pending = self.store.add_model(&about).await?;
         // Without the row the file is nobody's, and the next model of this id replaces it.
@@ -165,6 +168,13 @@ impl App {
         let id = pending.id;
         pending.keep().await?;
         Ok(Ok(id))
+    }
+
+    /// What a trial of the usual normalisers says of a model.
+    async fn tried_normalisers(&self, model: &FilePath, dataset: &str, is_from_keys: bool) -> Result<Option<String>> {
+        let (model, dataset, library) = (model.to_owned(), dataset.to_owned(), self.machine.library());
+        let tried = tokio::task::spawn_blocking(move || trial::said(&model, &dataset, &library, is_from_keys));
+        Ok(tried.await.context("trying normalisers")?)
     }
 }
 
