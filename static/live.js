@@ -105,33 +105,23 @@ function follow() {
   let source = null;
   const open = () => {
     source = new EventSource(LIVE);
-    let lost = false;
     source.addEventListener("changed", pull);
     source.addEventListener("open", () => {
       document.documentElement.classList.remove("offline");
-      if (lost) pull();
-      lost = false;
+      // What changed since the page was made, or while the connection was lost, was not told.
+      if (document.querySelector("#main [data-live]")) pull();
     });
-    source.addEventListener("error", () => {
-      lost = true;
-      document.documentElement.classList.add("offline");
-    });
+    source.addEventListener("error", () => document.documentElement.classList.add("offline"));
   };
   // A browser keeps few connections to one server: a tab that nobody sees gives its own back.
   document.addEventListener("visibilitychange", () => {
     source?.close();
     source = null;
-    if (!document.hidden) {
-      open();
-      pull();
-    }
+    if (!document.hidden) open();
   });
   addEventListener("pagehide", () => source?.close());
   addEventListener("pageshow", (event) => {
-    if (event.persisted && !document.hidden) {
-      open();
-      pull();
-    }
+    if (event.persisted && !document.hidden) open();
   });
   if (!document.hidden) open();
 }
