@@ -83,9 +83,9 @@ fn mirror(sends: usize, ends: bool) -> (String, mpsc::Receiver<u64>) {
             let lines = BufReader::new(stream.try_clone().unwrap()).lines();
             let head: Vec<_> = lines.map(Result::unwrap).take_while(|line| !line.is_empty()).collect();
             assert!(head[0].starts_with("GET /mirror/cifar-10-binary.tar.gz "), "{head:?}");
-            let lower = head.iter().map(|line| line.to_lowercase());
-            let range = lower.filter_map(|line| line.strip_prefix("range: bytes=")?.strip_suffix('-')?.parse().ok());
-            let from: u64 = range.last().unwrap_or_default();
+            let mut lower = head.iter().map(|line| line.to_lowercase());
+            let range = lower.find_map(|line| line.strip_prefix("range: bytes=")?.strip_suffix('-')?.parse().ok());
+            let from: u64 = range.unwrap_or_default();
             let size = 170_052_171;
             let status = if from == 0 { "200 OK" } else { "206 Partial Content" };
             let length = size - from;

@@ -222,7 +222,7 @@ fn nothing_is_kept_of_an_upload_before_it_is_decided_on() {
     assert!(server.get("/models").contains("0 imported models"));
     for (fields, words) in [
         ([("classes", "imagenet"), ("normaliser", "")], "“imagenet” is no dataset here"),
-        ([("classes", "10"), ("normaliser", "imagenet")], "or none"),
+        ([("classes", "10"), ("normaliser", "imagnet")], "or none"),
         ([("classes", "7"), ("normaliser", "")], "it tells 10 classes apart, not 7"),
     ] {
         let (status, _, page) = decide(&server, &waits, &[&fields[..], &[("weights", "net")]].concat());

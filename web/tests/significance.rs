@@ -170,7 +170,7 @@ fn every_file_with_tests_says_which_test_it_was() {
     let test = "exact paired randomisation over 1,000 test images, the seeds of an image kept together";
     let limits = "models on other images, not of other seeds.";
     for format in [TableFormat::Latex, TableFormat::Markdown, TableFormat::Json] {
-        let text = page.export(format).replace("\n", " ");
+        let text = page.export(format).replace('\n', " ");
         assert!(text.contains(test) && text.contains(limits) && text.contains("(Holm)"), "{text}");
     }
     assert!(page.export(TableFormat::Csv).contains("Natural paired p,Natural paired p Holm"));

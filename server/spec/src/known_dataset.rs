@@ -25,7 +25,7 @@ impl ExperimentSpec {
             match find(&probe.name) {
                 Some(dataset) => dataset.check(&format!("probes[{i}]"), probe, &mut problems),
                 None => {
-                    problems.push(Problem::new("probes", format!("“{}” is not among the datasets here", probe.name)))
+                    problems.push(Problem::new("probes", format!("“{}” is not among the datasets here", probe.name)));
                 }
             }
         }

@@ -32,7 +32,7 @@ impl RightCounts {
                 *count += u16::from(*right);
             }
         }
-        (models.len() <= usize::from(u16::MAX)).then_some(Self { seeds: models.len(), images })
+        u16::try_from(models.len()).is_ok().then_some(Self { seeds: models.len(), images })
     }
 
     /// How many test images.
@@ -150,7 +150,9 @@ impl Weights {
         values.push(1.0);
         values.extend(above);
         let sum: f64 = values.iter().sum();
-        values.iter_mut().for_each(|value| *value /= sum);
+        for value in &mut values {
+            *value /= sum;
+        }
         Self { from, values }
     }
 
@@ -211,8 +213,7 @@ mod tests {
             for only_second in 0..=20 {
                 for alike in [1, 7] {
                     let model = |right: usize, wrong: usize| {
-                        let own = [vec![true; right], vec![false; wrong], vec![true; alike]].concat();
-                        own
+                        [vec![true; right], vec![false; wrong], vec![true; alike]].concat()
                     };
                     let first = model(only_first, only_second);
                     let second: Vec<bool> =

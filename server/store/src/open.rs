@@ -164,9 +164,11 @@ mod tests {
         assert_eq!((id, store.runs_of_experiment(id).await.unwrap()[0].id), (2, 2));
     }
 
-    /// Experiments with KD, and its trainings in them, as they were kept before KD had a reduction: the experiment, the method, what
-    /// set the run apart, its spec.
-    const WITHOUT_REDUCTION: ([&str; 3], [(usize, &str, &str, &str); 4]) = (
+    /// A training: its experiment, its method, what set it apart, its spec.
+    type Training = (usize, &'static str, &'static str, &'static str);
+
+    /// Experiments with KD, and its trainings in them, as they were kept before KD had a reduction.
+    const WITHOUT_REDUCTION: ([&str; 3], [Training; 4]) = (
         [
             r#"{"title":"Demo: KD, ARD and GACD+AFT from one robust teacher","dataset":{"name":"fashion-mnist-5k"},"teacher":{"train":"resnet8"},"students":["resnet8"],"methods":["kd","ard"],"seeds":[1],"attacks":[{"name":"pgd","eps":"8/255","step_size":"2/255","steps":20}],"budget":"smoke","epochs":4,"device":"cpu"}"#,
             r#"{"title":"Demo: KD, ARD and GACD+AFT from one robust teacher","dataset":{"name":"fashion-mnist-5k"},"teacher":{"train":"resnet8"},"students":["resnet8"],"methods":["kd+aft","ard"],"seeds":[1],"attacks":[{"name":"pgd","eps":"8/255","step_size":"2/255","steps":20}],"sweeps":[{"method":"ard","path":"method.temperature","values":["4"]},{"method":"kd","path":"method.temperature","values":["4","30"]}],"budget":"smoke","epochs":4,"device":"cpu"}"#,

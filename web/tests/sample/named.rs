@@ -17,9 +17,9 @@ use retort_web::{
 };
 
 use super::{
-    AnalysedOption, ComparisonPage, DatasetChoice, DeviceName, ExperimentSpec, ImportForm, MethodName, ModelRef,
-    Problem, RunRow, RunState, Template, at, comparison, comparisons, datasets, evaluation, form, frame,
-    import_with_faults, masking, model, models, overview, run, run_list,
+    AnalysedOption, ComparisonPage, DatasetChoice, DeviceName, ExperimentSpec, MethodName, ModelRef, ModelUploadForm,
+    Problem, RunRow, RunState, Template, at, comparison, comparisons, datasets, evaluation, form, frame, masking,
+    model, model_upload_with_choices, models, overview, run, run_list, upload_with_faults,
 };
 
 fn named(runs: &mut [RunRow], name: &str) {
@@ -55,9 +55,11 @@ fn analyses(name: &str) -> Vec<AnalysisView> {
         silhouette: 0.25,
         among_own: 1,
         centroid_distances: [0.5, 0.75],
+        is_collapsed: false,
     };
     let difference = Difference { values: vec![0.0, 0.3, -0.3, 0.0], mean: 0.3, max: 0.3, norm: 0.4 };
-    let correlation = CorrelationMap { model: text(), natural: difference.clone(), adversarial: difference };
+    let correlation =
+        CorrelationMap { model: text(), natural: difference.clone(), adversarial: difference, is_collapsed: false };
     let answer = || Answer { class: text(), confidence: 61.6 };
     let image = |class| GalleryImage { class, place: 7, answers: vec![[answer(), answer()]] };
     let pitch = Gallery::PITCH as u32;
@@ -90,6 +92,7 @@ fn analyses(name: &str) -> Vec<AnalysisView> {
         of(
             Analysis::Correlation { statistic: LogitStatistic::Correlation, adversarial: AdversarialImages::Shared },
             AnalysisResult::Correlation(CorrelationMaps {
+                teacher_is_collapsed: false,
                 classes: vec![text(), "other".into()],
                 teacher: text(),
                 images: 10,
@@ -183,10 +186,17 @@ pub fn pages_with(name: &str) -> Vec<(&'static str, String)> {
     for row in weights.imported.iter_mut().chain(&mut weights.trained) {
         (row.name, row.origin, row.dataset) = (text(), text(), text());
     }
-    let mut refused = import_with_faults();
-    refused.form = ImportForm { title: text(), architecture: "wrn-16-2".into(), classes: text() };
+    let mut refused = upload_with_faults();
     refused.problems = vec![Problem::new("file", name)];
-    refused.datasets = vec![text()];
+    let mut chosen = model_upload_with_choices();
+    (chosen.file_name, chosen.made_by) = (text(), Some(text()));
+    chosen.form = ModelUploadForm { title: text(), weights: text(), classes: text(), ..chosen.form };
+    chosen.problems = vec![Problem::new("weights", name)];
+    chosen.datasets = vec![text()];
+    for network in &mut chosen.networks {
+        (network.path, network.place, network.notes) = (text(), text(), vec![text()]);
+        (network.doubt, network.fault, network.unclear_normaliser) = (Some(text()), Some(text()), Some(text()));
+    }
     let mut all_comparisons = comparisons();
     all_comparisons.comparisons = all_comparisons.comparisons.into_iter().map(summary).collect();
     let frozen = Frozen { title: text(), note: text() };
@@ -198,7 +208,8 @@ pub fn pages_with(name: &str) -> Vec<(&'static str, String)> {
         ("runs", list.render().unwrap()),
         ("datasets", data.render().unwrap()),
         ("models", weights.render().unwrap()),
-        ("refused import", refused.render().unwrap()),
+        ("refused upload", refused.render().unwrap()),
+        ("uploaded model", chosen.render().unwrap()),
         ("model", imported.render().unwrap()),
         ("file", DocumentPage::new(comparison.clone(), "", "today".into(), None).write(|_| None).unwrap()),
         ("share", DocumentPage::new(comparison, "", "today".into(), Some(frozen)).write(|_| None).unwrap()),

@@ -56,8 +56,8 @@ enum DataCommand {
     ///
     /// What is there is told by content: images in folders (also val for test, Train, and a folder around them) as PNG,
     /// JPEG, WebP, GIF, BMP or PPM; CIFAR-10 and CIFAR-100 as torchvision leaves them or in their binary versions;
-    /// stl10_binary; SVHN's .mat files; Hugging Face's Parquet files; .npz and .npy files named as x_train, y_train, x_test,
-    /// y_test or in another usual way. An archive is tar, also compressed with gzip, bzip2, xz or Zstandard, or zip,
+    /// `stl10_binary`; SVHN's .mat files; Hugging Face's Parquet files; .npz and .npy files named as `x_train`, `y_train`,
+    /// `x_test`, `y_test` or in another usual way. An archive is tar, also compressed with gzip, bzip2, xz or Zstandard, or zip,
     /// however it is called.
     ///
     /// It ends with what was taken, left out and changed. Ctrl-C breaks it off, and nothing is left then.

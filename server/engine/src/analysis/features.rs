@@ -83,11 +83,14 @@ fn attack(
     Ok(targeted_pgd(network, natural, targets, pgd, start)?)
 }
 
-/// The features of images that stand at these places, and what the network takes them for.
+/// The features of images, a row each, and what the network takes them for; nothing where its logits are not finite.
+type FeaturesWithAnswers = (Vec<Vec<f32>>, Vec<Option<u8>>);
+
+/// Those of images that stand at these places.
 fn features(
     (name, network): (&str, &mut Network),
     (images, places): (&Tensor, &Vec<usize>),
-) -> Result<(Vec<Vec<f32>>, Vec<Option<u8>>)> {
+) -> Result<FeaturesWithAnswers> {
     let (mut rows, mut found) = (Vec::new(), Vec::new());
     for (batch, places) in places.chunks(BATCH).enumerate() {
         let images = images.narrow(0, batch * BATCH, places.len())?;

@@ -14,7 +14,7 @@ use rayon::prelude::*;
 use super::{
     content::Content,
     dataset::{Dataset, Split},
-    images::{Changes, Decoded, Fault, Faults, decode},
+    images::{Changes, Decoded, Faults, decode},
     import::Import,
     listing::Listing,
     progress::{Progress, Watch},

@@ -178,11 +178,11 @@ impl Trial {
             }
         }
         if !said.is_empty() {
-            words += &format!(", {}", said.join(" and "));
+            words.extend([", ", &said.join(" and ")]);
         }
         words += ".";
         if !equal.is_empty() {
-            words += &format!(" So few images cannot tell that from {}.", equal.join(" or "));
+            words.extend([" So few images cannot tell that from ", &equal.join(" or "), "."]);
         }
         words
     }

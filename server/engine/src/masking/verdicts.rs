@@ -119,12 +119,11 @@ impl Judge<'_> {
     /// How many images are too few, and how many would do.
     fn too_few(&self, images: usize, kind: &str) -> String {
         let least = MaskingCheck::LEAST_IMAGES;
-        let about = match images {
-            0 => String::new(),
-            _ => {
-                let tested = (least * self.outcomes.labels.len()).div_ceil(images).next_multiple_of(10);
-                format!("; about {tested} test images would have them")
-            }
+        let about = if images == 0 {
+            String::new()
+        } else {
+            let tested = (least * self.outcomes.labels.len()).div_ceil(images).next_multiple_of(10);
+            format!("; about {tested} test images would have them")
         };
         format!(" Too few images to tell: {least} {kind} are needed, here are {images}{about}.")
     }

@@ -61,9 +61,11 @@ impl App {
         let mut has_file = false;
         while let Some(field) = form.next_field().await.map_err(|e| multipart::unreadable(&e))? {
             match field.name().unwrap_or_default() {
-                "name" => sent.form.name = multipart::text(field).await?.trim().to_owned(),
+                "name" => multipart::text(field).await?.trim().clone_into(&mut sent.form.name),
                 "resize" => sent.form.resize = !multipart::text(field).await?.is_empty(),
-                "test_percent" => sent.form.test_percent = multipart::text(field).await?.trim().to_owned(),
+                "test_percent" => {
+                    multipart::text(field).await?.trim().clone_into(&mut sent.form.test_percent);
+                }
                 "file" => {
                     let file_name = multipart::file_name(&field);
                     if sent.form.name.is_empty() {

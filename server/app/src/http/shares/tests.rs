@@ -74,6 +74,7 @@ async fn names_with_signs_that_nobody_sees_are_shown_drawn_and_shared() {
         silhouette: 0.25,
         among_own: 1,
         centroid_distances: [0.5, 0.75],
+        is_collapsed: false,
     };
     let maps = retort_spec::FeatureMaps { attacked: name.into(), target: "dog".into(), made_on: None, maps: vec![map] };
     let result = retort_spec::AnalysisResult::Features(maps);

@@ -47,7 +47,7 @@ pub(super) fn records(file: &BinFile, bytes: &[u8], label_bytes: usize, classes:
     if bytes.is_empty() || !bytes.len().is_multiple_of(record) {
         let (name, bytes) = (file.name, bytes.len());
         return Err(EngineError::Data(format!(
-            "{name} has {bytes} bytes, which is no whole number of images of {record}"
+            "{name} has {bytes} bytes, which is no whole number of images of {record}: download it again"
         )));
     }
     let mut split = Split::default();

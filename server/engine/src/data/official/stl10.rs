@@ -58,7 +58,8 @@ fn decode(file: &BinFile, bytes: &[u8]) -> Result<Split> {
     }
     if bytes.is_empty() || !bytes.len().is_multiple_of(LARGE_BYTES) {
         let (name, bytes) = (file.name, bytes.len());
-        let fault = format!("{name} has {bytes} bytes, which is no whole number of images of {LARGE_BYTES}");
+        let fault =
+            format!("{name} has {bytes} bytes, which is no whole number of images of {LARGE_BYTES}: download it again");
         return Err(EngineError::Data(fault));
     }
     let planes = bytes.chunks_exact(LARGE * LARGE);
