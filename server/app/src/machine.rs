@@ -67,13 +67,13 @@ impl Machine {
     /// # Errors
     /// When there is no such dataset, or it is damaged.
     pub async fn report(&self, name: String) -> Result<Option<ImportReport>> {
-        let library = Library::new(&self.datasets);
+        let library = self.library();
         Ok(tokio::task::spawn_blocking(move || library.report(&name)).await.context("reading the report")??)
     }
 
     /// Bytes that an interrupted download of this dataset left.
     pub fn downloaded(&self, name: &str) -> u64 {
-        Library::new(&self.datasets).downloaded(name)
+        self.library().downloaded(name)
     }
 
     /// Whether a dataset of this name could be kept.
@@ -81,7 +81,7 @@ impl Machine {
     /// # Errors
     /// When no dataset can be called so, or one is already.
     pub fn check_free(&self, name: &str) -> retort_engine::Result<()> {
-        Library::new(&self.datasets).check_free(name)
+        self.library().check_free(name)
     }
 
     /// The sheet with samples of a dataset, as a PNG.

@@ -7,26 +7,8 @@ mod support;
 use std::{fs, path::Path};
 
 use retort_engine::{Outcome, RunFolder, nn::StateFile};
-use retort_spec::{
-    AdversarialImages, AnalyseSpec, AnalysedModel, Analysis, AnalysisResult, DatasetChoice, DeviceName, LogitStatistic,
-    MethodName, ModelRef, PixelDistance, RunSpec,
-};
-use support::{dataset, run, spec, teacher};
-
-fn analyse(analysis: Analysis, models: &[(&str, &Path)], test_images: usize) -> RunSpec {
-    let analysed = |(name, path): &(&str, &Path)| AnalysedModel {
-        name: (*name).to_owned(),
-        model: ModelRef::File((*path).to_owned()),
-    };
-    RunSpec::Analyse(AnalyseSpec {
-        analysis,
-        models: models.iter().map(analysed).collect(),
-        dataset: DatasetChoice { test_images: Some(test_images), ..dataset() },
-        eps: PixelDistance::levels(8.0),
-        seed: 3,
-        device: DeviceName::Cpu,
-    })
-}
+use retort_spec::{AdversarialImages, Analysis, AnalysisResult, LogitStatistic, MethodName};
+use support::{analyse, run, spec, teacher};
 
 fn result(dir: &Path) -> AnalysisResult {
     serde_json::from_slice(&fs::read(RunFolder::at(dir).analysis()).unwrap()).unwrap()

@@ -18,10 +18,10 @@ use retort_engine::{
     run_folder,
 };
 use retort_spec::{
-    AdversarialImages, AnalyseSpec, AnalysedModel, Analysis, AnalysisResult, Attack, DatasetChoice, DeviceName,
-    EvaluateSpec, Event, LogLevel, MethodName, ModelRef, PixelDistance, ProbeSpec, Record, RunSpec, Schedule, Variety,
+    AdversarialImages, Analysis, AnalysisResult, Attack, DeviceName, EvaluateSpec, Event, LogLevel, MethodName,
+    ModelRef, PixelDistance, ProbeSpec, Record, RunSpec, Schedule, Variety,
 };
-use support::{dataset, run, spec, teacher};
+use support::{analyse, dataset, run, spec, teacher};
 
 fn altered(model: &Path, name: &str, alter: impl Fn(&mut Network)) -> PathBuf {
     let (mut network, header) = load_model(model, &Device::Cpu).unwrap();
@@ -195,21 +195,6 @@ fn a_classifier_that_diverges_fails_and_writes_no_number_that_cannot_be_read() {
     assert!(said.contains("features of") && said.contains("training images (image 0, "), "{said}");
 }
 
-fn analyse(analysis: Analysis, models: &[(&str, &Path)]) -> RunSpec {
-    let analysed = |(name, path): &(&str, &Path)| AnalysedModel {
-        name: (*name).to_owned(),
-        model: ModelRef::File((*path).to_owned()),
-    };
-    RunSpec::Analyse(AnalyseSpec {
-        analysis,
-        models: models.iter().map(analysed).collect(),
-        dataset: DatasetChoice { test_images: Some(350), ..dataset() },
-        eps: PixelDistance::levels(8.0),
-        seed: 3,
-        device: DeviceName::Cpu,
-    })
-}
-
 fn features() -> Analysis {
     let adversarial = AdversarialImages::Shared;
     Analysis::Features { attacked: "Trouser".into(), target: "Bag".into(), images: 35, adversarial }
@@ -224,7 +209,7 @@ fn no_analysis_is_made_of_numbers_that_are_not_finite() {
     let gallery = Analysis::Gallery { classes: vec![], images: 4, differ: false };
     for (name, analysis) in [("features", features()), ("correlation", Analysis::correlation()), ("gallery", gallery)] {
         let dir = root.path().join(name);
-        let said = refusal(&dir, &analyse(analysis, &models)).to_string();
+        let said = refusal(&dir, &analyse(analysis, &models, 350)).to_string();
         assert!(said.starts_with("the model “broken” answers ") && said.contains("not finite"), "{name}: {said}");
         assert!(!RunFolder::at(&dir).analysis().exists());
     }
@@ -245,8 +230,8 @@ fn a_model_of_noughts_is_called_collapsed_by_its_evaluation_and_its_analyses() {
     assert!(how.starts_with("has the same features for every image and answers “"), "{how}");
     assert_eq!(warnings(&noughts), [format!("The model has collapsed: it {how}.")]);
     let models = [("whole", whole.as_path()), ("noughts", collapsed.as_path())];
-    run(&maps, &analyse(features(), &models), 1, None);
-    run(&differences, &analyse(Analysis::correlation(), &models), 1, None);
+    run(&maps, &analyse(features(), &models, 350), 1, None);
+    run(&differences, &analyse(Analysis::correlation(), &models, 350), 1, None);
     let result = |dir: &Path| serde_json::from_slice(&fs::read(RunFolder::at(dir).analysis()).unwrap()).unwrap();
     let AnalysisResult::Features(found) = result(&maps) else { panic!("it is of features") };
     assert_eq!(found.maps.iter().map(|map| map.is_collapsed).collect::<Vec<_>>(), [false, true]);

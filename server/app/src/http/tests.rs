@@ -8,7 +8,7 @@ use axum::{
     http::{HeaderName, Request, StatusCode, header},
 };
 use retort_engine::data::{ImportOptions, Library};
-use retort_spec::{Event, Record, RunState};
+use retort_spec::{AnalysisResult, Event, FeatureMap, Record, RunState};
 use retort_store::Store;
 use retort_web::ExperimentForm;
 use tokio::sync::watch;
@@ -158,6 +158,28 @@ impl Site {
         self.finish(1).await;
         std::fs::create_dir_all(self.dir.path().join("runs/1")).unwrap();
         std::fs::write(self.control.folder(1).model(), "weights").unwrap();
+    }
+
+    /// Writes what an analysis found into its run's folder.
+    pub(super) fn keep_analysis(&self, run: i64, result: &AnalysisResult) {
+        let folder = self.control.folder(run);
+        std::fs::create_dir_all(folder.dir()).unwrap();
+        std::fs::write(folder.analysis(), serde_json::to_vec(result).unwrap()).unwrap();
+    }
+}
+
+/// A map of three images.
+pub(super) fn feature_map(model: &str) -> FeatureMap {
+    FeatureMap {
+        model: model.into(),
+        points: vec![[0.0, 1.0], [2.0, 0.0], [1.0, 1.0]],
+        counts: [1, 1, 1],
+        fooled: 1,
+        mistaken: Some(0),
+        silhouette: 0.25,
+        among_own: 1,
+        centroid_distances: [0.5, 0.75],
+        is_collapsed: false,
     }
 }
 

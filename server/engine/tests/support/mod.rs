@@ -10,7 +10,8 @@ use std::{
 
 use retort_engine::{Outcome, RunFolder, data::Library, run_folder};
 use retort_spec::{
-    Architecture, BUNDLED_DATASET, Budget, DatasetChoice, Event, Method, MethodName, ModelRef, Record, RunSpec,
+    AnalyseSpec, AnalysedModel, Analysis, Architecture, BUNDLED_DATASET, Budget, DatasetChoice, DeviceName, Event,
+    Method, MethodName, ModelRef, PixelDistance, Record, RunSpec,
 };
 
 pub fn dataset() -> DatasetChoice {
@@ -27,6 +28,22 @@ pub fn spec(method: MethodName, teacher: Option<&Path>) -> RunSpec {
     }
     spec.teacher = teacher.map(|path| ModelRef::File(path.to_owned()));
     RunSpec::Train(spec)
+}
+
+/// An analysis of the models in these files, by their names, on so many test images.
+pub fn analyse(analysis: Analysis, models: &[(&str, &Path)], test_images: usize) -> RunSpec {
+    let analysed = |(name, path): &(&str, &Path)| AnalysedModel {
+        name: (*name).to_owned(),
+        model: ModelRef::File((*path).to_owned()),
+    };
+    RunSpec::Analyse(AnalyseSpec {
+        analysis,
+        models: models.iter().map(analysed).collect(),
+        dataset: DatasetChoice { test_images: Some(test_images), ..dataset() },
+        eps: PixelDistance::levels(8.0),
+        seed: 3,
+        device: DeviceName::Cpu,
+    })
 }
 
 /// Runs a spec; `stop_after` sets the stop flag once so many epochs or accuracies have been reported.

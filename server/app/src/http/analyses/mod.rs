@@ -154,7 +154,10 @@ mod tests {
     use axum::http::StatusCode;
     use retort_spec::{FeatureMaps, ModelRef};
 
-    use super::super::{launch_demo, tests::Site};
+    use super::super::{
+        launch_demo,
+        tests::{Site, feature_map},
+    };
     use super::*;
 
     #[tokio::test]
@@ -251,22 +254,10 @@ mod tests {
         site.finish_teacher().await;
         let form = "analysis=features&model=run%3A1&attacked=Bag&target=Coat&images=50";
         site.post("/experiments/1/analyses", form.into()).await;
-        let map = retort_spec::FeatureMap {
-            model: "Teacher".into(),
-            points: vec![[0.0, 1.0], [2.0, 0.0], [1.0, 1.0]],
-            counts: [1, 1, 1],
-            fooled: 1,
-            mistaken: Some(0),
-            silhouette: 0.25,
-            among_own: 1,
-            centroid_distances: [0.5, 0.75],
-            is_collapsed: false,
-        };
         let (attacked, target, made_on) = ("Bag".into(), "Coat".into(), Some("Teacher".into()));
-        let result = retort_spec::AnalysisResult::Features(FeatureMaps { attacked, target, made_on, maps: vec![map] });
+        let maps = FeatureMaps { attacked, target, made_on, maps: vec![feature_map("Teacher")] };
         site.finish(9).await;
-        std::fs::create_dir_all(site.control.folder(9).dir()).unwrap();
-        std::fs::write(site.control.folder(9).analysis(), serde_json::to_vec(&result).unwrap()).unwrap();
+        site.keep_analysis(9, &retort_spec::AnalysisResult::Features(maps));
         for address in ["/experiments/1", "/runs/9"] {
             let page = site.get(address).await.text;
             assert!(page.contains("silhouette 0.250") && page.contains(r#"<svg class="scatter""#), "{address}: {page}");

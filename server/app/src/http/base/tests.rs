@@ -69,10 +69,8 @@ async fn used(public: &str) -> Site {
     let answer = || Answer { class: "Bag".into(), confidence: 50.0 };
     let image = GalleryImage { place: 0, class: "Bag".into(), answers: vec![[answer(), answer()]] };
     let gallery = Gallery { models: vec!["Teacher".into()], magnified: 10.0, images: vec![image] };
-    let folder = site.control.folder(10);
-    std::fs::create_dir_all(folder.dir()).unwrap();
-    std::fs::write(folder.analysis(), serde_json::to_vec(&AnalysisResult::Gallery(gallery)).unwrap()).unwrap();
-    image::RgbImage::new(170, 34).save(folder.gallery()).unwrap();
+    site.keep_analysis(10, &AnalysisResult::Gallery(gallery));
+    image::RgbImage::new(170, 34).save(site.control.folder(10).gallery()).unwrap();
     // Enough for a second page of each list.
     for place in 0..20 {
         site.send(&ExperimentForm { title: format!("Another, {place}"), ..ExperimentForm::initial() }).await;

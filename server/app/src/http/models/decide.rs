@@ -21,7 +21,7 @@ use super::{
         multipart::LONGEST_NAME,
         page,
     },
-    waiting::{Found, Upload},
+    waiting::{Found, Upload, in_words},
 };
 use crate::{classes, trial};
 
@@ -142,10 +142,9 @@ impl App {
         let made = upload.dir.path().join("model.safetensors");
         let report = match self.reader.import(&upload.file(), wanted, &made).await {
             Ok(report) => report,
-            Err(e) => {
-                // The name of the file that the server made says nothing to anybody.
-                let message = format!("{e:#}").replace(&format!("{}: ", upload.file().display()), "");
-                return Ok(Err(vec![Problem::new("weights", format!("{}: {message}", upload.file_name))]));
+            Err(fault) => {
+                let message = in_words(&fault, &upload.file(), &upload.file_name);
+                return Ok(Err(vec![Problem::new("weights", message)]));
             }
         };
         let is_from_keys = is_told_by_keys && report.header.normaliser.is_some();

@@ -18,7 +18,7 @@ use super::{
         multipart::{self, FORM},
         paging::Place,
     },
-    waiting::FILE,
+    waiting::{FILE, in_words},
 };
 use crate::disk::Reservation;
 
@@ -61,11 +61,7 @@ impl App {
     /// Lets a file wait once it is known what it is; returns its token, or what is wrong with it.
     async fn look_into(&self, file_name: String, dir: TempDir) -> std::result::Result<String, Problem> {
         let file = dir.path().join(FILE);
-        let wrong = |fault: anyhow::Error| {
-            // The name of the file that the server made says nothing to anybody.
-            let fault = format!("{fault:#}").replace(&format!("{}: ", file.display()), "");
-            Problem::new("file", format!("{file_name}: {fault}"))
-        };
+        let wrong = |fault: anyhow::Error| Problem::new("file", in_words(&fault, &file, &file_name));
         let description = self.reader.describe(&file).await.map_err(wrong)?;
         self.waiting.add(dir, file_name.clone(), description).map_err(wrong)
     }

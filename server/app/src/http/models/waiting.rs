@@ -1,7 +1,7 @@
 //! Uploaded files that wait for a person's decision.
 
 use std::{
-    path::PathBuf,
+    path::{Path, PathBuf},
     sync::{Mutex, MutexGuard, PoisonError},
     time::{Duration, Instant},
 };
@@ -102,6 +102,12 @@ impl Upload {
     pub fn file(&self) -> PathBuf {
         self.dir.path().join(FILE)
     }
+}
+
+/// What is wrong with an uploaded file, by what the browser called it: the name that the server gave it says nothing to anybody.
+pub fn in_words(fault: &anyhow::Error, file: &Path, file_name: &str) -> String {
+    let fault = format!("{fault:#}").replace(&format!("{}: ", file.display()), "");
+    format!("{file_name}: {fault}")
 }
 
 #[cfg(test)]

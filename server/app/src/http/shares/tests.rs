@@ -5,7 +5,10 @@ use axum::{
     http::{Request, request::Builder},
 };
 
-use super::super::{launch_demo, tests::Site};
+use super::super::{
+    launch_demo,
+    tests::{Site, feature_map},
+};
 use super::*;
 
 /// Makes a share; returns its token.
@@ -65,22 +68,10 @@ async fn names_with_signs_that_nobody_sees_are_shown_drawn_and_shared() {
     site.finish_teacher().await;
     let form = "analysis=features&model=run%3A1&attacked=Bag&target=Coat&images=50";
     site.post("/experiments/1/analyses", form.into()).await;
-    let map = retort_spec::FeatureMap {
-        model: name.into(),
-        points: vec![[0.0, 1.0], [2.0, 0.0], [1.0, 1.0]],
-        counts: [1, 1, 1],
-        fooled: 1,
-        mistaken: Some(0),
-        silhouette: 0.25,
-        among_own: 1,
-        centroid_distances: [0.5, 0.75],
-        is_collapsed: false,
-    };
-    let maps = retort_spec::FeatureMaps { attacked: name.into(), target: "dog".into(), made_on: None, maps: vec![map] };
-    let result = retort_spec::AnalysisResult::Features(maps);
+    let (attacked, target, maps) = (name.into(), "dog".into(), vec![feature_map(name)]);
+    let maps = retort_spec::FeatureMaps { attacked, target, made_on: None, maps };
     site.finish(9).await;
-    std::fs::create_dir_all(site.control.folder(9).dir()).unwrap();
-    std::fs::write(site.control.folder(9).analysis(), serde_json::to_vec(&result).unwrap()).unwrap();
+    site.keep_analysis(9, &retort_spec::AnalysisResult::Features(maps));
     for file in ["figure.svg", "figure.png", "figure.pdf"] {
         assert_eq!(site.get(&format!("/runs/9/{file}")).await.status, StatusCode::OK, "{file}");
     }
