@@ -9,6 +9,11 @@ use super::{
 };
 use crate::{EngineError, Result};
 
+/// What hidden files are called in reports.
+pub(super) const HIDDEN: &str = "hidden files and folders";
+/// Folders that programs make beside images.
+const LITTER: [&str; 4] = ["__MACOSX", "@eaDir", "$RECYCLE.BIN", "System Volume Information"];
+
 /// All files and folders of a container, in its order.
 #[derive(Debug)]
 pub(super) struct Listing {
@@ -48,6 +53,11 @@ impl Entry {
     /// The folder that it lies in.
     pub fn folder(&self) -> &[String] {
         &self.parts[..self.parts.len() - 1]
+    }
+
+    /// Whether it is hidden, or lies in a folder that is hidden or that a program made for itself.
+    pub fn is_hidden(&self) -> bool {
+        self.parts.iter().any(|part| part.starts_with('.') || LITTER.contains(&part.as_str()))
     }
 
     /// What it is by its first bytes, where it is a file.

@@ -16,7 +16,7 @@ use super::{
     dataset::{Dataset, IMAGE_BYTES, Split},
     download::Checksum,
     import::Import,
-    listing::Listing,
+    listing::{Entry, Listing},
     progress::Watch,
     report::ImportReport,
     stored::hex,
@@ -30,7 +30,8 @@ pub(super) static ALL: [&Official; 3] = [&CIFAR10, &CIFAR100, &STL10];
 pub(super) fn find(listing: &Listing) -> Vec<(&'static Official, Vec<String>)> {
     let mut found = Vec::new();
     for official in ALL {
-        let there = listing.files().filter(|(_, entry, _)| official.has_file(entry.file_name()));
+        let is_binary = |entry: &Entry| official.files().any(|file| file.name == entry.file_name());
+        let there = listing.files().filter(|(_, entry, _)| is_binary(entry));
         let folders: BTreeSet<&[String]> = there.map(|(_, entry, _)| entry.folder()).collect();
         found.extend(folders.into_iter().map(|folder| (official, folder.to_vec())));
     }
@@ -133,9 +134,9 @@ impl Checksums {
 }
 
 impl Official {
-    /// Whether one of its binary files has this name.
+    /// Whether one of its files has this name.
     pub fn has_file(&self, name: &str) -> bool {
-        self.files().any(|file| file.name == name)
+        name == self.names || self.files().any(|file| file.name == name)
     }
 
     /// Reads the binary files in a folder of `listing`. What else lies there is passed over.
@@ -145,8 +146,7 @@ impl Official {
     /// # Errors
     /// When a file is missing or holds no whole images, or when some files are official and others are not.
     pub fn read(&self, listing: &Listing, folder: &[String], watch: &mut Watch<'_>) -> Result<Import> {
-        let is_wanted = |name: &str| name == self.names || self.has_file(name);
-        let there = listing.files().filter(|(_, entry, _)| entry.folder() == folder && is_wanted(entry.file_name()));
+        let there = listing.files().filter(|(_, e, _)| e.folder() == folder && self.has_file(e.file_name()));
         let wanted: Vec<usize> = there.map(|(i, ..)| i).collect();
         let mut parts = Parts::default();
         listing.read(&wanted, watch, &mut |entries, member| {

@@ -15,7 +15,7 @@ use super::{
     content::Content,
     dataset::{Dataset, Split},
     images::{Changes, Decoded, Faults, decode},
-    import::Import,
+    import::{Import, check_class_count, numbered_classes},
     listing::Listing,
     progress::{Progress, Watch},
     report::{self, ImportReport},
@@ -122,13 +122,21 @@ impl Reader {
 
     fn finish(mut self) -> Result<Import> {
         self.faults.refusal()?;
-        let [train, test] = self.parts;
+        let [mut train, mut test] = self.parts;
         if train.is_empty() {
             return Err(EngineError::Data("there are no images to train on: a file named train-….parquet".into()));
         }
+        let classes = if let Some(classes) = self.classes {
+            classes
+        } else {
+            let mut labels = [&mut train, &mut test].map(|split| std::mem::take(&mut split.labels));
+            let classes = numbered_classes(&mut labels, &mut self.report.notes)?;
+            [train.labels, test.labels] = labels;
+            classes
+        };
+        check_class_count(&classes)?;
         let highest = train.labels.iter().chain(&test.labels).max().copied().unwrap_or_default();
-        let classes = self.classes.unwrap_or_else(|| (0..=highest).map(|label| label.to_string()).collect());
-        if classes.len() <= usize::from(highest) || classes.len() < 2 {
+        if classes.len() <= usize::from(highest) {
             let fault = format!("there are {} classes, but the highest label is {highest}", classes.len());
             return Err(EngineError::Data(fault));
         }

@@ -87,6 +87,11 @@ impl PythonCifar {
         format!("the files of {} for Python", self.title)
     }
 
+    /// Whether one of its files has this name.
+    pub fn has_file(&self, name: &str) -> bool {
+        name == self.names.0 || self.files().any(|(file, _)| *file == name)
+    }
+
     /// Reads its files in a folder of `listing`; nothing of them is run.
     ///
     /// Files that are not the official ones are read too, with as many images as they have.
@@ -94,8 +99,7 @@ impl PythonCifar {
     /// # Errors
     /// When a file is missing or holds something else, or when some files are official and others are not.
     pub fn read(&self, listing: &Listing, folder: &[String], watch: &mut Watch<'_>) -> Result<Import> {
-        let is_wanted = |name: &str| name == self.names.0 || self.files().any(|(file, _)| *file == name);
-        let there = listing.files().filter(|(_, entry, _)| entry.folder() == folder && is_wanted(entry.file_name()));
+        let there = listing.files().filter(|(_, e, _)| e.folder() == folder && self.has_file(e.file_name()));
         let wanted: Vec<usize> = there.map(|(i, ..)| i).collect();
         let (mut splits, mut classes, mut checksums) = (HashMap::new(), None, Checksums::default());
         listing.read(&wanted, watch, &mut |entries, member| {

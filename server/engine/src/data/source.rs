@@ -9,13 +9,14 @@ use super::{
     hold_out::hold_out,
     images,
     import::Import,
-    listing::{Entry, Listing},
+    listing::{Entry, HIDDEN, Listing},
     numpy,
     official::{self, Official},
     options::ImportOptions,
     parquet,
     progress::Watch,
     python_cifar::{self, PythonCifar},
+    report::{self, Finding},
     svhn,
 };
 use crate::{EngineError, Result};
@@ -45,6 +46,27 @@ impl Found {
             Self::Images => return "images in folders for training and for testing".into(),
         };
         if folder.is_empty() { what } else { format!("{what} in {}", folder.join("/")) }
+    }
+
+    /// Whether a file is one of those that are read as this.
+    fn has(&self, i: usize, entry: &Entry, content: Content) -> bool {
+        match self {
+            Self::Official(official, folder) => entry.folder() == folder && official.has_file(entry.file_name()),
+            Self::Python(cifar, folder) => entry.folder() == folder && cifar.has_file(entry.file_name()),
+            Self::Svhn(files) | Self::Parquet(files) => files.contains(&i),
+            Self::Numpy => numpy::is_read(entry.file_name(), content),
+            Self::Images => true,
+        }
+    }
+
+    /// How images to test on are added to it.
+    fn how_to_test(&self) -> &'static str {
+        match self {
+            Self::Svhn(_) => "lay test_32x32.mat beside it, and import the folder",
+            Self::Parquet(_) => "lay a file named test-….parquet beside it, and import the folder",
+            Self::Numpy => "add arrays named x_test and y_test",
+            Self::Official(..) | Self::Python(..) | Self::Images => "put some into test/CLASS/",
+        }
     }
 }
 
@@ -81,7 +103,10 @@ pub(super) fn read(path: &Path, name: &str, options: &ImportOptions, watch: &mut
         Found::Images => images::read(&listing, options.resize, watch),
     }
     .map_err(about)?;
-    complete(&mut import, options.test_percent).map_err(about)?;
+    if !matches!(found, Found::Images) {
+        leave_out_others(&listing, &found, &mut import.report.left_out);
+    }
+    complete(&mut import, options.test_percent, found.how_to_test()).map_err(about)?;
     let Dataset { title, origin, .. } = &mut import.dataset;
     if title.is_empty() {
         // The last part of the path is told and no more: pages with it are shown to others.
@@ -91,6 +116,14 @@ pub(super) fn read(path: &Path, name: &str, options: &ImportOptions, watch: &mut
     (import.report.source, import.report.container) = (source, described);
     import.count();
     Ok(import)
+}
+
+/// Counts the files that are no part of what was recognised.
+fn leave_out_others(listing: &Listing, found: &Found, left_out: &mut Vec<Finding>) {
+    for (_, entry, _) in listing.files().filter(|(i, entry, content)| !found.has(*i, entry, *content)) {
+        let what = if entry.is_hidden() { HIDDEN } else { "other files, which are not read" };
+        report::count(left_out, what, &entry.name());
+    }
 }
 
 /// Looks for each kind of dataset.
@@ -152,18 +185,18 @@ fn refuse_unread(listing: &Listing) -> Result<()> {
 }
 
 /// Makes test images where there are none.
-fn complete(import: &mut Import, test_percent: Option<u8>) -> Result<()> {
+fn complete(import: &mut Import, test_percent: Option<u8>, how_to_test: &str) -> Result<()> {
     let dataset = &mut import.dataset;
     match test_percent {
         None if dataset.test.is_empty() => Err(EngineError::Data(format!(
-            "there are {} images of {} classes, but none to test on: put some into test/CLASS/, or let \
-             `--test-percent 20` hold 20 percent of each class out",
+            "there are {} images of {} classes, but none to test on: {how_to_test}, or let `--test-percent 20` (a field of \
+             the form) hold 20 percent of each class out",
             dataset.train.len(),
             dataset.classes.len()
         ))),
         None => Ok(()),
         Some(_) if !dataset.test.is_empty() => Err(EngineError::Data(format!(
-            "there are {} test images already: leave `--test-percent` out",
+            "there are {} test images already: leave `--test-percent` out (in the form, its field empty)",
             dataset.test.len()
         ))),
         Some(percent) => {

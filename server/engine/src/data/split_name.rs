@@ -13,6 +13,12 @@ const WORDS: [(Part, &[&str]); 3] = [
     (Part::Test, &["test", "testing", "testset"]),
     (Part::Validation, &["val", "valid", "validation", "valset"]),
 ];
+/// What code shortens these words to in the names of arrays, where a folder of this name may be anything: `data_tr`, `Xte`.
+const SHORT: [(Part, &[&str]); 3] = [
+    (Part::Train, &["tr", "trn", "xtr", "ytr"]),
+    (Part::Test, &["te", "tst", "xte", "yte"]),
+    (Part::Validation, &["va", "xva", "yva"]),
+];
 /// What people write beside such a word: `Test images`, `train_set`.
 const FILLERS: [&str; 8] = ["set", "images", "image", "imgs", "data", "dataset", "split", "folder"];
 
@@ -20,14 +26,17 @@ impl Part {
     /// The part that a folder of this name is, where the name says that and nothing else: `Train`, `test_images`.
     pub fn named(name: &str) -> Option<Self> {
         let words: Vec<String> = words(name).filter(|word| !FILLERS.contains(&word.as_str())).collect();
-        if let [word] = words.as_slice() { part_of(word) } else { None }
+        if let [word] = words.as_slice() { part_of(word, &WORDS) } else { None }
     }
 
     /// The part that a name mentions, where it mentions one only: `seg_train`, `x_train`, `cifar10-test-00000`.
     pub fn mentioned(name: &str) -> Option<Self> {
-        let mut parts = words(name).filter_map(|word| part_of(&word));
-        let first = parts.next()?;
-        parts.all(|part| part == first).then_some(first)
+        only_part(name, &WORDS)
+    }
+
+    /// The part that the name of an array mentions, be it shortened: `y_test`, `data_tr`, `Xte`.
+    pub fn of_array(name: &str) -> Option<Self> {
+        only_part(name, &WORDS).or_else(|| only_part(name, &SHORT))
     }
 
     /// The word for its images: `training images`.
@@ -40,12 +49,19 @@ impl Part {
     }
 }
 
-fn part_of(word: &str) -> Option<Part> {
-    WORDS.iter().find(|(_, words)| words.contains(&word)).map(|(part, _)| *part)
+/// The part that the words of a name mention, where they mention one only.
+fn only_part(name: &str, of: &[(Part, &[&str])]) -> Option<Part> {
+    let mut parts = words(name).filter_map(|word| part_of(&word, of));
+    let first = parts.next()?;
+    parts.all(|part| part == first).then_some(first)
+}
+
+fn part_of(word: &str, of: &[(Part, &[&str])]) -> Option<Part> {
+    of.iter().find(|(_, words)| words.contains(&word)).map(|(part, _)| *part)
 }
 
 /// The words of a name in small letters. They end at any other sign, and where a small letter is followed by a capital.
-fn words(name: &str) -> impl Iterator<Item = String> {
+pub(super) fn words(name: &str) -> impl Iterator<Item = String> {
     let mut spaced = String::new();
     let mut before = ' ';
     for letter in name.chars() {
@@ -96,5 +112,21 @@ mod tests {
         ] {
             assert_eq!(Part::mentioned(name), part, "{name}");
         }
+    }
+
+    #[test]
+    fn an_arrays_name_may_shorten_the_part() {
+        for (name, part) in [
+            ("data_tr", Some(Part::Train)),
+            ("Xtr", Some(Part::Train)),
+            ("data_te", Some(Part::Test)),
+            ("yTe", Some(Part::Test)),
+            ("tr_test", Some(Part::Test)),
+            ("tr_te", None),
+            ("tree", None),
+        ] {
+            assert_eq!(Part::of_array(name), part, "{name}");
+        }
+        assert_eq!(Part::named("tr"), None, "a class may be called so, as Turkish is");
     }
 }

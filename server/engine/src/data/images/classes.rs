@@ -3,10 +3,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::layout::refuse;
-use crate::Result;
-
-/// Labels are bytes.
-const MAX_CLASSES: usize = 256;
+use crate::{
+    Result,
+    data::import::{check_class_count, some},
+};
 
 /// A class in one part: the ways in which its folders are spelt, and its images by name.
 #[derive(Default)]
@@ -23,30 +23,25 @@ pub(super) fn names(by_part: &[Classes; 2], notes: &mut Vec<String>) -> Result<V
     let [train, test] = by_part;
     if !test.is_empty() {
         let missing = |from: &Classes, other: &Classes| -> Vec<String> {
-            other.keys().filter(|class| !from.contains_key(*class)).map(|class| format!("“{class}”")).collect()
+            other.keys().filter(|class| !from.contains_key(*class)).cloned().collect()
         };
         let (no_test, no_train) = (missing(test, train), missing(train, test));
-        let some = |names: &[String]| match names {
-            [name] => format!("the class {name} is"),
-            names => format!(
-                "{} classes ({}{}) are",
-                names.len(),
-                names[..names.len().min(5)].join(", "),
-                if names.len() > 5 { ", …" } else { "" }
-            ),
-        };
         let mut faults = Vec::new();
         if !no_test.is_empty() {
-            faults.push(format!("{} in the training images but not in the test images", some(&no_test)));
+            faults.push(format!("{} in the training images but not in the test images", are(&no_test)));
         }
         if !no_train.is_empty() {
-            faults.push(format!("{} in the test images but not in the training images", some(&no_train)));
+            faults.push(format!("{} in the test images but not in the training images", are(&no_train)));
         }
         if !faults.is_empty() {
             let fault = faults.join(", and ");
-            return refuse(&format!(
-                "{fault}: both need images of every class; add some, or remove the class's folder"
-            ));
+            let advice =
+                no_test.iter().flat_map(|a| no_train.iter().map(move |b| (a, b))).find(|(a, b)| are_alike(a, b));
+            let advice = advice.map_or_else(
+                || "both need images of every class; add some, or remove the class's folder".to_owned(),
+                |(a, b)| format!("“{a}” and “{b}” seem to be one class; give its folders the same name"),
+            );
+            return refuse(&format!("{fault}: {advice}"));
         }
     }
     for (name, class) in train {
@@ -57,14 +52,20 @@ pub(super) fn names(by_part: &[Classes; 2], notes: &mut Vec<String>) -> Result<V
         }
     }
     let classes: Vec<String> = train.keys().cloned().collect();
-    match classes.len() {
-        2..=MAX_CLASSES => Ok(classes),
-        1 => refuse(&format!(
-            "there is one class only, “{}”: a network learns to tell classes apart, so give it two",
-            classes[0]
-        )),
-        n => {
-            refuse(&format!("there are {n} classes; at most {MAX_CLASSES} are possible, since a label takes one byte"))
-        }
-    }
+    check_class_count(&classes)?;
+    Ok(classes)
+}
+
+/// Some classes and the verb of a sentence about them.
+fn are(names: &[String]) -> String {
+    format!("{} {}", some(names), if names.len() == 1 { "is" } else { "are" })
+}
+
+/// Whether two names differ only in capitals, in what stands between their words, or by a plural's s.
+fn are_alike(a: &str, b: &str) -> bool {
+    let bare = |name: &str| {
+        let letters: String = name.to_lowercase().chars().filter(|c| c.is_alphanumeric()).collect();
+        letters.trim_end_matches('s').to_owned()
+    };
+    bare(a) == bare(b)
 }

@@ -69,7 +69,8 @@ pub(in crate::data) fn decode(bytes: &[u8], resize: bool) -> Result<Decoded, Fau
         _ => {}
     }
     let image = DynamicImage::from_decoder(decoder).map_err(undecodable)?;
-    let rgb = rgb(image, &mut changes);
+    // The decoder of GIFs gives every image an alpha channel.
+    let rgb = rgb(image, format != ImageFormat::Gif, &mut changes);
     Ok(Decoded { planes: area::planes(&rgb, width, height), changes })
 }
 
@@ -87,8 +88,8 @@ fn limits(format: ImageFormat, bytes: &[u8]) -> Limits {
     limits
 }
 
-/// The pixels row by row, their three colours side by side.
-fn rgb(image: DynamicImage, changes: &mut Vec<Change>) -> Vec<u8> {
+/// The pixels row by row, their three colours side by side. An alpha channel may be the decoder's, and not the file's.
+fn rgb(image: DynamicImage, has_alpha_channel: bool, changes: &mut Vec<Change>) -> Vec<u8> {
     let colour = image.color();
     if matches!(colour, ColorType::L8 | ColorType::L16 | ColorType::La8 | ColorType::La16) {
         changes.push(Change::Grey);
@@ -102,7 +103,11 @@ fn rgb(image: DynamicImage, changes: &mut Vec<Change>) -> Vec<u8> {
             DynamicImage::ImageRgba16(i) => i.pixels().all(|p| is_opaque(p.0[3], u16::MAX)),
             _ => false,
         };
-        changes.push(if hides_nothing { Change::OpaqueAlpha } else { Change::Transparency });
+        if !hides_nothing {
+            changes.push(Change::Transparency);
+        } else if has_alpha_channel {
+            changes.push(Change::OpaqueAlpha);
+        }
     }
     if matches!(colour, ColorType::L16 | ColorType::La16 | ColorType::Rgb16 | ColorType::Rgba16) {
         changes.push(Change::SixteenBits);
@@ -182,6 +187,16 @@ mod tests {
             let decoded = decode(&encode(image(alpha), ImageFormat::Png), false).unwrap();
             assert_eq!(decoded, Decoded { planes: vec![9; 3072], changes: vec![change] });
         }
+    }
+
+    #[test]
+    fn an_opaque_gif_is_not_said_to_have_an_alpha_channel() {
+        let changes = |alpha: u8| {
+            let image = RgbaImage::from_fn(32, 32, |x, _| image::Rgba([9, 9, 9, if x == 0 { alpha } else { 255 }]));
+            decode(&encode(image, ImageFormat::Gif), false).unwrap().changes
+        };
+        assert_eq!(changes(255), [Change::FirstFrame]);
+        assert_eq!(changes(0), [Change::FirstFrame, Change::Transparency]);
     }
 
     #[test]

@@ -9,15 +9,13 @@ use crate::{
     EngineError, Result,
     data::{
         content::is_named_as_image,
-        listing::{Entry, EntryKind, Listing},
+        listing::{Entry, EntryKind, HIDDEN, Listing},
         report::{self, Finding},
         split_name::Part,
     },
 };
 
 const LAYOUT: &str = "images lie in train/CLASS/ and test/CLASS/";
-/// Folders that programs make beside images.
-const LITTER: [&str; 4] = ["__MACOSX", "@eaDir", "$RECYCLE.BIN", "System Volume Information"];
 
 /// The images of a dataset.
 #[derive(Debug, Default)]
@@ -62,7 +60,7 @@ pub(super) fn of(listing: &Listing) -> Result<Layout> {
         return refuse(&no_images(listing));
     }
     let chosen = choose(&images)?;
-    let mut by_part = split(&images, &chosen, &mut layout)?;
+    let mut by_part = split(listing, &images, &chosen, &mut layout)?;
     if by_part[1].is_empty() && chosen.iter().any(|(_, part)| *part != Part::Train) {
         return refuse(&format!("there are no images in the folders of the test classes; {LAYOUT}"));
     }
@@ -82,9 +80,8 @@ pub(super) fn of(listing: &Listing) -> Result<Layout> {
 fn images<'a>(listing: &'a Listing, left_out: &mut Vec<Finding>) -> Vec<Image<'a>> {
     let mut images = Vec::new();
     for (i, entry) in listing.entries.iter().enumerate() {
-        let is_hidden = entry.parts.iter().any(|part| part.starts_with('.') || LITTER.contains(&part.as_str()));
         match &entry.kind {
-            _ if is_hidden => report::count(left_out, "hidden files and folders", &entry.name()),
+            _ if entry.is_hidden() => report::count(left_out, HIDDEN, &entry.name()),
             EntryKind::Folder => {}
             EntryKind::File(content, _) if content.is_image() || is_named_as_image(entry.file_name()) => {
                 images.push(Image { entry: i, parts: &entry.parts });
@@ -164,11 +161,13 @@ fn choose<'a>(images: &[Image<'a>]) -> Result<Vec<PartFolder<'a>>> {
                 return refuse(&format!("both {names} would be the {}: keep one of them", part.images()));
             }
         }
-        // A folder of training images alone is believed when it holds folders: a class may be called so too.
+        // A folder of training images alone is believed when it holds folders, or everything: a class may be called so too.
         let has_folders = |folder: &[String]| {
             images.iter().any(|image| image.parts.starts_with(folder) && image.parts.len() > folder.len() + 1)
         };
-        let is_whole = chosen.len() > 1 || (is_sure && chosen.iter().any(|(folder, _)| has_folders(folder)));
+        let is_everything = |folder: &[String]| images.iter().all(|image| image.parts.starts_with(folder));
+        let is_believed = |(folder, _): &PartFolder<'_>| has_folders(folder) || is_everything(folder);
+        let is_whole = chosen.len() > 1 || (is_sure && chosen.iter().any(is_believed));
         if is_whole {
             return Ok(chosen);
         }
@@ -185,7 +184,12 @@ fn outermost<'a>(folders: &BTreeSet<PartFolder<'a>>) -> Vec<PartFolder<'a>> {
 }
 
 /// The images of the training and the test part by class.
-fn split(images: &[Image<'_>], chosen: &[PartFolder<'_>], layout: &mut Layout) -> Result<[Classes; 2]> {
+fn split(
+    listing: &Listing,
+    images: &[Image<'_>],
+    chosen: &[PartFolder<'_>],
+    layout: &mut Layout,
+) -> Result<[Classes; 2]> {
     let has_test = chosen.iter().any(|(_, part)| *part == Part::Test);
     if !chosen.is_empty() && !chosen.iter().any(|(_, part)| *part == Part::Train) {
         return refuse(&format!("there is a folder {} but none for training; {LAYOUT}", chosen[0].0.join("/")));
@@ -219,7 +223,8 @@ fn split(images: &[Image<'_>], chosen: &[PartFolder<'_>], layout: &mut Layout) -
         if without_class == inside.len() && without_class > 0 {
             let folder = if folder.is_empty() { "the source".to_owned() } else { folder.join("/") };
             return refuse(&format!(
-                "{folder} has {without_class} images but no folders of classes, so nobody knows what they show; {LAYOUT}"
+                "{folder} has {without_class} images but no folders of classes, so nobody knows what they show; {}",
+                how_to_label(listing)
             ));
         }
         note_folder(*part, &inside, depth, layout);
@@ -230,6 +235,25 @@ fn split(images: &[Image<'_>], chosen: &[PartFolder<'_>], layout: &mut Layout) -
         report::count(&mut layout.left_out, "images outside of the folders of classes", &name);
     }
     Ok(by_part)
+}
+
+/// What to do with images that lie in no folders of classes.
+fn how_to_label(listing: &Listing) -> String {
+    const TABLES: [&str; 6] = [".csv", ".tsv", ".json", ".jsonl", ".xml", ".txt"];
+    let is_table = |entry: &&Entry| {
+        let name = entry.file_name().to_lowercase();
+        !entry.is_hidden() && !name.starts_with("readme") && TABLES.iter().any(|ending| name.ends_with(ending))
+    };
+    let table = listing.files().map(|(_, entry, _)| entry).find(is_table);
+    table.map_or_else(
+        || LAYOUT.to_owned(),
+        |table| {
+            format!(
+                "labels are not read from {}: move each image into the folder of its class, as {LAYOUT}",
+                table.name()
+            )
+        },
+    )
 }
 
 /// How many folders lie one in the other around all classes of a part.
@@ -263,9 +287,7 @@ fn note_folder(part: Part, inside: &[&Image<'_>], depth: usize, layout: &mut Lay
 fn leave_out_empty_folders(listing: &Listing, images: &[Image<'_>], left_out: &mut Vec<Finding>) {
     let around: BTreeSet<&[String]> = images.iter().flat_map(|i| (1..i.parts.len()).map(|n| &i.parts[..n])).collect();
     let is_empty = |entry: &&Entry| {
-        entry.kind == EntryKind::Folder
-            && !around.contains(entry.parts.as_slice())
-            && !entry.parts.iter().any(|part| part.starts_with('.') || LITTER.contains(&part.as_str()))
+        entry.kind == EntryKind::Folder && !around.contains(entry.parts.as_slice()) && !entry.is_hidden()
     };
     for folder in listing.entries.iter().filter(is_empty) {
         report::count(left_out, "folders without images", &folder.name());

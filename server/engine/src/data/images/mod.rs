@@ -197,7 +197,8 @@ impl Faults {
             let more =
                 if by_count.len() > 5 { format!(", and {} other sizes", by_count.len() - 5) } else { String::new() };
             faults.push(format!(
-                "{words}{more}. `--resize` makes them 32×32, each pixel the mean of the area that it covers"
+                "{words}{more}. `--resize` (in the form, its box) makes them 32×32, each pixel the mean of the area that it \
+                 covers"
             ));
         }
         if faults.is_empty() { Ok(()) } else { Err(EngineError::Data(faults.join(". Also, "))) }

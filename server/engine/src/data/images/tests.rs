@@ -165,6 +165,16 @@ fn a_class_that_one_part_lacks_is_named() {
 }
 
 #[test]
+fn classes_that_are_one_but_for_their_capitals_are_told() {
+    let mut files = image_files();
+    for (name, _) in &mut files {
+        *name = name.replace("test/dog", "test/Dogs");
+    }
+    let message = refusal(&files);
+    assert!(message.contains("“dog” and “Dogs” seem to be one class; give its folders the same name"), "{message}");
+}
+
+#[test]
 fn empty_folders_are_left_out() {
     let dir = tempfile::tempdir().unwrap();
     write_files(dir.path(), &image_files());
@@ -216,6 +226,15 @@ fn images_without_classes_are_refused_by_name() {
     let mut files: Files = image_files().into_iter().filter(|(name, _)| name.starts_with("train")).collect();
     files.extend((0..3).map(|i| (format!("test/{i}.png"), png(32, [0; 3]))));
     assert!(refusal(&files).contains("test has 3 images but no folders of classes"), "{}", refusal(&files));
+}
+
+#[test]
+fn images_in_training_folders_without_classes_are_refused_and_a_table_beside_them_is_said_not_to_be_read() {
+    let mut files: Files = (0..3).map(|i| (format!("train/{i}.png"), png(32, [i; 3]))).collect();
+    assert!(refusal(&files).contains("train has 3 images but no folders of classes"), "{}", refusal(&files));
+    files.push(("trainLabels.csv".into(), b"id,label".to_vec()));
+    let message = refusal(&files);
+    assert!(message.contains("labels are not read from trainLabels.csv: move each image"), "{message}");
 }
 
 #[test]

@@ -8,9 +8,9 @@ const MAX_HEADER: usize = 1 << 16;
 /// What an array's header says of it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Header {
-    /// What its numbers are, in NumPy's letters: `u` for whole numbers without a sign, `f` for floating point.
+    /// What it holds, in NumPy's letters: `u` for whole numbers without a sign, `f` for floating point, `U` for text.
     pub kind: char,
-    /// Bytes of one number.
+    /// Bytes of one number or text.
     pub width: usize,
     /// Whether the first dimension runs fastest, as in Fortran, and not the last.
     pub is_fortran: bool,
@@ -37,13 +37,14 @@ impl Header {
         let mut header = vec![0; length];
         content.read_exact(&mut header).map_err(cut)?;
         let text = String::from_utf8_lossy(&header);
-        Self::parse(&text).ok_or_else(|| format!("holds what is no plain array of numbers: {}", text.trim()))
+        Self::parse(&text).ok_or_else(|| format!("holds neither plain numbers nor text: {}", text.trim()))
     }
 
     /// A dict as Python prints it: `{'descr': '|u1', 'fortran_order': False, 'shape': (10, 32, 32, 3), }`.
     fn parse(text: &str) -> Option<Self> {
         let value = |key: &str| Some(text.split_once(&format!("'{key}':"))?.1.trim_start());
-        let (kind, width) = dtype(value("descr")?.strip_prefix('\'')?.split_once('\'')?.0)?;
+        let descr = value("descr")?.strip_prefix('\'')?.split_once('\'')?.0;
+        let (kind, width) = dtype(descr).or_else(|| text_dtype(descr))?;
         let is_fortran = value("fortran_order")?.starts_with("True");
         let shape = value("shape")?.strip_prefix('(')?.split_once(')')?.0;
         let lengths = shape.split(',').map(str::trim).filter(|length| !length.is_empty());
@@ -51,7 +52,12 @@ impl Header {
         Some(Self { kind, width, is_fortran, shape })
     }
 
-    /// How many numbers it has.
+    /// Whether it holds text, each of the same length.
+    pub const fn is_text(&self) -> bool {
+        matches!(self.kind, 'U' | 'S')
+    }
+
+    /// How many numbers or texts it has.
     pub fn count(&self) -> Option<usize> {
         self.shape.iter().try_fold(1_usize, |count, length| count.checked_mul(*length))
     }
@@ -64,6 +70,32 @@ pub(crate) fn dtype(text: &str) -> Option<(char, usize)> {
     let kind = text.chars().next().filter(|kind| "uifb".contains(*kind))?;
     let width = text[1..].parse().ok().filter(|width| matches!(width, 1 | 2 | 4 | 8))?;
     Some((kind, width))
+}
+
+/// A type of text as NumPy writes it: `<U5` for five code points of four bytes each, `|S5` for five bytes.
+fn text_dtype(text: &str) -> Option<(char, usize)> {
+    let text = text.trim_start_matches(['|', '<', '=']);
+    let kind = text.chars().next().filter(|kind| "US".contains(*kind))?;
+    let length: usize = text[1..].parse().ok().filter(|length| *length > 0)?;
+    Some((kind, if kind == 'U' { length.checked_mul(4)? } else { length }))
+}
+
+/// Texts out of their bytes as they lie in memory, each filled up with zeros; none where one is no Unicode.
+pub(super) fn texts(kind: char, width: usize, bytes: &[u8]) -> Option<Vec<String>> {
+    let text = |bytes: &[u8]| -> Option<String> {
+        let letters: String = if kind == 'U' {
+            bytes
+                .as_chunks()
+                .0
+                .iter()
+                .map(|letter| char::from_u32(u32::from_le_bytes(*letter)))
+                .collect::<Option<_>>()?
+        } else {
+            std::str::from_utf8(bytes).ok()?.to_owned()
+        };
+        Some(letters.trim_end_matches('\0').to_owned())
+    };
+    bytes.chunks_exact(width).map(text).collect()
 }
 
 /// Whole numbers that fit a byte, out of their bytes as they lie in memory.
@@ -95,7 +127,8 @@ pub(crate) fn pixels(width: usize, bytes: &[u8]) -> Result<Vec<u8>, String> {
         if (0.0..=1.0).contains(&number) {
             Ok((number * 255.0).round() as u8)
         } else {
-            Err(format!("has a pixel of {number}: pixels are bytes, or numbers from 0 to 1"))
+            let is_normalised = if number < 0.0 { ", before they are normalised" } else { "" };
+            Err(format!("has a pixel of {number}; save pixels as bytes, or as numbers from 0 to 1{is_normalised}"))
         }
     };
     match width {
@@ -125,11 +158,21 @@ pub(crate) mod tests {
     }
 
     #[test]
-    fn what_is_no_plain_array_of_numbers_is_refused() {
-        for descr in ["|O", "<U5", ">i4", "<c8", "<f3"] {
+    fn what_is_neither_plain_numbers_nor_text_is_refused() {
+        for descr in ["|O", ">U5", "<U0", ">i4", "<c8", "<f3"] {
             let fault = Header::read(&mut &npy(descr, &[1], b"")[..]).unwrap_err();
-            assert!(fault.contains("no plain array of numbers"), "{fault}");
+            assert!(fault.contains("neither plain numbers nor text"), "{fault}");
         }
+    }
+
+    #[test]
+    fn texts_of_code_points_and_of_bytes_are_read_without_what_fills_them_up() {
+        let wide: Vec<u8> = "cat\0\0犬\0\0\0\0".chars().flat_map(|letter| u32::from(letter).to_le_bytes()).collect();
+        assert_eq!(text_dtype("<U5"), Some(('U', 20)));
+        assert_eq!(texts('U', 20, &wide).unwrap(), ["cat", "犬"]);
+        assert_eq!(text_dtype("|S4"), Some(('S', 4)));
+        assert_eq!(texts('S', 4, b"cat\0goat").unwrap(), ["cat", "goat"]);
+        assert_eq!((texts('S', 1, b"\xff"), texts('U', 4, &[0xff; 4])), (None, None));
     }
 
     #[test]
@@ -148,7 +191,12 @@ pub(crate) mod tests {
     fn pixels_from_0_to_1_become_the_nearest_bytes_and_others_are_refused() {
         let floats: Vec<u8> = [0.0_f32, 1.0, 0.5, 1.0 / 255.0].iter().flat_map(|n| n.to_le_bytes()).collect();
         assert_eq!(pixels(4, &floats).unwrap(), [0, 255, 128, 1]);
-        assert!(pixels(4, &1.5_f32.to_le_bytes()).unwrap_err().contains("a pixel of 1.5"));
+        assert!(
+            pixels(4, &1.5_f32.to_le_bytes())
+                .unwrap_err()
+                .ends_with("a pixel of 1.5; save pixels as bytes, or as numbers from 0 to 1")
+        );
+        assert!(pixels(4, &(-2.1_f32).to_le_bytes()).unwrap_err().contains("before they are normalised"));
         assert!(pixels(4, &f32::NAN.to_le_bytes()).is_err());
     }
 }

@@ -2,6 +2,7 @@ use std::io::{Cursor, Write};
 
 use super::{array::tests::npy, *};
 use crate::data::{
+    Dataset, IMAGE_BYTES,
     options::ImportOptions,
     report::Finding,
     testing::{import_files, import_files_as},
@@ -104,6 +105,81 @@ fn labels_may_be_a_column_for_each_class() {
     assert!(import_files(&files).unwrap_err().to_string().contains("y_train has labels that are not whole numbers"));
 }
 
+/// Texts as NumPy stores them, each of five code points.
+fn texts(texts: &[&str]) -> Vec<u8> {
+    let fill = |text: &&str| -> Vec<u8> {
+        text.chars().chain(std::iter::repeat('\0')).take(5).flat_map(|letter| u32::from(letter).to_le_bytes()).collect()
+    };
+    npy("<U5", &[texts.len()], &texts.iter().flat_map(fill).collect::<Vec<_>>())
+}
+
+#[test]
+fn labels_may_be_text_which_names_the_classes() {
+    let mut files = both(["x_train", "y_train", "x_test", "y_test"]);
+    (files[1].1, files[3].1) = (texts(&["owl", "cat", "犬"]), texts(&["cat", "owl"]));
+    let import = import_files(&files).unwrap();
+    assert_eq!(import.dataset.classes, ["cat", "owl", "犬"]);
+    assert_eq!((&import.dataset.train.labels[..], &import.dataset.test.labels[..]), (&[1, 0, 2][..], &[0, 1][..]));
+    files[3].1 = labels(&[0, 1]);
+    let message = import_files(&files).unwrap_err().to_string();
+    assert!(message.contains("of y_train and y_test one holds numbers and the other text"), "{message}");
+    files[3].1 = texts(&["cat", ""]);
+    assert!(import_files(&files).unwrap_err().to_string().contains("y_test has an empty label, that of image 1"));
+}
+
+#[test]
+fn an_array_of_text_may_name_the_classes_of_numbers() {
+    let mut files = both(["x_train", "y_train", "x_test", "y_test"]);
+    files.push(("class_names.npy".into(), texts(&["cat", "dog", "owl", "fox"])));
+    let import = import_files(&files).unwrap();
+    assert_eq!(import.dataset.classes, ["cat", "dog", "owl", "fox"]);
+    assert_eq!(import.dataset.train.labels, [0, 2, 1]);
+    let has = |part: &str| import.report.notes.iter().any(|note| note.contains(part));
+    assert!(has("no images of the class “fox”") && has("no test images of the class “owl”"), "{:?}", import.report);
+    files[4].1 = texts(&["cat", "dog"]);
+    let message = import_files(&files).unwrap_err().to_string();
+    assert!(message.contains("class_names names 2 classes, but there is the label 2"), "{message}");
+}
+
+#[test]
+fn numbers_that_no_image_has_are_no_classes() {
+    let mut files = both(["data_tr", "labels_tr", "data_te", "labels_te"]);
+    (files[1].1, files[3].1) = (labels(&[7, 1, 2]), labels(&[2, 7]));
+    let import = import_files(&files).unwrap();
+    assert_eq!(import.dataset.classes, ["1", "2", "7"]);
+    assert_eq!((&import.dataset.train.labels[..], &import.dataset.test.labels[..]), (&[2, 0, 1][..], &[1, 2][..]));
+    assert!(import.report.notes.iter().any(|note| note.contains("No image has the label 0, 3, 4, 5, 6")));
+    files[3].1 = labels(&[2, 9]);
+    let message = import_files(&files).unwrap_err().to_string();
+    assert!(message.contains("test images of the class “9”, but none to train on"), "{message}");
+}
+
+#[test]
+fn arrays_that_no_name_tells_apart_are_to_be_named() {
+    let message = import_files(&both(["a", "c", "b", "d"])).unwrap_err().to_string();
+    assert!(message.contains("a and b both hold images") && message.contains("x_train, y_train"), "{message}");
+}
+
+#[test]
+fn labels_of_python_objects_say_how_to_save_them() {
+    let mut files = both(["x_train", "y_train", "x_test", "y_test"]);
+    files[1].1 = npy("|O", &[3], b"");
+    let message = import_files(&files).unwrap_err().to_string();
+    assert!(message.contains("y_train holds Python objects") && message.contains("`y_train.astype(str)`"), "{message}");
+}
+
+#[test]
+fn what_was_done_to_arrays_that_are_left_out_is_not_told() {
+    let mut files = both(["x_train", "y_train", "x_test", "y_test"]);
+    files.push(("x_val.npy".into(), npy("|u1", &[1, 28, 28], &[7; 784])));
+    files.push(("y_val.npy".into(), labels(&[0])));
+    files.push(("notes.txt".into(), b"hello".to_vec()));
+    let report = import_files(&files).unwrap().report;
+    assert_eq!(report.changed, []);
+    let left_out: Vec<String> = report.left_out.iter().map(ToString::to_string).collect();
+    assert_eq!(left_out, ["arrays of other parts: 2 (x_val, y_val)", "other files, which are not read: 1 (notes.txt)"]);
+}
+
 #[test]
 fn what_is_missing_or_does_not_fit_is_named() {
     let files = both(["x_train", "y_train", "x_test", "y_test"]);
@@ -129,5 +205,6 @@ fn extra_data_without_test_images_says_what_to_do() {
     let mut files = both(["image", "label", "x_test", "y_test"]);
     files.truncate(2);
     let message = import_files(&files).unwrap_err().to_string();
-    assert!(message.contains("3 images of 3 classes, but none to test on") && message.contains("--test-percent"));
+    assert!(message.contains("3 images of 3 classes, but none to test on: add arrays named x_test"), "{message}");
+    assert!(message.contains("--test-percent"), "{message}");
 }

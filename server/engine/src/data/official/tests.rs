@@ -113,7 +113,7 @@ fn another_number_of_class_names_is_refused() {
 #[test]
 fn files_of_which_no_checksum_holds_are_read_without_the_datasets_title() {
     for (mut files, official) in miniatures() {
-        for (name, bytes) in files.iter_mut().filter(|(name, _)| official.has_file(name)) {
+        for (name, bytes) in files.iter_mut().filter(|(name, _)| name != official.names) {
             // A label, or a pixel: those of STL-10 stand in files of their own.
             bytes[0] = if name.ends_with("_y.bin") { 9 } else { 7 };
         }

@@ -44,6 +44,19 @@ fn the_report_tells_what_was_read_and_counts_every_class() {
 }
 
 #[test]
+fn what_lies_beside_the_files_of_a_dataset_is_counted_as_left_out() {
+    let mut files = cifar10_files(2);
+    files.extend(["readme.html", "own/photo.png", ".DS_Store"].map(|name| (name.to_owned(), vec![1])));
+    for import in imports(&files) {
+        let left_out: Vec<_> = import.unwrap().report.left_out.iter().map(ToString::to_string).collect();
+        assert_eq!(left_out.len(), 2, "{left_out:?}");
+        assert!(left_out.contains(&"hidden files and folders: 1 (.DS_Store)".to_owned()), "{left_out:?}");
+        let others = left_out.iter().find(|finding| finding.starts_with("other files, which are not read: 2"));
+        assert!(others.is_some_and(|others| others.contains("readme.html")), "{left_out:?}");
+    }
+}
+
+#[test]
 fn files_that_are_pickles_by_name_only_do_not_matter() {
     let dir = tempfile::tempdir().unwrap();
     write_files(dir.path(), &image_files());

@@ -1,0 +1,233 @@
+//! What arrays hold, put together to a dataset.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::labels::Labels;
+use crate::{
+    EngineError, Result,
+    data::{
+        dataset::{Dataset, Split},
+        images::{Change, Changes, Fault, Faults},
+        import::{Import, check_class_count, check_trained, numbered_classes},
+        report::{self, ImportReport},
+        split_name::{Part, words},
+    },
+};
+
+/// Words in the name of an array of text that names the classes: `class_names`, `categories`.
+const OF_CLASSES: [&str; 4] = ["names", "classes", "categories", "meanings"];
+
+/// The images of an array.
+#[derive(Default)]
+pub(super) struct Images {
+    pub count: usize,
+    /// The planes of all of them; empty where there is a fault.
+    pub planes: Vec<u8>,
+    /// What was done to each of them.
+    pub changes: Vec<Change>,
+    /// Why none of them can be taken.
+    pub fault: Option<Fault>,
+    /// Whether their pixels were numbers from 0 to 1.
+    pub has_floats: bool,
+}
+
+/// Something that was read, and the name of its array for people: `train.npz/images`.
+struct Array<T> {
+    name: String,
+    content: T,
+}
+
+/// What was read so far.
+#[derive(Default)]
+pub(super) struct Found {
+    images: BTreeMap<Option<Part>, Array<Images>>,
+    labels: BTreeMap<Option<Part>, Array<Labels>>,
+    class_names: Option<Array<Vec<String>>>,
+    /// The names of arrays that hold neither numbers nor text.
+    pub unread: Vec<String>,
+    report: ImportReport,
+}
+
+/// The images and labels of a part.
+type Pair = (Array<Images>, Array<Labels>);
+
+impl Found {
+    /// Adds the images of an array.
+    ///
+    /// # Errors
+    /// When there are others of the same part.
+    pub fn add_images(&mut self, name: &str, content: Images) -> Result<()> {
+        add(&mut self.images, "images", name, content)
+    }
+
+    /// Adds labels, or the names of the classes where an array of text is called so.
+    ///
+    /// # Errors
+    /// When there are others of the same part.
+    pub fn add_labels(&mut self, name: &str, content: Labels) -> Result<()> {
+        let last = name.rsplit('/').next().unwrap_or(name);
+        match content {
+            Labels::Names(content) if words(last).any(|word| OF_CLASSES.contains(&word.as_str())) => {
+                if let Some(other) = &self.class_names {
+                    return refuse(&format!("both {} and {name} would name the classes: keep one of them", other.name));
+                }
+                self.class_names = Some(Array { name: name.to_owned(), content });
+                Ok(())
+            }
+            content => add(&mut self.labels, "labels", name, content),
+        }
+    }
+
+    /// Counts an array that is not taken.
+    pub fn leave_out(&mut self, what: &str, name: &str) {
+        report::count(&mut self.report.left_out, what, name);
+    }
+
+    /// Puts images and labels together.
+    ///
+    /// # Errors
+    /// When images or labels are missing, do not belong together, or cannot be taken.
+    pub fn import(mut self) -> Result<Import> {
+        // What no name tells is for training, unless something else is.
+        if !self.images.contains_key(&Some(Part::Train)) {
+            if let Some(images) = self.images.remove(&None) {
+                self.images.insert(Some(Part::Train), images);
+            }
+            if let Some(labels) = self.labels.remove(&None) {
+                self.labels.entry(Some(Part::Train)).or_insert(labels);
+            }
+        }
+        let Some(train) = self.take(Part::Train)? else {
+            return refuse(
+                "there are no images to train on: an array of N × 32 × 32 × 3 bytes, named x_train or images",
+            );
+        };
+        let test = self.take(Part::Test)?.map_or_else(|| self.take(Part::Validation), |test| Ok(Some(test)))?;
+        let (images, labels): (Vec<_>, Vec<_>) = [Some(train), test].into_iter().flatten().unzip();
+        self.tell(&images)?;
+        let (classes, labels) = self.classes(labels)?;
+        for name in std::mem::take(&mut self.unread) {
+            self.leave_out("arrays that hold neither numbers nor text", &name);
+        }
+        let others = self.images.values().map(|array| &array.name).chain(self.labels.values().map(|array| &array.name));
+        for name in others.chain(self.class_names.iter().map(|array| &array.name)) {
+            report::count(&mut self.report.left_out, "arrays of other parts", name);
+        }
+        let of_images = images.into_iter().map(|array| array.content.planes);
+        let mut splits = of_images.zip(labels).map(|(images, labels)| Split { images, labels });
+        let (train, test) = (splits.next().unwrap_or_default(), splits.next().unwrap_or_default());
+        Ok(Import { dataset: Dataset { classes, train, test, ..Dataset::default() }, report: self.report })
+    }
+
+    /// Says what was done to the images of these arrays.
+    fn tell(&mut self, arrays: &[Array<Images>]) -> Result<()> {
+        let (mut faults, mut changes) = (Faults::default(), Changes::default());
+        for Array { name, content } in arrays {
+            for _ in 0..content.count {
+                changes.add(&content.changes, name);
+                content.fault.iter().for_each(|fault| faults.add(name, fault));
+            }
+            if content.has_floats {
+                let note = format!("The pixels of {name} are numbers from 0 to 1; they became the nearest bytes.");
+                self.report.notes.push(note);
+            }
+        }
+        faults.refusal()?;
+        self.report.kind = "NumPy arrays".into();
+        changes.tell(&mut self.report);
+        Ok(())
+    }
+
+    /// The names of the classes, and each part's labels as places among them.
+    fn classes(&mut self, labels: Vec<Array<Labels>>) -> Result<(Vec<String>, Vec<Vec<u8>>)> {
+        let (mut numbers, mut texts) = (Vec::new(), Vec::new());
+        let names: Vec<String> = labels.iter().map(|array| array.name.clone()).collect();
+        for array in labels {
+            match array.content {
+                Labels::Numbers(of_array) => numbers.push(of_array),
+                Labels::Names(of_array) => texts.push(of_array),
+            }
+        }
+        if !numbers.is_empty() && !texts.is_empty() {
+            let names = names.join(" and ");
+            return refuse(&format!("of {names} one holds numbers and the other text: save both in one way"));
+        }
+        if !texts.is_empty() {
+            let classes: BTreeSet<&String> = texts.iter().flatten().collect();
+            let classes: Vec<String> = classes.into_iter().cloned().collect();
+            check_class_count(&classes)?;
+            let place = |name: &String| classes.binary_search(name).unwrap_or_default() as u8;
+            let labels: Vec<Vec<u8>> = texts.iter().map(|of_array| of_array.iter().map(place).collect()).collect();
+            check_trained(&classes, &labels)?;
+            self.report.notes.push("The labels are text; the classes are in its order.".into());
+            return Ok((classes, labels));
+        }
+        let Some(Array { name, content: classes }) = self.class_names.take() else {
+            let classes = numbered_classes(&mut numbers, &mut self.report.notes)?;
+            return Ok((classes, numbers));
+        };
+        let highest = numbers.iter().flatten().max().copied().unwrap_or_default();
+        if classes.len() <= usize::from(highest) {
+            return refuse(&format!("{name} names {} classes, but there is the label {highest}", classes.len()));
+        }
+        check_class_count(&classes)?;
+        Ok((classes, numbers))
+    }
+
+    /// The images and labels of a part, if it is there.
+    fn take(&mut self, part: Part) -> Result<Option<Pair>> {
+        match (self.images.remove(&Some(part)), self.labels.remove(&Some(part))) {
+            (None, None) => Ok(None),
+            (Some(images), Some(labels)) if images.content.count == labels.content.len() => Ok(Some((images, labels))),
+            (Some(images), Some(labels)) => refuse(&format!(
+                "{} has {} images, but {} has {} labels",
+                images.name,
+                images.content.count,
+                labels.name,
+                labels.content.len()
+            )),
+            (Some(images), None) => refuse(&self.without_labels(&images.name, part)),
+            (None, Some(labels)) => refuse(&format!(
+                "{} has labels, but there are no images for them: an array of N × 32 × 32 × 3 bytes",
+                labels.name
+            )),
+        }
+    }
+
+    /// What is wrong where images have no labels.
+    fn without_labels(&self, images: &str, part: Part) -> String {
+        let is_meant = |name: &&String| [Some(part), None].contains(&Part::of_array(name));
+        match self.unread.iter().find(is_meant) {
+            Some(name) => format!(
+                "{images} has images, but their labels cannot be read: {name} holds Python objects. Save it as text with \
+                 `{}.astype(str)`, or as whole numbers",
+                name.rsplit('/').next().unwrap_or(name)
+            ),
+            None => format!(
+                "{images} has images, but there are no labels for them: whole numbers or text in an array of one \
+                 dimension, named y_train or labels for the training images and y_test or test_labels for the test images"
+            ),
+        }
+    }
+}
+
+/// Adds an array of a part.
+fn add<T>(place: &mut BTreeMap<Option<Part>, Array<T>>, what: &str, name: &str, content: T) -> Result<()> {
+    let part = Part::of_array(name);
+    match (place.insert(part, Array { name: name.to_owned(), content }), part) {
+        (None, _) => Ok(()),
+        (Some(other), Some(part)) => {
+            let of = part.images().trim_end_matches(" images");
+            refuse(&format!("both {} and {name} would be the {of} {what}: keep one of them", other.name))
+        }
+        (Some(other), None) => refuse(&format!(
+            "{} and {name} both hold {what}, and neither name says for what: name arrays x_train, y_train, x_test and \
+             y_test",
+            other.name
+        )),
+    }
+}
+
+fn refuse<T>(fault: &str) -> Result<T> {
+    Err(EngineError::Data(fault.to_owned()))
+}
