@@ -203,6 +203,18 @@ fn a_folder_of_images_is_imported_and_listed_once() {
 }
 
 #[test]
+fn what_a_killed_import_left_goes_with_the_next_one() {
+    let root = tempfile::tempdir().unwrap();
+    let (source, data) = (root.path().join("pets"), root.path().join("data"));
+    pets(&source);
+    // Linux gives no process a number above 4,194,304.
+    let left = data.join("datasets/.birds.4194305.tmp");
+    fs::create_dir_all(&left).unwrap();
+    success(retort().args(["data", "import", "--name", "pets"]).arg(&source).arg("--data").arg(&data));
+    assert!(!left.exists());
+}
+
+#[test]
 fn a_model_is_trained_and_evaluated_on_a_folder_by_its_path() {
     let root = tempfile::tempdir().unwrap();
     let (source, spec, out) = (root.path().join("pets"), root.path().join("spec.json"), root.path().join("out"));

@@ -1,6 +1,6 @@
 //! Datasets on their way.
 
-use crate::format;
+use crate::{format, pages::DatasetForm};
 
 /// A dataset that is being fetched or imported, or one that did not arrive.
 #[derive(Clone, Debug, PartialEq)]
@@ -13,6 +13,8 @@ pub struct Arrival {
     pub title: String,
     /// How far it is.
     pub state: ArrivalState,
+    /// What its form held, for another attempt.
+    pub form: DatasetForm,
 }
 
 /// How a dataset comes.

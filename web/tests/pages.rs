@@ -6,7 +6,7 @@ mod sample;
 
 use retort_spec::{Accuracy, Attack, ExperimentSpec, MethodName, Problem, RunState};
 use retort_web::{
-    ArrivalState, ExperimentForm, Template,
+    ArrivalKind, ArrivalState, ExperimentForm, Template,
     pages::{ErrorPage, NewExperimentPage},
 };
 use sample::HOSTILE;
@@ -301,6 +301,16 @@ fn a_fetch_that_failed_says_why_and_offers_to_go_on_or_to_discard_what_came() {
     for (action, word) in [("fetch", "Go on"), ("cancel", "Discard")] {
         assert!(html.contains(&format!(r#"action="/datasets/cifar10/{action}"><button class="button">{word}<"#)));
     }
+}
+
+#[test]
+fn an_import_that_failed_leads_back_to_its_form_filled_in() {
+    let mut page = sample::arriving_dataset();
+    let arrival = page.arrival.as_mut().unwrap();
+    (arrival.kind, arrival.state) = (ArrivalKind::Import, ArrivalState::Failed("2 images are of 64×64".into()));
+    let html = page.render().unwrap();
+    let address = r#"href="/datasets?name=cifar10&#38;resize=true&#38;test_percent=20#import">Upload again"#;
+    assert!(html.contains(address), "{html}");
 }
 
 #[test]

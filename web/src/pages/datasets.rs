@@ -2,6 +2,7 @@
 
 use askama::Template;
 use retort_spec::Problem;
+use serde::Deserialize;
 
 use crate::{Arrival, Frame, Section, format};
 
@@ -87,7 +88,8 @@ pub struct FindingView {
 }
 
 /// The fields of the form that imports a dataset, as they were typed, but for the file.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(default)]
 pub struct DatasetForm {
     /// The name that specs will use; empty for one made of the file's name.
     pub name: String,
@@ -187,6 +189,20 @@ impl FindingView {
 }
 
 impl DatasetForm {
+    /// Whether anything stands in its fields.
+    fn is_filled(&self) -> bool {
+        *self != Self::default()
+    }
+
+    /// The address of the form with these values in its fields, and in sight.
+    ///
+    /// Neither value needs to be escaped: the name was taken, and the percentage is a number.
+    fn address(&self) -> String {
+        let resize = if self.resize { "&resize=true" } else { "" };
+        let percent = if self.test_percent.is_empty() { "" } else { "&test_percent=" };
+        format!("/datasets?name={}{resize}{percent}{}#import", self.name, self.test_percent)
+    }
+
     /// How many percent of each class become test images; none where the field is empty.
     ///
     /// # Errors

@@ -305,7 +305,8 @@ pub fn datasets() -> DatasetsPage {
 const SHEET: SampleSheet = SampleSheet { columns: 10, side: 32, pitch: 34 };
 
 fn arriving(name: &str, title: &str, kind: ArrivalKind, state: ArrivalState) -> Arrival {
-    Arrival { name: name.into(), title: title.into(), kind, state }
+    let form = DatasetForm { name: name.into(), test_percent: "20".into(), resize: true };
+    Arrival { name: name.into(), title: title.into(), kind, state, form }
 }
 
 fn downloading() -> ArrivalState {

@@ -17,7 +17,7 @@ use std::{
 
 use anyhow::Result;
 use retort_engine::data::{Fetchable, Library};
-use retort_web::{Arrival, ArrivalKind, ArrivalState, Step};
+use retort_web::{Arrival, ArrivalKind, ArrivalState, Step, pages::DatasetForm};
 use tempfile::TempDir;
 use tokio::{sync::oneshot, task::JoinHandle};
 
@@ -91,7 +91,8 @@ impl Arrivals {
         for name in uploads.iter().filter_map(|folder| folder.strip_prefix(UPLOAD)) {
             let fault = "the server was stopped while it read the file, and nothing of it was kept: upload it again";
             let state = ArrivalState::Failed(fault.into());
-            let arrival = Arrival { name: name.into(), kind: ArrivalKind::Import, title: name.into(), state };
+            let form = DatasetForm { name: name.into(), ..DatasetForm::default() };
+            let arrival = Arrival { name: name.into(), kind: ArrivalKind::Import, title: name.into(), state, form };
             self.0.entries().push(Entry { arrival, pace: None, work: None });
         }
         Ok(self.0.library().discard_unfinished(is_gone)?)
@@ -170,7 +171,8 @@ impl Arrivals {
         }
         entries.retain(|entry| entry.arrival.name != name);
         let state = if kind == ArrivalKind::Import { ArrivalState::Waiting } else { ArrivalState::Working(None) };
-        let arrival = Arrival { name: name.into(), kind, title: title.into(), state };
+        let form = form(name, &source);
+        let arrival = Arrival { name: name.into(), kind, title: title.into(), state, form };
         let order = Order { datasets: self.0.datasets.clone(), name: name.to_owned(), source };
         let (cancel, cancelled) = oneshot::channel();
         let task = tokio::spawn(self.0.clone().follow(order, room, cancelled));
@@ -181,7 +183,7 @@ impl Arrivals {
 }
 
 /// Whether no process has this number.
-fn is_gone(process: u32) -> bool {
+pub fn is_gone(process: u32) -> bool {
     let process = rustix::process::Pid::from_raw(process.cast_signed());
     process.is_none_or(|process| rustix::process::test_kill_process(process) == Err(rustix::io::Errno::SRCH))
 }
@@ -278,6 +280,15 @@ impl Shared {
         }
         Ok(())
     }
+}
+
+/// What the form held from which this came.
+fn form(name: &str, source: &Source) -> DatasetForm {
+    let (resize, test_percent) = match source {
+        Source::File(upload) => (upload.resize, upload.test_percent),
+        Source::Address(_) => (false, None),
+    };
+    DatasetForm { name: name.into(), resize, test_percent: test_percent.map_or(String::new(), |p| p.to_string()) }
 }
 
 /// A fault with an upload's own name in place of where the server keeps it, which says nothing to anybody.

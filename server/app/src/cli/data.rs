@@ -8,6 +8,7 @@ use retort_engine::data::{DatasetInfo, ImportOptions, Library};
 use retort_web::{format, words::shown};
 
 use super::{import_report, progress::DataProgress, run::stop_flag};
+use crate::arrivals::is_gone;
 
 /// Where the datasets are.
 #[derive(Args, Clone, Debug)]
@@ -115,13 +116,15 @@ pub fn data(args: DataArgs) -> Result<()> {
         DataCommand::Fetch { name, from } => {
             let stored = library.fetch(&name, from.as_deref(), &mut watch);
             bar.finish();
-            println!("Stored {name}: {}", summary(&stored?));
+            println!("Stored as {name}: {}", summary(&stored?));
         }
         DataCommand::Import { path, name, resize, test_percent } => {
+            // What an import that was killed has left.
+            library.discard_unfinished(is_gone)?;
             let options = ImportOptions { resize, test_percent, ..ImportOptions::default() };
             let stored = library.import(&path, &name, &options, &mut watch);
             bar.finish();
-            println!("Stored {name}: {}", summary(&stored?));
+            println!("Stored as {name}: {}", counts(&stored?));
             print_report(&library, &name)?;
         }
         DataCommand::Report { name } => print_report(&library, &name)?,
@@ -144,9 +147,12 @@ fn print_report(library: &Library, name: &str) -> Result<()> {
 }
 
 fn summary(dataset: &DatasetInfo) -> String {
+    format!("{}, {}", shown(&dataset.title), counts(dataset))
+}
+
+fn counts(dataset: &DatasetInfo) -> String {
     format!(
-        "{}, {} training and {} test images of {} classes",
-        shown(&dataset.title),
+        "{} training and {} test images of {} classes",
         format::count(dataset.train),
         format::count(dataset.test),
         dataset.classes.len()

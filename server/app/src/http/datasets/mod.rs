@@ -5,7 +5,7 @@ mod tests;
 mod upload;
 
 use axum::{
-    extract::{Path, State},
+    extract::{Path, RawQuery, State},
     http::{HeaderMap, StatusCode},
     response::{IntoResponse, Redirect, Response},
 };
@@ -26,9 +26,11 @@ pub use upload::{body_limit, import};
 
 const SHEET: SampleSheet = SampleSheet { columns: SAMPLES, side: SIDE, pitch: SAMPLE_PITCH };
 
-/// All datasets, those that are on their way, and those that could be fetched.
-pub async fn list(State(app): Shared) -> Result<Response> {
-    app.datasets_page(StatusCode::OK, DatasetForm::default(), Vec::new()).await
+/// All datasets, those that are on their way, and those that could be fetched. The address may fill in the form.
+pub async fn list(State(app): Shared, RawQuery(query): RawQuery) -> Result<Response> {
+    let form = serde_html_form::from_str(&query.unwrap_or_default())
+        .map_err(|e| PageError::bad_request(format!("The address fills in no form of a dataset: {e}.")))?;
+    app.datasets_page(StatusCode::OK, form, Vec::new()).await
 }
 
 /// One dataset, there or on its way.

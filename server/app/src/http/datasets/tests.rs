@@ -45,6 +45,17 @@ async fn faults_of_an_upload_come_back_at_once_and_nothing_is_kept() {
 }
 
 #[tokio::test]
+async fn an_address_fills_in_the_form_and_shows_its_fields() {
+    let site = Site::new().await;
+    let page = site.get("/datasets?name=pets&resize=true&test_percent=20").await.text;
+    for words in ["name=\"name\" value=\"pets\"", "<details open>", " checked", "name=\"test_percent\" value=\"20\""] {
+        assert!(page.contains(words), "{words} is missing in {page}");
+    }
+    assert!(!site.get("/datasets").await.text.contains("<details open>"));
+    assert_eq!(site.get("/datasets?resize=perhaps").await.status, StatusCode::BAD_REQUEST);
+}
+
+#[tokio::test]
 async fn an_upload_that_breaks_off_or_is_announced_too_large_leaves_nothing() {
     let site = Site::new().await;
     let broken = Request::post("/datasets").header("host", "localhost:7878");
