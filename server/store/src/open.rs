@@ -43,6 +43,12 @@ impl Store {
             // A launch that was confirmed to a person survives a power cut.
             .synchronous(SqliteSynchronous::Full);
         let one = SqlitePoolOptions::new().max_connections(1).min_connections(1);
+        // Where the disk is full, SQLite rolls back by itself; sqlx's own rollback then fails, and its connection believes for
+        // ever that it is in a transaction. Such a connection is replaced.
+        let one = one.before_acquire(|connection, _| {
+            let is_usable = !connection.is_in_transaction();
+            Box::pin(async move { Ok(is_usable) })
+        });
         let writer = one.connect_with(writing).await.map_err(|source| StoreError::Open { path: at(), source })?;
         SCHEMA.run(&writer).await.map_err(|source| StoreError::Migrate { path: at(), source })?;
         let several = SqlitePoolOptions::new().max_connections(READERS);
@@ -59,12 +65,15 @@ impl Store {
         self.writer.close().await;
     }
 
-    /// Whether the database answers.
+    /// Whether the database can be read and written: its header is written as it is.
     ///
     /// # Errors
-    /// When it does not.
+    /// When it cannot.
     pub async fn check(&self) -> Result<()> {
-        sqlx::query("SELECT 1").execute(self.readers()).await?;
+        sqlx::query("SELECT count(*) FROM runs WHERE id = 1").execute(self.readers()).await?;
+        let mut tx = self.write().await?;
+        sqlx::query("PRAGMA user_version = 0").execute(&mut *tx).await?;
+        tx.commit().await?;
         Ok(())
     }
 
@@ -271,6 +280,27 @@ mod tests {
             .unwrap();
         let error = Store::open(&path).await.unwrap_err();
         assert!(matches!(error, StoreError::Open { .. }) && error.to_string().contains("retort.db"), "{error}");
+    }
+
+    #[tokio::test]
+    async fn a_disk_that_was_full_stops_no_write_once_it_has_room() {
+        let test = TestStore::new().await;
+        let limit = |pages: &'static str| sqlx::query(pages).execute(&test.store.writer);
+        limit("PRAGMA max_page_count = 1").await.unwrap();
+        let spec = ExperimentSpec { title: "ε".repeat(200), seeds: (1..200).collect(), ..ExperimentSpec::demo() };
+        let full = test.store.create_experiment(&spec, spec.expand()).await.unwrap_err();
+        assert!(full.to_string().contains("full"), "{full}");
+        // A further connection knows no limit.
+        assert_eq!(test.store.create_experiment(&spec, spec.expand()).await.unwrap(), 1);
+        test.store.check().await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn a_database_that_cannot_be_written_is_not_healthy() {
+        let test = TestStore::new().await;
+        test.store.check().await.unwrap();
+        sqlx::query("PRAGMA query_only = 1").execute(&test.store.writer).await.unwrap();
+        assert!(test.store.check().await.is_err());
     }
 
     #[tokio::test]
