@@ -133,7 +133,11 @@ impl ExperimentSpec {
     /// # Errors
     /// With all problems at once, each by the field's name.
     pub fn validate(&self) -> Result<(), Invalid> {
-        let mut problems = Vec::new();
+        let mut problems = self.too_long_lists();
+        if !problems.is_empty() {
+            // What follows looks at every pair of values.
+            return Invalid::unless_empty(problems);
+        }
         let mut expect = |holds: bool, field: &str, message: String| {
             if !holds {
                 problems.push(Problem::new(field, message));
@@ -168,9 +172,10 @@ impl ExperimentSpec {
             let planned = !matches!(attack, Attack::Transfer { .. });
             expect(planned, "attacks", format!("{attack}: name the other model under `surrogates`"));
         }
-        let variants: usize = self.methods.iter().map(|method| self.variants(*method).len()).sum();
-        let runs = self.seeds.len() * self.students.len() * variants;
-        expect(runs <= 2_000, "seeds", format!("that makes {runs} students: use at most 2,000"));
+        let runs = self.most_runs();
+        let is_feasible = runs <= MOST_RUNS;
+        let message = "that makes more than 5,000 runs: use fewer seeds, students or values, or several experiments";
+        expect(is_feasible, "seeds", message.into());
         for (i, attack) in self.attacks.iter().enumerate() {
             attack.check(&format!("attacks[{i}]"), &mut problems);
         }
@@ -188,10 +193,52 @@ impl ExperimentSpec {
         problems.extend(self.normaliser.and_then(|n| n.fault()).map(|fault| Problem::new("normaliser", fault)));
         self.check_analyses(&mut problems);
         self.check_sweeps(&mut problems);
+        // Nothing is planned before it is known to be few.
         if problems.is_empty() {
             self.check_models_of_analyses(&mut problems);
         }
         Invalid::unless_empty(problems)
+    }
+
+    /// The lists that are longer than anybody needs. Other checks take time by the square of a length.
+    fn too_long_lists(&self) -> Vec<Problem> {
+        let lists = [
+            ("seeds", self.seeds.len(), MOST_SEEDS),
+            ("students", self.students.len(), MOST_VALUES),
+            ("methods", self.methods.len(), MOST_VALUES),
+            ("attacks", self.attacks.len(), MOST_VALUES),
+            ("surrogates", self.surrogates.len(), MOST_VALUES),
+            ("probes", self.probes.len(), MOST_VALUES),
+            ("analyses", self.analyses.len(), MOST_VALUES),
+            ("sweeps", self.sweeps.len(), MOST_VALUES),
+        ];
+        let lists = lists.map(|(field, length, most)| (field.to_owned(), length, most)).into_iter();
+        let sweeps = self
+            .sweeps
+            .iter()
+            .map(|sweep| (format!("sweeps.{}.{}", sweep.method.id(), sweep.path), sweep.values.len(), MOST_VALUES));
+        let long = lists.chain(sweeps).filter(|(_, length, most)| length > most);
+        long.map(|(field, length, most)| Problem::new(&field, format!("these are {length}: use at most {most}")))
+            .take(MOST_VALUES)
+            .collect()
+    }
+
+    /// How many runs it makes at most, counted without making them: their product may be beyond all memory.
+    fn most_runs(&self) -> usize {
+        let variants = self.methods.iter().fold(0_usize, |sum, method| sum.saturating_add(self.variant_count(*method)));
+        let students = self.students.len().saturating_mul(variants);
+        // A training, its evaluation and that of its best epoch, masking checks, and each probe with its evaluation.
+        let best = usize::from(self.methods.iter().any(|method| self.keeps_best(*method)));
+        let of_model = 2 + best + usize::from(self.masking_images.is_some()) + 2 * self.probes.len();
+        let of_seed = students.saturating_add(1).saturating_mul(of_model).saturating_add(self.surrogates.len());
+        self.seeds.len().saturating_mul(of_seed).saturating_add(self.analyses.len())
+    }
+
+    /// How many variants [`ExperimentSpec::variants`] has.
+    fn variant_count(&self, method: MethodName) -> usize {
+        let before = method.fine_tunes().map_or(1, |before| self.variant_count(before));
+        let sweeps = self.sweeps.iter().filter(|sweep| sweep.method == method);
+        sweeps.fold(before, |count, sweep| count.saturating_mul(sweep.values.len()))
     }
 
     /// Checks that analyses have as many models as they take: one seed of the plan tells.
@@ -299,6 +346,13 @@ impl ExperimentSpec {
     }
 }
 
+/// Most runs of an experiment.
+const MOST_RUNS: usize = 5_000;
+/// Most seeds of an experiment.
+const MOST_SEEDS: usize = 1_000;
+/// Most values of any other list of an experiment.
+const MOST_VALUES: usize = 100;
+
 /// The path under which a sweep names presets instead of values of one parameter.
 pub(crate) const PRESET: &str = "preset";
 
@@ -343,6 +397,55 @@ mod tests {
             "sweeps.gacd+aft.preset",
         ];
         assert_eq!(found, expected);
+    }
+
+    /// So many values of each of these parameters of GACD.
+    fn sweeps(paths: &[&str], values: usize) -> Vec<Sweep> {
+        let values: Vec<String> = (1..=values).map(|value| value.to_string()).collect();
+        let sweep = |path: &&str| Sweep { method: MethodName::Gacd, path: (*path).into(), values: values.clone() };
+        paths.iter().map(sweep).collect()
+    }
+
+    #[test]
+    fn sweeps_that_multiply_beyond_all_memory_are_refused_before_they_are_multiplied() {
+        let methods = vec![MethodName::Gacd, MethodName::GacdAft];
+        let paths: Vec<String> = (0..90).map(|i| format!("method.{i}")).collect();
+        let paths: Vec<&str> = paths.iter().map(String::as_str).collect();
+        let spec = ExperimentSpec { methods, sweeps: sweeps(&paths, 100), ..ExperimentSpec::demo() };
+        let Invalid(problems) = spec.validate().unwrap_err();
+        assert!(problems.iter().any(|p| p.field == "seeds" && p.message.contains("more than 5,000 runs")));
+    }
+
+    #[test]
+    fn lists_that_are_too_long_are_refused_before_their_values_are_compared() {
+        let spec = ExperimentSpec {
+            seeds: (0..3_000_000).collect(),
+            attacks: vec![Attack::pgd(20); 1_000_000],
+            sweeps: sweeps(&["method.negatives"], 200_000),
+            ..ExperimentSpec::demo()
+        };
+        assert_eq!(fields(&spec), ["seeds", "attacks", "sweeps.gacd.method.negatives"]);
+    }
+
+    #[test]
+    fn runs_are_counted_as_they_are_planned() {
+        for spec in [
+            ExperimentSpec::demo(),
+            ExperimentSpec {
+                seeds: vec![1, 2, 3],
+                students: vec![Architecture::ResNet8, Architecture::ResNet20],
+                methods: vec![MethodName::Gacd, MethodName::GacdAft],
+                masking_images: Some(100),
+                probes: vec![DatasetChoice::all_of("stl10")],
+                surrogates: vec![Surrogate { method: MethodName::Natural, architecture: Architecture::ResNet8 }],
+                sweeps: sweeps(&["method.negatives"], 3),
+                ..ExperimentSpec::demo()
+            },
+        ] {
+            let (counted, planned) = (spec.most_runs(), spec.expand().len());
+            let spared = spec.seeds.len() * spec.surrogates.len();
+            assert!((planned..=planned + spared).contains(&counted), "{counted} counted, {planned} planned");
+        }
     }
 
     #[test]
