@@ -54,7 +54,7 @@ fn without_port(host: &str) -> &str {
     }
 }
 
-const HEADERS: [(HeaderName, HeaderValue); 4] = [
+const HEADERS: [(HeaderName, HeaderValue); 5] = [
     (
         header::CONTENT_SECURITY_POLICY,
         HeaderValue::from_static(
@@ -65,7 +65,11 @@ const HEADERS: [(HeaderName, HeaderValue); 4] = [
     (header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff")),
     (header::REFERRER_POLICY, HeaderValue::from_static("same-origin")),
     (HeaderName::from_static("cross-origin-opener-policy"), HeaderValue::from_static("same-origin")),
+    (HeaderName::from_static("cross-origin-resource-policy"), HeaderValue::from_static("same-origin")),
 ];
+
+const FROM_ANOTHER_SITE: &str =
+    "It came from a page of another site. Nothing was changed. Use the pages of this server themselves.";
 
 /// Refuses what comes under a foreign name or from another site, and adds the headers.
 pub async fn watch(State(app): State<Arc<App>>, request: Request, next: Next) -> Response {
@@ -82,21 +86,26 @@ pub async fn watch(State(app): State<Arc<App>>, request: Request, next: Next) ->
 
 fn check(hosts: &Hosts, public: Option<&PublicUrl>, method: &Method, headers: &HeaderMap) -> Result<(), PageError> {
     let text = |name: HeaderName| headers.get(name).and_then(|value| value.to_str().ok());
+    if headers.get_all(header::HOST).iter().count() > 1 {
+        return Err(PageError::bad_request("It names more than one host."));
+    }
     let host = text(header::HOST).ok_or_else(|| PageError::bad_request("It does not name a host."))?;
     if !hosts.admit(host) {
         return Err(unknown_host(host, public));
     }
+    let fetch = |name: &'static str| text(HeaderName::from_static(name));
     if matches!(*method, Method::GET | Method::HEAD) {
-        return Ok(());
+        // A page of another site may lead here, but not make a browser ask in the background: answers cost time.
+        let is_hidden = fetch("sec-fetch-site") == Some("cross-site") && fetch("sec-fetch-mode") != Some("navigate");
+        return if is_hidden { Err(PageError::refused(FROM_ANOTHER_SITE)) } else { Ok(()) };
     }
     let own = |origin: &str| {
         let is_of_host = origin.split_once("://").is_some_and(|(_, name)| name.eq_ignore_ascii_case(host));
         is_of_host || public.is_some_and(|public| public.origin() == origin)
     };
-    let foreign =
-        || PageError::refused("It came from a page of another site. Nothing was changed. Use the form of this server.");
+    let foreign = || PageError::refused(FROM_ANOTHER_SITE);
     // A proxy changes nothing of what the browser says of its own pages.
-    if let Some(site) = text(HeaderName::from_static("sec-fetch-site")) {
+    if let Some(site) = fetch("sec-fetch-site") {
         return if matches!(site, "same-origin" | "none") { Ok(()) } else { Err(foreign()) };
     }
     match text(header::ORIGIN) {
@@ -176,8 +185,18 @@ mod tests {
             ("origin", "null"),
         ] {
             assert!(!passes(&Method::POST, &[host, hostile]), "{hostile:?}");
-            assert!(passes(&Method::GET, &[host, hostile]), "{hostile:?}");
+            assert!(passes(&Method::GET, &[host, hostile, ("sec-fetch-mode", "navigate")]), "{hostile:?}");
         }
+    }
+
+    #[test]
+    fn another_site_may_lead_here_but_not_ask_in_the_background() {
+        let get = |site, mode| {
+            passes(&Method::GET, &[("host", "localhost"), ("sec-fetch-site", site), ("sec-fetch-mode", mode)])
+        };
+        assert!(get("cross-site", "navigate"));
+        assert!(!get("cross-site", "no-cors") && !get("cross-site", "cors"));
+        assert!(get("same-origin", "no-cors") && get("none", "navigate"));
     }
 
     #[test]
@@ -214,7 +233,12 @@ mod tests {
     }
 
     #[test]
-    fn a_request_without_a_host_is_refused() {
+    fn a_request_without_a_host_or_with_two_is_refused() {
         assert!(!passes(&Method::GET, &[]));
+        let mut headers = HeaderMap::new();
+        for host in ["localhost", "evil.example"] {
+            headers.append(header::HOST, host.parse().unwrap());
+        }
+        assert!(check(&local(), None, &Method::GET, &headers).is_err());
     }
 }
