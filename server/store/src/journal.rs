@@ -39,6 +39,11 @@ impl Store {
 }
 
 async fn apply(tx: &mut SqliteConnection, run: i64, record: &Record) -> Result<()> {
+    if matches!(record.event, Event::Metrics { .. } | Event::Evaluation { .. } | Event::Check(_)) {
+        // A worker reports each of them once, whatever its attempt: the run gets on, and its earlier losses are forgiven.
+        let forgive = sqlx::query("UPDATE runs SET losses = 0 WHERE id = ? AND losses > 0");
+        forgive.bind(run).execute(&mut *tx).await?;
+    }
     match &record.event {
         Event::Metrics { stage, epoch, values } => {
             metrics::keep(tx, run, *stage, *epoch, values).await?;
@@ -190,6 +195,16 @@ mod tests {
         test.store.request_cancel(1).await.unwrap();
         test.record(1, [started(), Event::Stopped {}]).await;
         assert_eq!(test.store.run(1).await.unwrap().state, RunState::Cancelled);
+    }
+
+    #[tokio::test]
+    async fn a_run_that_gets_on_is_forgiven_its_losses() {
+        let test = running().await;
+        test.walk(1, &[RunState::Lost, RunState::Queued, RunState::Starting]).await;
+        test.record(1, [started()]).await;
+        assert_eq!(test.store.run(1).await.unwrap().losses, 1);
+        test.record(1, [metrics(3, 0.5)]).await;
+        assert_eq!(test.store.run(1).await.unwrap().losses, 0);
     }
 
     #[tokio::test]
