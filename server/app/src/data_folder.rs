@@ -70,6 +70,11 @@ impl DataFolder {
         self.root.join("models")
     }
 
+    /// The highest number that a folder of a run bears, and the highest of a file of a model; 0 where there are none.
+    pub fn highest_numbers(&self) -> (i64, i64) {
+        (highest_number(&self.runs()), highest_number(&self.models()))
+    }
+
     /// The names of what an earlier server left in the folder of uploads, which is gone now.
     pub fn left_uploads(&self) -> &[String] {
         &self.left_uploads
@@ -79,6 +84,12 @@ impl DataFolder {
     pub fn uploads(&self) -> PathBuf {
         self.root.join("uploads")
     }
+}
+
+/// The highest number that a name in this folder begins with.
+fn highest_number(folder: &Path) -> i64 {
+    let names = fs::read_dir(folder).into_iter().flatten().flatten().map(|entry| entry.file_name());
+    names.filter_map(|name| name.to_str()?.split('.').next()?.parse().ok()).max().unwrap_or(0)
 }
 
 fn lock(root: &Path) -> Result<File> {
@@ -131,6 +142,18 @@ mod tests {
         drop(folder);
         assert_eq!(DataFolder::open(dir.path()).unwrap().left_uploads(), ["half"]);
         assert!(!half.exists() && model.exists());
+    }
+
+    #[test]
+    fn the_highest_numbers_are_those_of_run_folders_and_model_files() {
+        let dir = tempfile::tempdir().unwrap();
+        let folder = DataFolder::open(dir.path()).unwrap();
+        assert_eq!(folder.highest_numbers(), (0, 0));
+        for name in ["runs/9", "runs/12.other-1", "runs/lost+found"] {
+            fs::create_dir(dir.path().join(name)).unwrap();
+        }
+        fs::write(folder.models().join("3.safetensors"), "weights").unwrap();
+        assert_eq!(folder.highest_numbers(), (12, 3));
     }
 
     #[test]

@@ -59,6 +59,25 @@ impl Store {
         Ok(Self { writer, readers })
     }
 
+    /// Gives new runs and models numbers above these, which folders and files bear already: a database that was lost, or
+    /// replaced by an earlier copy, gave them away before.
+    ///
+    /// # Errors
+    /// When the database refuses.
+    pub async fn start_numbers_above(&self, run: i64, model: i64) -> Result<()> {
+        let mut tx = self.write().await?;
+        for (table, highest) in [("runs", run), ("models", model)] {
+            let raise = "UPDATE sqlite_sequence SET seq = max(seq, ?) WHERE name = ?";
+            let raised = sqlx::query(raise).bind(highest).bind(table).execute(&mut *tx).await?;
+            if raised.rows_affected() == 0 {
+                let begin = sqlx::query("INSERT INTO sqlite_sequence (name, seq) VALUES (?, ?)");
+                begin.bind(table).bind(highest).execute(&mut *tx).await?;
+            }
+        }
+        tx.commit().await?;
+        Ok(())
+    }
+
     /// Closes all connections; what was confirmed is on disk.
     pub async fn close(&self) {
         self.readers.close().await;
@@ -301,6 +320,17 @@ mod tests {
         test.store.check().await.unwrap();
         sqlx::query("PRAGMA query_only = 1").execute(&test.store.writer).await.unwrap();
         assert!(test.store.check().await.is_err());
+    }
+
+    #[tokio::test]
+    async fn numbers_that_folders_bear_are_not_given_away_again() {
+        let test = TestStore::new().await;
+        test.store.start_numbers_above(40, 7).await.unwrap();
+        test.demo().await;
+        test.store.start_numbers_above(3, 0).await.unwrap();
+        test.demo().await;
+        let runs = test.store.queued_runs(100).await.unwrap();
+        assert_eq!(runs.iter().map(|run| run.id).collect::<Vec<_>>(), (41..=56).collect::<Vec<_>>());
     }
 
     #[tokio::test]

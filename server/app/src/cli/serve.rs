@@ -92,6 +92,8 @@ impl Server {
         let address = listener.local_addr()?;
         let data = DataFolder::open(&args.data)?;
         let store = Store::open(&data.database()).await?;
+        let (run, model) = data.highest_numbers();
+        store.start_numbers_above(run, model).await?;
         if let Err(error) = http::tidy_shares(&store, data.root()).await {
             tracing::warn!("what is left of ended shares stays: {error:#}");
         }
