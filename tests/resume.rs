@@ -109,6 +109,26 @@ fn a_worker_and_a_server_killed_half_way_cost_no_number() {
     }
 }
 
+#[cfg(target_os = "linux")]
+#[test]
+fn a_disk_that_is_full_at_a_checkpoint_and_at_the_model_costs_no_number_and_fails_no_run() {
+    let root = tempfile::tempdir().unwrap();
+    let server = server_in_training(&root.path().join("data"));
+    let dir = server.run_dir(1);
+    // Whoever writes through such a link is told that no space is left; the link goes with the half-written file.
+    let fill = |beside: &str| std::os::unix::fs::symlink("/dev/full", dir.join(beside)).unwrap();
+    while std::os::unix::fs::symlink("/dev/full", dir.join("checkpoint.tmp")).is_err() {}
+    fill("model.tmp");
+    let left_off = || server.get("/runs/1").contains("Its worker left off: ").then_some(());
+    wait_for("the worker to leave off", LONG, left_off);
+    wait_for("the comparison's last evaluation", LONG, || is_finished(&server.run_dir(4)).then_some(()));
+    let attempts = journal(&dir).into_iter().filter(|r| matches!(r.event, Event::Started { .. })).count();
+    assert_eq!(attempts, 3, "one stop at a checkpoint, one at the model");
+    let again = root.path().join("again");
+    undisturbed(&dir.join("spec.json"), &again);
+    assert_eq!((figures(&dir), model(&dir)), (figures(&again), model(&again)));
+}
+
 #[test]
 fn a_restarted_server_adopts_the_worker_that_went_on_without_it() {
     let root = tempfile::tempdir().unwrap();

@@ -53,10 +53,34 @@ pub enum EngineError {
 pub type Result<T, E = EngineError> = std::result::Result<T, E>;
 
 impl EngineError {
+    /// Whether it is a fault of the machine that may pass, such as a full disk, and none of the run itself.
+    pub fn may_pass(&self) -> bool {
+        matches!(self, Self::Io { fault, .. } if is_of_the_machine(fault))
+    }
+
     /// An input or output error at `path`.
     pub fn io(path: &Path, fault: io::Error) -> Self {
         Self::Io { path: path.to_owned(), fault }
     }
+}
+
+/// Whether an error of the operating system is about the machine's state (room, permissions, open files, a network's disk), and
+/// not about what was asked for.
+pub fn is_of_the_machine(fault: &io::Error) -> bool {
+    use io::ErrorKind::{
+        AlreadyExists, InvalidData, InvalidFilename, InvalidInput, IsADirectory, NotADirectory, NotFound, UnexpectedEof,
+    };
+    !matches!(
+        fault.kind(),
+        AlreadyExists
+            | InvalidData
+            | InvalidFilename
+            | InvalidInput
+            | IsADirectory
+            | NotADirectory
+            | NotFound
+            | UnexpectedEof
+    )
 }
 
 impl From<Invalid> for EngineError {

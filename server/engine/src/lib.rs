@@ -29,7 +29,7 @@ pub mod rng;
 mod run;
 mod train;
 
-pub use error::{EngineError, Result};
+pub use error::{EngineError, Result, is_of_the_machine};
 pub use folder::{RunFolder, write_atomically};
 pub use outcomes::Outcomes;
 pub use run::{Outcome, run_folder};

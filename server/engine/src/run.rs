@@ -33,7 +33,7 @@ pub enum Outcome {
 ///
 /// # Errors
 /// When the spec, the dataset or a model cannot be used, the disk refuses, or the training diverges. The journal's last
-/// line says so too, unless the journal itself could not be written.
+/// line says so too, unless it [may pass](EngineError::may_pass): then the run has not failed and can be taken up again.
 pub fn run_folder(
     folder: &RunFolder,
     library: &Library,
@@ -53,6 +53,8 @@ pub fn run_folder(
         }
         Ok(Outcome::Cancelled) => journal.write(Event::Cancelled {})?,
         Ok(Outcome::Stopped) => journal.write(Event::Stopped {})?,
+        // The run itself did not fail, and where the disk is full nothing can be written.
+        Err(error) if error.may_pass() => {}
         Err(error) => journal.write(Event::Failed { reason: error.to_string() })?,
     }
     outcome

@@ -21,14 +21,15 @@ pub struct DoomedRun {
 }
 
 impl Store {
-    /// The oldest queued run whose needs have all finished and that names none of the `busy` devices.
+    /// The oldest queued run whose needs have all finished, that names none of the `busy` devices and is none of `except`.
     ///
     /// # Errors
     /// When the database refuses.
-    pub async fn next_ready_run(&self, busy: &[DeviceName]) -> Result<Option<Run>> {
+    pub async fn next_ready_run(&self, busy: &[DeviceName], except: &[i64]) -> Result<Option<Run>> {
         let mut query = QueryBuilder::<Sqlite>::new(SELECT);
         let busy: Vec<_> = busy.iter().map(DeviceName::to_string).collect();
         query.push("runs.state = 'queued' AND runs.device NOT IN (SELECT value FROM json_each(").push_bind(json(&busy));
+        query.push(")) AND runs.id NOT IN (SELECT value FROM json_each(").push_bind(json(&except));
         query.push(
             ")) AND NOT EXISTS (
                  SELECT 1 FROM run_needs JOIN runs AS needed ON needed.id = run_needs.needs
@@ -87,7 +88,7 @@ mod tests {
     use crate::testing::TestStore;
 
     async fn ready(test: &TestStore, busy: &[DeviceName]) -> Option<i64> {
-        test.store.next_ready_run(busy).await.unwrap().map(|r| r.id)
+        test.store.next_ready_run(busy, &[]).await.unwrap().map(|r| r.id)
     }
 
     #[tokio::test]
@@ -99,6 +100,7 @@ mod tests {
         assert_eq!(ready(&test, &[]).await, None);
         test.walk(1, &[Finished]).await;
         assert_eq!(ready(&test, &[]).await, Some(2));
+        assert_eq!(test.store.next_ready_run(&[], &[2]).await.unwrap().map(|r| r.id), Some(3));
         assert_eq!(test.store.queued_runs(3).await.unwrap().iter().map(|r| r.id).collect::<Vec<_>>(), [2, 3, 4]);
     }
 

@@ -9,6 +9,8 @@ use anyhow::{Context, Result};
 use clap::Args;
 use retort_engine::{RunFolder, data::Library, run_folder};
 
+use crate::scheduler::LEFT_OFF;
+
 /// What a worker is told.
 #[derive(Args, Debug)]
 pub struct WorkerArgs {
@@ -27,11 +29,18 @@ pub struct WorkerArgs {
 /// Computes until the run ends, or until SIGTERM, which leaves a checkpoint.
 ///
 /// # Errors
-/// When the run fails; its journal then says so too.
+/// When the run fails; its journal then says so too. A fault of the machine that may pass ends the process with
+/// [`LEFT_OFF`] instead: the run goes on from its checkpoint when it is started again.
 pub fn work(args: &WorkerArgs) -> Result<()> {
     let stop = Arc::new(AtomicBool::new(false));
     signal_hook::flag::register(signal_hook::consts::SIGTERM, stop.clone()).context("listening for SIGTERM")?;
     let folder = RunFolder::at(&args.run_dir);
-    run_folder(&folder, &Library::new(&args.datasets), args.attempt, &stop, &mut |_| {})?;
-    Ok(())
+    match run_folder(&folder, &Library::new(&args.datasets), args.attempt, &stop, &mut |_| {}) {
+        Err(fault) if fault.may_pass() => {
+            // What the server quotes as the reason.
+            eprintln!("{fault}");
+            std::process::exit(LEFT_OFF.into())
+        }
+        ended => Ok(ended.map(|_| ())?),
+    }
 }

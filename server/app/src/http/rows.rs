@@ -42,7 +42,11 @@ impl App {
         let pause = self.control.pause();
         let rows = runs.into_iter().map(|run| RunRow {
             label: label(&run),
-            cause: cause(&run, &waits.remove(&run.id).unwrap_or_default(), pause.as_deref()),
+            cause: cause(
+                &run,
+                &waits.remove(&run.id).unwrap_or_default(),
+                self.control.hindrance(run.id).as_deref().or(pause.as_deref()),
+            ),
             scores: scores.remove(&run.id).unwrap_or_default(),
             checks: checks.remove(&run.id).unwrap_or_default(),
             last_natural: natural.get(&run.id).copied(),

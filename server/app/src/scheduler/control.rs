@@ -11,6 +11,7 @@ use retort_spec::{ExperimentSpec, PlannedRun};
 use retort_store::{CancelOutcome, Store};
 use tokio::sync::Notify;
 
+use super::hindrance::Hindrances;
 use crate::live::Live;
 
 /// The way to the scheduler. Clones lead to the same one.
@@ -22,6 +23,7 @@ pub struct Control {
     models: Arc<PathBuf>,
     pub(super) wake: Arc<Notify>,
     pub(super) pause: Arc<Mutex<Option<String>>>,
+    pub(super) hindrances: Hindrances,
 }
 
 impl Control {
@@ -29,7 +31,15 @@ impl Control {
     /// `models`.
     pub fn new(store: Store, live: Live, runs: &Path, models: &Path) -> Self {
         let (runs, models) = (Arc::new(runs.to_owned()), Arc::new(models.to_owned()));
-        Self { store, live, runs, models, wake: Arc::default(), pause: Arc::default() }
+        Self {
+            store,
+            live,
+            runs,
+            models,
+            wake: Arc::default(),
+            pause: Arc::default(),
+            hindrances: Hindrances::default(),
+        }
     }
 
     /// Keeps an experiment with its plan and queues its runs; returns its id.
@@ -108,6 +118,11 @@ impl Control {
     /// Why nothing is started at present, in a sentence; none when all is well.
     pub fn pause(&self) -> Option<String> {
         self.pause.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// What keeps a queued run from going on, where that is a fault of the machine.
+    pub fn hindrance(&self, run: i64) -> Option<String> {
+        self.hindrances.of(run)
     }
 
     /// The folder of a run.

@@ -25,6 +25,8 @@ pub enum Worker {
     Alive,
     /// It does not; how it ended, where that is known, such as `killed by signal 9`.
     Gone(Option<String>),
+    /// It left off because of a fault of the machine that may pass.
+    LeftOff,
 }
 
 /// Starts workers, tells whether they live, and ends them. What they compute is in their folders.

@@ -15,6 +15,12 @@ use retort_spec::DeviceName;
 
 use super::{Executor, Job, Worker};
 
+/// The exit code of a worker that left off because of a fault of the machine that may pass: `EX_TEMPFAIL` of sysexits.h.
+pub const LEFT_OFF: u8 = 75;
+
+/// How long the lock of a worker that an earlier server started may be unreadable, before that worker counts as gone.
+const PATIENCE: Duration = Duration::from_mins(1);
+
 /// How long a worker that an earlier server started may take until it holds its folder's lock.
 const START_UP: Duration = Duration::from_secs(5);
 
@@ -37,10 +43,10 @@ struct Entry {
 enum Handle {
     /// A process that this server started.
     Child(Child),
-    /// A process that an earlier server started; believed to be starting until then.
-    Adopted { starting_until: Instant },
+    /// A process that an earlier server started; believed to be starting until then. Its lock is unreadable since.
+    Adopted { starting_until: Instant, unreadable_since: Option<Instant> },
     /// No process any more, and how it ended.
-    Gone(Option<String>),
+    Gone(Worker),
 }
 
 impl LocalExecutor {
@@ -61,13 +67,21 @@ impl Entry {
             // A child's own end is certain. Its lock is not looked at, so that a look never keeps it from taking it.
             Handle::Child(child) => match child.try_wait() {
                 Ok(None) => return,
-                Ok(Some(status)) => Some(how_it_ended(status)),
-                Err(e) => Some(format!("the system does not tell about it: {e}")),
+                Ok(Some(status)) if status.code() == Some(LEFT_OFF.into()) => Worker::LeftOff,
+                Ok(Some(status)) => Worker::Gone(Some(how_it_ended(status))),
+                Err(e) => Worker::Gone(Some(format!("the system does not tell about it: {e}"))),
             },
-            Handle::Adopted { starting_until } => match self.folder.worker() {
-                Ok(None) if Instant::now() >= *starting_until => None,
-                // An unreadable lock is no proof of an end.
-                Ok(_) | Err(_) => return,
+            Handle::Adopted { starting_until, unreadable_since } => match self.folder.worker() {
+                Ok(None) if Instant::now() >= *starting_until => Worker::Gone(None),
+                Ok(_) => {
+                    *unreadable_since = None;
+                    return;
+                }
+                // An unreadable lock is no proof of an end, but no worker can be waited for without an end.
+                Err(e) if unreadable_since.get_or_insert_with(Instant::now).elapsed() >= PATIENCE => {
+                    Worker::Gone(Some(format!("its lock cannot be read: {e}")))
+                }
+                Err(_) => return,
             },
         };
         self.handle = Handle::Gone(ending);
@@ -103,7 +117,7 @@ impl Executor for LocalExecutor {
 
     fn adopt(&mut self, job: &Job, young: bool) {
         let grace = if young { START_UP } else { Duration::ZERO };
-        let handle = Handle::Adopted { starting_until: Instant::now() + grace };
+        let handle = Handle::Adopted { starting_until: Instant::now() + grace, unreadable_since: None };
         self.workers.insert(job.run, Entry { device: job.device, folder: job.folder.clone(), handle });
     }
 
@@ -114,7 +128,7 @@ impl Executor for LocalExecutor {
             Handle::Gone(ending) => {
                 let ending = ending.clone();
                 self.workers.remove(&run);
-                Worker::Gone(ending)
+                ending
             }
             _ => Worker::Alive,
         }
@@ -194,6 +208,18 @@ mod tests {
         let printed = std::fs::read_to_string(job.folder.worker_log()).unwrap();
         let folder = dir.path().display();
         assert_eq!(printed, format!("worker {folder} --attempt 1 --datasets {folder}/datasets\noops\n"));
+    }
+
+    #[test]
+    fn a_worker_that_leaves_off_for_the_machine_s_sake_is_told_from_one_that_fails() {
+        let dir = tempfile::tempdir().unwrap();
+        let (mut executor, job) = scripted(dir.path(), "exit 75");
+        start(&mut executor, &job);
+        let ending = (0..500).find_map(|_| {
+            std::thread::sleep(Duration::from_millis(10));
+            Some(executor.worker(1)).filter(|worker| *worker != Worker::Alive)
+        });
+        assert_eq!(ending, Some(Worker::LeftOff));
     }
 
     #[test]

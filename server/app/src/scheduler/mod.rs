@@ -5,13 +5,17 @@ mod bench;
 mod control;
 mod executor;
 mod follower;
+mod hindrance;
 mod local;
 mod start;
 #[cfg(test)]
 mod tests;
 mod watch;
 
-use std::time::Duration;
+use std::{
+    collections::HashMap,
+    time::{Duration, Instant},
+};
 
 use anyhow::Result;
 use retort_spec::RunState;
@@ -19,6 +23,7 @@ use tokio::sync::watch::Receiver;
 
 pub use control::Control;
 pub use executor::{Executor, Job, Worker};
+pub use local::LEFT_OFF;
 pub use local::{LocalExecutor, how_it_ended};
 
 /// How long the scheduler sleeps when nobody wakes it: as late as that, a page may show what a worker wrote.
@@ -26,6 +31,9 @@ const REST: Duration = Duration::from_millis(300);
 
 /// How long a worker may take to end a run that was cancelled, before it is killed.
 const CANCEL_GRACE: Duration = Duration::from_secs(15);
+
+/// How long a journal may be unreadable, before its run fails once its worker is gone.
+const JOURNAL_PATIENCE: Duration = Duration::from_mins(1);
 
 /// The scheduler. It alone changes the states of runs, with [`Control`], which speaks for people.
 pub struct Scheduler {
@@ -35,14 +43,26 @@ pub struct Scheduler {
     disk_floor: u64,
     /// How long a worker may take to end a run that was cancelled, before it is killed.
     cancel_grace: Duration,
-    /// The fault that was reported last, so that one that stays is reported once.
-    last_fault: Option<String>,
+    /// The fault that was reported last of each thing, so that one that stays is reported once.
+    last_faults: HashMap<String, String>,
+    /// How long a journal may be unreadable, before its run fails once its worker is gone.
+    journal_patience: Duration,
+    /// Since when the journals of runs cannot be read.
+    unreadable: HashMap<i64, Instant>,
 }
 
 impl Scheduler {
     /// A scheduler that starts workers through this executor.
     pub fn new(control: Control, executor: Box<dyn Executor>) -> Self {
-        Self { control, executor, disk_floor: crate::disk::FLOOR, cancel_grace: CANCEL_GRACE, last_fault: None }
+        Self {
+            control,
+            executor,
+            disk_floor: crate::disk::FLOOR,
+            cancel_grace: CANCEL_GRACE,
+            journal_patience: JOURNAL_PATIENCE,
+            last_faults: HashMap::new(),
+            unreadable: HashMap::new(),
+        }
     }
 
     /// Works until `stop` becomes true. Workers go on without it.
@@ -87,11 +107,16 @@ impl Scheduler {
     }
 
     fn report(&mut self, what: &str, result: Result<()>) {
-        if let Err(e) = result {
-            let fault = format!("{what}: {e:#}");
-            if self.last_fault.as_ref() != Some(&fault) {
-                tracing::error!("{fault}");
-                self.last_fault = Some(fault);
+        match result {
+            Ok(()) => {
+                self.last_faults.remove(what);
+            }
+            Err(e) => {
+                let fault = format!("{e:#}");
+                if self.last_faults.get(what) != Some(&fault) {
+                    tracing::error!("{what}: {fault}");
+                    self.last_faults.insert(what.to_owned(), fault);
+                }
             }
         }
     }

@@ -1,16 +1,23 @@
 //! Queued runs: those that can never start, and those that may start now.
 
-use std::collections::HashMap;
+use std::{collections::HashMap, fs, io};
 
-use anyhow::{Result, bail};
+use anyhow::{Context, Result, bail};
 use retort_engine::RunFolder;
-use retort_spec::{DeviceName, ModelRef, RunSpec, RunState};
+use retort_spec::{DeviceName, LogLevel, ModelRef, RunSpec, RunState};
 use retort_store::Run;
 
-use super::Scheduler;
+use super::{Scheduler, hindrance::may_pass};
 
 /// Runs that are failed in one round; the next round takes on from there.
 const DOOMED: u32 = 500;
+
+/// What came of a start.
+enum Start {
+    Started,
+    /// A worker holds the run's folder.
+    FolderIsHeld,
+}
 
 impl Scheduler {
     /// Fails the queued runs that need one that failed or was cancelled, and names it.
@@ -33,7 +40,8 @@ impl Scheduler {
     /// Starts queued runs whose needs are met as long as their devices have room.
     pub(super) async fn start_ready(&mut self) -> Result<()> {
         let mut busy: Vec<DeviceName> = Vec::new();
-        while let Some(run) = self.control.store.next_ready_run(&busy).await? {
+        let hindrances = self.control.hindrances.clone();
+        while let Some(run) = self.control.store.next_ready_run(&busy, &hindrances.waiting()).await? {
             if !self.executor.has_room(run.device) {
                 busy.push(run.device);
                 continue;
@@ -41,13 +49,30 @@ impl Scheduler {
             if !self.disk_has_room() {
                 return Ok(());
             }
-            if self.control.folder(run.id).worker()?.is_some() {
+            match self.start(&run).await {
                 // A worker of an earlier attempt that was given up still computes; its device is not free either.
-                busy.push(run.device);
-                continue;
+                Ok(Start::FolderIsHeld) => {
+                    busy.push(run.device);
+                    continue;
+                }
+                Ok(Start::Started) => hindrances.remove(run.id),
+                Err(fault) if may_pass(&fault) => self.hinder(&run, &format!("It cannot start: {fault:#}.")).await?,
+                Err(fault) => {
+                    hindrances.remove(run.id);
+                    let cause = format!("It cannot start: {fault:#}");
+                    self.control.store.change_state(run.id, RunState::Failed, &cause).await?;
+                }
             }
-            self.start(&run).await?;
             self.control.live.run_changed(&run);
+        }
+        Ok(())
+    }
+
+    /// Leaves a run queued, to be tried again after a pause, and says why.
+    pub(super) async fn hinder(&self, run: &Run, reason: &str) -> Result<()> {
+        if self.control.hindrances.add(run.id, &format!("{reason} It is tried again and again.")) {
+            tracing::warn!("run {}: {reason} It is tried again and again.", run.id);
+            self.control.store.log(run.id, run.attempt, LogLevel::Warning, reason).await?;
         }
         Ok(())
     }
@@ -67,22 +92,24 @@ impl Scheduler {
         short.is_none()
     }
 
-    async fn start(&mut self, run: &Run) -> Result<()> {
-        let folder = match self.prepare(run).await {
-            Ok(folder) => folder,
-            Err(e) => {
-                self.control.store.change_state(run.id, RunState::Failed, &format!("It cannot start: {e:#}")).await?;
-                return Ok(());
-            }
-        };
+    /// Starts a worker.
+    ///
+    /// # Errors
+    /// When the run cannot be prepared. Where the system starts no process, the run is queued again and hindered.
+    async fn start(&mut self, run: &Run) -> Result<Start> {
+        if self.control.folder(run.id).worker()?.is_some() {
+            return Ok(Start::FolderIsHeld);
+        }
+        let folder = self.prepare(run).await?;
         let store = &self.control.store;
         let attempt = store.change_state(run.id, RunState::Starting, &format!("started on {}", run.device)).await?;
         let job = super::Job { folder, ..self.job(run, attempt) };
         if let Err(e) = self.executor.start(&job) {
-            let cause = format!("Its worker could not be started: {e}");
-            self.control.store.change_state(run.id, RunState::Failed, &cause).await?;
+            let cause = format!("The system could not start its worker: {e}.");
+            self.control.store.change_state(run.id, RunState::Queued, &cause).await?;
+            return Err(anyhow::Error::new(e).context("the system starts no worker"));
         }
-        Ok(())
+        Ok(Start::Started)
     }
 
     /// Writes the folder that a worker needs, with the models that the spec names by their numbers as files.
@@ -104,8 +131,35 @@ impl Scheduler {
             }
             *model = ModelRef::File(file);
         }
+        if run.attempt == 0 {
+            self.move_strange_folder_aside(run.id, &spec).await?;
+        }
         let folder = RunFolder::create(self.control.folder(run.id).dir(), &spec)?;
         folder.withdraw_cancel()?;
         Ok(folder)
+    }
+
+    /// Moves the folder of this number aside, where it holds another run: one of a database that was lost, or replaced by an
+    /// earlier copy, gave the number away before. Its journal would be taken for this run's.
+    async fn move_strange_folder_aside(&self, run: i64, spec: &RunSpec) -> Result<()> {
+        let folder = self.control.folder(run);
+        let there = match fs::read_to_string(folder.spec()) {
+            Err(e) if e.kind() == io::ErrorKind::NotFound && !folder.journal().exists() => return Ok(()),
+            Err(e) if e.kind() == io::ErrorKind::NotFound => String::new(),
+            there => there.with_context(|| format!("reading {}", folder.spec().display()))?,
+        };
+        if RunSpec::from_json(&there).is_ok_and(|there| there == *spec) {
+            return Ok(());
+        }
+        let aside = (1..).map(|n| folder.dir().with_file_name(format!("{run}.other-{n}")));
+        let aside = aside.into_iter().find(|aside| !aside.exists()).unwrap_or_default();
+        fs::rename(folder.dir(), &aside).with_context(|| format!("moving {} aside", folder.dir().display()))?;
+        let message = format!(
+            "The folder of this number held another run, which the database does not know. It is in {} now.",
+            aside.display()
+        );
+        tracing::warn!("run {run}: {message}");
+        self.control.store.log(run, 0, LogLevel::Warning, &message).await?;
+        Ok(())
     }
 }

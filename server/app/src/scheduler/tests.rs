@@ -227,11 +227,82 @@ async fn nothing_starts_on_a_full_disk_and_the_reason_is_told() {
 }
 
 #[tokio::test]
-async fn a_worker_that_cannot_be_started_fails_its_run_with_the_system_s_words() {
+async fn a_run_whose_worker_the_system_does_not_start_stays_queued_and_is_tried_again() {
     let mut bench = Bench::new().await;
     bench.double.0.lock().unwrap().refuses = true;
     bench.turn().await;
-    assert_eq!(bench.cause(1).await, "Its worker could not be started: no more processes");
+    assert_eq!(bench.state(1).await, RunState::Queued);
+    assert!(bench.control.hindrance(1).unwrap().contains("the system starts no worker: no more processes"));
+    bench.double.0.lock().unwrap().refuses = false;
+    bench.turn().await;
+    assert_eq!(bench.started(), [], "it has its pause");
+    tokio::time::sleep(Duration::from_millis(1_100)).await;
+    bench.turn().await;
+    assert_eq!((bench.started(), bench.control.hindrance(1)), (vec![(1, 2)], None));
+}
+
+#[tokio::test]
+async fn a_folder_that_cannot_be_written_hinders_its_run_and_fails_none() {
+    let mut bench = Bench::new().await;
+    let runs = bench.dir.path().join("runs");
+    // Root may write everywhere, but nobody follows a link to itself.
+    std::fs::remove_dir(&runs).unwrap();
+    std::os::unix::fs::symlink(&runs, &runs).unwrap();
+    bench.turn().await;
+    assert_eq!(bench.store.state_counts().await.unwrap().of(RunState::Failed), 0);
+    assert_eq!(bench.state(1).await, RunState::Queued);
+    std::fs::remove_file(&runs).unwrap();
+    std::fs::create_dir(&runs).unwrap();
+    tokio::time::sleep(Duration::from_millis(1_100)).await;
+    bench.turn().await;
+    assert_eq!(bench.started(), [(1, 1)]);
+}
+
+#[tokio::test]
+async fn a_worker_that_leaves_off_for_the_machine_s_sake_loses_its_run_nothing() {
+    let mut bench = Bench::new().await;
+    for attempt in 1..=5 {
+        bench.turn().await;
+        assert_eq!(bench.started().last(), Some(&(1, attempt)));
+        bench.write(1, attempt, [started()]);
+        std::fs::write(bench.control.folder(1).worker_log(), "journal.jsonl: no space left").unwrap();
+        bench.double.0.lock().unwrap().left_off.insert(1);
+        bench.end(1);
+        bench.turn().await;
+        assert_eq!(bench.state(1).await, RunState::Queued);
+        assert!(bench.cause(1).await.contains("left off: journal.jsonl: no space left"));
+        bench.control.hindrances.remove(1);
+    }
+    assert_eq!(bench.store.run(1).await.unwrap().losses, 0);
+}
+
+#[tokio::test]
+async fn a_folder_of_another_run_is_moved_aside_and_nothing_of_it_is_taken_over() {
+    let mut bench = Bench::new().await;
+    // A run of a database that is gone: another seed, finished, with its numbers.
+    let other = ExperimentSpec { seeds: vec![9], ..ExperimentSpec::demo() }.expand().swap_remove(0);
+    retort_engine::RunFolder::create(bench.control.folder(1).dir(), &other.spec).unwrap();
+    bench.write(1, 1, [started(), metrics(1), Event::Finished { seconds: 1.0 }]);
+    bench.turn().await;
+    bench.turn().await;
+    assert_eq!((bench.state(1).await, bench.epochs(1).await), (RunState::Starting, 0));
+    assert!(bench.dir.path().join("runs/1.other-1/journal.jsonl").is_file());
+    let log = bench.store.log_end(1, 9).await.unwrap();
+    assert!(log[0].message.contains("held another run"), "{log:?}");
+}
+
+#[tokio::test]
+async fn a_journal_that_cannot_be_read_fails_its_run_once_its_worker_is_gone() {
+    let mut bench = Bench::new().await;
+    bench.turn().await;
+    std::fs::create_dir(bench.control.folder(1).journal()).unwrap();
+    bench.scheduler.journal_patience = Duration::ZERO;
+    bench.scheduler.turn().await.unwrap();
+    assert_eq!(bench.state(1).await, RunState::Starting);
+    bench.end(1);
+    bench.scheduler.turn().await.unwrap();
+    assert_eq!(bench.state(1).await, RunState::Failed);
+    assert!(bench.cause(1).await.contains("what it wrote cannot be read"), "{}", bench.cause(1).await);
 }
 
 #[tokio::test]

@@ -2,8 +2,9 @@
 
 use std::{
     fs::File,
-    io::{Read, Seek, SeekFrom},
+    io::{self, Read, Seek, SeekFrom},
     path::Path,
+    time::Instant,
 };
 
 use anyhow::{Context, Result};
@@ -24,7 +25,11 @@ impl Scheduler {
     pub(super) async fn watch(&mut self, run: &Run) -> Result<()> {
         // Asked before the journal is read: what a worker wrote before its end is then read before it is judged.
         let worker = self.executor.worker(run.id);
-        self.follow(run).await?;
+        if let Err(fault) = self.follow(run).await {
+            let is_gone = worker != Worker::Alive;
+            return self.give_up_unreadable(run, is_gone, fault).await;
+        }
+        self.unreadable.remove(&run.id);
         let run = self.control.store.run(run.id).await?;
         if run.state == RunState::Lost {
             // A server that was killed between two changes left it so.
@@ -36,7 +41,39 @@ impl Scheduler {
         match worker {
             Worker::Alive => self.press_for_cancel(&run),
             Worker::Gone(ending) => self.judge(&run, ending.as_deref()).await,
+            Worker::LeftOff => self.take_back(&run).await,
         }
+    }
+
+    /// Fails a run whose worker is gone and whose journal could not be read for a while: nobody will ever write its end.
+    async fn give_up_unreadable(&mut self, run: &Run, is_gone: bool, fault: anyhow::Error) -> Result<()> {
+        let is_of_journal = fault.chain().any(|cause| cause.downcast_ref::<io::Error>().is_some());
+        let since = *self.unreadable.entry(run.id).or_insert_with(Instant::now);
+        if !(is_gone && is_of_journal && since.elapsed() >= self.journal_patience) {
+            return Err(fault);
+        }
+        let cause = format!("Its worker is gone, and what it wrote cannot be read: {fault:#}");
+        self.control.store.change_state(run.id, RunState::Failed, &cause).await?;
+        self.unreadable.remove(&run.id);
+        self.control.live.run_changed(run);
+        Ok(())
+    }
+
+    /// Queues a run again whose worker left off because of a fault of the machine. That is no loss: it is tried for as long as
+    /// the fault stays.
+    async fn take_back(&self, run: &Run) -> Result<()> {
+        if run.cancel_requested_at.is_some() {
+            return self.judge(run, None).await;
+        }
+        let words = last_words(&self.control.folder(run.id).worker_log());
+        let reason = format!(
+            "Its worker left off: {}.",
+            words.as_deref().unwrap_or("a fault of the machine that it could not write down")
+        );
+        self.control.store.change_state(run.id, RunState::Queued, &reason).await?;
+        self.hinder(run, &reason).await?;
+        self.control.live.run_changed(run);
+        Ok(())
     }
 
     /// Takes over everything that the worker has written so far.
@@ -68,7 +105,7 @@ impl Scheduler {
     }
 
     /// Decides about a run whose worker is gone without a final record.
-    async fn judge(&mut self, run: &Run, ending: Option<&str>) -> Result<()> {
+    async fn judge(&self, run: &Run, ending: Option<&str>) -> Result<()> {
         let store = &self.control.store;
         if run.cancel_requested_at.is_some() {
             store.change_state(run.id, RunState::Cancelled, "cancelled by a person; its worker was ended").await?;
