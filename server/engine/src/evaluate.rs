@@ -9,6 +9,7 @@ use crate::{
     EngineError, Outcomes, Result,
     answers::{counted, not_finite},
     attacks::{Attacker, Starts},
+    checkpoint,
     data::{Dataset, Split},
     natural::Natural,
     nn::{ModelHeader, Network, StateFile, load_model},
@@ -100,10 +101,10 @@ pub(crate) fn answers(
 ) -> Result<ControlFlow<Outcome, (Network, Outcomes)>> {
     let path = model_path(&spec.model)?;
     let (mut network, header) = load_for(path, dataset, context)?;
-    let mut at = match StateFile::load(&context.folder.checkpoint(), &Device::Cpu) {
-        Ok(file) => serde_json::from_str(&file.state).unwrap_or_default(),
-        Err(_) => Position::default(),
-    };
+    let found = checkpoint::load(context, &Device::Cpu, |file| {
+        serde_json::from_str::<Position>(&file.state).map_err(|e| e.to_string())
+    })?;
+    let mut at = found.unwrap_or_default();
     context.seconds_before = at.seconds;
     context.started(0)?;
     let whole = RunSpec::Evaluate(spec.clone());
@@ -237,8 +238,8 @@ fn warn(context: &mut Context, message: String) -> Result<()> {
     context.journal.write(Event::Log { level: LogLevel::Warning, message })
 }
 
-fn save(context: &Context, at: &mut Position) -> Result<()> {
+fn save(context: &mut Context, at: &mut Position) -> Result<()> {
     at.seconds = context.seconds();
     let state = serde_json::to_string(at).unwrap_or_default();
-    StateFile { tensors: Vec::new(), state }.save(&context.folder.checkpoint())
+    context.save_checkpoint(StateFile { tensors: Vec::new(), state })
 }

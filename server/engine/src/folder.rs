@@ -12,7 +12,7 @@ use retort_spec::RunSpec;
 
 use crate::{EngineError, Result};
 
-/// A run's folder: `spec.json`, `journal.jsonl`, `checkpoint.safetensors`, what it leaves
+/// A run's folder: `spec.json`, `journal.jsonl`, `checkpoint.safetensors` and the one before it, what it leaves
 /// (`model.safetensors`, `best.safetensors`, `outcomes.safetensors`, `analysis.json`, `gallery.png`), `worker.log`.
 ///
 /// A worker holds the lock of `worker.lock` as long as it lives. The operating system releases it however the worker
@@ -60,6 +60,11 @@ impl RunFolder {
     /// The state from which a stopped run goes on.
     pub fn checkpoint(&self) -> PathBuf {
         self.dir.join("checkpoint.safetensors")
+    }
+
+    /// The state before that one, which serves where that one is damaged.
+    pub fn earlier_checkpoint(&self) -> PathBuf {
+        self.dir.join("checkpoint.earlier.safetensors")
     }
 
     /// The trained weights; there once the run has finished.
@@ -179,11 +184,17 @@ impl RunFolder {
 /// # Errors
 /// When the disk refuses; the old file is then untouched.
 pub fn write_atomically(path: &Path, bytes: &[u8]) -> Result<()> {
+    replace(path, bytes, || Ok(()))
+}
+
+/// The same; `before` is done once the new file is safe on the disk, and before it takes the place of the old one.
+pub(crate) fn replace(path: &Path, bytes: &[u8], before: impl FnOnce() -> io::Result<()>) -> Result<()> {
     let beside = path.with_extension("tmp");
     let write = || -> io::Result<()> {
         let mut file = File::create(&beside)?;
         file.write_all(bytes)?;
         file.sync_all()?;
+        before()?;
         fs::rename(&beside, path)?;
         if let Some(dir) = path.parent().filter(|dir| !dir.as_os_str().is_empty()) {
             File::open(dir)?.sync_all()?;

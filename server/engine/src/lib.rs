@@ -7,6 +7,7 @@ pub mod analysis;
 mod answers;
 pub mod attacks;
 pub mod bench;
+mod checkpoint;
 pub mod data;
 pub mod device;
 mod error;

@@ -11,8 +11,8 @@ use candle_core::Device;
 use retort_spec::{Event, LogLevel, ModelRef, Record, RunSpec, Stage, StageWork};
 
 use crate::{
-    EngineError, Result, RunFolder, analysis, data::Library, device, evaluate, journal::Journal, masking,
-    ops::keep_freed_memory, train,
+    EngineError, Result, RunFolder, analysis, checkpoint, data::Library, device, evaluate, journal::Journal, masking,
+    nn::StateFile, ops::keep_freed_memory, train,
 };
 
 /// How an attempt at a run ended, if no error ended it.
@@ -46,11 +46,8 @@ pub fn run_folder(
     let mut journal = Journal::open(&folder.journal(), attempt, observe)?;
     let outcome = attempt_run(folder, library, stop, &mut journal);
     match &outcome {
-        // The finished event carries the seconds; it was written where they are known. A finished run never goes on, so
-        // its checkpoint, which may be many times its model, only takes room; nothing is lost if it stays.
-        Ok(Outcome::Finished) => {
-            let _ = fs::remove_file(folder.checkpoint());
-        }
+        // The finished event carries the seconds; it was written where they are known. A finished run never goes on.
+        Ok(Outcome::Finished) => checkpoint::remove(folder),
         Ok(Outcome::Cancelled) => journal.write(Event::Cancelled {})?,
         Ok(Outcome::Stopped) => journal.write(Event::Stopped {})?,
         // The run itself did not fail, and where the disk is full nothing can be written.
@@ -92,13 +89,17 @@ pub(crate) struct Context<'a, 'j> {
 
 /// How often progress is reported.
 const REPORT_EVERY: Duration = Duration::from_millis(900);
-/// How much work a crash may cost, where an epoch takes longer than this.
+/// How much work a crash may cost, where a checkpoint is written in a moment.
 const CHECKPOINT_EVERY: Duration = Duration::from_mins(1);
+/// The least time between two checkpoints, by that which one takes: so they take at most 2 % of all time.
+const CHECKPOINT_COST: u32 = 50;
 
 struct Clock {
     started: Instant,
     reported: Option<Instant>,
     checkpointed: Instant,
+    /// How long the last checkpoint took.
+    checkpoint_took: Duration,
     /// Share of the work that was done when this attempt began.
     done_at_start: Option<f64>,
 }
@@ -106,7 +107,7 @@ struct Clock {
 impl Clock {
     fn new() -> Self {
         let now = Instant::now();
-        Self { started: now, reported: None, checkpointed: now, done_at_start: None }
+        Self { started: now, reported: None, checkpointed: now, checkpoint_took: Duration::ZERO, done_at_start: None }
     }
 }
 
@@ -142,13 +143,24 @@ impl Context<'_, '_> {
         self.seconds_before + self.clock.started.elapsed().as_secs_f64()
     }
 
-    /// Whether a checkpoint is due by time; if so the clock starts again.
-    pub(crate) fn checkpoint_is_due(&mut self) -> bool {
-        let due = self.clock.checkpointed.elapsed() >= CHECKPOINT_EVERY;
-        if due {
-            self.clock.checkpointed = Instant::now();
-        }
-        due
+    /// Whether a checkpoint is due in the midst of work.
+    pub(crate) fn checkpoint_is_due(&self) -> bool {
+        self.clock.checkpointed.elapsed() >= CHECKPOINT_EVERY.max(self.clock.checkpoint_took * CHECKPOINT_COST)
+    }
+
+    /// Whether a checkpoint may be written at the end of a piece of work, such as an epoch, so that they do not take too much
+    /// time where such pieces are short.
+    pub(crate) fn checkpoint_is_cheap(&self) -> bool {
+        self.clock.checkpointed.elapsed() >= self.clock.checkpoint_took * CHECKPOINT_COST
+    }
+
+    /// Writes a checkpoint.
+    pub(crate) fn save_checkpoint(&mut self, file: StateFile) -> Result<()> {
+        let begun = Instant::now();
+        checkpoint::save(self.folder, file)?;
+        self.clock.checkpointed = Instant::now();
+        self.clock.checkpoint_took = begun.elapsed();
+        Ok(())
     }
 
     /// Reports how far the run is, about once a second.

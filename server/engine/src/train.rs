@@ -16,6 +16,7 @@ pub(crate) use self::update::update;
 use crate::{
     EngineError, Result,
     answers::led_by_label,
+    checkpoint,
     data::Dataset,
     evaluate::{other_classes, validate},
     loader,
@@ -192,7 +193,12 @@ impl Training<'_, '_, '_, '_> {
         if self.dataset.train.is_empty() || self.dataset.test.is_empty() {
             return Err(EngineError::Data(format!("the dataset {} has an empty split", self.dataset.name)));
         }
-        let mut resumed = state::load(&self.context.folder.checkpoint(), &mut self.network)?;
+        let device = self.context.device.clone();
+        let found = checkpoint::load(self.context, &device, |file| state::read(file, &self.network))?;
+        let mut resumed = found.map(|(weights, resumed)| {
+            self.network.weights = weights;
+            resumed
+        });
         self.context.seconds_before = resumed.as_ref().map_or(0.0, |r| r.position.seconds);
         self.epochs = parts.last().map_or(0, |p| p.epochs_before + p.schedule.epochs);
         let spared = resumed
@@ -275,7 +281,9 @@ impl Training<'_, '_, '_, '_> {
             }
             self.report(part, epoch, learning_rate, &mut at)?;
             at = Position { stage: index, epoch: at.epoch + 1, best: at.best, ..Position::default() };
-            self.save(at.clone(), Some(&sgd), objective.state())?;
+            if self.context.checkpoint_is_cheap() {
+                self.save(at.clone(), Some(&sgd), objective.state())?;
+            }
         }
         Ok(None)
     }
@@ -340,8 +348,9 @@ impl Training<'_, '_, '_, '_> {
         self.context.journal.write(Event::Metrics { stage: part.stage(), epoch: epoch + 1, values })
     }
 
-    fn save(&self, mut at: Position, sgd: Option<&Sgd>, objective: Vec<Named>) -> Result<()> {
+    fn save(&mut self, mut at: Position, sgd: Option<&Sgd>, objective: Vec<Named>) -> Result<()> {
         at.seconds = self.context.seconds();
-        state::save(&self.context.folder.checkpoint(), at, &self.network, sgd, objective)
+        let checkpoint = state::checkpoint(at, &self.network, sgd, objective)?;
+        self.context.save_checkpoint(checkpoint)
     }
 }

@@ -100,6 +100,33 @@ fn with_validation_images_the_best_epoch_is_kept_beside_the_last_and_survives_a_
 }
 
 #[test]
+fn damaged_checkpoints_are_told_and_cost_time_but_no_number() {
+    let root = tempfile::tempdir().unwrap();
+    let spec = spec(MethodName::PgdAt, None);
+    let (whole, damaged) = (root.path().join("whole"), root.path().join("damaged"));
+    run(&whole, &spec, 1, None);
+    for (both, said) in [(false, "goes on from the one before it"), (true, "starts again from the beginning")] {
+        // One checkpoint behind the first epoch, one where it is stopped.
+        run(&damaged, &spec, 1, Some(1));
+        let folder = RunFolder::at(&damaged);
+        let mut bytes = fs::read(folder.checkpoint()).unwrap();
+        let middle = bytes.len() / 2;
+        bytes[middle] ^= 1;
+        fs::write(folder.checkpoint(), &bytes).unwrap();
+        if both {
+            let earlier = fs::read(folder.earlier_checkpoint()).unwrap();
+            fs::write(folder.earlier_checkpoint(), &earlier[..middle]).unwrap();
+        }
+        run(&damaged, &spec, 2, None);
+        assert_eq!((figures(&whole), model(&whole)), (figures(&damaged), model(&damaged)));
+        let journal = fs::read_to_string(folder.journal()).unwrap();
+        assert!(journal.contains("its checksum does not hold") && journal.contains(said), "{journal}");
+        assert!(!folder.checkpoint().exists() && !folder.earlier_checkpoint().exists());
+        fs::remove_dir_all(&damaged).unwrap();
+    }
+}
+
+#[test]
 fn a_probe_leaves_the_features_as_they_were_and_resumes() {
     let root = tempfile::tempdir().unwrap();
     let teacher = teacher(root.path());

@@ -4,7 +4,7 @@ mod sums;
 
 use std::ops::ControlFlow;
 
-use candle_core::Tensor;
+use candle_core::{Device, Tensor};
 use retort_spec::{
     AdversarialImages, AnalyseSpec, Analysis, CorrelationMap, CorrelationMaps, Difference, LogitStatistic,
 };
@@ -15,6 +15,7 @@ use super::{BATCH, Part, infer, load_models, pgd, proceed};
 use crate::{
     EngineError, Result,
     attacks::{Starts, cross_entropy_pgd},
+    checkpoint,
     data::Dataset,
     evaluate::images,
     natural::Spread,
@@ -52,16 +53,15 @@ pub(super) fn compute(spec: &AnalyseSpec, dataset: &Dataset, context: &mut Conte
     };
     let mut models = load_models(spec, dataset, context)?;
     let (mut teacher, students) = (models.remove(0), models);
-    let checkpoint = context.folder.checkpoint();
-    let mut progress: Progress = match StateFile::load(&checkpoint, &context.device) {
-        Ok(file) => serde_json::from_str(&file.state).unwrap_or_default(),
-        Err(_) => Progress::default(),
-    };
+    let found = checkpoint::load(context, &Device::Cpu, |file| {
+        serde_json::from_str::<Progress>(&file.state).map_err(|e| e.to_string())
+    })?;
+    let mut progress = found.unwrap_or_default();
     context.seconds_before = progress.seconds;
-    let save = |progress: &mut Progress, context: &Context| {
+    let save = |progress: &mut Progress, context: &mut Context| {
         progress.seconds = context.seconds();
-        let state = serde_json::to_string(progress).map_err(|e| EngineError::io(&checkpoint, e.into()))?;
-        StateFile { tensors: Vec::new(), state }.save(&checkpoint)
+        let state = serde_json::to_string(progress).map_err(|e| EngineError::Data(format!("its progress: {e}")))?;
+        context.save_checkpoint(StateFile { tensors: Vec::new(), state })
     };
     let is_white_box = adversarial == AdversarialImages::WhiteBox;
     // An attack takes nearly all the time, so a teacher that is attacked counts as one more student.

@@ -32,3 +32,4 @@ pub use options::{ImportOptions, Links};
 pub use progress::{Progress, ProgressUnit, Watch};
 pub use report::{ClassCount, Finding, ImportReport};
 pub use samples::{SAMPLE_PITCH, SAMPLES};
+pub(crate) use stored::hex;

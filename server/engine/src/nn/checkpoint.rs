@@ -50,10 +50,14 @@ impl StateFile {
     /// # Errors
     /// When the disk refuses; an older file then stays.
     pub fn save(self, path: &Path) -> Result<()> {
+        write_atomically(path, &self.serialize(path)?)
+    }
+
+    /// The bytes of the file, which is meant for `path`.
+    pub(crate) fn serialize(self, path: &Path) -> Result<Vec<u8>> {
         let metadata = HashMap::from([(HEADER.to_owned(), self.state)]);
         let tensors = self.tensors.into_iter().map(|n| (n.name, n.tensor));
-        let bytes = safetensors::serialize(tensors, Some(metadata)).map_err(|e| model_error(path, &e.to_string()))?;
-        write_atomically(path, &bytes)
+        safetensors::serialize(tensors, Some(metadata)).map_err(|e| model_error(path, &e.to_string()))
     }
 
     /// Reads a file to a device.
@@ -61,17 +65,21 @@ impl StateFile {
     /// # Errors
     /// When it is missing, truncated, or not one of ours.
     pub fn load(path: &Path, device: &Device) -> Result<Self> {
-        let bytes = fs::read(path).map_err(|e| EngineError::io(path, e))?;
+        Self::deserialize(path, &fs::read(path).map_err(|e| EngineError::io(path, e))?, device)
+    }
+
+    /// Reads the bytes of a file at `path` to a device.
+    pub(crate) fn deserialize(path: &Path, bytes: &[u8], device: &Device) -> Result<Self> {
         let fault = |e: safetensors::SafeTensorError| {
             let way_out = "copy or train it again, or make a model of another format by `retort model import`";
             model_error(path, &format!("not a whole safetensors file ({e}): {way_out}"))
         };
-        let (_, metadata) = SafeTensors::read_metadata(&bytes).map_err(fault)?;
+        let (_, metadata) = SafeTensors::read_metadata(bytes).map_err(fault)?;
         let state = metadata.metadata().as_ref().and_then(|m| m.get(HEADER).cloned());
         let foreign =
             "it was not written by Retort, as it has no Retort header: `retort model import` makes a model of it";
         let state = state.ok_or_else(|| model_error(path, foreign))?;
-        let file = SafeTensors::deserialize(&bytes).map_err(fault)?;
+        let file = SafeTensors::deserialize(bytes).map_err(fault)?;
         let mut tensors = Vec::new();
         for (name, view) in file.iter() {
             tensors.push(Named { name: name.to_owned(), tensor: view.load(device)? });

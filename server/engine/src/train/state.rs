@@ -1,13 +1,11 @@
 //! What a checkpoint of a training holds, and how it comes back.
 
-use std::path::Path;
-
 use candle_core::Tensor;
 use serde::{Deserialize, Serialize};
 
 use crate::{
     EngineError, Result,
-    nn::{Named, Network, Sgd, StateFile},
+    nn::{Named, Network, Sgd, StateFile, Weights},
 };
 
 /// How far a training is. The random streams are keyed by it, so it is all that they need.
@@ -46,14 +44,13 @@ pub(super) struct Resumed {
 const VELOCITY: &str = "velocity.";
 const OBJECTIVE: &str = "objective.";
 
-/// Writes a checkpoint, replacing the older one as a whole; `objective` is what the stage's objective must keep.
-pub(super) fn save(
-    path: &Path,
+/// A checkpoint; `objective` is what the stage's objective must keep.
+pub(super) fn checkpoint(
     mut at: Position,
     network: &Network,
     sgd: Option<&Sgd>,
     objective: Vec<Named>,
-) -> Result<()> {
+) -> Result<StateFile> {
     let weights = &network.weights;
     at.batches_tracked = weights.batches_tracked;
     let mut tensors: Vec<Named> = weights.parameters.iter().chain(&weights.buffers).cloned().collect();
@@ -65,32 +62,26 @@ pub(super) fn save(
     for named in objective {
         tensors.push(Named { name: format!("{OBJECTIVE}{}", named.name), tensor: named.tensor });
     }
-    let state = serde_json::to_string(&at).map_err(|e| EngineError::io(path, e.into()))?;
-    StateFile { tensors, state }.save(path)
+    let state = serde_json::to_string(&at).map_err(|e| EngineError::Data(format!("a checkpoint's position: {e}")))?;
+    Ok(StateFile { tensors, state })
 }
 
-/// Reads the checkpoint at `path` into the network; nothing if there is none yet.
-pub(super) fn load(path: &Path, network: &mut Network) -> Result<Option<Resumed>> {
-    if !path.exists() {
-        return Ok(None);
-    }
-    let fault = |fault: String| EngineError::Model {
-        path: path.to_owned(),
-        fault: format!("{fault}; remove this checkpoint to start the run again"),
-    };
-    let device = network.weights.parameters[0].tensor.device().clone();
-    let mut file = StateFile::load(path, &device)?;
-    let position: Position = serde_json::from_str(&file.state).map_err(|e| fault(e.to_string()))?;
-    let weights = &mut network.weights;
+/// The weights of a checkpoint for such a network, and what it gives back beside them.
+///
+/// # Errors
+/// In words, naming what does not fit.
+pub(super) fn read(mut file: StateFile, network: &Network) -> Result<(Weights, Resumed), String> {
+    let position: Position = serde_json::from_str(&file.state).map_err(|e| e.to_string())?;
+    let mut weights = network.weights.clone();
     for named in weights.parameters.iter_mut().chain(&mut weights.buffers) {
-        named.tensor = file.take(&named.name, &named.tensor).map_err(fault)?;
+        named.tensor = file.take(&named.name, &named.tensor)?;
     }
     weights.batches_tracked = position.batches_tracked;
     let mut velocities = Vec::new();
     for parameter in &weights.parameters {
         let name = format!("{VELOCITY}{}", parameter.name);
         if file.tensors.iter().any(|n| n.name == name) {
-            velocities.push(file.take(&name, &parameter.tensor).map_err(fault)?);
+            velocities.push(file.take(&name, &parameter.tensor)?);
         }
     }
     let velocities = (velocities.len() == weights.parameters.len()).then_some(velocities);
@@ -100,5 +91,5 @@ pub(super) fn load(path: &Path, network: &mut Network) -> Result<Option<Resumed>
     });
     let mut objective: Vec<Named> = objective.collect();
     objective.sort_by(|a, b| a.name.cmp(&b.name));
-    Ok(Some(Resumed { position, velocities, objective }))
+    Ok((weights, Resumed { position, velocities, objective }))
 }
