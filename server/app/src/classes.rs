@@ -1,11 +1,13 @@
 //! The classes of a model that is imported, as people name them.
 
+use std::collections::BTreeSet;
+
 use retort_engine::{
-    data::DatasetInfo,
+    data::{DatasetInfo, OFFICIAL_CLASSES},
     import::{MOST_CLASSES, Wanted},
 };
 
-/// What `text` asks for: the classes of a dataset by its name, those that it names between commas, or that many numbered
+/// What `text` asks for: the classes of a dataset by its name, whether it is here or can be fetched, those that it names between commas, or that many numbered
 /// ones.
 ///
 /// # Errors
@@ -16,6 +18,10 @@ pub fn wanted(text: &str, datasets: &[DatasetInfo]) -> Result<Wanted, String> {
         let (classes, dataset) = (dataset.classes.clone(), dataset.name.clone());
         return Ok(Wanted { classes, dataset, ..Wanted::default() });
     }
+    if let Some((name, classes)) = OFFICIAL_CLASSES.iter().find(|(name, _)| *name == text) {
+        let classes = classes.iter().map(|class| (*class).to_owned()).collect();
+        return Ok(Wanted { classes, dataset: (*name).into(), ..Wanted::default() });
+    }
     if text.contains(',') {
         return named(text).map(|classes| Wanted { classes, ..Wanted::default() });
     }
@@ -25,7 +31,9 @@ pub fn wanted(text: &str, datasets: &[DatasetInfo]) -> Result<Wanted, String> {
         }
         Ok(n) => Err(format!("a model tells 2 to 1,000 classes apart, not {n}")),
         Err(_) => {
-            let known: Vec<_> = datasets.iter().map(|dataset| dataset.name.as_str()).collect();
+            let here = datasets.iter().map(|dataset| dataset.name.as_str());
+            let known: BTreeSet<_> = here.chain(OFFICIAL_CLASSES.map(|(name, _)| name)).collect();
+            let known: Vec<_> = known.into_iter().collect();
             Err(format!(
                 "“{text}” is no dataset here: name one of {}, or a number of classes, or the classes between commas",
                 known.join(", ")
@@ -37,7 +45,7 @@ pub fn wanted(text: &str, datasets: &[DatasetInfo]) -> Result<Wanted, String> {
 /// Classes by their names between commas.
 fn named(text: &str) -> Result<Vec<String>, String> {
     let classes: Vec<String> = text.split(',').map(|class| class.trim().to_owned()).collect();
-    let mut once = std::collections::HashSet::new();
+    let mut once = BTreeSet::new();
     if classes.iter().any(|class| class.is_empty() || class.contains(char::is_control)) {
         return Err("a class between the commas has no name".into());
     }
@@ -57,6 +65,22 @@ mod tests {
     fn datasets() -> Vec<DatasetInfo> {
         let dir = tempfile::tempdir().unwrap();
         retort_engine::data::Library::new(dir.path()).list().unwrap()
+    }
+
+    #[test]
+    fn the_classes_of_a_dataset_that_can_be_fetched_are_known_before_that() {
+        for (name, count, last) in [("cifar10", 10, "truck"), ("cifar100", 100, "worm"), ("stl10", 10, "truck")] {
+            let named = wanted(name, &datasets()).unwrap();
+            assert_eq!(
+                (named.dataset.as_str(), named.classes.len(), named.classes[count - 1].as_str()),
+                (name, count, last)
+            );
+        }
+        assert!(
+            wanted("cifar", &datasets())
+                .unwrap_err()
+                .contains("name one of cifar10, cifar100, fashion-mnist-5k, stl10")
+        );
     }
 
     #[test]

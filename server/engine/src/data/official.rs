@@ -2,6 +2,7 @@
 
 mod cifar10;
 mod cifar100;
+mod classes;
 mod stl10;
 
 use std::{
@@ -11,6 +12,7 @@ use std::{
 
 use md5::{Digest, Md5};
 
+pub use self::classes::CLASSES;
 pub(super) use self::{cifar10::CIFAR10, cifar100::CIFAR100, stl10::STL10};
 use super::{
     dataset::{Dataset, IMAGE_BYTES, Split},
