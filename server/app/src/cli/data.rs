@@ -7,7 +7,7 @@ use clap::{Args, Subcommand};
 use retort_engine::data::{DatasetInfo, ImportOptions, Library};
 use retort_web::{format, words::shown};
 
-use super::{import_report, progress::DataProgress, run::stop_flag};
+use super::{import_report, out, progress::DataProgress, run::stop_flag};
 use crate::arrivals::is_gone;
 
 /// Where the datasets are.
@@ -129,6 +129,7 @@ pub fn data(args: DataArgs) -> Result<()> {
         }
         DataCommand::Report { name } => print_report(&library, &name)?,
         DataCommand::Samples { name, out } => {
+            out::check(&out)?;
             fs::write(&out, library.samples(&name)?).with_context(|| format!("writing {}", out.display()))?;
             let list = library.list()?;
             let classes = list.iter().find(|dataset| dataset.name == name).map_or(&[][..], |d| &d.classes);

@@ -9,7 +9,7 @@ use retort_spec::{
     Accuracy, Attack, DatasetChoice, DeviceName, EvaluateSpec, Event, ModelRef, PixelDistance, RunSpec, Variety,
 };
 
-use super::{data::DataDir, progress::RunProgress, run::stop_flag};
+use super::{data::DataDir, out, progress::RunProgress, run::stop_flag};
 
 /// What to evaluate, on what, under what.
 #[derive(Args, Debug)]
@@ -76,6 +76,7 @@ fn device(text: &str) -> Result<DeviceName, String> {
 /// # Errors
 /// When the model or the dataset cannot be used, or Ctrl-C ends it.
 pub fn evaluate(args: &EvaluateArgs) -> Result<()> {
+    args.outcomes.as_deref().map_or(Ok(()), out::check)?;
     let dataset = DatasetChoice { test_images: args.limit, ..DatasetChoice::all_of(&args.dataset) };
     let of = |file: &PathBuf| Attack::transfer(file.display().to_string(), ModelRef::File(file.clone()));
     let attacks = args.attack.iter().cloned().chain(args.surrogate.iter().map(of));

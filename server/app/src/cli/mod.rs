@@ -10,6 +10,7 @@ mod evaluate;
 mod import_report;
 mod memory;
 mod model;
+mod out;
 mod progress;
 mod read_weights;
 mod run;
