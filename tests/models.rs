@@ -80,7 +80,10 @@ fn a_checkpoint_is_shown_imported_and_evaluated() {
     );
     assert!(failure(&mut import).contains("is there already"));
     let shown = success(retort().args(["model", "show"]).arg(&out));
-    assert!(shown.contains("imported on fashion-mnist-5k") && shown.contains("safetensors"), "{shown}");
+    assert!(
+        shown.contains("imported, with the classes of fashion-mnist-5k") && shown.contains("safetensors"),
+        "{shown}"
+    );
     let mut evaluate = retort();
     evaluate.args(["evaluate", "--dataset", "fashion-mnist-5k", "--attack", "fgsm", "--limit", "20", "--json"]);
     assert!(success(evaluate.arg("--model").arg(&out)).contains("\"n\":20"));
@@ -118,7 +121,10 @@ fn what_cannot_be_imported_is_told_and_leaves_nothing() {
         message
     };
     let message = import(&golden("resnet8.pt"), "resnet20", "10");
-    assert!(message.contains("resnet8.pt: it is a ResNet-8 of 10 classes, not a ResNet-20"), "{message}");
+    assert!(
+        message.contains("resnet8.pt: it holds no ResNet-20, but net.module (ResNet-8 of 10 classes)"),
+        "{message}"
+    );
     assert!(import(&golden("legacy.pt"), "resnet8", "10").contains("fits no network of Retort"));
     assert!(import(&golden("command.pt"), "resnet8", "10").contains("an object of posix.system"));
     assert!(import(&golden("resnet8.pt"), "resnet8", "imagenet").contains("“imagenet” is no dataset here"));
@@ -127,7 +133,43 @@ fn what_cannot_be_imported_is_told_and_leaves_nothing() {
         failure(retort().args(["evaluate", "--dataset", "fashion-mnist-5k", "--model"]).arg(golden("resnet8.pt")))
             .contains("retort model import")
     );
+    // What is wrong with the file comes before the classes.
+    assert!(import(&golden("command.pt"), "resnet8", "imagenet").contains("an object of posix.system"));
+    assert!(import(&golden("object.pt"), "resnet8", "imagenet").contains("fits no network of Retort"));
     assert_eq!(fs::read_dir(root.path()).unwrap().count(), 0, "the pickle's command was not run");
+}
+
+#[test]
+fn showing_a_file_that_holds_no_network_fails_behind_what_it_holds() {
+    let output = retort().args(["model", "show"]).arg(golden("legacy.pt")).output().unwrap();
+    let [told, failed] = [&output.stdout, &output.stderr].map(|bytes| String::from_utf8_lossy(bytes).into_owned());
+    assert!(!output.status.success() && told.contains("fits no network of Retort"), "{told}");
+    assert!(failed.contains("legacy.pt: it holds nothing that an import takes"), "{failed}");
+}
+
+#[test]
+fn a_file_in_a_folder_that_is_not_there_is_refused_by_the_folders_name() {
+    let root = tempfile::tempdir().unwrap();
+    let out = root.path().join("missing/teacher.safetensors");
+    let mut import = retort();
+    import.args(["model", "import", "--classes", "10", "--out"]).arg(&out).arg(golden("resnet8.pt"));
+    let mut samples = retort();
+    samples.args(["data", "samples", "fashion-mnist-5k", "--out"]).arg(&out);
+    for mut command in [import, samples] {
+        let message = failure(&mut command);
+        assert!(message.contains("there is no folder ") && message.contains("missing: make it"), "{message}");
+    }
+}
+
+#[test]
+fn the_classes_of_cifar_10_need_no_dataset() {
+    let root = tempfile::tempdir().unwrap();
+    let out = root.path().join("teacher.safetensors");
+    let mut import = retort();
+    import.current_dir(root.path()).args(["model", "import", "--classes", "cifar10", "--out"]).arg(&out);
+    let told = success(import.arg(golden("resnet8.pt")));
+    assert!(told.contains("could not be tried on cifar10") && told.contains("retort data fetch"), "{told}");
+    assert!(success(retort().args(["model", "show"]).arg(&out)).contains("airplane, automobile, bird"));
 }
 
 #[test]
@@ -193,7 +235,10 @@ fn a_model_that_was_imported_with_a_number_of_classes_teaches_once_they_are_name
     assert!(page.contains("Use as teacher") && page.contains("Ankle boot"), "{page}");
     let file = root.path().join("models/1.safetensors");
     let shown = success(retort().args(["model", "show"]).arg(&file));
-    assert!(shown.contains("imported on fashion-mnist-5k") && shown.contains("Ankle boot"), "{shown}");
+    assert!(
+        shown.contains("imported, with the classes of fashion-mnist-5k") && shown.contains("Ankle boot"),
+        "{shown}"
+    );
 }
 
 #[test]

@@ -218,6 +218,10 @@ fn of_several_networks_one_is_chosen_and_one_that_is_broken_cannot_be() {
     assert!(html.contains("an average over training steps by its name; 61 tensors differ from the first"));
     assert!(html.contains(r#"name="despite_doubt""#) && html.contains("Other code has its names"));
     assert!(html.contains(r#"<p class="wrong" id="classes-wrong">It is no dataset here</p>"#));
+    assert!(
+        html.contains("Also in the file")
+            && html.contains("<li>What stands at student fits no network of Retort.</li>")
+    );
 }
 
 #[test]

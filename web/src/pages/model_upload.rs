@@ -19,17 +19,17 @@ pub struct ModelUploadPage {
     pub bytes: u64,
     /// How it holds its weights, in words.
     pub format: String,
-    /// Who made it, in words, where Retort did.
-    pub made_by: Option<String>,
+    /// Where it is from, in words, where Retort wrote it.
+    pub origin: Option<String>,
     /// The networks in it; with several, one is chosen.
     pub networks: Vec<FoundNetwork>,
-    /// What it holds instead, where there is none: what that is nearest to, and what differs.
+    /// What else it holds, or holds instead, that fits none: what that is nearest to, and what differs, in sentences.
     pub misses: Vec<Vec<String>>,
     /// The values in the form.
     pub form: ModelUploadForm,
     /// Why nothing was kept; empty before anything was sent.
     pub problems: Vec<Problem>,
-    /// The datasets here whose classes are as many as a network's.
+    /// The datasets whose classes are known and as many as a network's.
     pub datasets: Vec<String>,
 }
 
@@ -40,7 +40,7 @@ pub struct ModelUploadForm {
     pub title: String,
     /// Which network, by its path.
     pub weights: String,
-    /// A dataset's name, or a number of classes.
+    /// A dataset's name, names between commas, or a number of classes.
     pub classes: String,
     /// What the images were normalised by outside of the network: empty for what the keys tell.
     pub normaliser: String,

@@ -145,8 +145,8 @@ pub fn model_upload() -> ModelUploadPage {
         token: "dG9rZW4".into(),
         file_name: HOSTILE.into(),
         bytes: 44_700_000,
-        format: "A checkpoint of PyTorch".into(),
-        made_by: None,
+        format: "PyTorch checkpoint".into(),
+        origin: None,
         networks: vec![FoundNetwork { normaliser: Some("cifar10".into()), ..network("net") }],
         misses: vec![],
         form: ModelUploadForm { weights: "net".into(), ..ModelUploadForm::default() },
@@ -162,6 +162,7 @@ pub fn model_upload_with_choices() -> ModelUploadPage {
     let broken = FoundNetwork { fault: Some("fc.weight holds NaN".into()), ..network(HOSTILE) };
     ModelUploadPage {
         networks: vec![network("net"), doubtful, broken],
+        misses: vec![vec!["What stands at student fits no network of Retort.".into()]],
         form: ModelUploadForm { weights: "ema".into(), classes: HOSTILE.into(), ..ModelUploadForm::default() },
         problems: vec![Problem::new("classes", "it is no dataset here"), Problem::new("weights", "choose one")],
         ..model_upload()

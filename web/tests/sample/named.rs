@@ -189,10 +189,10 @@ pub fn pages_with(name: &str) -> Vec<(&'static str, String)> {
     let mut refused = upload_with_faults();
     refused.problems = vec![Problem::new("file", name)];
     let mut chosen = model_upload_with_choices();
-    (chosen.file_name, chosen.made_by) = (text(), Some(text()));
+    (chosen.file_name, chosen.origin) = (text(), Some(text()));
     chosen.form = ModelUploadForm { title: text(), weights: text(), classes: text(), ..chosen.form };
     chosen.problems = vec![Problem::new("weights", name)];
-    chosen.datasets = vec![text()];
+    (chosen.datasets, chosen.misses) = (vec![text()], vec![vec![text()]]);
     for network in &mut chosen.networks {
         (network.path, network.place, network.notes) = (text(), text(), vec![text()]);
         (network.doubt, network.fault, network.unclear_normaliser) = (Some(text()), Some(text()), Some(text()));

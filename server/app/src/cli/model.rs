@@ -1,17 +1,17 @@
 //! `retort model`: weights from elsewhere.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, anyhow, bail};
 use clap::{Args, Subcommand};
 use retort_engine::{
     data::Library,
-    import::{Candidate, Description, Format, NearMiss, NormaliserChoice, Wanted},
+    import::{Candidate, Description, NormaliserChoice, Wanted},
 };
 use retort_spec::Architecture;
 use retort_web::{format, words};
 
-use super::{data::DataDir, serve::block_on};
+use super::{data::DataDir, out, serve::block_on};
 use crate::{classes, reader::Reader, trial};
 
 /// What to do with weights.
@@ -38,7 +38,7 @@ pub enum ModelCommand {
         #[command(flatten)]
         data: DataDir,
     },
-    /// Tell what a weights file is: the networks in it, or what it is nearest to
+    /// Tell what a weights file is: the networks in it, and what else in it fits none; fails where it holds none
     Show {
         /// The file
         file: PathBuf,
@@ -55,8 +55,9 @@ pub struct ImportArgs {
     #[arg(long, value_name = "ARCH", value_parser = architecture)]
     architecture: Option<Architecture>,
 
-    /// Name of the dataset whose classes the model tells apart (see `retort data list`), or their number
-    #[arg(long, value_name = "DATASET|N")]
+    /// Name of the dataset whose classes the model tells apart (see `retort data list`), their names in label order between
+    /// commas, or their number
+    #[arg(long, value_name = "DATASET|NAMES|N")]
     classes: String,
 
     /// Which of the networks in the file, by its place as `retort model show` names it: `state_dict_ema`
@@ -102,6 +103,9 @@ pub fn model(command: ModelCommand) -> Result<()> {
         ModelCommand::Show { file } => block_on(async {
             let description = reader.describe(&file).await?;
             println!("{}", shown(&description));
+            if description.candidates.is_empty() {
+                bail!("{}: it holds nothing that an import takes", file.display());
+            }
             Ok(())
         }),
     }
@@ -110,17 +114,23 @@ pub fn model(command: ModelCommand) -> Result<()> {
 fn import(args: &ImportArgs, reader: &Reader) -> Result<()> {
     let library = Library::new(args.data.datasets());
     let datasets = library.list()?;
-    let wanted = Wanted {
-        architecture: args.architecture,
-        weights: args.weights.clone(),
-        normaliser: args.normaliser,
-        despite_doubt: args.despite_doubt,
-        ..classes::wanted(&args.classes, &datasets).map_err(|fault| anyhow!(fault))?
-    };
+    out::check(&args.out)?;
     if args.out.exists() {
         bail!("{} is there already: name another file, or remove it", args.out.display());
     }
     block_on(async {
+        let classes = match classes::wanted(&args.classes, &datasets) {
+            Ok(classes) => classes,
+            // What is wrong with the file comes first: with another one, other classes may be meant.
+            Err(fault) => bail!(fault_of_file(reader.describe(&args.file).await?, &args.file).unwrap_or(fault)),
+        };
+        let wanted = Wanted {
+            architecture: args.architecture,
+            weights: args.weights.clone(),
+            normaliser: args.normaliser,
+            despite_doubt: args.despite_doubt,
+            ..classes
+        };
         let report = reader.import(&args.file, wanted, &args.out).await?;
         let (parameters, classes) = (format::count(report.parameters), report.header.classes.len());
         for note in &report.notes {
@@ -141,18 +151,17 @@ fn import(args: &ImportArgs, reader: &Reader) -> Result<()> {
     })
 }
 
+/// Why a file cannot be imported whatever the classes are.
+fn fault_of_file(description: Description, file: &Path) -> Option<String> {
+    let miss = description.misses.first().filter(|_| description.candidates.is_empty())?;
+    Some(format!("{}: {}", file.display(), miss.notes().join(" ")))
+}
+
 /// A description in lines: a word, and what is said of it.
 fn shown(description: &Description) -> String {
-    let format = match description.format {
-        Format::PyTorch => "PyTorch checkpoint",
-        Format::PyTorchLegacy => "PyTorch checkpoint of before 1.6",
-        Format::Safetensors => "safetensors",
-    };
-    let mut lines = vec![("format", format!("{format}, {}", format::bytes(description.bytes)))];
-    if let Some(header) = &description.header {
-        let on = if header.dataset.is_empty() { String::new() } else { format!(" on {}", header.dataset) };
-        lines.push(("made by", format!("{}{on}, seed {}", header.method, header.seed)));
-        lines.push(("classes", header.classes.join(", ")));
+    let mut lines = vec![("format", format!("{}, {}", description.format, format::bytes(description.bytes)))];
+    if let (Some(origin), Some(header)) = (description.origin(), &description.header) {
+        lines.extend([("origin", origin), ("classes", header.classes.join(", "))]);
     }
     match description.candidates.len() {
         0 => lines.push(("fits", "no architecture that Retort knows".into())),
@@ -162,8 +171,10 @@ fn shown(description: &Description) -> String {
     for candidate in &description.candidates {
         lines.extend(of_candidate(candidate));
     }
+    let place = if description.candidates.is_empty() { "weights" } else { "also here" };
     for miss in &description.misses {
-        lines.extend(of_miss(miss));
+        let names = std::iter::once(place).chain(std::iter::repeat("note"));
+        lines.extend(names.zip(miss.notes()));
     }
     lines.into_iter().map(|(name, value)| format!("{name:<12} {}", words::shown(&value))).collect::<Vec<_>>().join("\n")
 }
@@ -193,14 +204,5 @@ fn of_candidate(candidate: &Candidate) -> Vec<(&'static str, String)> {
         candidate.doubt.iter().map(|doubt| ("doubt", format!("{doubt}; --despite-doubt takes it all the same"))),
     );
     lines.extend(candidate.fault.iter().map(|fault| ("fault", format!("{fault}; it cannot be imported"))));
-    lines
-}
-
-fn of_miss(miss: &NearMiss) -> Vec<(&'static str, String)> {
-    let place = if miss.path.is_empty() { "the file itself" } else { &miss.path };
-    let place = ("weights", format!("{place}, tensors: {} ({} …)", format::count(miss.tensors), miss.keys.join(", ")));
-    let Some(nearest) = &miss.nearest else { return vec![place] };
-    let mut lines = vec![place, ("nearest", nearest.architecture.to_string()), ("differs", nearest.to_string())];
-    lines.extend(nearest.meaning.iter().map(|meaning| ("which means", meaning.clone())));
     lines
 }

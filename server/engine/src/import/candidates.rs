@@ -1,14 +1,12 @@
-//! The networks in a file, and which of them is meant.
+//! The networks in a file.
 
 use std::collections::BTreeMap;
 
 use super::{
-    Wanted,
     description::{Candidate, NearMiss},
     file::{Contents, Dictionary, Source},
-    fit::{Fit, Outlines, bare},
-    miss::Miss,
-    normaliser, numbers, shown,
+    fit::{Fit, Outlines},
+    near, normaliser, numbers,
 };
 use crate::nn::Network;
 
@@ -26,36 +24,37 @@ pub struct Standing {
     pub network: Result<Network, String>,
 }
 
-/// The networks in a file; where there is none, what it holds instead.
+/// What a file holds.
+pub struct Found {
+    /// The networks, those that lie outermost first. Networks that are equal stand here once.
+    pub standing: Vec<Standing>,
+    /// What fits none, the nearest first.
+    pub misses: Vec<NearMiss>,
+}
+
+/// What a file holds.
 ///
 /// # Errors
 /// In words that follow the file's name, when there is no memory left.
-pub fn find(
-    contents: &Contents,
-    source: &mut Source,
-    outlines: &Outlines,
-) -> Result<(Vec<Standing>, Vec<NearMiss>), String> {
+pub fn find(contents: &Contents, source: &mut Source, outlines: &Outlines) -> Result<Found, String> {
     let (mut fits, mut misses) = (Vec::new(), Vec::new());
     for dictionary in &contents.dictionaries {
-        let (found, nearest) = outlines.search(dictionary);
-        if found.is_empty() {
-            misses.push(near_miss(dictionary, nearest));
-        }
-        fits.extend(found.into_iter().map(|fit| (dictionary, fit)));
+        let found = outlines.search(dictionary);
+        misses.extend(near::misses(dictionary, &found));
+        fits.extend(found.fits.into_iter().map(|fit| (dictionary, fit)));
     }
     if fits.is_empty() {
         let all = contents.together.iter();
         fits.extend(
-            all.flat_map(|dictionary| outlines.search(dictionary).0.into_iter().map(move |fit| (dictionary, fit))),
+            all.flat_map(|dictionary| outlines.search(dictionary).fits.into_iter().map(move |fit| (dictionary, fit))),
         );
+        if !fits.is_empty() {
+            misses.clear();
+        }
     }
     fits.sort_by_key(|(dictionary, fit)| (dictionary.path.len(), fit.prefix.len()));
     fits.truncate(MOST_NETWORKS);
-    if !fits.is_empty() {
-        misses.clear();
-    }
-    misses.sort_by_key(|miss| miss.nearest.as_ref().map_or(usize::MAX, Miss::faults));
-    misses.truncate(MOST_NETWORKS);
+    near::sort(&mut misses);
     let (mut standing, mut read): (Vec<Standing>, Vec<&Fit>) = (Vec::new(), Vec::new());
     for (dictionary, fit) in &fits {
         let is_alias = |other: &&Fit| other.architecture == fit.architecture && other.weights == fit.weights;
@@ -90,7 +89,7 @@ pub fn find(
             read.push(fit);
         }
     }
-    Ok((standing, misses))
+    Ok(Found { standing, misses })
 }
 
 /// The network that was found, which must answer images by numbers.
@@ -164,7 +163,7 @@ const OTHER_ACTIVATIONS: [&str; 14] = [
 ];
 
 /// A container's keys and a prefix as one path.
-fn joined(container: &[String], prefix: &str) -> String {
+pub fn joined(container: &[String], prefix: &str) -> String {
     let prefix = prefix.trim_end_matches('.');
     container.iter().map(String::as_str).chain((!prefix.is_empty()).then_some(prefix)).collect::<Vec<_>>().join(".")
 }
@@ -190,58 +189,4 @@ fn groups<'k>(keys: impl Iterator<Item = &'k str>, prefix: &str) -> Vec<String> 
     }
     let words = |(name, count)| if count == 1 { name } else { format!("{name} ({count} tensors)") };
     groups.into_iter().map(words).collect()
-}
-
-fn near_miss(dictionary: &Dictionary, nearest: Option<Miss>) -> NearMiss {
-    let keys = dictionary.tensors.keys().take(5).map(|key| shown(key)).collect();
-    let mut nearest = nearest.filter(|miss| !miss.is_far());
-    if let Some(miss) = &mut nearest {
-        miss.explain(dictionary);
-    }
-    NearMiss { path: shown(&dictionary.path.join(".")), tensors: dictionary.tensors.len(), keys, nearest }
-}
-
-/// The network that is meant: the one that was named, else the only one.
-///
-/// # Errors
-/// In words that follow the file's name: what there is to choose from, and how.
-pub fn choose(mut standing: Vec<Standing>, wanted: &Wanted) -> Result<Standing, String> {
-    if let Some(path) = wanted.weights.as_deref().map(str::trim).filter(|path| !path.is_empty()) {
-        let plain = |path: &str| bare(path.trim_end_matches('.'));
-        let is_named = |of: &Candidate| plain(&of.path) == plain(path) || of.same_as.iter().any(|same| same == path);
-        let is_around = |of: &Candidate| plain(&of.container.join(".")) == plain(path);
-        let all = list(&standing);
-        let has_named = standing.iter().any(|one| is_named(&one.candidate));
-        standing.retain(|one| if has_named { is_named(&one.candidate) } else { is_around(&one.candidate) });
-        if standing.is_empty() {
-            return Err(format!("there are no weights of a network at {}, but at: {all}", shown(path)));
-        }
-    }
-    // What the architecture or the classes tell needs no question.
-    let narrow = |standing: &mut Vec<Standing>, is_it: &dyn Fn(&Candidate) -> bool| {
-        if standing.iter().any(|one| is_it(&one.candidate)) {
-            standing.retain(|one| is_it(&one.candidate));
-        }
-    };
-    narrow(&mut standing, &|of| wanted.architecture.is_none_or(|wanted| wanted == of.architecture));
-    narrow(&mut standing, &|of| of.classes == wanted.classes.len());
-    let (count, all) = (standing.len(), list(&standing));
-    match standing.pop() {
-        Some(only) if count == 1 => Ok(only),
-        _ => Err(format!(
-            "it holds {count} networks: {all}; name the one that you want, in the form or by --weights PATH"
-        )),
-    }
-}
-
-/// What there is to choose from.
-fn list(standing: &[Standing]) -> String {
-    let words = |one: &Standing| {
-        let of = &one.candidate;
-        let average = if of.is_average { ", an average over training steps (EMA or SWA) by its name" } else { "" };
-        let differing =
-            of.differing.map(|count| format!(", {count} tensors differ from the first")).unwrap_or_default();
-        format!("{} ({} of {} classes{average}{differing})", of.place(), of.architecture, of.classes)
-    };
-    standing.iter().map(words).collect::<Vec<_>>().join("; ")
 }

@@ -4,6 +4,7 @@ use retort_spec::{Architecture, Normaliser};
 use serde::{Deserialize, Serialize};
 
 use super::{
+    IMPORTED,
     file::Format,
     miss::{Miss, listed},
     shown,
@@ -22,7 +23,8 @@ pub struct Description {
     /// The networks in it, those that lie outermost first. Networks that are equal stand here once. When there are several,
     /// an import must be told which.
     pub candidates: Vec<Candidate>,
-    /// Where there is none: what it holds instead, the nearest to a network first.
+    /// What else it holds that is like a network or as large as one, and fits none: the nearest first. Where it holds no
+    /// network, all that it holds instead.
     pub misses: Vec<NearMiss>,
 }
 
@@ -76,7 +78,7 @@ pub struct Candidate {
 /// Weights that fit no network.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct NearMiss {
-    /// Where they stand; empty for the file's own dictionary.
+    /// Where they stand, as [`Candidate::path`] has it.
     pub path: String,
     /// How many tensors there are.
     pub tensors: usize,
@@ -84,12 +86,46 @@ pub struct NearMiss {
     pub keys: Vec<String>,
     /// The nearest network with what differs; none where nothing is like one.
     pub nearest: Option<Miss>,
+    /// What that means, where it is a known case: a sentence without its full stop.
+    pub meaning: Option<String>,
+}
+
+impl Description {
+    /// Where it is from, in words, where Retort wrote it: `pgd-at on cifar10, seed 7`.
+    pub fn origin(&self) -> Option<String> {
+        let ModelHeader { method, dataset, seed, .. } = self.header.as_ref()?;
+        let is_named = !dataset.is_empty();
+        Some(match method.as_str() {
+            IMPORTED if is_named => format!("{IMPORTED}, with the classes of {dataset}"),
+            IMPORTED => IMPORTED.into(),
+            _ if is_named => format!("{method} on {dataset}, seed {seed}"),
+            _ => format!("{method}, seed {seed}"),
+        })
+    }
+}
+
+impl NearMiss {
+    /// That they fit nothing, what they are nearest to, and what that means, each in a sentence.
+    pub fn notes(&self) -> Vec<String> {
+        let what =
+            if self.path.is_empty() { "The file itself" } else { &format!("What stands at {}", place(&self.path)) };
+        let mut notes = vec![format!(
+            "{what} fits no network of Retort; the first of its {} tensors are {}.",
+            self.tensors,
+            self.keys.join(", ")
+        )];
+        notes.extend(
+            self.nearest.as_ref().map(|nearest| format!("The nearest is {}, but {nearest}.", nearest.architecture)),
+        );
+        notes.extend(self.meaning.as_ref().map(|meaning| format!("{meaning}.")));
+        notes
+    }
 }
 
 impl Candidate {
     /// Where it stands, in words: `state_dict`, or `the file itself`.
     pub fn place(&self) -> String {
-        if self.path.is_empty() { "the file itself".into() } else { shown(&self.path) }
+        place(&self.path)
     }
 
     /// What an import takes off, leaves out or converts, each in a sentence.
@@ -97,7 +133,7 @@ impl Candidate {
         let mut notes = Vec::new();
         let mut note = |is_so: bool, text: &dyn Fn() -> String| notes.extend(is_so.then(text));
         note(!self.container.is_empty(), &|| {
-            format!("The weights were taken from {}.", shown(&self.container.join(".")))
+            format!("The weights were taken from {}.", place(&self.container.join(".")))
         });
         note(!self.same_as.is_empty(), &|| format!("The same weights stand at {} too.", words(&self.same_as)));
         note(!self.beside.is_empty(), &|| format!("What stands beside them was left out: {}.", words(&self.beside)));
@@ -126,7 +162,45 @@ impl Candidate {
     }
 }
 
+/// A place in a file, in words. One in a list has only a number.
+pub fn place(path: &str) -> String {
+    let first = path.split('.').next().unwrap_or_default();
+    match path {
+        "" => "the file itself".into(),
+        _ if first.bytes().all(|c| c.is_ascii_digit()) => format!("entry {}", shown(path)),
+        _ => shown(path),
+    }
+}
+
 /// Names from a file, as they may stand in a sentence.
 fn words(names: &[String]) -> String {
     listed(&names.iter().map(|name| shown(name)).collect::<Vec<_>>())
+}
+
+#[cfg(test)]
+mod tests {
+    use retort_spec::Architecture;
+
+    use super::*;
+
+    #[test]
+    fn a_file_of_retort_tells_how_it_was_made_and_an_imported_one_that_it_was() {
+        let origin = |method: &str, dataset: &str| {
+            let header = ModelHeader {
+                architecture: Architecture::ResNet8,
+                normaliser: None,
+                classes: Vec::new(),
+                dataset: dataset.into(),
+                method: method.into(),
+                seed: 7,
+                epoch: None,
+            };
+            let (candidates, misses) = (Vec::new(), Vec::new());
+            let format = Format::Safetensors;
+            Description { format, bytes: 7, header: Some(header), candidates, misses }.origin().unwrap()
+        };
+        assert_eq!(origin("pgd-at", "cifar10"), "pgd-at on cifar10, seed 7");
+        assert_eq!(origin(IMPORTED, "cifar10"), "imported, with the classes of cifar10");
+        assert_eq!(origin(IMPORTED, ""), "imported");
+    }
 }

@@ -2,6 +2,7 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
+    fmt,
     fs::{self, File},
     io::{Read, Seek, SeekFrom},
     path::Path,
@@ -32,6 +33,16 @@ pub enum Format {
     PyTorchLegacy,
     /// Safetensors.
     Safetensors,
+}
+
+impl fmt::Display for Format {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::PyTorch => "PyTorch checkpoint",
+            Self::PyTorchLegacy => "PyTorch checkpoint of before 1.6",
+            Self::Safetensors => "safetensors file",
+        })
+    }
 }
 
 /// What a file declares.

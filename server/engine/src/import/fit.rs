@@ -57,6 +57,28 @@ pub struct Rest<'a> {
     pub tensor: &'a Declared,
 }
 
+/// What is like a network and fits none.
+#[derive(Debug)]
+pub struct Near<'a> {
+    /// The key of its first convolution.
+    stem: &'a str,
+    /// Whether that takes images of three colours.
+    takes_images: bool,
+    /// What stands in front of its keys, wrappers included.
+    pub front: &'a str,
+    /// The network that it is nearest to, and what differs.
+    pub miss: Miss,
+}
+
+/// What a dictionary holds.
+#[derive(Debug, Default)]
+pub struct Search<'a> {
+    /// The networks, one for each place in it.
+    pub fits: Vec<Fit<'a>>,
+    /// What is like one and fits none, the nearest first.
+    pub nears: Vec<Near<'a>>,
+}
+
 /// The names and shapes of a network's tensors.
 struct Outline {
     architecture: Architecture,
@@ -91,11 +113,11 @@ impl Outlines {
         architectures.iter().map(outline).collect::<Result<_>>().map(Self)
     }
 
-    /// The networks that a dictionary holds, one for each place in it; where it holds none, the one that is nearest.
-    pub fn search<'a>(&self, dictionary: &'a Dictionary) -> (Vec<Fit<'a>>, Option<Miss>) {
-        let (mut fits, mut nearest) = (Vec::<Fit>::new(), None::<Miss>);
+    /// The networks that a dictionary holds, and what else in it is like one.
+    pub fn search<'a>(&self, dictionary: &'a Dictionary) -> Search<'a> {
+        let Search { mut fits, mut nears } = Search::default();
         if dictionary.tensors.len() > MOST_TENSORS {
-            return (fits, nearest);
+            return Search { fits, nears };
         }
         let keys = Keys::new(dictionary);
         for family in Family::ALL {
@@ -107,20 +129,32 @@ impl Outlines {
                         match keys.attempt(&attempt, outline) {
                             Ok(fit) if fits.iter().any(|other| other.prefix == fit.prefix) => {}
                             Ok(fit) => fits.push(fit),
-                            Err(miss) if nearest.as_ref().is_none_or(|nearest| miss.is_nearer_than(nearest)) => {
-                                nearest = Some(miss);
-                            }
-                            Err(_) => {}
+                            Err(miss) if miss.is_far() => {}
+                            Err(miss) => keep_nearest(&mut nears, keys.near(&attempt, miss)),
                         }
                     }
                 }
             }
         }
-        if !fits.is_empty() {
-            nearest = None;
-        }
         fits.sort_by_key(|fit| fit.prefix.len());
-        (fits, nearest)
+        let is_used =
+            |key: &str| fits.iter().flat_map(|fit| fit.weights.iter().flatten()).any(|(used, _)| *used == key);
+        nears.retain(|near| !is_used(near.stem));
+        nears.sort_by_key(|near| near.miss.rank());
+        // Only a convolution that takes images tells of a further network: others are layers of the first.
+        let mut is_first = fits.is_empty();
+        nears.retain(|near| std::mem::take(&mut is_first) || near.takes_images);
+        Search { fits, nears }
+    }
+}
+
+/// Of what begins with one convolution, the nearest is kept.
+fn keep_nearest<'a>(nears: &mut Vec<Near<'a>>, near: Option<Near<'a>>) {
+    let Some(near) = near else { return };
+    match nears.iter_mut().find(|other| other.stem == near.stem) {
+        Some(other) if near.miss.rank() < other.miss.rank() => *other = near,
+        Some(_) => {}
+        None => nears.push(near),
     }
 }
 

@@ -4,14 +4,17 @@
 //! names and shapes of the networks before memory is taken for its numbers.
 
 mod candidates;
+mod choice;
 mod description;
 mod dictionaries;
 mod file;
 mod fit;
 mod kinds;
 mod legacy;
+mod meaning;
 mod miss;
 mod names;
+mod near;
 mod normaliser;
 mod numbers;
 pub(crate) mod pickle;
@@ -36,7 +39,7 @@ use crate::{
     EngineError, Result,
     nn::{ModelHeader, Network, load_model, save_model},
 };
-use candidates::Standing;
+use candidates::{Found, Standing};
 use file::Contents;
 use fit::Outlines;
 
@@ -117,34 +120,27 @@ pub fn import(path: &Path, wanted: &Wanted, out: &Path) -> Result<Report> {
 /// The network in a file, with its header and what was done to it.
 fn read(path: &Path, wanted: &Wanted) -> Result<(Network, ModelHeader, Vec<String>)> {
     let error = |fault: String| EngineError::Model { path: path.to_owned(), fault };
-    let classes = wanted.classes.len();
-    if !(2..=MOST_CLASSES).contains(&classes) {
-        return Err(error(format!("a model tells 2 to 1,000 classes apart, not {classes}")));
-    }
     let (contents, mut source) = file::open(path).map_err(error)?;
     let own = own_header(&contents);
     let outlines = Outlines::new(&Architecture::ALL)?;
-    let (standing, misses) = candidates::find(&contents, &mut source, &outlines).map_err(error)?;
-    if standing.is_empty() {
-        return Err(error(no_network(&misses)));
+    let Found { standing, mut misses } = candidates::find(&contents, &mut source, &outlines).map_err(error)?;
+    if let Some(architecture) = wanted.architecture {
+        let is_network = |path: &str| standing.iter().any(|one| one.candidate.path == path);
+        misses = near::held_to(architecture, &contents, misses, is_network)?;
     }
-    let Standing { candidate, network } = candidates::choose(standing, wanted).map_err(error)?;
-    if let Some(other) = wanted.architecture.filter(|wanted| *wanted != candidate.architecture) {
-        return Err(error(format!(
-            "it is a {} of {} classes, not a {other}: name that architecture, or none",
-            candidate.architecture, candidate.classes
-        )));
+    let whole: Vec<Candidate> =
+        standing.iter().filter(|one| one.network.is_ok()).map(|one| one.candidate.clone()).collect();
+    let is_only = standing.len() == 1;
+    let Standing { candidate, network } = choice::choose(Found { standing, misses }, wanted).map_err(error)?;
+    let it = if is_only { "it".into() } else { format!("what stands at {}", candidate.place()) };
+    if candidate.classes != wanted.classes.len() {
+        let (has, wanted) = (candidate.classes, wanted.classes.len());
+        return Err(error(format!("{it} tells {has} classes apart, not {wanted}: name a dataset with as many")));
     }
-    if candidate.classes != classes {
-        return Err(error(format!(
-            "it tells {} classes apart, not {classes}: name a dataset with as many",
-            candidate.classes
-        )));
-    }
-    let mut network = network.map_err(error)?;
+    let mut network = network.map_err(|fault| error(fault + &choice::instead(&candidate, &whole)))?;
     if let Some(doubt) = candidate.doubt.as_ref().filter(|_| !wanted.despite_doubt) {
         return Err(error(format!(
-            "it fits a {}, but {doubt}. To take it nevertheless, say so in the form or by --despite-doubt, and look at its \
+            "{it} fits a {}, but {doubt}. To take it nevertheless, say so in the form or by --despite-doubt, and look at its \
              accuracy then",
             candidate.architecture
         )));
@@ -209,23 +205,6 @@ fn first_layer(candidate: &Candidate, choice: NormaliserChoice) -> Result<Option
     }
 }
 
-/// Why a file without a network cannot be imported: what it is nearest to, and what differs.
-fn no_network(misses: &[NearMiss]) -> String {
-    let Some(miss) = misses.first() else { return format!("it holds no weights: {}", torch::SAVE) };
-    let place = if miss.path.is_empty() { String::new() } else { format!("what stands at {} ", miss.path) };
-    let it = if place.is_empty() { "it ".to_owned() } else { place };
-    if let Some(nearest) = &miss.nearest {
-        let meaning = nearest.meaning.as_ref().map(|meaning| format!(". {meaning}")).unwrap_or_default();
-        return format!(
-            "{it}fits no network of Retort; the nearest is {}, but {nearest}{meaning}",
-            nearest.architecture
-        );
-    }
-    let known = Architecture::ALL.map(Architecture::title).join(", ");
-    let keys = miss.keys.join(", ");
-    format!("{it}fits no network of Retort ({known}): the first of its {} tensors are {keys}", miss.tensors)
-}
-
 /// What the file says about itself.
 ///
 /// # Errors
@@ -234,13 +213,13 @@ pub fn describe(path: &Path) -> Result<Description> {
     let error = |fault: String| EngineError::Model { path: path.to_owned(), fault };
     let (contents, mut source) = file::open(path).map_err(error)?;
     let outlines = Outlines::new(&Architecture::ALL)?;
-    let (standing, misses) = candidates::find(&contents, &mut source, &outlines).map_err(error)?;
+    let Found { standing, misses } = candidates::find(&contents, &mut source, &outlines).map_err(error)?;
     Ok(Description {
         format: contents.format,
         bytes: fs::metadata(path).map_err(|e| EngineError::io(path, e))?.len(),
         header: own_header(&contents),
+        misses: near::listed(misses, !standing.is_empty()),
         candidates: standing.into_iter().map(|one| one.candidate).collect(),
-        misses,
     })
 }
 

@@ -83,7 +83,10 @@ const MOST_SCHEMES: usize = 32;
 /// beside any other.
 fn residual(has: &dyn Fn(&str) -> bool) -> Vec<Names> {
     let mut schemes = Vec::new();
-    let is_there = |[conv, norm]: &&[&str; 2]| has(&format!("{conv}.weight")) && has(&format!("{norm}.weight"));
+    let has_part = |layer: &str, part: &str| has(&format!("{layer}.{part}"));
+    // A norm without weights does not fit, and is told as one.
+    let is_norm = |layer: &str| has_part(layer, "weight") || has_part(layer, "running_mean");
+    let is_there = |[conv, norm]: &&[&str; 2]| has_part(conv, "weight") && is_norm(norm);
     let shortcuts: Vec<_> = SHORTCUTS.iter().filter(is_there).copied().collect();
     for stem in STEMS.into_iter().filter(|stem| is_there(&stem)) {
         for block in BLOCKS {

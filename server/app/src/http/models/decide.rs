@@ -1,6 +1,6 @@
 //! `/models/uploads/{token}`: what an uploaded file is, and the decision what becomes of it.
 
-use std::{fs, io, path::Path as FilePath};
+use std::{collections::BTreeSet, fs, io, path::Path as FilePath};
 
 use anyhow::Context;
 use axum::{
@@ -8,10 +8,16 @@ use axum::{
     http::StatusCode,
     response::{IntoResponse, Redirect, Response},
 };
-use retort_engine::import::{Candidate, Description, Format, NearMiss, NormaliserChoice, Wanted};
+use retort_engine::{
+    data::OFFICIAL_CLASSES,
+    import::{Candidate, Description, NearMiss, NormaliserChoice, Wanted},
+};
 use retort_spec::Problem;
 use retort_store::NewModel;
-use retort_web::pages::{FoundNetwork, ModelUploadForm, ModelUploadPage};
+use retort_web::{
+    format::upper_first,
+    pages::{FoundNetwork, ModelUploadForm, ModelUploadPage},
+};
 use serde::Deserialize;
 
 use super::{
@@ -101,20 +107,19 @@ impl App {
     ) -> Result<Response> {
         let Found { token, file_name, description } = found;
         let is_fitting = |classes: usize| description.candidates.iter().any(|one| one.classes == classes);
-        let datasets = self.machine.datasets().await?.into_iter().filter(|dataset| is_fitting(dataset.classes.len()));
+        let here = self.machine.datasets().await?.into_iter().map(|dataset| (dataset.name, dataset.classes.len()));
+        let known = OFFICIAL_CLASSES.map(|(name, classes)| (name.to_owned(), classes.len()));
+        let datasets: BTreeSet<_> = here.chain(known).filter(|(_, classes)| is_fitting(*classes)).collect();
         let shown = ModelUploadPage {
             frame: self.frame().await?,
             token,
             file_name,
             bytes: description.bytes,
-            format: format(description.format).into(),
-            made_by: description.header.as_ref().map(|header| match header.dataset.as_str() {
-                "" => header.method.clone(),
-                dataset => format!("{} on {dataset}", header.method),
-            }),
-            datasets: datasets.map(|dataset| dataset.name).collect(),
+            format: upper_first(&description.format.to_string()),
+            origin: description.origin(),
+            datasets: datasets.into_iter().map(|(name, _)| name).collect(),
             networks: description.candidates.iter().map(network).collect(),
-            misses: description.misses.iter().map(miss).collect(),
+            misses: description.misses.iter().map(NearMiss::notes).collect(),
             form,
             problems,
         };
@@ -183,14 +188,6 @@ fn put(from: &FilePath, to: &FilePath) -> io::Result<()> {
     to.parent().map_or(Ok(()), |dir| fs::File::open(dir)?.sync_all())
 }
 
-fn format(format: Format) -> &'static str {
-    match format {
-        Format::PyTorch => "A checkpoint of PyTorch",
-        Format::PyTorchLegacy => "A checkpoint of PyTorch before 1.6",
-        Format::Safetensors => "A safetensors file",
-    }
-}
-
 fn network(candidate: &Candidate) -> FoundNetwork {
     FoundNetwork {
         path: candidate.path.clone(),
@@ -208,15 +205,4 @@ fn network(candidate: &Candidate) -> FoundNetwork {
         fault: candidate.fault.clone(),
         notes: candidate.notes(),
     }
-}
-
-/// What weights that fit no network are, and what they are nearest to, in lines.
-fn miss(miss: &NearMiss) -> Vec<String> {
-    let place = if miss.path.is_empty() { "The file itself" } else { &miss.path };
-    let mut lines = vec![format!("{place} holds {} tensors: {} …", miss.tensors, miss.keys.join(", "))];
-    if let Some(nearest) = &miss.nearest {
-        lines.push(format!("The nearest is {}, but {nearest}.", nearest.architecture));
-        lines.extend(nearest.meaning.clone());
-    }
-    lines
 }

@@ -5,7 +5,7 @@ use std::{
     ops::Bound,
 };
 
-use super::{Fit, Named, Outline, Rest, bare, outwards};
+use super::{Fit, Named, Near, Outline, Rest, bare, outwards};
 use crate::import::{
     MOST_CLASSES,
     file::{Declared, Dictionary},
@@ -139,7 +139,7 @@ impl<'a> Keys<'a> {
                         miss.shaped(original, tensor, &shape);
                     }
                     if !is_classifier {
-                        let front = original.strip_suffix(&format!("{theirs}.{part}")).unwrap_or_default();
+                        let front = front(original, &format!("{theirs}.{part}"));
                         stripped = Some(common(stripped.unwrap_or(front), front));
                     }
                     weights.push(Some((*original, *tensor)));
@@ -181,6 +181,15 @@ impl<'a> Keys<'a> {
         Err(miss)
     }
 
+    /// What is like a network at the place of an attempt, and what it misses; none where there is no first convolution.
+    pub fn near(&self, attempt: &Attempt, miss: Miss) -> Option<Near<'a>> {
+        let stem = format!("{}.weight", attempt.names.stem[0]);
+        let (key, tensor) = self.tensors.get(&format!("{}{stem}", attempt.prefix))?;
+        let takes_images = matches!(tensor.shape.as_slice(), [_, 3, _, _]);
+        let front = if takes_images { front(key, &stem) } else { "" };
+        Some(Near { stem: key, takes_images, front, miss })
+    }
+
     fn counter(&self, layer: &str) -> Option<(&String, &Named<'a>)> {
         self.tensors.get_key_value(&format!("{layer}.{COUNTER}"))
     }
@@ -205,6 +214,11 @@ impl<'a> Keys<'a> {
         }
         has_norm_or_conv
     }
+}
+
+/// What stands in front of a tensor's own name.
+fn front<'k>(key: &'k str, name: &str) -> &'k str {
+    key.strip_suffix(name).unwrap_or_default()
 }
 
 /// The parts that two prefixes begin with.

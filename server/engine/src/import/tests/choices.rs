@@ -47,7 +47,82 @@ fn the_architecture_or_the_classes_tell_which_of_several_networks_is_meant() {
     assert_eq!(found.architecture, Architecture::ResNet20);
     assert!(notes.iter().any(|note| note.contains("left out: student (47 tensors)")), "{notes:?}");
     assert_eq!(taken(&both, &ten_classes("student")).unwrap().0.architecture, Architecture::ResNet8);
-    assert!(refusal(&both, &wanted(Architecture::ResNet32)).contains("it holds 2 networks"));
+    let message = refusal(&both, &wanted(Architecture::ResNet32));
+    for words in [
+        "it holds no ResNet-32, but student (ResNet-8 of 10 classes); teacher (ResNet-20",
+        "leave the architecture out",
+    ] {
+        assert!(message.contains(words), "{words} is missing in {message}");
+    }
+}
+
+/// A teacher that fits, and a student whose shortcuts have no parameters.
+fn with_an_odd_student() -> Vec<(String, Tensor)> {
+    let mut student = under("student.", &network(Architecture::ResNet20));
+    student.retain(|(name, _)| !name.contains("downsample"));
+    [under("teacher.", &network(Architecture::ResNet8)), student].concat()
+}
+
+#[test]
+fn what_fits_nothing_beside_a_network_is_listed_and_told_when_it_is_named() {
+    let both = with_an_odd_student();
+    let found = describe(file(&both).path()).unwrap();
+    assert_eq!((found.candidates.len(), found.candidates[0].path.as_str()), (1, "teacher"));
+    let [miss] = found.misses.as_slice() else { panic!("{:?}", found.misses) };
+    assert_eq!((miss.path.as_str(), miss.tensors), ("student", 97));
+    let notes = miss.notes().join(" ");
+    assert!(notes.contains("What stands at student fits no network") && notes.contains("option A"), "{notes}");
+    for named in ["student", "student."] {
+        let message = refusal(&both, &ten_classes(named));
+        for words in [
+            "what stands at student fits no network of Retort; the nearest is ResNet-20, but 10 keys are missing",
+            "option A",
+            "A network stands at: teacher (ResNet-8",
+        ] {
+            assert!(message.contains(words), "{words} is missing in {message}");
+        }
+    }
+}
+
+#[test]
+fn what_is_nearly_of_the_architecture_that_is_asked_for_is_told_with_what_differs() {
+    let wanted = |architecture| Wanted { architecture: Some(architecture), ..ten_classes("") };
+    let message = refusal(&with_an_odd_student(), &wanted(Architecture::ResNet20));
+    for words in [
+        "it holds no ResNet-20, but teacher (ResNet-8 of 10 classes)",
+        "What stands at student comes near, but 10 keys are missing: student.layer2.0.downsample.0.weight",
+        "option A",
+    ] {
+        assert!(message.contains(words), "{words} is missing in {message}");
+    }
+    // Held to what was asked for, although another network is nearer.
+    let mut odd = under("", &network(Architecture::ResNet20));
+    odd.retain(|(name, _)| !name.contains("downsample"));
+    let message = refusal(&odd, &wanted(Architecture::ResNet32));
+    assert!(message.contains("compared with ResNet-32, as was asked, 70 keys are missing: layer1.3"), "{message}");
+}
+
+#[test]
+fn a_broken_network_is_told_with_the_whole_one_beside_it() {
+    let (broken, average) = (network(Architecture::ResNet8), super::network_of_tests());
+    let mut both = [under("net.", &broken), under("swa.", &average)].concat();
+    both.iter_mut().find(|(name, _)| name == "net.fc.bias").unwrap().1 =
+        Tensor::full(f32::NAN, 10, &Device::Cpu).unwrap();
+    let message = refusal(&both, &ten_classes("net"));
+    assert!(message.contains("fc.bias (at place 0 of 10: NaN and 9 more)"), "{message}");
+    assert!(message.ends_with("Whole is what stands at swa (--weights swa)"), "{message}");
+    assert!(refusal(&both, &ten_classes("")).contains("net (ResNet-8 of 10 classes, which cannot be imported)"));
+}
+
+#[test]
+fn a_place_in_a_list_is_told_as_an_entry_and_named_either_way() {
+    let both = [under("0.", &network(Architecture::ResNet8)), under("1.", &super::network_of_tests())].concat();
+    assert!(
+        refusal(&both, &ten_classes("")).contains("it holds 2 networks: entry 0 (ResNet-8 of 10 classes); entry 1 (")
+    );
+    for named in ["1", "entry 1"] {
+        assert_eq!(taken(&both, &ten_classes(named)).unwrap().1.architecture, Architecture::ResNet8);
+    }
 }
 
 #[test]

@@ -63,6 +63,76 @@ fn the_nearest_network_is_named_with_what_differs_and_what_that_means() {
     );
 }
 
+/// Why a ResNet-8 is refused whose norms' tensors were replaced by these.
+fn with_norms(norms: impl Fn(&str, &str, Tensor) -> Vec<(String, Tensor)>) -> String {
+    refusal(|tensors| {
+        let layers: Vec<String> =
+            tensors.iter().filter_map(|(name, _)| name.strip_suffix(".running_mean")).map(str::to_owned).collect();
+        *tensors = std::mem::take(tensors)
+            .into_iter()
+            .flat_map(|(name, tensor)| match name.rsplit_once('.') {
+                Some((layer, part)) if layers.iter().any(|norm| norm == layer) => norms(layer, part, tensor),
+                _ => vec![(name, tensor)],
+            })
+            .collect();
+    })
+}
+
+#[test]
+fn two_batch_norms_at_each_place_are_told_with_how_to_export_one() {
+    let names = [["bns.0", "bns.1"], ["bn.0", "bn.1"], ["bn_adv", "bn_clean"], ["aux_bn.0", "main"]];
+    for [one, other] in names {
+        let message = with_norms(|layer, part, tensor| {
+            [one, other].map(|norm| (format!("{layer}.{norm}.{part}"), tensor.clone())).into()
+        });
+        for words in
+            [format!("bn1.{one} and bn1.{other}"), "two batch norms".into(), "under the name of a single".into()]
+        {
+            assert!(message.contains(&words), "{words} is missing in {message}");
+        }
+    }
+    let message = with_norms(|layer, part, tensor| {
+        ["", "_adv"].map(|end| (format!("{layer}{end}.{part}"), tensor.clone())).into()
+    });
+    assert!(message.contains("two batch norms at each place, such as bn1 and bn1_adv"), "{message}");
+}
+
+#[test]
+fn batch_norms_that_lack_something_are_told() {
+    assert!(with_norms(|_, _, _| vec![]).contains("It has no batch norms, and Retort's networks have one"));
+    let affine_alone =
+        with_norms(
+            |layer, part, tensor| {
+                if part.starts_with("running") { vec![] } else { vec![(format!("{layer}.{part}"), tensor)] }
+            },
+        );
+    assert!(affine_alone.contains("save net.state_dict(), not net.parameters()"), "{affine_alone}");
+    let statistics_alone =
+        with_norms(
+            |layer, part, tensor| {
+                if part.starts_with("running") { vec![(format!("{layer}.{part}"), tensor)] } else { vec![] }
+            },
+        );
+    assert!(statistics_alone.contains("(affine=False): add those that are missing"), "{statistics_alone}");
+    let some = refusal(|tensors| tensors.retain(|(name, _)| !name.starts_with("layer1.0.bn")));
+    assert!(some.contains("It lacks the batch norms layer1.0.bn1, layer1.0.bn2:"), "{some}");
+}
+
+#[test]
+fn weights_in_parts_are_told_even_where_the_first_convolution_is_one_of_them() {
+    for (parts, way) in [
+        (["weight_g", "weight_v"], "remove_weight_norm"),
+        (["weight_orig", "weight_u"], "remove_spectral_norm"),
+        (["parametrizations.weight.original0", "parametrizations.weight.original1"], "remove_parametrizations"),
+    ] {
+        let message = refusal(|tensors| {
+            let weight = tensors.remove(tensors.iter().position(|(name, _)| name == "conv1.weight").unwrap()).1;
+            tensors.extend(parts.map(|part| (format!("conv1.{part}"), weight.clone())));
+        });
+        assert!(message.contains("kept in parts") && message.contains(way), "{way} is missing in {message}");
+    }
+}
+
 #[test]
 fn a_layer_on_the_way_of_images_is_not_left_out() {
     // A norm in front of the pooling under an unknown name, and a convolution in front of the network.

@@ -1,0 +1,139 @@
+//! Which of the networks in a file is meant.
+
+use retort_spec::Architecture;
+
+use super::{
+    Wanted,
+    candidates::{Found, Standing},
+    description::{Candidate, NearMiss, place},
+    fit::bare,
+    shown, torch,
+};
+
+/// The network that is meant: the one that was named, else the only one.
+///
+/// # Errors
+/// In words that follow the file's name: what there is to choose from and how, or what it is nearest to.
+pub fn choose(found: Found, wanted: &Wanted) -> Result<Standing, String> {
+    let Found { mut standing, misses } = found;
+    let asked = wanted.architecture;
+    if let Some(path) = wanted.weights.as_deref().map(str::trim).filter(|path| !path.is_empty()) {
+        let (all, has_networks) = (list(&standing), !standing.is_empty());
+        let named = plain(path);
+        let is_named = |of: &Candidate| plain(&of.path) == named || of.same_as.iter().any(|same| plain(same) == named);
+        let is_around = |of: &Candidate| plain(&of.container.join(".")) == named;
+        let has_named = standing.iter().any(|one| is_named(&one.candidate));
+        standing.retain(|one| if has_named { is_named(&one.candidate) } else { is_around(&one.candidate) });
+        if standing.is_empty() {
+            let miss = misses.iter().find(|miss| is_inside(&plain(&miss.path), &named));
+            let fault = miss.map_or_else(
+                || format!("there are no weights of a network at {}", place(path)),
+                |miss| fault(miss, asked),
+            );
+            return Err(match (miss, has_networks) {
+                (None, false) => format!("{fault}; {}", no_network(&misses, asked)),
+                (Some(_), false) => fault,
+                (None, true) => format!("{fault}, but at: {all}"),
+                (Some(_), true) => format!("{fault}. A network stands at: {all}"),
+            });
+        }
+    }
+    if standing.is_empty() {
+        return Err(no_network(&misses, asked));
+    }
+    // What the architecture or the classes tell needs no question.
+    if let Some(architecture) = asked {
+        let all = list(&standing);
+        standing.retain(|one| one.candidate.architecture == architecture);
+        if standing.is_empty() {
+            return Err(not_of(architecture, &all, &misses));
+        }
+    }
+    let has_classes = |one: &Standing| one.candidate.classes == wanted.classes.len();
+    if standing.iter().any(has_classes) {
+        standing.retain(has_classes);
+    }
+    let (count, all) = (standing.len(), list(&standing));
+    match standing.pop() {
+        Some(only) if count == 1 => Ok(only),
+        _ => Err(format!(
+            "it holds {count} networks: {all}; name the one that you want, in the form or by --weights PATH"
+        )),
+    }
+}
+
+/// Whether a place is another one or inside it.
+fn is_inside(path: &str, other: &str) -> bool {
+    path.strip_prefix(other).is_some_and(|inner| inner.is_empty() || inner.starts_with('.'))
+}
+
+/// A place as it is compared: however it is written.
+fn plain(path: &str) -> String {
+    bare(path.strip_prefix("entry ").unwrap_or(path).trim_end_matches('.'))
+}
+
+/// Which other networks of a file can be taken where the numbers of one cannot be: words that follow its fault.
+pub fn instead(broken: &Candidate, whole: &[Candidate]) -> String {
+    let is_like = |one: &&Candidate| (one.architecture, one.classes) == (broken.architecture, broken.classes);
+    let others: Vec<String> =
+        whole.iter().filter(is_like).map(|one| format!("{} (--weights {})", one.place(), shown(&one.path))).collect();
+    if others.is_empty() { String::new() } else { format!(". Whole is what stands at {}", others.join(" or ")) }
+}
+
+/// Why there is no network of an architecture that was asked for, and what differs in what comes near.
+fn not_of(architecture: Architecture, all: &str, misses: &[NearMiss]) -> String {
+    let near = misses.iter().find_map(|miss| {
+        let nearest = miss.nearest.as_ref().filter(|nearest| nearest.architecture == architecture)?;
+        Some(format!(". What stands at {} comes near, but {nearest}{}", place(&miss.path), meaning(miss)))
+    });
+    format!(
+        "it holds no {architecture}, but {all}: leave the architecture out, or name that of a network there{}",
+        near.unwrap_or_default()
+    )
+}
+
+/// Why a file without a network cannot be imported.
+fn no_network(misses: &[NearMiss], asked: Option<Architecture>) -> String {
+    misses.first().map_or_else(|| format!("it holds no weights: {}", torch::SAVE), |miss| fault(miss, asked))
+}
+
+/// Why weights cannot be imported: what differs from the nearest network or the one that was asked for, and what that means.
+fn fault(miss: &NearMiss, asked: Option<Architecture>) -> String {
+    let it = if miss.path.is_empty() { "it".to_owned() } else { format!("what stands at {}", place(&miss.path)) };
+    let meaning = meaning(miss);
+    match &miss.nearest {
+        Some(miss) if Some(miss.architecture) == asked => {
+            format!(
+                "{it} fits no network of Retort; compared with {}, as was asked, {miss}{meaning}",
+                miss.architecture
+            )
+        }
+        Some(miss) => {
+            format!("{it} fits no network of Retort; the nearest is {}, but {miss}{meaning}", miss.architecture)
+        }
+        None => {
+            let (known, keys) = (Architecture::ALL.map(Architecture::title).join(", "), miss.keys.join(", "));
+            format!(
+                "{it} fits no network of Retort ({known}): the first of its {} tensors are {keys}{meaning}",
+                miss.tensors
+            )
+        }
+    }
+}
+
+fn meaning(miss: &NearMiss) -> String {
+    miss.meaning.as_ref().map(|meaning| format!(". {meaning}")).unwrap_or_default()
+}
+
+/// What there is to choose from.
+fn list(standing: &[Standing]) -> String {
+    let words = |one: &Standing| {
+        let of = &one.candidate;
+        let average = if of.is_average { ", an average over training steps (EMA or SWA) by its name" } else { "" };
+        let differing =
+            of.differing.map(|count| format!(", {count} tensors differ from the first")).unwrap_or_default();
+        let fault = if of.fault.is_some() { ", which cannot be imported" } else { "" };
+        format!("{} ({} of {} classes{average}{differing}{fault})", of.place(), of.architecture, of.classes)
+    };
+    standing.iter().map(words).collect::<Vec<_>>().join("; ")
+}

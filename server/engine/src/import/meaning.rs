@@ -1,0 +1,131 @@
+//! What it means that tensors fit no network, where that is a known case.
+
+use super::{
+    fit::Named,
+    miss::{Miss, listed},
+    shown,
+};
+
+/// Fewest convolutions of which a rule over a whole network speaks.
+const FEW: usize = 3;
+
+/// What the keys of weights that are kept in parts end with, what they are, and how they are put together. The first that
+/// is there tells.
+const IN_PARTS: [(&str, &str, &str); 4] = [
+    ("weight_u", "spectral norm", "torch.nn.utils.remove_spectral_norm(layer)"),
+    ("weight_g", "weight norm", "torch.nn.utils.remove_weight_norm(layer)"),
+    ("weight_mask", "pruning", "torch.nn.utils.prune.remove(layer, \"weight\")"),
+    ("original0", "a parametrisation", "torch.nn.utils.parametrize.remove_parametrizations(layer, \"weight\")"),
+];
+
+/// What the tensors of Flax and TensorFlow are called.
+const FOREIGN: [&str; 4] = ["kernel", "gamma", "moving_mean", "moving_variance"];
+
+const NO_STATISTICS: &str = "It holds no running means and variances of its batch norms, which the answers depend on: save \
+    net.state_dict(), not net.parameters() or net.named_parameters(). A network without them (GroupNorm, InstanceNorm, \
+    track_running_stats=False) cannot be imported";
+const NO_NORMS: &str = "It has no batch norms, and Retort's networks have one beside each convolution: where they were fused \
+    into the convolutions, save the network before that. A network without them cannot be imported";
+const NOT_AFFINE: &str = "Its batch norms have no weights and biases (affine=False): add those that are missing to the state \
+    dict, weights of 1 and biases of 0, which compute the same";
+
+/// What it means, a sentence without its full stop; none where it is no known case.
+pub fn of(tensors: &[Named], nearest: Option<&Miss>) -> Option<String> {
+    of_keys(tensors).or_else(|| of_miss(tensors, nearest?))
+}
+
+/// What the keys tell, whatever network is nearest: it may be far only because of this.
+fn of_keys(tensors: &[Named]) -> Option<String> {
+    let ends = |end: &str| tensors.iter().any(|(key, _)| key.ends_with(end));
+    if let Some((_, what, way)) = IN_PARTS.iter().find(|(end, ..)| ends(end)) {
+        return Some(format!(
+            "A weight of it is kept in parts ({what}): put it together before saving, for each such layer by {way}"
+        ));
+    }
+    let name = |key: &str| {
+        key.rsplit(['.', '/']).next().and_then(|name| name.split(':').next()).unwrap_or_default().to_owned()
+    };
+    if tensors.iter().any(|(key, _)| FOREIGN.contains(&name(key).as_str())) {
+        return Some(
+            "Its names are those of Flax or TensorFlow, whose tensors lie in another order: save it under PyTorch's names, with \
+             the kernels of convolutions (height, width, inputs, outputs) permuted by (3, 2, 0, 1) and that of the last layer \
+             transposed"
+                .into(),
+        );
+    }
+    let convolutions = tensors.iter().filter(|(_, tensor)| tensor.shape.len() == 4 && tensor.is_float()).count();
+    let norms: Vec<&str> = tensors.iter().filter_map(|(key, _)| key.strip_suffix("running_mean")).collect();
+    if convolutions >= FEW && 2 * norms.len() > 3 * convolutions {
+        let [one, other] = [norms[0], norms[1]].map(|norm| shown(norm.trim_end_matches('.')));
+        return Some(format!(
+            "It has two batch norms at each place, such as {one} and {other} (one for clean and one for adversarial images, as \
+             AdvProp has them), and Retort's networks have one. Export one of them: make a state dict in which the weight, \
+             bias, running_mean and running_var of that one stand under the name of a single norm, bn1.weight and so on, and \
+             leave the other's out"
+        ));
+    }
+    let is_norms = |(key, tensor): &Named| key.ends_with("weight") && tensor.shape.len() == 1;
+    let has_none = norms.is_empty() && !tensors.iter().any(is_norms);
+    (convolutions >= FEW && has_none).then(|| NO_NORMS.into())
+}
+
+/// What the differences from the nearest network tell.
+fn of_miss(tensors: &[Named], miss: &Miss) -> Option<String> {
+    let Miss { missing, unexpected, shaped, .. } = miss;
+    let all = |names: &[String], words: &[&str]| {
+        !names.is_empty() && names.iter().all(|name| words.iter().any(|word| name.contains(word)))
+    };
+    let any = |names: &[String], words: &[&str]| names.iter().any(|name| words.iter().any(|word| name.contains(word)));
+    let is_stem = |shape: &[usize]| matches!(shape, [_, 1..=4, ..]) && shape.len() == 4;
+    let stem = tensors.iter().find(|(_, tensor)| is_stem(&tensor.shape)).map(|(_, tensor)| tensor.shape.as_slice());
+    let has_no_others = unexpected.is_empty() && shaped.is_empty();
+    if all(missing, &["running_mean", "running_var"]) {
+        return Some(NO_STATISTICS.into());
+    }
+    let meaning = if matches!(stem, Some([_, _, 7, 7])) {
+        "Its first convolution is 7×7, as for ImageNet's images: Retort's networks are for images of 32×32, with a first \
+         convolution of 3×3"
+    } else if matches!(stem, Some([_, channels, ..]) if *channels != 3) {
+        "Its first convolution is not for images of three colours, which Retort's networks take"
+    } else if all(missing, &["shortcut", "downsample", "Shortcut", "skip"]) && shaped.is_empty() {
+        "Its shortcuts have no parameters: they pad with zeros (option A of He et al. 2016), where Retort's networks have \
+         convolutions (option B); such a network cannot be imported"
+    } else if tensors.iter().any(|(key, _)| key.contains("features.1.conv.")) {
+        "Its names are those of torchvision's MobileNetV2, which has ReLU6, no expansion in its first block and no \
+         convolutions around blocks; Retort's MobileNetV2 is that of kuangliu's code, and ARD's"
+    } else if any(unexpected, &["conv3", "bn3"]) {
+        "Its blocks have three convolutions each (bottlenecks, as of ResNet-50), and those of Retort's residual networks two"
+    } else if all(unexpected, &[".bias"]) && missing.is_empty() && shaped.is_empty() {
+        "Its convolutions have biases, and those of Retort's networks have none"
+    } else if unexpected.is_empty() && missing.is_empty() && shaped.len() > 4 {
+        "It is wider or narrower than Retort's networks"
+    } else if has_no_others && is_of_norms(tensors, missing) {
+        NOT_AFFINE
+    } else if let Some(norms) = lacking_norms(missing).filter(|_| has_no_others) {
+        return Some(format!(
+            "It lacks the batch norms {}: a network without them cannot be imported, and where they have other names than its \
+             other norms, give them the same",
+            listed(&norms)
+        ));
+    } else if shaped.is_empty() && miss.faults() > 0 && missing.is_empty() != unexpected.is_empty() {
+        "It has layers more or fewer than Retort's networks"
+    } else {
+        return None;
+    };
+    Some(meaning.into())
+}
+
+/// Whether all that is missing is of norms that are there.
+fn is_of_norms(tensors: &[Named], missing: &[String]) -> bool {
+    let is_there = |layer: &str| tensors.iter().any(|(key, _)| key.ends_with(&format!("{layer}.running_mean")));
+    !missing.is_empty() && missing.iter().all(|key| key.rsplit_once('.').is_some_and(|(layer, _)| is_there(layer)))
+}
+
+/// The norms of which all that is missing consists; none where other things are missing too.
+fn lacking_norms(missing: &[String]) -> Option<Vec<String>> {
+    let norms: Vec<String> =
+        missing.iter().filter_map(|key| key.strip_suffix(".running_mean")).map(str::to_owned).collect();
+    let is_of_one =
+        |key: &String| key.rsplit_once('.').is_some_and(|(layer, _)| norms.iter().any(|norm| norm == layer));
+    (!norms.is_empty() && missing.iter().all(is_of_one)).then_some(norms)
+}
