@@ -138,6 +138,7 @@ fn candidate(dictionary: &Dictionary, fit: &Fit, source: &mut Source) -> Candida
         beside: dictionary.others.keys().chain(&dictionary.beside).cloned().collect(),
         same_as: Vec::new(),
         differing: None,
+        pruned: tensors.filter(|(_, tensor)| tensor.mask.is_some()).count(),
         lacks_bias: fit.weights.iter().any(Option::is_none),
         prefix,
         normaliser_keys,

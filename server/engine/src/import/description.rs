@@ -73,6 +73,8 @@ pub struct Candidate {
     pub differing: Option<usize>,
     /// Whether its last layer has no bias, which is 0 then.
     pub lacks_bias: bool,
+    /// How many of its tensors are multiplied by the masks of a pruning.
+    pub pruned: usize,
 }
 
 /// Weights that fit no network.
@@ -146,6 +148,9 @@ impl Candidate {
                 format!("Its layers have other names than in Retort ({} for {ours}) and got Retort's.", shown(theirs))
             });
         }
+        note(self.pruned > 0, &|| {
+            format!("It was pruned: {} of its tensors were multiplied by their masks.", self.pruned)
+        });
         note(self.lacks_bias, &|| "Its last layer has no bias: it is 0.".into());
         note(self.dtypes.iter().any(|dtype| dtype != "F32"), &|| {
             format!("Numbers were converted from {} to F32.", self.dtypes.join(" and "))

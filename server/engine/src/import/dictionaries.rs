@@ -265,7 +265,8 @@ fn declared(pickle: &Pickle, at: Place, storages: &Storages) -> Option<Declared>
     };
     let (shape, strides) = (counts(*shape)?, counts(*strides)?);
     let place = storages(pickle.text(*key)?);
-    (shape.len() == strides.len()).then_some(Declared { dtype, shape, strides, offset: pickle.count(*offset)?, place })
+    let offset = pickle.count(*offset)?;
+    (shape.len() == strides.len()).then_some(Declared { dtype, shape, strides, offset, place, mask: None })
 }
 
 /// The type of the numbers in a storage of this class.

@@ -11,7 +11,7 @@ use std::{
 use candle_core::{DType, Device, Tensor};
 use serde::{Deserialize, Serialize};
 
-use super::{kinds, legacy, plain, torch};
+use super::{kinds, legacy, plain, pruned, torch};
 
 /// Bytes by which a file's kind is told.
 const LONGEST_START: u64 = 512;
@@ -86,6 +86,8 @@ pub struct Declared {
     pub offset: usize,
     /// The storage.
     pub place: Place,
+    /// By what its numbers are multiplied, where it was pruned.
+    pub mask: Option<Box<Declared>>,
 }
 
 /// Where a storage lies.
@@ -126,13 +128,15 @@ pub fn open(path: &Path) -> Result<(Contents, Source), String> {
     let mut start = Vec::new();
     file.by_ref().take(LONGEST_START).read_to_end(&mut start).map_err(|e| e.to_string())?;
     file.rewind().map_err(|e| e.to_string())?;
-    match start.as_slice() {
+    let (mut contents, source) = match start.as_slice() {
         [b'P', b'K', 3, 4, ..] => torch::open(file),
         [0x80, _, rest @ ..] if rest.starts_with(legacy::MAGIC) => legacy::open(file, metadata.len()),
         // Before a bare pickle: a header's length may begin with a pickle's first byte.
         [_, _, _, _, _, _, _, _, b'{', ..] => plain::open(file, metadata.len()),
-        _ => Err(format!("{}: {}", kinds::name(&start), kinds::way_out(&start))),
-    }
+        _ => return Err(format!("{}: {}", kinds::name(&start), kinds::way_out(&start))),
+    }?;
+    contents.dictionaries.iter_mut().chain(&mut contents.together).for_each(pruned::put_together);
+    Ok((contents, source))
 }
 
 impl Declared {
@@ -171,6 +175,15 @@ impl Source {
     /// # Errors
     /// In words that follow the tensor's name.
     pub fn read(&mut self, tensor: &Declared) -> Result<Tensor, String> {
+        let values = self.values(tensor)?;
+        match &tensor.mask {
+            Some(mask) => self.values(mask).and_then(|mask| (values * mask).map_err(|e| e.to_string())),
+            None => Ok(values),
+        }
+    }
+
+    /// The numbers without their mask.
+    fn values(&mut self, tensor: &Declared) -> Result<Tensor, String> {
         let far = || "its numbers lie too far apart: call .contiguous() on it before saving".to_owned();
         let count = tensor.count().ok_or_else(far)?;
         let span = tensor.span().filter(|span| *span <= count.saturating_mul(SPREAD)).ok_or_else(far)?;
@@ -209,6 +222,7 @@ mod tests {
             strides: strides.into(),
             offset: 0,
             place: Place::Bytes { start: 0, length: 0 },
+            mask: None,
         };
         // A transposed 4×3, every second column of a 3×4, a row repeated, a scalar.
         assert_eq!(tensor(&[3, 4], &[1, 3]).gather(&flat), [0., 3., 6., 9., 1., 4., 7., 10., 2., 5., 8., 11.]);

@@ -19,6 +19,7 @@ mod normaliser;
 mod numbers;
 pub(crate) mod pickle;
 mod plain;
+mod pruned;
 #[cfg(test)]
 mod tests;
 mod torch;

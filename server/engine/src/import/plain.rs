@@ -41,7 +41,7 @@ pub fn open(mut file: File, bytes: u64) -> Result<(Contents, Source), String> {
                 let (from, to) = tensor.data_offsets;
                 let place = Place::Bytes { start: start + from as u64, length: to.saturating_sub(from) as u64 };
                 let (shape, strides) = (tensor.shape.clone(), contiguous(&tensor.shape));
-                dictionary.tensors.insert(name, Declared { dtype, shape, strides, offset: 0, place });
+                dictionary.tensors.insert(name, Declared { dtype, shape, strides, offset: 0, place, mask: None });
             }
             Err(_) => {
                 dictionary.others.insert(name, format!("numbers of the type {:?}", tensor.dtype));

@@ -72,8 +72,9 @@ fn every_architecture_is_told_by_its_own_keys_alone() {
         let mut dictionary = super::super::file::Dictionary::default();
         for (name, tensor) in tensors(&outline) {
             let (shape, place) = (tensor.dims().to_vec(), super::super::file::Place::Bytes { start: 0, length: 0 });
+            let (strides, mask) = (shape.clone(), None);
             let declared =
-                super::super::file::Declared { dtype: DType::F32, strides: shape.clone(), shape, offset: 0, place };
+                super::super::file::Declared { dtype: DType::F32, strides, shape, offset: 0, place, mask };
             dictionary.tensors.insert(name, declared);
         }
         let found = Outlines::new(&Architecture::ALL).unwrap().search(&dictionary);
@@ -171,4 +172,30 @@ fn a_last_layer_without_a_bias_has_one_of_zeros() {
     let bias = Tensor::zeros(10, DType::F32, &Device::Cpu).unwrap();
     assert_eq!(testing::values(&found.weights.parameters.last().unwrap().tensor), testing::values(&bias));
     assert!(notes.iter().any(|note| note.contains("no bias: it is 0")), "{notes:?}");
+}
+
+#[test]
+fn a_pruned_network_is_taken_with_its_masks() {
+    let original = network(Architecture::ResNet8);
+    let mask = |tensor: &Tensor| {
+        let ones: Vec<f32> = (0..tensor.elem_count()).map(|i| (i % 3 > 0).into()).collect();
+        Tensor::from_vec(ones, tensor.dims(), &Device::Cpu).unwrap()
+    };
+    let is_pruned = |name: &str| name.ends_with("weight") && (name.contains("conv") || name.contains("fc"));
+    let parts = tensors(&original).into_iter().flat_map(|(name, tensor)| {
+        if is_pruned(&name) {
+            let mask = mask(&tensor);
+            vec![(format!("{name}_mask"), mask), (format!("{name}_orig"), tensor)]
+        } else {
+            vec![(name, tensor)]
+        }
+    });
+    let parts: Vec<_> = parts.collect();
+    let (found, _, notes) = taken(&parts, &ten_classes("")).unwrap();
+    for ((name, found), (_, original)) in tensors(&found).iter().zip(tensors(&original)) {
+        let expected = if is_pruned(name) { (&original * mask(&original)).unwrap() } else { original };
+        assert_eq!(testing::values(found), testing::values(&expected), "{name}");
+    }
+    assert!(notes.contains(&"It was pruned: 8 of its tensors were multiplied by their masks.".to_owned()), "{notes:?}");
+    assert_eq!(describe(file(&parts).path()).unwrap().candidates[0].left_out, [""; 0]);
 }
