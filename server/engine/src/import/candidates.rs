@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use super::{
     description::{Candidate, NearMiss},
     file::{Contents, Dictionary, Source},
-    fit::{Fit, Outlines},
+    fit::{Fit, Outlines, SEPARATORS},
     near, normaliser, numbers,
 };
 use crate::nn::Network;
@@ -165,7 +165,7 @@ const OTHER_ACTIVATIONS: [&str; 14] = [
 
 /// A container's keys and a prefix as one path.
 pub fn joined(container: &[String], prefix: &str) -> String {
-    let prefix = prefix.trim_end_matches('.');
+    let prefix = prefix.trim_end_matches(SEPARATORS);
     container.iter().map(String::as_str).chain((!prefix.is_empty()).then_some(prefix)).collect::<Vec<_>>().join(".")
 }
 
@@ -178,9 +178,9 @@ fn is_average(path: &str) -> bool {
 fn groups<'k>(keys: impl Iterator<Item = &'k str>, prefix: &str) -> Vec<String> {
     let mut groups: BTreeMap<String, usize> = BTreeMap::new();
     for key in keys {
-        let mut own = prefix.split('.').filter(|part| !part.is_empty());
+        let mut own = prefix.split(SEPARATORS).filter(|part| !part.is_empty());
         let mut parts = Vec::new();
-        for part in key.split('.') {
+        for part in key.split(SEPARATORS) {
             parts.push(part);
             if own.next() != Some(part) {
                 break;

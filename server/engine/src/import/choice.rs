@@ -6,7 +6,7 @@ use super::{
     Wanted,
     candidates::{Found, Standing},
     description::{Candidate, NearMiss, place},
-    fit::bare,
+    fit::{SEPARATORS, bare},
     shown, torch,
 };
 
@@ -69,7 +69,7 @@ fn is_inside(path: &str, other: &str) -> bool {
 
 /// A place as it is compared: however it is written.
 fn plain(path: &str) -> String {
-    bare(path.strip_prefix("entry ").unwrap_or(path).trim_end_matches('.'))
+    bare(path.strip_prefix("entry ").unwrap_or(path).trim_end_matches(SEPARATORS))
 }
 
 /// Which other networks of a file can be taken where the numbers of one cannot be: words that follow its fault.

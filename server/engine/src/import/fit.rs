@@ -158,9 +158,12 @@ fn keep_nearest<'a>(nears: &mut Vec<Near<'a>>, near: Option<Near<'a>>) {
     }
 }
 
-/// A key without wrappers.
+/// What separates the names in a key: JAX and TensorFlow write slashes.
+pub const SEPARATORS: [char; 2] = ['.', '/'];
+
+/// A key without wrappers, its names separated by dots.
 pub fn bare(key: &str) -> String {
-    key.split('.').filter(|part| !WRAPPERS.contains(part)).collect::<Vec<_>>().join(".")
+    key.split(SEPARATORS).filter(|part| !WRAPPERS.contains(part)).collect::<Vec<_>>().join(".")
 }
 
 /// A prefix, what it stands in, and so on to the outermost: `a.b.`, `a.`, and nothing.

@@ -1,7 +1,7 @@
 //! What it means that tensors fit no network, where that is a known case.
 
 use super::{
-    fit::Named,
+    fit::{Named, SEPARATORS},
     miss::{Miss, listed},
     shown,
 };
@@ -43,7 +43,7 @@ fn of_keys(tensors: &[Named]) -> Option<String> {
         ));
     }
     let name = |key: &str| {
-        key.rsplit(['.', '/']).next().and_then(|name| name.split(':').next()).unwrap_or_default().to_owned()
+        key.rsplit(SEPARATORS).next().and_then(|name| name.split(':').next()).unwrap_or_default().to_owned()
     };
     if tensors.iter().any(|(key, _)| FOREIGN.contains(&name(key).as_str())) {
         return Some(

@@ -5,7 +5,7 @@ use std::{
     ops::Bound,
 };
 
-use super::{Fit, Named, Near, Outline, Rest, bare, outwards};
+use super::{Fit, Named, Near, Outline, SEPARATORS, Rest, bare, outwards};
 use crate::import::{
     MOST_CLASSES,
     file::{Declared, Dictionary},
@@ -218,12 +218,13 @@ impl<'a> Keys<'a> {
 
 /// What stands in front of a tensor's own name.
 fn front<'k>(key: &'k str, name: &str) -> &'k str {
-    key.strip_suffix(name).unwrap_or_default()
+    // A slash is as long as a dot.
+    if key.replace('/', ".").ends_with(name) { &key[..key.len() - name.len()] } else { "" }
 }
 
 /// The parts that two prefixes begin with.
 fn common<'k>(one: &'k str, other: &str) -> &'k str {
-    let same = one.split_inclusive('.').zip(other.split_inclusive('.')).take_while(|(a, b)| a == b);
+    let same = one.split_inclusive(SEPARATORS).zip(other.split_inclusive(SEPARATORS)).take_while(|(a, b)| a == b);
     &one[..same.map(|(part, _)| part.len()).sum()]
 }
 

@@ -105,6 +105,18 @@ fn any_prefix_comes_off_and_wrappers_do_wherever_they_stand() {
 }
 
 #[test]
+fn names_may_be_separated_by_slashes() {
+    let original = network(Architecture::ResNet8);
+    for prefix in ["", "net/"] {
+        let moved = |name: &str| format!("{prefix}{}", name.replace('.', "/"));
+        let moved: Vec<_> = tensors(&original).into_iter().map(|(name, t)| (moved(&name), t)).collect();
+        assert_same(&taken(&moved, &ten_classes("")).unwrap().0, &original, prefix);
+        let found = describe(file(&moved).path()).unwrap();
+        assert_eq!(found.candidates[0].path, prefix.trim_end_matches('/'));
+    }
+}
+
+#[test]
 fn a_last_layer_under_an_unknown_name_is_taken_where_it_is_the_only_matrix() {
     let original = network(Architecture::ResNet8);
     let other: Vec<_> =
