@@ -44,12 +44,16 @@ pub fn find(contents: &Contents, source: &mut Source, outlines: &Outlines) -> Re
         fits.extend(found.fits.into_iter().map(|fit| (dictionary, fit)));
     }
     if fits.is_empty() {
-        let all = contents.together.iter();
+        let whole: Vec<_> =
+            contents.together.iter().map(|dictionary| (dictionary, outlines.search(dictionary))).collect();
+        let of_whole: Vec<_> = whole.iter().flat_map(|(dictionary, found)| near::misses(dictionary, found)).collect();
         fits.extend(
-            all.flat_map(|dictionary| outlines.search(dictionary).fits.into_iter().map(move |fit| (dictionary, fit))),
+            whole.into_iter().flat_map(|(dictionary, found)| found.fits.into_iter().map(move |fit| (dictionary, fit))),
         );
         if !fits.is_empty() {
             misses.clear();
+        } else if !misses.iter().any(NearMiss::is_told) {
+            misses = [of_whole, misses].concat();
         }
     }
     fits.sort_by_key(|(dictionary, fit)| (dictionary.path.len(), fit.prefix.len()));

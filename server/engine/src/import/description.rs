@@ -107,6 +107,11 @@ impl Description {
 }
 
 impl NearMiss {
+    /// Whether there is more to say than that they fit nothing.
+    pub(super) const fn is_told(&self) -> bool {
+        self.nearest.is_some() || self.meaning.is_some()
+    }
+
     /// That they fit nothing, what they are nearest to, and what that means, each in a sentence.
     pub fn notes(&self) -> Vec<String> {
         let what =

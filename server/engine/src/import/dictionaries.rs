@@ -6,7 +6,8 @@ use candle_core::DType;
 
 use super::{
     file::{Declared, Dictionary, Place as Storage},
-    pickle::{Pickle, Place, Value},
+    pickle::{Pickle, Place, Value, numpy},
+    plain::contiguous,
     shown,
 };
 
@@ -34,8 +35,13 @@ const MOST_OTHERS: usize = 1_000;
 /// Most names that are listed as standing beside a dictionary.
 const MOST_BESIDE: usize = 50;
 
-/// Where a storage lies, by its key, and how many bytes it has there.
-pub type Storages<'a> = dyn Fn(&str) -> Storage + 'a;
+/// Where the numbers of tensors lie.
+pub struct Numbers<'a> {
+    /// Where a storage lies, by its key.
+    pub storages: &'a dyn Fn(&str) -> Storage,
+    /// The bytes of the pickle, in which NumPy's arrays lie.
+    pub bytes: &'a [u8],
+}
 
 /// A value that is looked into, the one around it, and the name that it has there.
 struct Node {
@@ -49,15 +55,15 @@ struct Node {
 ///
 /// # Errors
 /// In words that follow “it holds”.
-pub fn find(pickle: &Pickle, storages: &Storages) -> Result<[Vec<Dictionary>; 2], String> {
+pub fn find(pickle: &Pickle, numbers: &Numbers) -> Result<[Vec<Dictionary>; 2], String> {
     let mut nodes = vec![Node { value: pickle.root(), around: 0, name: String::new() }];
     let mut seen = HashSet::from([pickle.root()]);
     let mut found: Vec<(usize, Dictionary)> = Vec::new();
     let mut at = 0;
     while let Some(value) = nodes.get(at).map(|node| node.value) {
-        let mut dictionary = match module(pickle, value, storages) {
+        let mut dictionary = match module(pickle, value, numbers) {
             Some(module) => module,
-            None => entries(pickle, value, storages, &mut |name, inner| {
+            None => entries(pickle, value, numbers, &mut |name, inner| {
                 if nodes.len() < MOST_LOOKED_INTO && seen.insert(inner) {
                     nodes.push(Node { value: inner, around: at, name });
                 }
@@ -107,13 +113,13 @@ fn together(nodes: &[Node], found: &[(usize, Dictionary)]) -> Vec<(usize, Dictio
 }
 
 /// What stands directly in a dict, a list, a tuple or an object: its tensors by name. What can be looked into is handed on.
-fn entries(pickle: &Pickle, value: Place, storages: &Storages, inner: &mut dyn FnMut(String, Place)) -> Dictionary {
+fn entries(pickle: &Pickle, value: Place, numbers: &Numbers, inner: &mut dyn FnMut(String, Place)) -> Dictionary {
     let mut dictionary = Dictionary::default();
     let mut entry = |name: &dyn Fn() -> String, value: Place| {
         if dictionary.tensors.len() >= MOST_TENSORS {
             return;
         }
-        if let Some(tensor) = declared(pickle, value, storages) {
+        if let Some(tensor) = declared(pickle, value, numbers) {
             // As in Python, the last of two equal keys counts.
             dictionary.tensors.insert(name(), tensor);
             return;
@@ -150,7 +156,7 @@ fn is_looked_into(pickle: &Pickle, value: Place) -> bool {
 }
 
 /// The tensors of a network that was saved as a whole, under the names of its state dict; none for another value.
-fn module(pickle: &Pickle, value: Place, storages: &Storages) -> Option<Dictionary> {
+fn module(pickle: &Pickle, value: Place, numbers: &Numbers) -> Option<Dictionary> {
     parts_of_module(pickle, value)?;
     let mut dictionary = Dictionary::default();
     let (mut open, mut seen) = (vec![(value, String::new())], HashSet::new());
@@ -164,7 +170,7 @@ fn module(pickle: &Pickle, value: Place, storages: &Storages) -> Option<Dictiona
         }
         for (key, value) in parameters.iter().chain(buffers) {
             let name = format!("{prefix}{}", key_of(pickle, *key));
-            if let Some(tensor) = declared(pickle, *value, storages) {
+            if let Some(tensor) = declared(pickle, *value, numbers) {
                 dictionary.tensors.insert(name, tensor);
             } else if pickle.value(*value) != &Value::Other("None") {
                 dictionary.others.insert(name, pickle.describe(*value));
@@ -172,7 +178,7 @@ fn module(pickle: &Pickle, value: Place, storages: &Storages) -> Option<Dictiona
         }
         // Tensors that are no buffers, as the mean and deviation of pixels often are.
         for (key, value) in pickle.attributes(module).unwrap_or_default() {
-            if let Some(tensor) = declared(pickle, *value, storages) {
+            if let Some(tensor) = declared(pickle, *value, numbers) {
                 dictionary.tensors.insert(format!("{prefix}{}", key_of(pickle, *key)), tensor);
             }
         }
@@ -231,10 +237,38 @@ fn instead(pickle: &Pickle) -> String {
     }
 }
 
+/// The array of NumPy that a call rebuilds, as a tensor; none for one of a type of numbers that PyTorch does not have.
+fn array(pickle: &Pickle, at: Place, bytes: &[u8]) -> Option<Declared> {
+    let (array, is_c_order) = numpy::of_any_order(pickle, bytes, at)?;
+    let dtype = match (array.kind, array.width) {
+        ('f', 2) => DType::F16,
+        ('f', 4) => DType::F32,
+        ('f', 8) => DType::F64,
+        ('i', 8) => DType::I64,
+        ('i', 4) => DType::I32,
+        ('i', 2) => DType::I16,
+        (_, 1) => DType::U8,
+        _ => return None,
+    };
+    let mut shape = array.shape;
+    let mut strides = contiguous(&shape);
+    if !is_c_order {
+        shape.reverse();
+        strides = contiguous(&shape);
+        shape.reverse();
+        strides.reverse();
+    }
+    let is_read = shape.len() <= MOST_DIMENSIONS;
+    is_read.then_some(Declared { dtype, shape, strides, offset: 0, place: Storage::Array(at), mask: None })
+}
+
 /// The tensor that a call rebuilds; none for anything else, and for a tensor that is stored in another way (quantised,
 /// sparse, with a pending negation).
-fn declared(pickle: &Pickle, at: Place, storages: &Storages) -> Option<Declared> {
+fn declared(pickle: &Pickle, at: Place, numbers: &Numbers) -> Option<Declared> {
     let (mut function, mut arguments) = pickle.call(at)?;
+    if function.starts_with("numpy.") {
+        return array(pickle, at, numbers.bytes);
+    }
     if function == "torch._tensor._rebuild_from_type_v2" {
         let [inner, _, inner_arguments, _] = pickle.tuple(arguments)? else { return None };
         let Value::Global(name) = pickle.value(*inner) else { return None };
@@ -264,7 +298,7 @@ fn declared(pickle: &Pickle, at: Place, storages: &Storages) -> Option<Declared>
         parts.iter().map(|at| pickle.count(*at)).collect::<Option<Vec<_>>>()
     };
     let (shape, strides) = (counts(*shape)?, counts(*strides)?);
-    let place = storages(pickle.text(*key)?);
+    let place = (numbers.storages)(pickle.text(*key)?);
     let offset = pickle.count(*offset)?;
     (shape.len() == strides.len()).then_some(Declared { dtype, shape, strides, offset, place, mask: None })
 }

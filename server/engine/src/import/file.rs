@@ -11,7 +11,11 @@ use std::{
 use candle_core::{DType, Device, Tensor};
 use serde::{Deserialize, Serialize};
 
-use super::{kinds, legacy, plain, pruned, torch};
+use super::{
+    bare, kinds, legacy,
+    pickle::{self, Pickle, numpy},
+    plain, pruned, torch,
+};
 
 /// Bytes by which a file's kind is told.
 const LONGEST_START: u64 = 512;
@@ -33,6 +37,8 @@ pub enum Format {
     PyTorchLegacy,
     /// Safetensors.
     Safetensors,
+    /// A pickle of NumPy's arrays.
+    NumPy,
 }
 
 impl fmt::Display for Format {
@@ -41,6 +47,7 @@ impl fmt::Display for Format {
             Self::PyTorch => "PyTorch checkpoint",
             Self::PyTorchLegacy => "PyTorch checkpoint of before 1.6",
             Self::Safetensors => "safetensors file",
+            Self::NumPy => "pickle of NumPy's arrays",
         })
     }
 }
@@ -102,10 +109,19 @@ pub enum Place {
         /// Its own.
         length: u64,
     },
+    /// At this place of the pickle itself, as an array of NumPy.
+    Array(pickle::Place),
 }
 
 /// Where numbers are read from.
-pub enum Source {
+pub struct Source {
+    storages: Storages,
+    /// The pickle and its bytes, where arrays of NumPy lie in it.
+    pickle: Option<(Pickle, Vec<u8>)>,
+}
+
+/// Where storages lie.
+pub enum Storages {
     /// The archive of a checkpoint.
     Archive(Box<torch::Archive>),
     /// A file in which storages lie as they are.
@@ -133,6 +149,7 @@ pub fn open(path: &Path) -> Result<(Contents, Source), String> {
         [0x80, _, rest @ ..] if rest.starts_with(legacy::MAGIC) => legacy::open(file, metadata.len()),
         // Before a bare pickle: a header's length may begin with a pickle's first byte.
         [_, _, _, _, _, _, _, _, b'{', ..] => plain::open(file, metadata.len()),
+        [0x80, 2..=5, ..] => bare::open(file, &start),
         _ => return Err(format!("{}: {}", kinds::name(&start), kinds::way_out(&start))),
     }?;
     contents.dictionaries.iter_mut().chain(&mut contents.together).for_each(pruned::put_together);
@@ -170,6 +187,18 @@ impl Declared {
 }
 
 impl Source {
+    /// Storages alone.
+    pub const fn of(storages: Storages) -> Self {
+        Self { storages, pickle: None }
+    }
+
+    /// Storages, with the pickle that names them where numbers lie in that.
+    pub fn new(storages: Storages, contents: &Contents, pickle: Pickle, bytes: Vec<u8>) -> Self {
+        let mut tensors = contents.dictionaries.iter().flat_map(|dictionary| dictionary.tensors.values());
+        let has_arrays = tensors.any(|tensor| matches!(tensor.place, Place::Array(_)));
+        Self { storages, pickle: has_arrays.then_some((pickle, bytes)) }
+    }
+
     /// The numbers of a tensor, as f32. What is read is bounded by the tensor's shape, which must be one that is expected.
     ///
     /// # Errors
@@ -189,9 +218,9 @@ impl Source {
         let span = tensor.span().filter(|span| *span <= count.saturating_mul(SPREAD)).ok_or_else(far)?;
         let size = tensor.dtype.size_in_bytes();
         let first = tensor.offset.checked_mul(size).ok_or_else(far)? as u64;
-        let bytes = match (self, &tensor.place) {
-            (Self::Archive(archive), Place::Entry(name)) => torch::read(archive, name, first, span * size)?,
-            (Self::Plain(file), Place::Bytes { start, length }) => {
+        let bytes = match (&mut self.storages, &tensor.place) {
+            (Storages::Archive(archive), Place::Entry(name)) => torch::read(archive, name, first, span * size)?,
+            (Storages::Plain(file), Place::Bytes { start, length }) => {
                 if first.checked_add((span * size) as u64).is_none_or(|end| end > *length) {
                     return Err(format!("it needs more numbers than its {length} bytes of storage hold"));
                 }
@@ -199,6 +228,10 @@ impl Source {
                 let read = file.seek(SeekFrom::Start(start + first)).and_then(|_| file.read_exact(&mut bytes));
                 read.map_err(|e| format!("it cannot be read ({e}): copy the file again"))?;
                 bytes
+            }
+            (_, Place::Array(at)) => {
+                let array = self.pickle.as_ref().and_then(|(pickle, bytes)| numpy::of_any_order(pickle, bytes, *at));
+                array.ok_or("it cannot be read")?.0.bytes.into_owned()
             }
             _ => return Err("its numbers are not in the file".into()),
         };

@@ -30,8 +30,9 @@ fn kind(start: &[u8]) -> (&'static str, &'static str) {
         _ if text.starts_with("<?xml") => ("it is an XML document, as a refused download leaves", DOWNLOAD),
         [b'{' | b'[', ..] => ("it is JSON, not weights", KNOWN),
         [0x80, ..] if text.contains("numpy") => (
-            "it is a pickle of NumPy arrays, not what torch.save writes",
-            "in Python, torch.save({key: torch.from_numpy(array) for key, array in arrays.items()}, path) makes a checkpoint",
+            "it is a pickle of NumPy, and no arrays of numbers in it can be read",
+            "in Python, torch.save(torch.utils._pytree.tree_map_only(numpy.ndarray, torch.from_numpy, arrays), path) makes a \
+             checkpoint of them, however they are nested",
         ),
         [0x28, 0xb5, 0x2f, 0xfd, ..] => ("it is packed by zstd", UNPACK),
         [0x80 | b'(' | b'c' | b']' | b'}', ..] => ("it is a bare pickle, not what torch.save writes", SAVE),

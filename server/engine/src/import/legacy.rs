@@ -8,8 +8,8 @@ use std::{
 };
 
 use super::{
-    dictionaries::{self, storage_type},
-    file::{Contents, Format, Place, Source},
+    dictionaries::{self, Numbers, storage_type},
+    file::{Contents, Format, Place, Source, Storages},
     pickle::{Pickle, Value},
     torch::{LARGEST_PICKLE, SAVE},
 };
@@ -32,10 +32,12 @@ pub fn open(mut file: File, length: u64) -> Result<(Contents, Source), String> {
             _ if is_cut => format!("its pickle {fault}, or takes more than {LARGEST_PICKLE} bytes: {SAVE}"),
             _ => format!("its pickle {fault}: copy the file again, or {SAVE}"),
         })?;
+        let start = at;
         at += taken;
-        Ok::<_, String>(pickle)
+        Ok::<_, String>((pickle, start))
     };
-    let [_magic, _version, machine, object, keys] = [next()?, next()?, next()?, next()?, next()?];
+    let [_magic, _version, (machine, _), (object, start), (keys, end)] = [next()?, next()?, next()?, next()?, next()?];
+    let of_object = bytes[start..end].to_vec();
     let is_big = |(key, value): &(usize, usize)| {
         machine.text(*key) == Some("little_endian") && machine.value(*value) == &Value::Bool(false)
     };
@@ -59,10 +61,12 @@ pub fn open(mut file: File, length: u64) -> Result<(Contents, Source), String> {
         at = start + room;
     }
     let nowhere = Place::Bytes { start: 0, length: 0 };
-    let storages = |key: &str| places.get(key).unwrap_or(&nowhere).clone();
+    let numbers = Numbers { storages: &|key| places.get(key).unwrap_or(&nowhere).clone(), bytes: &of_object };
     let [dictionaries, together] =
-        dictionaries::find(&object, &storages).map_err(|what| format!("it holds {what}: {SAVE}"))?;
-    Ok((Contents { format: Format::PyTorchLegacy, dictionaries, together, header: None }, Source::Plain(file)))
+        dictionaries::find(&object, &numbers).map_err(|what| format!("it holds {what}: {SAVE}"))?;
+    let contents = Contents { format: Format::PyTorchLegacy, dictionaries, together, header: None };
+    let source = Source::new(Storages::Plain(file), &contents, object, of_object);
+    Ok((contents, source))
 }
 
 /// The bytes of each storage's numbers, by its key.

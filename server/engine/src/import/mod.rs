@@ -3,6 +3,7 @@
 //! Only the structure of tensors is read; nothing that a file names is run. What a file declares is compared with the
 //! names and shapes of the networks before memory is taken for its numbers.
 
+mod bare;
 mod candidates;
 mod choice;
 mod description;

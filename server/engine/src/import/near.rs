@@ -67,7 +67,7 @@ pub fn held_to(
 /// Those that a description lists: what is like a network or as large as one, where there is any. An optimiser's
 /// dictionaries are neither.
 pub fn listed(mut misses: Vec<NearMiss>, has_networks: bool) -> Vec<NearMiss> {
-    let is_like = |miss: &NearMiss| miss.nearest.is_some() || miss.meaning.is_some() || miss.tensors > FEW;
+    let is_like = |miss: &NearMiss| miss.is_told() || miss.tensors > FEW;
     if has_networks || misses.iter().any(is_like) {
         misses.retain(is_like);
     }

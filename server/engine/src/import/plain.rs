@@ -8,7 +8,7 @@ use std::{
 use candle_core::DType;
 use safetensors::tensor::Metadata;
 
-use super::file::{Contents, Declared, Dictionary, Format, Place, Source};
+use super::file::{Contents, Declared, Dictionary, Format, Place, Source, Storages};
 use crate::nn::HEADER;
 
 /// Bytes of the largest header that is read. That of a ResNet-18 takes 12 kB.
@@ -54,12 +54,12 @@ pub fn open(mut file: File, bytes: u64) -> Result<(Contents, Source), String> {
     let header = metadata.metadata().as_ref().and_then(|m| m.get(HEADER).cloned());
     let contents =
         Contents { format: Format::Safetensors, dictionaries: vec![dictionary], together: Vec::new(), header };
-    Ok((contents, Source::Plain(file)))
+    Ok((contents, Source::of(Storages::Plain(file))))
 }
 
 /// The strides of numbers that lie side by side in the order of the shape. Where there are none, the dimensions beside
 /// the empty one may be of any size.
-fn contiguous(shape: &[usize]) -> Vec<usize> {
+pub fn contiguous(shape: &[usize]) -> Vec<usize> {
     let mut strides = vec![1_usize; shape.len()];
     for i in (1..shape.len()).rev() {
         strides[i - 1] = strides[i].saturating_mul(shape[i]);

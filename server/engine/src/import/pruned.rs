@@ -9,8 +9,7 @@ const MASK: &str = "_mask";
 /// Gives each such weight its mask, under the weight's own name.
 pub fn put_together(dictionary: &mut Dictionary) {
     let tensors = &mut dictionary.tensors;
-    let names: Vec<String> =
-        tensors.keys().filter_map(|key| key.strip_suffix(VALUES)).map(str::to_owned).collect();
+    let names: Vec<String> = tensors.keys().filter_map(|key| key.strip_suffix(VALUES)).map(str::to_owned).collect();
     for name in names {
         let (values, mask) = (format!("{name}{VALUES}"), format!("{name}{MASK}"));
         // Spectral norm has the values, too, and no mask.

@@ -4,6 +4,7 @@ mod archives;
 mod choices;
 mod kinds;
 mod names;
+mod numpy;
 mod refusals;
 
 use std::{
@@ -226,7 +227,7 @@ fn a_file_of_another_kind_is_told_what_it_is_and_what_to_do() {
         (Vec::new(), "it is empty"),
         (b"\n<!DOCTYPE html><html><title>Virus scan warning</title>".to_vec(), "it is a web page"),
         (b"version https://git-lfs.github.com/spec/v1\noid sha256:00\n".to_vec(), "run git lfs pull"),
-        (b"\x80\x04\x95cnumpy.core.multiarray\n_reconstruct".to_vec(), "it is a pickle of NumPy arrays"),
+        (b"\x80\x04\x95cnumpy.core.multiarray\n_reconstruct".to_vec(), "it is a pickle of NumPy, and no arrays"),
         (b"\x1f\x8b\x08\x00".to_vec(), "it is packed by gzip: unpack it"),
         // A header of 128 bytes begins as a bare pickle does.
         ([&128_u64.to_le_bytes()[..], b"{\"a\"", &[b' '; 124]].concat(), "safetensors header cannot be read"),

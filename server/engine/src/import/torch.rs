@@ -13,8 +13,8 @@ use zip::{
 };
 
 use super::{
-    dictionaries,
-    file::{Contents, Format, Place, Source},
+    dictionaries::{self, Numbers},
+    file::{Contents, Format, Place, Source, Storages},
     pickle::Pickle,
     shown,
 };
@@ -23,8 +23,8 @@ use super::{
 pub type Archive = ZipArchive<BufReader<File>>;
 
 /// Bytes of the largest pickle that is read. That of a ResNet-18 with its optimiser takes 60 kB, a history of a million
-/// losses 10 MB.
-pub const LARGEST_PICKLE: u64 = 32 << 20;
+/// losses 10 MB. NumPy's arrays lie in the pickle itself, in as many bytes and a half where PyTorch writes them.
+pub const LARGEST_PICKLE: u64 = 512 << 20;
 
 /// How to save what can be read.
 pub const SAVE: &str = "in PyTorch, save the weights alone: torch.save(net.state_dict(), path)";
@@ -53,11 +53,12 @@ pub fn open(file: File) -> Result<(Contents, Source), String> {
     let bytes = entry(&mut archive, name, LARGEST_PICKLE)?.unwrap_or_default();
     let pickle =
         Pickle::parse(&bytes).map_err(|fault| format!("its pickle {fault}: copy the file again, or {SAVE}"))?;
-    let storages = |key: &str| Place::Entry(format!("{root}data/{key}"));
+    let numbers = Numbers { storages: &|key| Place::Entry(format!("{root}data/{key}")), bytes: &bytes };
     let [dictionaries, together] =
-        dictionaries::find(&pickle, &storages).map_err(|what| format!("it holds {what}: {SAVE}"))?;
+        dictionaries::find(&pickle, &numbers).map_err(|what| format!("it holds {what}: {SAVE}"))?;
     let contents = Contents { format: Format::PyTorch, dictionaries, together, header: None };
-    Ok((contents, Source::Archive(Box::new(archive))))
+    let source = Source::new(Storages::Archive(Box::new(archive)), &contents, pickle, bytes);
+    Ok((contents, source))
 }
 
 /// What a zip archive is that is no checkpoint of PyTorch.

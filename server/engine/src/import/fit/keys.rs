@@ -5,7 +5,7 @@ use std::{
     ops::Bound,
 };
 
-use super::{Fit, Named, Near, Outline, SEPARATORS, Rest, bare, outwards};
+use super::{Fit, Named, Near, Outline, Rest, SEPARATORS, bare, outwards};
 use crate::import::{
     MOST_CLASSES,
     file::{Declared, Dictionary},

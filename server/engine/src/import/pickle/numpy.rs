@@ -21,6 +21,11 @@ pub struct Array<'a> {
 /// The array at a place of the pickle `source`, and none where something else is or one of another order of bytes or
 /// dimensions.
 pub fn array<'a>(pickle: &Pickle, source: &'a [u8], at: Place) -> Option<Array<'a>> {
+    of_any_order(pickle, source, at).filter(|(_, is_c_order)| *is_c_order).map(|(array, _)| array)
+}
+
+/// The same for any order of dimensions, and whether the last dimension runs fastest: else it is the first one.
+pub fn of_any_order<'a>(pickle: &Pickle, source: &'a [u8], at: Place) -> Option<(Array<'a>, bool)> {
     let (name, arguments) = pickle.call(at)?;
     let (dtype_at, shape, bytes, is_c_order) = match name {
         "numpy.core.multiarray._reconstruct" | "numpy._core.multiarray._reconstruct" => {
@@ -37,7 +42,7 @@ pub fn array<'a>(pickle: &Pickle, source: &'a [u8], at: Place) -> Option<Array<'
     let (kind, width) = number_type(pickle, source, dtype_at)?;
     let bytes = raw(pickle, source, bytes)?;
     let count = shape.iter().try_fold(width, |product, length| product.checked_mul(*length))?;
-    (is_c_order && bytes.len() == count).then_some(Array { kind, width, shape, bytes })
+    (bytes.len() == count).then_some((Array { kind, width, shape, bytes }, is_c_order))
 }
 
 /// The type of an array's numbers. Its state begins with a version and the order of bytes.

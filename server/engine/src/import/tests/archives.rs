@@ -18,7 +18,8 @@ fn archive(stem: &str) -> Vec<u8> {
     archive_of(stem, PICKLE)
 }
 
-fn archive_of(stem: &str, pickle: &[u8]) -> Vec<u8> {
+/// The same around another pickle.
+pub fn archive_of(stem: &str, pickle: &[u8]) -> Vec<u8> {
     let numbers: Vec<u8> = NUMBERS.iter().flat_map(|n| n.to_le_bytes()).collect();
     let entries = [("data.pkl", pickle), ("byteorder", b"little"), ("data/0", &numbers), ("version", b"3\n")];
     let (mut file, mut directory) = (Vec::new(), Vec::new());

@@ -137,7 +137,10 @@ fn weights_in_parts_are_told_even_where_the_first_convolution_is_one_of_them() {
 fn the_names_of_flax_and_tensorflow_are_told_with_the_order_of_their_tensors() {
     for names in [["params/Conv_0/kernel", "params/BatchNorm_0/scale"], ["conv1.kernel:0", "bn1.gamma:0"]] {
         let message = refusal(|tensors| *tensors = names.map(|name| (name.into(), zeros(&[3, 3, 3, 16]))).into());
-        assert!(message.contains("those of Flax or TensorFlow") && message.contains("permuted by (3, 2, 0, 1)"), "{message}");
+        assert!(
+            message.contains("those of Flax or TensorFlow") && message.contains("permuted by (3, 2, 0, 1)"),
+            "{message}"
+        );
     }
 }
 
