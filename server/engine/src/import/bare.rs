@@ -3,7 +3,8 @@
 use std::{fs::File, io::Read};
 
 use super::{
-    dictionaries::{self, Numbers},
+    declared::Numbers,
+    dictionaries,
     file::{Contents, Format, Place, Source, Storages},
     kinds,
     pickle::Pickle,

@@ -8,7 +8,8 @@ use std::{
 };
 
 use super::{
-    dictionaries::{self, Numbers, storage_type},
+    declared::{Numbers, storage_type},
+    dictionaries,
     file::{Contents, Format, Place, Source, Storages},
     pickle::{Pickle, Value},
     torch::{LARGEST_PICKLE, SAVE},

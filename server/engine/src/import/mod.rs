@@ -6,6 +6,7 @@
 mod bare;
 mod candidates;
 mod choice;
+mod declared;
 mod description;
 mod dictionaries;
 mod file;

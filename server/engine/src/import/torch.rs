@@ -13,7 +13,8 @@ use zip::{
 };
 
 use super::{
-    dictionaries::{self, Numbers},
+    declared::Numbers,
+    dictionaries,
     file::{Contents, Format, Place, Source, Storages},
     pickle::Pickle,
     shown,
