@@ -122,7 +122,7 @@ fn what_cannot_be_imported_is_told_and_leaves_nothing() {
     };
     let message = import(&golden("resnet8.pt"), "resnet20", "10");
     assert!(
-        message.contains("resnet8.pt: it holds no ResNet-20, but net.module (ResNet-8 of 10 classes)"),
+        message.contains("resnet8.pt: it holds no ResNet-20, but a ResNet-8 of 10 classes at net.module: leave"),
         "{message}"
     );
     assert!(import(&golden("legacy.pt"), "resnet8", "10").contains("fits no network of Retort"));

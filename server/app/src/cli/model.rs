@@ -17,7 +17,7 @@ use crate::{classes, reader::Reader, trial};
 /// What to do with weights.
 #[derive(Debug, Subcommand)]
 pub enum ModelCommand {
-    /// Make a model of a PyTorch checkpoint (.pt, .pth, .ckpt, .t7) or a safetensors file
+    /// Make a model of a PyTorch checkpoint (.pt, .pth, .ckpt, .t7), a safetensors file or a pickle of NumPy's arrays
     ///
     /// The weights are found wherever they stand in the file, under any prefix and under the names of the usual codes; so is
     /// a normaliser among them. `retort model show` tells beforehand what is found. What is taken off, left out or converted
@@ -48,7 +48,7 @@ pub enum ModelCommand {
 /// What to import, and as what.
 #[derive(Args, Debug)]
 pub struct ImportArgs {
-    /// The checkpoint or safetensors file
+    /// The checkpoint, safetensors file or pickle
     file: PathBuf,
 
     /// Architecture, where it must be that one: resnet18, wrn-34-10 …; that which fits when left out
@@ -122,7 +122,7 @@ fn import(args: &ImportArgs, reader: &Reader) -> Result<()> {
         let classes = match classes::wanted(&args.classes, &datasets) {
             Ok(classes) => classes,
             // What is wrong with the file comes first: with another one, other classes may be meant.
-            Err(fault) => bail!(fault_of_file(reader.describe(&args.file).await?, &args.file).unwrap_or(fault)),
+            Err(fault) => bail!(fault_of_file(&reader.describe(&args.file).await?, &args.file).unwrap_or(fault)),
         };
         let wanted = Wanted {
             architecture: args.architecture,
@@ -152,7 +152,7 @@ fn import(args: &ImportArgs, reader: &Reader) -> Result<()> {
 }
 
 /// Why a file cannot be imported whatever the classes are.
-fn fault_of_file(description: Description, file: &Path) -> Option<String> {
+fn fault_of_file(description: &Description, file: &Path) -> Option<String> {
     let miss = description.misses.first().filter(|_| description.candidates.is_empty())?;
     Some(format!("{}: {}", file.display(), miss.notes().join(" ")))
 }

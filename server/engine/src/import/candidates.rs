@@ -52,7 +52,7 @@ pub fn find(contents: &Contents, source: &mut Source, outlines: &Outlines) -> Re
         );
         if !fits.is_empty() {
             misses.clear();
-        } else if !misses.iter().any(NearMiss::is_told) {
+        } else if !misses.iter().any(near::is_clear) {
             misses = [of_whole, misses].concat();
         }
     }

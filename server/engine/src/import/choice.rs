@@ -15,9 +15,10 @@ use super::{
 /// # Errors
 /// In words that follow the file's name: what there is to choose from and how, or what it is nearest to.
 pub fn choose(found: Found, wanted: &Wanted) -> Result<Standing, String> {
-    let Found { mut standing, misses } = found;
+    let Found { mut standing, mut misses } = found;
     let asked = wanted.architecture;
-    if let Some(path) = wanted.weights.as_deref().map(str::trim).filter(|path| !path.is_empty()) {
+    let path = wanted.weights.as_deref().map(str::trim).filter(|path| !path.is_empty());
+    if let Some(path) = path {
         let (all, has_networks) = (list(&standing), !standing.is_empty());
         let named = plain(path);
         let is_named = |of: &Candidate| plain(&of.path) == named || of.same_as.iter().any(|same| plain(same) == named);
@@ -37,17 +38,18 @@ pub fn choose(found: Found, wanted: &Wanted) -> Result<Standing, String> {
                 (Some(_), true) => format!("{fault}. A network stands at: {all}"),
             });
         }
+        misses.retain(|miss| is_inside(&plain(&miss.path), &named));
     }
     if standing.is_empty() {
         return Err(no_network(&misses, asked));
     }
     // What the architecture or the classes tell needs no question.
     if let Some(architecture) = asked {
-        let all = list(&standing);
-        standing.retain(|one| one.candidate.architecture == architecture);
-        if standing.is_empty() {
-            return Err(not_of(architecture, &all, &misses));
+        if standing.iter().all(|one| one.candidate.architecture != architecture) {
+            let what = path.map_or_else(|| "it".into(), |path| format!("what stands at {}", place(path)));
+            return Err(format!("{what} {}", not_of(architecture, &standing, &misses)));
         }
+        standing.retain(|one| one.candidate.architecture == architecture);
     }
     let has_classes = |one: &Standing| one.candidate.classes == wanted.classes.len();
     if standing.iter().any(has_classes) {
@@ -80,14 +82,21 @@ pub fn instead(broken: &Candidate, whole: &[Candidate]) -> String {
     if others.is_empty() { String::new() } else { format!(". Whole is what stands at {}", others.join(" or ")) }
 }
 
-/// Why there is no network of an architecture that was asked for, and what differs in what comes near.
-fn not_of(architecture: Architecture, all: &str, misses: &[NearMiss]) -> String {
+/// Why there is no network of an architecture that was asked for, and what differs in what comes near: words that follow
+/// what holds none.
+fn not_of(architecture: Architecture, standing: &[Standing], misses: &[NearMiss]) -> String {
+    let words = |one: &Standing| {
+        let of = &one.candidate;
+        let at = if of.path.is_empty() { "in" } else { "at" };
+        format!("a {} of {} classes {at} {}", of.architecture, of.classes, of.place())
+    };
+    let all = standing.iter().map(words).collect::<Vec<_>>().join(", ");
     let near = misses.iter().find_map(|miss| {
         let nearest = miss.nearest.as_ref().filter(|nearest| nearest.architecture == architecture)?;
         Some(format!(". What stands at {} comes near, but {nearest}{}", place(&miss.path), meaning(miss)))
     });
     format!(
-        "it holds no {architecture}, but {all}: leave the architecture out, or name that of a network there{}",
+        "holds no {architecture}, but {all}: leave the architecture out, or name one that is there{}",
         near.unwrap_or_default()
     )
 }
@@ -112,11 +121,8 @@ fn fault(miss: &NearMiss, asked: Option<Architecture>) -> String {
             format!("{it} fits no network of Retort; the nearest is {}, but {miss}{meaning}", miss.architecture)
         }
         None => {
-            let (known, keys) = (Architecture::ALL.map(Architecture::title).join(", "), miss.keys.join(", "));
-            format!(
-                "{it} fits no network of Retort ({known}): the first of its {} tensors are {keys}{meaning}",
-                miss.tensors
-            )
+            let known = Architecture::ALL.map(Architecture::title).join(", ");
+            format!("{it} fits no network of Retort ({known}): {}{meaning}", miss.first_tensors())
         }
     }
 }

@@ -107,6 +107,16 @@ impl Description {
 }
 
 impl NearMiss {
+    /// What its first tensors are called.
+    pub(super) fn first_tensors(&self) -> String {
+        let keys = self.keys.join(", ");
+        if self.tensors == 1 {
+            format!("its only tensor is {keys}")
+        } else {
+            format!("the first of its {} tensors are {keys}", self.tensors)
+        }
+    }
+
     /// Whether there is more to say than that they fit nothing.
     pub(super) const fn is_told(&self) -> bool {
         self.nearest.is_some() || self.meaning.is_some()
@@ -116,11 +126,7 @@ impl NearMiss {
     pub fn notes(&self) -> Vec<String> {
         let what =
             if self.path.is_empty() { "The file itself" } else { &format!("What stands at {}", place(&self.path)) };
-        let mut notes = vec![format!(
-            "{what} fits no network of Retort; the first of its {} tensors are {}.",
-            self.tensors,
-            self.keys.join(", ")
-        )];
+        let mut notes = vec![format!("{what} fits no network of Retort; {}.", self.first_tensors())];
         notes.extend(
             self.nearest.as_ref().map(|nearest| format!("The nearest is {}, but {nearest}.", nearest.architecture)),
         );

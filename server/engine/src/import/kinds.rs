@@ -29,7 +29,7 @@ fn kind(start: &[u8]) -> (&'static str, &'static str) {
         }
         _ if text.starts_with("<?xml") => ("it is an XML document, as a refused download leaves", DOWNLOAD),
         [b'{' | b'[', ..] => ("it is JSON, not weights", KNOWN),
-        [0x80, ..] if text.contains("numpy") => (
+        [0x80 | b'(' | b'c' | b']' | b'}', ..] if text.contains("numpy") => (
             "it is a pickle of NumPy, and no arrays of numbers in it can be read",
             "in Python, torch.save(torch.utils._pytree.tree_map_only(numpy.ndarray, torch.from_numpy, arrays), path) makes a \
              checkpoint of them, however they are nested",

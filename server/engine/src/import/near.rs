@@ -39,6 +39,11 @@ fn miss(dictionary: &Dictionary, front: &str, nearest: Option<&Miss>) -> NearMis
     }
 }
 
+/// Whether it is known what it is: of few tensors that are alike, only all together tell.
+pub fn is_clear(miss: &NearMiss) -> bool {
+    miss.nearest.is_some() || miss.meaning.is_some() && miss.tensors > FEW
+}
+
 /// The nearest first.
 pub fn sort(misses: &mut [NearMiss]) {
     misses.sort_by_key(|miss| miss.nearest.as_ref().map_or((usize::MAX, 0), Miss::rank));

@@ -49,7 +49,7 @@ fn the_architecture_or_the_classes_tell_which_of_several_networks_is_meant() {
     assert_eq!(taken(&both, &ten_classes("student")).unwrap().0.architecture, Architecture::ResNet8);
     let message = refusal(&both, &wanted(Architecture::ResNet32));
     for words in [
-        "it holds no ResNet-32, but student (ResNet-8 of 10 classes); teacher (ResNet-20",
+        "it holds no ResNet-32, but a ResNet-8 of 10 classes at student, a ResNet-20 of 10 classes at teacher",
         "leave the architecture out",
     ] {
         assert!(message.contains(words), "{words} is missing in {message}");
@@ -89,12 +89,16 @@ fn what_is_nearly_of_the_architecture_that_is_asked_for_is_told_with_what_differ
     let wanted = |architecture| Wanted { architecture: Some(architecture), ..ten_classes("") };
     let message = refusal(&with_an_odd_student(), &wanted(Architecture::ResNet20));
     for words in [
-        "it holds no ResNet-20, but teacher (ResNet-8 of 10 classes)",
+        "it holds no ResNet-20, but a ResNet-8 of 10 classes at teacher: leave",
         "What stands at student comes near, but 10 keys are missing: student.layer2.0.downsample.0.weight",
         "option A",
     ] {
         assert!(message.contains(words), "{words} is missing in {message}");
     }
+    let named = Wanted { weights: Some("teacher".into()), ..wanted(Architecture::ResNet20) };
+    let message = refusal(&with_an_odd_student(), &named);
+    assert!(message.contains("what stands at teacher holds no ResNet-20, but a ResNet-8"), "{message}");
+    assert!(!message.contains("student"), "{message}");
     // Held to what was asked for, although another network is nearer.
     let mut odd = under("", &network(Architecture::ResNet20));
     odd.retain(|(name, _)| !name.contains("downsample"));

@@ -101,11 +101,20 @@ fn arrays_that_fit_nothing_are_told_with_what_they_are_nearest_to() {
 
 #[test]
 fn a_pickle_of_other_things_is_told_what_to_do() {
-    let doubles = Tensor::ones(3, DType::F32, &candle_core::Device::Cpu).unwrap();
-    let cut = array(&doubles, false, false);
+    let three = Tensor::ones(3, DType::F32, &candle_core::Device::Cpu).unwrap();
+    let cut = array(&three, false, false);
     let message = taken(&cut[..cut.len() - 8], false).err().unwrap().to_string();
     assert!(
         message.contains("it is a pickle of NumPy") && message.contains("tree_map_only(numpy.ndarray,"),
         "{message}"
     );
+}
+
+#[test]
+fn the_parts_of_a_nested_dict_are_told_as_the_whole_that_they_are() {
+    let kernel = Tensor::ones((3, 3, 3, 16), DType::F32, &candle_core::Device::Cpu).unwrap();
+    let module = || dict([("kernel".into(), array(&kernel, false, false))]);
+    let params = dict([("Conv_0".into(), module()), ("Conv_1".into(), module())]);
+    let message = taken(&dict([("params".into(), params)]), false).err().unwrap().to_string();
+    assert!(message.contains("params.Conv_0.kernel") && message.contains("those of Flax"), "{message}");
 }

@@ -58,7 +58,7 @@ fn the_nearest_network_is_named_with_what_differs_and_what_that_means() {
     }
     let message = refusal(|tensors| *tensors = vec![("vit.weight".into(), zeros(&[3]))]);
     assert!(
-        message.contains("no network of Retort (ResNet-8,") && message.contains("tensors are vit.weight"),
+        message.contains("no network of Retort (ResNet-8,") && message.contains("its only tensor is vit.weight"),
         "{message}"
     );
 }
