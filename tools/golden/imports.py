@@ -9,7 +9,9 @@ holds them exactly, and packed they take little room.
 """
 
 import argparse
+import copy
 import gzip
+import pickle
 import random
 import sys
 import tempfile
@@ -19,6 +21,7 @@ from pathlib import Path
 import numpy as np
 import torch
 from torch import nn
+from torch.nn.utils import prune
 
 from common import FOLDER, main
 from networks import NETWORKS, answers, images, network
@@ -66,15 +69,43 @@ def of_type(state, dtype):
     return {key: value.to(dtype) if value.is_floating_point() else value for key, value in state.items()}
 
 
+def pruned(net):
+    """Its zeros are those of masks, and lie over ones."""
+    net = copy.deepcopy(net)
+    for layer in net.modules():
+        if isinstance(layer, (nn.Conv2d, nn.Linear)):
+            mask = layer.weight != 0
+            with torch.no_grad():
+                layer.weight += (~mask).float()
+            prune.custom_from_mask(layer, "weight", mask)
+    return net
+
+
+def arrays(state):
+    return {key: value.numpy() for key, value in state.items()}
+
+
+def nested(state):
+    """In dicts within dicts, as the dots of its keys tell."""
+    root = {}
+    for key, value in state.items():
+        *path, name = key.split(".")
+        inner = root
+        for part in path:
+            inner = inner.setdefault(part, {})
+        inner[name] = value
+    return root
+
+
 def kinds(net, average):
     """Every kind by its file's name: what is saved."""
     state, other = net.state_dict(), average.state_dict()
     optimiser = torch.optim.SGD(net.parameters(), lr=0.1, momentum=0.9)
     normaliser = {"new_mean": MEAN.view(3, 1, 1), "new_std": STD.view(3, 1, 1)}
-    copy = OrderedDict()
+    attacked = OrderedDict()
     for part in ("module.", "module.attacker."):
-        copy.update(under(part + ("normalizer." if part == "module." else "normalize."), normaliser))
-        copy.update(under(part + "model.", state))
+        attacked.update(under(part + ("normalizer." if part == "module." else "normalize."), normaliser))
+        attacked.update(under(part + "model.", state))
     return {
         # A name of 21 letters: the archive's first entry then takes 76 bytes.
         "model-wideres-epoch75.pt": state,
@@ -86,7 +117,7 @@ def kinds(net, average):
             "callbacks": {"ModelCheckpoint{'monitor': 'val_acc'}": {"best_model_score": torch.tensor(0.7)}},
             "optimizer_states": [optimiser.state_dict()],
         },
-        "madry.pt": {"model": copy, "optimizer": optimiser.state_dict(), "epoch": 150},
+        "madry.pt": {"model": attacked, "optimizer": optimiser.state_dict(), "epoch": 150},
         "compiled.pt": {"student": under("_orig_mod.module.", state)},
         "averages.pth.tar": {"epoch": 5, "state_dict": state, "state_dict_ema": other},
         "averaged.pt": {"n_averaged": torch.tensor(10), **under("module.", state)},
@@ -107,6 +138,9 @@ def kinds(net, average):
             "encoder": {key: value for key, value in state.items() if not key.startswith("fc.")},
             "head": {key.removeprefix("fc."): value for key, value in state.items() if key.startswith("fc.")},
         },
+        "pruned.pt": pruned(net).state_dict(),
+        "slashes.pt": {key.replace(".", "/"): value for key, value in state.items()},
+        "arrays.pt": {"weights": arrays(state)},
         "history.pt": {
             "net": state,
             "history": [{"loss": float(i), "acc": np.float64(i)} for i in range(50)],
@@ -129,6 +163,9 @@ def write_kinds(net, average):
             pack(Path(folder) / name)
         for name, value in {"legacy.pth": net.state_dict(), "legacy-whole.pth": nn.DataParallel(net)}.items():
             torch.save(value, Path(folder) / name, _use_new_zipfile_serialization=False)
+            pack(Path(folder) / name)
+        for name, value in {"arrays.pkl": arrays(net.state_dict()), "nested.pkl": nested(arrays(net.state_dict()))}.items():
+            (Path(folder) / name).write_bytes(pickle.dumps(value))
             pack(Path(folder) / name)
 
 

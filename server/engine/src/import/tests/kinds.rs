@@ -17,7 +17,7 @@ use crate::{
 const TOLERANCE: f32 = 2e-4;
 
 /// File, the answers that are expected, and which of its networks is asked for.
-const KINDS: [(&str, &str, &str); 21] = [
+const KINDS: [(&str, &str, &str); 26] = [
     ("model-wideres-epoch75.pt", "levels", ""),
     ("lightning.ckpt", "levels", ""),
     ("madry.pt", "levels normalised", ""),
@@ -39,6 +39,11 @@ const KINDS: [(&str, &str, &str); 21] = [
     ("history.pt", "levels", ""),
     ("legacy.pth", "levels", ""),
     ("legacy-whole.pth", "levels", ""),
+    ("pruned.pt", "levels", ""),
+    ("slashes.pt", "levels", ""),
+    ("arrays.pt", "levels", ""),
+    ("arrays.pkl", "levels", ""),
+    ("nested.pkl", "levels", ""),
 ];
 
 /// A golden file of a kind, unpacked under its own name.
@@ -91,4 +96,6 @@ fn what_stands_around_and_beside_the_weights_is_told() {
     assert_eq!(told("history.pt").beside, ["history", "rng", "args", "folder"]);
     let format = |name: &str| describe(unpacked(name).path()).unwrap().format;
     assert_eq!((format("legacy.pth"), format("whole.pt")), (Format::PyTorchLegacy, Format::PyTorch));
+    assert_eq!((format("arrays.pkl"), format("arrays.pt")), (Format::NumPy, Format::PyTorch));
+    assert_eq!(told("pruned.pt").pruned, 10);
 }
