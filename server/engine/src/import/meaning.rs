@@ -19,10 +19,12 @@ const IN_PARTS: [(&str, &str, &str); 4] = [
 ];
 
 /// What the tensors of Flax and TensorFlow are called.
-const FOREIGN: [&str; 4] = ["kernel", "gamma", "moving_mean", "moving_variance"];
+const FOREIGN: [&str; 3] = ["kernel", "moving_mean", "moving_variance"];
 
+const NO_NAMES: &str = "Its tensors have no names, as in a list of a network's parameters or of their averages: load them into the \
+    network, and save its state dict";
 const NO_STATISTICS: &str = "It holds no running means and variances of its batch norms, which the answers depend on: save \
-    net.state_dict(), not net.parameters() or net.named_parameters(). A network without them (GroupNorm, InstanceNorm, \
+    net.state_dict(), not net.parameters() or net.named_parameters(). A network without them (GroupNorm, LayerNorm, \
     track_running_stats=False) cannot be imported";
 const NO_NORMS: &str = "It has no batch norms, and Retort's networks have one beside each convolution: where they were fused \
     into the convolutions, save the network before that. A network without them cannot be imported";
@@ -64,9 +66,19 @@ fn of_keys(tensors: &[Named]) -> Option<String> {
              leave the other's out"
         ));
     }
+    if convolutions < FEW || !norms.is_empty() {
+        return None;
+    }
+    let is_number = |name: &str| name.bytes().all(|c| c.is_ascii_digit());
     let is_norms = |(key, tensor): &Named| key.ends_with("weight") && tensor.shape.len() == 1;
-    let has_none = norms.is_empty() && !tensors.iter().any(is_norms);
-    (convolutions >= FEW && has_none).then(|| NO_NORMS.into())
+    let meaning = if tensors.iter().all(|(key, _)| key.split(SEPARATORS).all(is_number)) {
+        NO_NAMES
+    } else if tensors.iter().any(is_norms) {
+        NO_STATISTICS
+    } else {
+        NO_NORMS
+    };
+    Some(meaning.into())
 }
 
 /// What the differences from the nearest network tell.
@@ -79,10 +91,9 @@ fn of_miss(tensors: &[Named], miss: &Miss) -> Option<String> {
     let is_stem = |shape: &[usize]| matches!(shape, [_, 1..=4, ..]) && shape.len() == 4;
     let stem = tensors.iter().find(|(_, tensor)| is_stem(&tensor.shape)).map(|(_, tensor)| tensor.shape.as_slice());
     let has_no_others = unexpected.is_empty() && shaped.is_empty();
-    if all(missing, &["running_mean", "running_var"]) {
-        return Some(NO_STATISTICS.into());
-    }
-    let meaning = if matches!(stem, Some([_, _, 7, 7])) {
+    let meaning = if all(missing, &["running_mean", "running_var"]) {
+        NO_STATISTICS
+    } else if matches!(stem, Some([_, _, 7, 7])) {
         "Its first convolution is 7×7, as for ImageNet's images: Retort's networks are for images of 32×32, with a first \
          convolution of 3×3"
     } else if matches!(stem, Some([_, channels, ..]) if *channels != 3) {

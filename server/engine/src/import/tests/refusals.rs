@@ -107,6 +107,13 @@ fn batch_norms_that_lack_something_are_told() {
             },
         );
     assert!(affine_alone.contains("save net.state_dict(), not net.parameters()"), "{affine_alone}");
+    let of_groups =
+        with_norms(
+            |layer, part, tensor| {
+                if part.starts_with("running") { vec![] } else { vec![(format!("{layer}.groups.{part}"), tensor)] }
+            },
+        );
+    assert!(of_groups.contains("A network without them (GroupNorm,"), "{of_groups}");
     let statistics_alone =
         with_norms(
             |layer, part, tensor| {
@@ -116,6 +123,14 @@ fn batch_norms_that_lack_something_are_told() {
     assert!(statistics_alone.contains("(affine=False): add those that are missing"), "{statistics_alone}");
     let some = refusal(|tensors| tensors.retain(|(name, _)| !name.starts_with("layer1.0.bn")));
     assert!(some.contains("It lacks the batch norms layer1.0.bn1, layer1.0.bn2:"), "{some}");
+}
+
+#[test]
+fn a_list_of_parameters_is_told_as_one() {
+    let message = refusal(|tensors| {
+        tensors.iter_mut().enumerate().for_each(|(i, (name, _))| *name = i.to_string());
+    });
+    assert!(message.contains("Its tensors have no names") && message.contains("save its state dict"), "{message}");
 }
 
 #[test]
