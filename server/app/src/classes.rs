@@ -7,8 +7,8 @@ use retort_engine::{
     import::{MOST_CLASSES, Wanted},
 };
 
-/// What `text` asks for: the classes of a dataset by its name, whether it is here or can be fetched, those that it names between commas, or that many numbered
-/// ones.
+/// What `text` asks for: the classes of a dataset by its name, whether it is here or can be fetched, those that it names
+/// between commas, or that many numbered ones.
 ///
 /// # Errors
 /// In words, when it is neither.
