@@ -6,7 +6,7 @@ use candle_core::Device;
 use retort_spec::{Event, LogLevel};
 use sha2::{Digest, Sha256};
 
-use crate::{EngineError, Result, RunFolder, data::hex, folder::replace, nn::StateFile, run::Context};
+use crate::{EngineError, Result, RunFolder, crash_point, data::hex, folder::replace, nn::StateFile, run::Context};
 
 /// What stands before the checksum, which stands before the state.
 const MARK: &[u8] = b"sha256:";
@@ -24,10 +24,16 @@ pub(crate) fn save(folder: &RunFolder, file: StateFile) -> Result<()> {
     let place = place_of_checksum(&bytes).ok_or_else(|| EngineError::Data("a checkpoint has no header".into()))?;
     let sum = hex(&Sha256::digest(&bytes));
     bytes[place..place + DIGITS].copy_from_slice(sum.as_bytes());
-    replace(&newest, &bytes, || match fs::rename(&newest, &before) {
-        Err(e) if e.kind() != io::ErrorKind::NotFound => Err(e),
-        _ => Ok(()),
-    })
+    replace(&newest, &bytes, || {
+        crash_point("checkpoint.beside");
+        match fs::rename(&newest, &before) {
+            Err(e) if e.kind() != io::ErrorKind::NotFound => return Err(e),
+            _ => crash_point("checkpoint.between"),
+        }
+        Ok(())
+    })?;
+    crash_point("checkpoint.written");
+    Ok(())
 }
 
 /// What `read` makes of the newest checkpoint that is whole; nothing where there is none. Those that are damaged are told in the

@@ -2,10 +2,10 @@
 
 use std::{
     fs::{self, File, OpenOptions, TryLockError},
-    io::{self, Read, Seek, Write},
+    io::{self, Read, Write},
     path::{Path, PathBuf},
     thread,
-    time::{Duration, Instant},
+    time::{Duration, Instant, SystemTime},
 };
 
 use retort_spec::RunSpec;
@@ -102,6 +102,18 @@ impl RunFolder {
         self.dir.join("worker.lock")
     }
 
+    /// What a worker touches every few seconds. One whose file is older than its lock writes none, as those of before did.
+    pub fn heartbeat(&self) -> PathBuf {
+        self.dir.join("heartbeat")
+    }
+
+    /// When the worker that holds the folder has last shown a sign of life; none where it is one that shows none.
+    pub fn last_sign_of_life(&self) -> Option<SystemTime> {
+        let modified = |path: PathBuf| fs::metadata(path).and_then(|file| file.modified()).ok();
+        let (sign, begun) = (modified(self.heartbeat())?, modified(self.lock_file())?);
+        (sign >= begun).then_some(sign)
+    }
+
     fn cancel_file(&self) -> PathBuf {
         self.dir.join("cancel")
     }
@@ -111,9 +123,20 @@ impl RunFolder {
     /// # Errors
     /// [`EngineError::Busy`] when another worker holds it.
     pub fn lock(&self) -> Result<File> {
+        let file = self.lock_for_worker()?;
+        self.name_worker()?;
+        Ok(file)
+    }
+
+    /// Takes the folder for a process that is about to be started, and that inherits the guard: so it holds the folder from its
+    /// first moment. It names itself by [`RunFolder::name_worker`].
+    ///
+    /// # Errors
+    /// [`EngineError::Busy`] when another worker holds it.
+    pub fn lock_for_worker(&self) -> Result<File> {
         let path = self.lock_file();
         let open = OpenOptions::new().create(true).truncate(false).read(true).write(true).open(&path);
-        let mut file = open.map_err(|e| EngineError::io(&path, e))?;
+        let file = open.map_err(|e| EngineError::io(&path, e))?;
         let deadline = Instant::now() + PEEK;
         loop {
             match file.try_lock() {
@@ -123,10 +146,17 @@ impl RunFolder {
                 Err(TryLockError::Error(e)) => return Err(EngineError::io(&path, e)),
             }
         }
-        let write =
-            file.set_len(0).and_then(|()| file.rewind()).and_then(|()| writeln!(file, "{}", std::process::id()));
-        write.map_err(|e| EngineError::io(&path, e))?;
+        file.set_len(0).map_err(|e| EngineError::io(&path, e))?;
         Ok(file)
+    }
+
+    /// Writes this process's id into the lock that it holds.
+    ///
+    /// # Errors
+    /// When the file cannot be written.
+    pub fn name_worker(&self) -> Result<()> {
+        let path = self.lock_file();
+        fs::write(&path, format!("{}\n", std::process::id())).map_err(|e| EngineError::io(&path, e))
     }
 
     /// The process id of the worker that holds the folder, if one lives; 0 in the moment before it has written its id.
@@ -194,6 +224,7 @@ pub(crate) fn replace(path: &Path, bytes: &[u8], before: impl FnOnce() -> io::Re
         let mut file = File::create(&beside)?;
         file.write_all(bytes)?;
         file.sync_all()?;
+        drop(file);
         before()?;
         fs::rename(&beside, path)?;
         if let Some(dir) = path.parent().filter(|dir| !dir.as_os_str().is_empty()) {

@@ -8,7 +8,7 @@ use std::{
 
 use retort_spec::{Event, Record};
 
-use crate::{EngineError, Result};
+use crate::{EngineError, Result, crash_point};
 
 /// An open journal.
 pub(crate) struct Journal<'a> {
@@ -61,6 +61,7 @@ impl<'a> Journal<'a> {
         line.push(b'\n');
         // One write for the whole line: a reader sees it whole or not at all.
         self.file.write_all(&line).map_err(fault)?;
+        crash_point("journal.appended");
         if !matches!(record.event, Event::Progress { .. }) {
             self.file.sync_data().map_err(fault)?;
         }

@@ -8,6 +8,7 @@ mod answers;
 pub mod attacks;
 pub mod bench;
 mod checkpoint;
+mod crash;
 pub mod data;
 pub mod device;
 mod error;
@@ -15,6 +16,7 @@ mod evaluate;
 mod folder;
 #[cfg(test)]
 mod golden;
+mod heartbeat;
 pub mod import;
 mod journal;
 mod loader;
@@ -30,7 +32,8 @@ pub mod rng;
 mod run;
 mod train;
 
+pub use crash::{CRASH_POINTS, crash_point};
 pub use error::{EngineError, Result, is_of_the_machine};
 pub use folder::{RunFolder, write_atomically};
 pub use outcomes::Outcomes;
-pub use run::{Outcome, run_folder};
+pub use run::{Outcome, run_folder, run_held_folder};

@@ -11,8 +11,15 @@ use candle_core::Device;
 use retort_spec::{Event, LogLevel, ModelRef, Record, RunSpec, Stage, StageWork};
 
 use crate::{
-    EngineError, Result, RunFolder, analysis, checkpoint, data::Library, device, evaluate, journal::Journal, masking,
-    nn::StateFile, ops::keep_freed_memory, train,
+    EngineError, Result, RunFolder, analysis, checkpoint, crash_point,
+    data::Library,
+    device, evaluate,
+    heartbeat::{BEAT, Heartbeat},
+    journal::Journal,
+    masking,
+    nn::StateFile,
+    ops::keep_freed_memory,
+    train,
 };
 
 /// How an attempt at a run ended, if no error ended it.
@@ -42,12 +49,31 @@ pub fn run_folder(
     observe: &mut dyn FnMut(&Record),
 ) -> Result<Outcome> {
     let _held = folder.lock()?;
+    run_held_folder(folder, library, attempt, stop, observe)
+}
+
+/// The same, where this process holds the folder already.
+///
+/// # Errors
+/// As [`run_folder`].
+pub fn run_held_folder(
+    folder: &RunFolder,
+    library: &Library,
+    attempt: u32,
+    stop: &AtomicBool,
+    observe: &mut dyn FnMut(&Record),
+) -> Result<Outcome> {
+    crash_point("worker.begun");
+    let _alive = Heartbeat::start(folder.heartbeat(), BEAT);
     keep_freed_memory();
     let mut journal = Journal::open(&folder.journal(), attempt, observe)?;
     let outcome = attempt_run(folder, library, stop, &mut journal);
     match &outcome {
         // The finished event carries the seconds; it was written where they are known. A finished run never goes on.
-        Ok(Outcome::Finished) => checkpoint::remove(folder),
+        Ok(Outcome::Finished) => {
+            crash_point("finish.noted");
+            checkpoint::remove(folder);
+        }
         Ok(Outcome::Cancelled) => journal.write(Event::Cancelled {})?,
         Ok(Outcome::Stopped) => journal.write(Event::Stopped {})?,
         // The run itself did not fail, and where the disk is full nothing can be written.

@@ -16,7 +16,7 @@ pub(crate) use self::update::update;
 use crate::{
     EngineError, Result,
     answers::led_by_label,
-    checkpoint,
+    checkpoint, crash_point,
     data::Dataset,
     evaluate::{other_classes, validate},
     loader,
@@ -218,6 +218,7 @@ impl Training<'_, '_, '_, '_> {
             self.save(Position { stage: index + 1, ..Position::default() }, None, Vec::new())?;
         }
         save_model(&self.context.folder.model(), &self.network, &self.header)?;
+        crash_point("model.written");
         let seconds = self.context.seconds();
         self.context.journal.write(Event::Finished { seconds })?;
         Ok(Outcome::Finished)

@@ -21,27 +21,50 @@ impl Store {
         if !matches!(from, RunState::Failed | RunState::Cancelled) {
             return Err(StoreError::Forbidden { run, from, to: RunState::Queued });
         }
-        let mut queued = Vec::new();
-        let mut waiting = vec![run];
-        while let Some(next) = waiting.pop() {
-            waiting.extend(ended_needs(&mut tx, next).await?);
-            // Asked before the change: queueing a run forgets which one it failed for.
-            waiting.extend(failed_for(&mut tx, next).await?);
-            let (state, _) = state_of(&mut tx, next).await?;
-            if matches!(state, RunState::Failed | RunState::Cancelled) {
-                let cause = if next == run {
-                    "resumed by a person".to_owned()
-                } else {
-                    format!("queued again together with run {run}")
-                };
-                change(&mut tx, next, RunState::Queued, &cause, Timestamp::now()).await?;
-                queued.push(next);
-            }
-        }
+        let queued = queue_again(&mut tx, &[run]).await?;
         tx.commit().await?;
-        queued.sort_unstable();
         Ok(queued)
     }
+
+    /// Queues all failed and cancelled runs of an experiment again, with those that they need and that ended without
+    /// finishing, and with those that failed because of one of them. Returns all runs that were queued.
+    ///
+    /// # Errors
+    /// [`StoreError::NotFound`] when there is no such experiment.
+    pub async fn resume_experiment(&self, experiment: i64) -> Result<Vec<i64>> {
+        let mut tx = self.write().await?;
+        let is_there = sqlx::query_scalar::<_, i64>("SELECT id FROM experiments WHERE id = ?").bind(experiment);
+        if is_there.fetch_optional(&mut *tx).await?.is_none() {
+            return Err(StoreError::NotFound { what: "experiment", id: experiment });
+        }
+        let ended = "SELECT id FROM runs WHERE experiment = ? AND state IN ('failed', 'cancelled')";
+        let ended: Vec<i64> = sqlx::query_scalar(ended).bind(experiment).fetch_all(&mut *tx).await?;
+        let queued = queue_again(&mut tx, &ended).await?;
+        tx.commit().await?;
+        Ok(queued)
+    }
+}
+
+/// Queues these runs again, and what hangs on them.
+async fn queue_again(tx: &mut SqliteConnection, resumed: &[i64]) -> Result<Vec<i64>> {
+    let mut queued = Vec::new();
+    let mut waiting = resumed.to_vec();
+    while let Some(next) = waiting.pop() {
+        waiting.extend(ended_needs(tx, next).await?);
+        // Asked before the change: queueing a run forgets which one it failed for.
+        waiting.extend(failed_for(tx, next).await?);
+        let (state, _) = state_of(tx, next).await?;
+        if matches!(state, RunState::Failed | RunState::Cancelled) {
+            let cause = match resumed {
+                [run] if next != *run => format!("queued again together with run {run}"),
+                _ => "resumed by a person".to_owned(),
+            };
+            change(tx, next, RunState::Queued, &cause, Timestamp::now()).await?;
+            queued.push(next);
+        }
+    }
+    queued.sort_unstable();
+    Ok(queued)
 }
 
 async fn ended_needs(connection: &mut SqliteConnection, run: i64) -> Result<Vec<i64>> {
@@ -94,6 +117,22 @@ mod tests {
         test.store.request_cancel(3).await.unwrap();
         fail_all_doomed(&test).await;
         assert_eq!(test.store.resume(4).await.unwrap(), [3, 4]);
+    }
+
+    #[tokio::test]
+    async fn resuming_an_experiment_queues_all_of_it_that_ended_without_finishing() {
+        let test = TestStore::new().await;
+        let (experiment, other) = (test.demo().await, test.demo().await);
+        test.walk(1, &[Starting, Running, Finished]).await;
+        test.store.request_cancel(5).await.unwrap();
+        test.walk(3, &[Starting, Failed]).await;
+        test.walk(9, &[Starting, Failed]).await;
+        fail_all_doomed(&test).await;
+        assert_eq!(test.store.resume_experiment(experiment).await.unwrap(), [3, 4, 5, 6]);
+        assert_eq!(test.store.run(1).await.unwrap().state, Finished);
+        assert!(test.store.resume_experiment(experiment).await.unwrap().is_empty());
+        assert_eq!(test.store.resume_experiment(other).await.unwrap().len(), 8);
+        assert!(matches!(test.store.resume_experiment(77).await, Err(StoreError::NotFound { .. })));
     }
 
     #[tokio::test]

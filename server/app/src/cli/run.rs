@@ -121,7 +121,7 @@ fn has_only_failed(folder: &RunFolder) -> Result<bool> {
     let dir = folder.dir();
     for entry in fs::read_dir(dir).with_context(|| format!("cannot read {}", dir.display()))? {
         let path = entry.with_context(|| format!("cannot read {}", dir.display()))?.path();
-        if ![folder.spec(), folder.journal(), folder.lock_file()].contains(&path) {
+        if ![folder.spec(), folder.journal(), folder.lock_file(), folder.heartbeat()].contains(&path) {
             return Ok(false);
         }
     }

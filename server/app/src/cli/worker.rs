@@ -7,7 +7,7 @@ use std::{
 
 use anyhow::{Context, Result};
 use clap::Args;
-use retort_engine::{RunFolder, data::Library, run_folder};
+use retort_engine::{RunFolder, data::Library, run_folder, run_held_folder};
 
 use crate::scheduler::LEFT_OFF;
 
@@ -24,6 +24,10 @@ pub struct WorkerArgs {
     /// The folder of datasets
     #[arg(long)]
     datasets: PathBuf,
+
+    /// Standard input is the run folder's lock, which whoever started this process has taken for it
+    #[arg(long)]
+    held: bool,
 }
 
 /// Computes until the run ends, or until SIGTERM, which leaves a checkpoint.
@@ -35,7 +39,14 @@ pub fn work(args: &WorkerArgs) -> Result<()> {
     let stop = Arc::new(AtomicBool::new(false));
     signal_hook::flag::register(signal_hook::consts::SIGTERM, stop.clone()).context("listening for SIGTERM")?;
     let folder = RunFolder::at(&args.run_dir);
-    match run_folder(&folder, &Library::new(&args.datasets), args.attempt, &stop, &mut |_| {}) {
+    let library = Library::new(&args.datasets);
+    let ended = if args.held {
+        folder.name_worker()?;
+        run_held_folder(&folder, &library, args.attempt, &stop, &mut |_| {})
+    } else {
+        run_folder(&folder, &library, args.attempt, &stop, &mut |_| {})
+    };
+    match ended {
         Err(fault) if fault.may_pass() => {
             // What the server quotes as the reason.
             eprintln!("{fault}");

@@ -13,6 +13,7 @@ use retort_web::{
 };
 
 use super::{App, errors::Result};
+use crate::scheduler::Control;
 
 /// The accuracy that lists show of a training.
 const NATURAL: &str = Quantity::NaturalAccuracy.key();
@@ -42,11 +43,7 @@ impl App {
         let pause = self.control.pause();
         let rows = runs.into_iter().map(|run| RunRow {
             label: label(&run),
-            cause: cause(
-                &run,
-                &waits.remove(&run.id).unwrap_or_default(),
-                self.control.hindrance(run.id).as_deref().or(pause.as_deref()),
-            ),
+            cause: cause(&run, &waits.remove(&run.id).unwrap_or_default(), &self.control, pause.as_deref()),
             scores: scores.remove(&run.id).unwrap_or_default(),
             checks: checks.remove(&run.id).unwrap_or_default(),
             last_natural: natural.get(&run.id).copied(),
@@ -152,12 +149,13 @@ pub fn label(run: &Run) -> RunLabel {
     }
 }
 
-/// Why a run is in its state, where that is not plain.
-fn cause(run: &Run, waits_for: &[i64], pause: Option<&str>) -> Option<String> {
+/// Why a run is in its state, where that is not plain. A `pause` keeps all runs from starting.
+fn cause(run: &Run, waits_for: &[i64], control: &Control, pause: Option<&str>) -> Option<String> {
     match run.state {
         RunState::Queued => {
-            let wait = match (waits_for, pause) {
-                ([], Some(pause)) => pause.to_owned(),
+            let hindrance = control.hindrance(run.id);
+            let wait = match (waits_for, hindrance.as_deref().or(pause)) {
+                ([], Some(reason)) => reason.to_owned(),
                 ([], None) => format!("Waits until {} is free.", run.device),
                 ([one], _) => format!("Waits for run {one}."),
                 ([first @ .., last], _) => {
@@ -165,11 +163,13 @@ fn cause(run: &Run, waits_for: &[i64], pause: Option<&str>) -> Option<String> {
                     format!("Waits for runs {} and {last}.", first.join(", "))
                 }
             };
-            // Before its first attempt there is nothing to tell but the wait.
-            Some(if run.attempt == 0 { wait } else { format!("{wait} {}", run.cause) })
+            // Before its first attempt there is nothing to tell but the wait, and a hindrance tells its cause itself.
+            let has_told = run.attempt == 0 || hindrance.is_some();
+            Some(if has_told { wait } else { format!("{wait} {}", run.cause) })
         }
         RunState::Starting | RunState::Running => {
-            run.cancel_requested_at.map(|_| "Is being cancelled; its worker was asked to end.".to_owned())
+            let cancel = run.cancel_requested_at.map(|_| "Is being cancelled; its worker was asked to end.".to_owned());
+            cancel.or_else(|| control.silence(run.id))
         }
         RunState::Finished => None,
         RunState::Failed | RunState::Cancelled | RunState::Lost => Some(run.cause.clone()),

@@ -6,12 +6,12 @@ use std::{
 };
 
 use anyhow::{Context, Result};
-use retort_engine::RunFolder;
+use retort_engine::{RunFolder, crash_point};
 use retort_spec::{ExperimentSpec, PlannedRun};
 use retort_store::{CancelOutcome, Store};
 use tokio::sync::Notify;
 
-use super::hindrance::Hindrances;
+use super::{hindrance::Hindrances, silence::Silences};
 use crate::live::Live;
 
 /// The way to the scheduler. Clones lead to the same one.
@@ -24,6 +24,7 @@ pub struct Control {
     pub(super) wake: Arc<Notify>,
     pub(super) pause: Arc<Mutex<Option<String>>>,
     pub(super) hindrances: Hindrances,
+    pub(super) silences: Silences,
 }
 
 impl Control {
@@ -39,6 +40,7 @@ impl Control {
             wake: Arc::default(),
             pause: Arc::default(),
             hindrances: Hindrances::default(),
+            silences: Silences::default(),
         }
     }
 
@@ -48,6 +50,7 @@ impl Control {
     /// When the database refuses.
     pub async fn launch(&self, spec: &ExperimentSpec, plan: Vec<PlannedRun>) -> Result<i64> {
         let id = self.store.create_experiment(spec, plan).await?;
+        crash_point("launch.kept");
         self.live.announce([], id);
         self.wake.notify_one();
         Ok(id)
@@ -115,6 +118,18 @@ impl Control {
         Ok(())
     }
 
+    /// Queues again all runs of an experiment that failed or were cancelled.
+    ///
+    /// # Errors
+    /// When there is no such experiment, or the database refuses.
+    pub async fn resume_experiment(&self, experiment: i64) -> Result<()> {
+        for run in self.store.resume_experiment(experiment).await? {
+            self.live.run_changed(&self.store.run(run).await?);
+        }
+        self.wake.notify_one();
+        Ok(())
+    }
+
     /// Why nothing is started at present, in a sentence; none when all is well.
     pub fn pause(&self) -> Option<String> {
         self.pause.lock().unwrap_or_else(PoisonError::into_inner).clone()
@@ -123,6 +138,18 @@ impl Control {
     /// What keeps a queued run from going on, where that is a fault of the machine.
     pub fn hindrance(&self, run: i64) -> Option<String> {
         self.hindrances.of(run)
+    }
+
+    /// What a person should know of a worker that shows no sign of life.
+    pub fn silence(&self, run: i64) -> Option<String> {
+        let ended_after = self.silences.ended_after.as_secs() / 60;
+        self.silences.of(run).map(|silence| {
+            format!(
+                "Its worker has shown no sign of life for {}. After {ended_after} min it is ended, and the run goes on from its \
+                 checkpoint.",
+                retort_web::format::duration(silence.as_secs_f64())
+            )
+        })
     }
 
     /// The folder of a run.

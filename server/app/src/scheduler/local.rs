@@ -6,7 +6,7 @@ use std::{
     io,
     os::unix::process::{CommandExt, ExitStatusExt},
     path::{Path, PathBuf},
-    process::{Child, Command, ExitStatus, Stdio},
+    process::{Child, Command, ExitStatus},
     time::{Duration, Instant},
 };
 
@@ -98,13 +98,17 @@ impl Executor for LocalExecutor {
 
     fn start(&mut self, job: &Job) -> io::Result<()> {
         let log = File::create(job.folder.worker_log())?;
+        // The child inherits the lock: whatever becomes of this server, no other worker starts beside it, however long it takes
+        // to begin.
+        let lock = job.folder.lock_for_worker().map_err(io::Error::other)?;
         let child = Command::new(&self.program)
             .arg("worker")
             .arg(job.folder.dir())
             .args(["--attempt", &job.attempt.to_string()])
+            .arg("--held")
             .arg("--datasets")
             .arg(&self.datasets)
-            .stdin(Stdio::null())
+            .stdin(lock)
             .stdout(log.try_clone()?)
             .stderr(log)
             // A group of its own: Ctrl-C at the server's terminal ends the server, and the work goes on.
@@ -207,7 +211,7 @@ mod tests {
         assert_eq!(wait_until_gone(&mut executor).unwrap(), "it ended with exit code 3");
         let printed = std::fs::read_to_string(job.folder.worker_log()).unwrap();
         let folder = dir.path().display();
-        assert_eq!(printed, format!("worker {folder} --attempt 1 --datasets {folder}/datasets\noops\n"));
+        assert_eq!(printed, format!("worker {folder} --attempt 1 --held --datasets {folder}/datasets\noops\n"));
     }
 
     #[test]
@@ -220,6 +224,18 @@ mod tests {
             Some(executor.worker(1)).filter(|worker| *worker != Worker::Alive)
         });
         assert_eq!(ending, Some(Worker::LeftOff));
+    }
+
+    #[test]
+    fn a_worker_holds_its_folder_from_its_first_moment() {
+        let dir = tempfile::tempdir().unwrap();
+        let (mut executor, job) = scripted(dir.path(), "exec sleep 60");
+        start(&mut executor, &job);
+        // It has not named itself yet.
+        assert_eq!(job.folder.worker().unwrap(), Some(0));
+        executor.kill(1).unwrap();
+        wait_until_gone(&mut executor);
+        assert_eq!(job.folder.worker().unwrap(), None);
     }
 
     #[test]

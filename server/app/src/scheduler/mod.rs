@@ -7,6 +7,7 @@ mod executor;
 mod follower;
 mod hindrance;
 mod local;
+mod silence;
 mod start;
 #[cfg(test)]
 mod tests;
@@ -47,6 +48,8 @@ pub struct Scheduler {
     last_faults: HashMap<String, String>,
     /// How long a journal may be unreadable, before its run fails once its worker is gone.
     journal_patience: Duration,
+    /// Why the scheduler ended workers.
+    ended: HashMap<i64, String>,
     /// Since when the journals of runs cannot be read.
     unreadable: HashMap<i64, Instant>,
 }
@@ -60,6 +63,7 @@ impl Scheduler {
             disk_floor: crate::disk::FLOOR,
             cancel_grace: CANCEL_GRACE,
             journal_patience: JOURNAL_PATIENCE,
+            ended: HashMap::new(),
             last_faults: HashMap::new(),
             unreadable: HashMap::new(),
         }

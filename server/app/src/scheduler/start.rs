@@ -3,7 +3,7 @@
 use std::{collections::HashMap, fs, io};
 
 use anyhow::{Context, Result, bail};
-use retort_engine::RunFolder;
+use retort_engine::{RunFolder, crash_point};
 use retort_spec::{DeviceName, LogLevel, ModelRef, RunSpec, RunState};
 use retort_store::Run;
 
@@ -101,14 +101,17 @@ impl Scheduler {
             return Ok(Start::FolderIsHeld);
         }
         let folder = self.prepare(run).await?;
+        crash_point("start.prepared");
         let store = &self.control.store;
         let attempt = store.change_state(run.id, RunState::Starting, &format!("started on {}", run.device)).await?;
+        crash_point("start.noted");
         let job = super::Job { folder, ..self.job(run, attempt) };
         if let Err(e) = self.executor.start(&job) {
             let cause = format!("The system could not start its worker: {e}.");
             self.control.store.change_state(run.id, RunState::Queued, &cause).await?;
             return Err(anyhow::Error::new(e).context("the system starts no worker"));
         }
+        crash_point("start.spawned");
         Ok(Start::Started)
     }
 

@@ -9,10 +9,11 @@ use std::{
 
 use anyhow::{Context, Result};
 use jiff::Timestamp;
+use retort_engine::crash_point;
 use retort_spec::{LogLevel, RunState};
 use retort_store::Run;
 
-use super::{Scheduler, Worker, follower::read_on};
+use super::{Scheduler, Worker, follower::read_on, silence::Look};
 
 /// Attempts that may vanish before the run fails.
 const MOST_LOSSES: u32 = 3;
@@ -39,10 +40,35 @@ impl Scheduler {
             return Ok(());
         }
         match worker {
-            Worker::Alive => self.press_for_cancel(&run),
+            Worker::Alive => {
+                self.press_for_cancel(&run)?;
+                self.look_for_life(&run).await
+            }
             Worker::Gone(ending) => self.judge(&run, ending.as_deref()).await,
             Worker::LeftOff => self.take_back(&run).await,
         }
+    }
+
+    /// Tells of a worker that lives and shows no sign of it, and ends it when it has not for long.
+    async fn look_for_life(&mut self, run: &Run) -> Result<()> {
+        let silences = self.control.silences.clone();
+        let minutes = silences.ended_after.as_secs() / 60;
+        match silences.look(run.id, self.control.folder(run.id).last_sign_of_life()) {
+            Look::Well => {}
+            Look::Silent => {
+                let message = format!(
+                    "The worker shows no sign of life: it was stopped, or hangs. After {minutes} min of silence it is ended."
+                );
+                tracing::warn!("run {}: {message}", run.id);
+                self.control.store.log(run.id, run.attempt, LogLevel::Warning, &message).await?;
+                self.control.live.run_changed(run);
+            }
+            Look::TooLong => {
+                self.ended.insert(run.id, format!("it showed no sign of life for {minutes} min and was ended"));
+                self.executor.kill(run.id).context("killing its worker")?;
+            }
+        }
+        Ok(())
     }
 
     /// Fails a run whose worker is gone and whose journal could not be read for a while: nobody will ever write its end.
@@ -61,7 +87,7 @@ impl Scheduler {
 
     /// Queues a run again whose worker left off because of a fault of the machine. That is no loss: it is tried for as long as
     /// the fault stays.
-    async fn take_back(&self, run: &Run) -> Result<()> {
+    async fn take_back(&mut self, run: &Run) -> Result<()> {
         if run.cancel_requested_at.is_some() {
             return self.judge(run, None).await;
         }
@@ -82,7 +108,9 @@ impl Scheduler {
         let mut offset = run.journal_offset;
         while let Some(chunk) = read_on(&journal, offset, run.attempt).context("reading its journal")? {
             offset = chunk.bytes.end;
+            crash_point("journal.read");
             self.control.store.record_journal(run.id, chunk.bytes, &chunk.records).await?;
+            crash_point("journal.recorded");
         }
         if offset != run.journal_offset {
             self.control.live.run_changed(run);
@@ -105,7 +133,10 @@ impl Scheduler {
     }
 
     /// Decides about a run whose worker is gone without a final record.
-    async fn judge(&self, run: &Run, ending: Option<&str>) -> Result<()> {
+    async fn judge(&mut self, run: &Run, ending: Option<&str>) -> Result<()> {
+        self.control.silences.remove(run.id);
+        let ended = self.ended.remove(&run.id);
+        let ending = ended.as_deref().or(ending);
         let store = &self.control.store;
         if run.cancel_requested_at.is_some() {
             store.change_state(run.id, RunState::Cancelled, "cancelled by a person; its worker was ended").await?;
@@ -119,6 +150,7 @@ impl Scheduler {
         };
         let cause = format!("Its worker ended without a final record{ending}. {last_words}");
         store.change_state(run.id, RunState::Lost, &cause).await?;
+        crash_point("loss.noted");
         let run = store.run(run.id).await?;
         self.after_loss(&run).await
     }
