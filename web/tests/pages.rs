@@ -238,6 +238,15 @@ fn only_a_comparison_with_open_runs_can_be_cancelled() {
 }
 
 #[test]
+fn only_a_comparison_with_runs_that_failed_or_were_cancelled_can_be_resumed() {
+    let resume = r#"action="/experiments/1/resume"><button class="button">Resume 2 runs"#;
+    let mut page = sample::comparison(ExperimentSpec::demo(), 8);
+    assert!(!page.render().unwrap().contains("/resume"));
+    (page.runs[3].state, page.runs[4].state) = (RunState::Failed, RunState::Cancelled);
+    assert!(page.render().unwrap().contains(resume));
+}
+
+#[test]
 fn a_run_offers_what_its_state_allows() {
     for state in RunState::ALL {
         let html = sample::run(state).render().unwrap();

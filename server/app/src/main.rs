@@ -4,6 +4,7 @@ mod arrivals;
 mod classes;
 mod cli;
 mod config;
+mod connections;
 mod data_folder;
 mod disk;
 mod estimate;

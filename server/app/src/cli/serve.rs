@@ -22,9 +22,10 @@ use tokio::{
 use crate::{
     arrivals::Arrivals,
     config::ServeArgs,
+    connections,
     data_folder::DataFolder,
     disk::Room,
-    http::{self, App, FilesOfAnalyses, Hosts, RightAnswersOfEvaluations, WaitingModels},
+    http::{self, App, Drawings, FilesOfAnalyses, Hosts, RightAnswersOfEvaluations, WaitingModels},
     live::Live,
     machine::Machine,
     public_url::PublicUrl,
@@ -117,6 +118,7 @@ impl Server {
             data: data.root().to_owned(),
             uploads: data.uploads(),
             analyses: FilesOfAnalyses::default(),
+            drawings: Drawings::default(),
             right_answers: RightAnswersOfEvaluations::default(),
             waiting: WaitingModels::default(),
             reader: Reader::new().context("finding the program to read weights with")?,
@@ -124,18 +126,14 @@ impl Server {
             public: args.public_url.clone(),
             stopping: stopping.clone(),
         });
-        let mut until = stopping.clone();
-        let pages = axum::serve(listener, http::router(app)).with_graceful_shutdown(async move {
-            // An error means that the sender is gone, and the server with it.
-            let _ = until.wait_for(|stop| *stop).await;
-        });
+        let pages = connections::serve(listener, http::router(app), stopping.clone());
         Ok(Self {
             control,
             address,
             public: args.public_url.clone(),
             store,
             stop,
-            pages: tokio::spawn(pages.into_future()),
+            pages: tokio::spawn(pages),
             scheduler: tokio::spawn(scheduler.run(stopping)),
             data,
             ends,

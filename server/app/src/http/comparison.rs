@@ -51,7 +51,7 @@ pub async fn file(
         let (name, format) = figure_file(&file)?;
         let comparison = app.comparison(&experiment, query.as_deref().unwrap_or_default()).await?;
         let about = comparison.id.to_string();
-        return send_figure(comparison.all_figures(), &about, name, format).await;
+        return send_figure(&app, comparison.all_figures(), &about, name, format).await;
     };
     let comparison = app.comparison(&experiment, query.as_deref().unwrap_or_default()).await?;
     let text = comparison.export(format);
@@ -73,14 +73,14 @@ pub(super) fn figure_file(file: &str) -> Result<(&str, FigureFormat)> {
 
 /// One of these figures as a file, whose name says what it is of.
 pub(super) async fn send_figure(
+    app: &App,
     figures: Vec<(String, Figure)>,
     about: &str,
     name: &str,
     format: FigureFormat,
 ) -> Result<Response> {
     let (_, figure) = figures.into_iter().find(|(own, _)| own == name).ok_or_else(PageError::no_page)?;
-    let write = tokio::task::spawn_blocking(move || format.write(&figure));
-    let file = write.await.map_err(|e| PageError::internal(&e))?.map_err(|e| PageError::internal(&e))?;
+    let file = app.drawings.file(figure, format).await?;
     let headers = [
         (header::CONTENT_TYPE, format.media_type().to_owned()),
         (header::CONTENT_DISPOSITION, format!("attachment; filename=\"retort-{about}-{name}.{}\"", format.extension())),
@@ -93,6 +93,13 @@ pub(super) async fn send_figure(
 pub async fn cancel(State(app): Shared, Path(experiment): Path<String>) -> Result<Redirect> {
     let experiment = id("experiment", &experiment)?;
     app.control.cancel_experiment(experiment).await?;
+    Ok(Redirect::to(&format!("/experiments/{experiment}")))
+}
+
+/// `POST /experiments/{id}/resume`: queues again all its runs that failed or were cancelled.
+pub async fn resume(State(app): Shared, Path(experiment): Path<String>) -> Result<Redirect> {
+    let experiment = id("experiment", &experiment)?;
+    app.control.resume_experiment(experiment).await?;
     Ok(Redirect::to(&format!("/experiments/{experiment}")))
 }
 

@@ -94,6 +94,12 @@ impl PageError {
         Self::new(StatusCode::INSUFFICIENT_STORAGE, "There is no room for it", message)
     }
 
+    /// Too many others ask for what takes long.
+    pub fn busy() -> Self {
+        let message = "Many figures are being drawn for others. Ask again in a moment.";
+        Self::new(StatusCode::SERVICE_UNAVAILABLE, "The server is busy", message)
+    }
+
     /// The request is not let through.
     pub fn refused(message: impl Into<String>) -> Self {
         Self::new(StatusCode::FORBIDDEN, "This request was refused", message)

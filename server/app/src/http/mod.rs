@@ -6,6 +6,7 @@ mod base;
 mod comparison;
 mod datasets;
 mod demo;
+mod drawings;
 mod errors;
 mod experiments;
 mod form;
@@ -48,6 +49,7 @@ use errors::{PageError, Result};
 
 pub use analyses::FilesOfAnalyses;
 pub use demo::launch_demo;
+pub use drawings::Drawings;
 pub use guard::Hosts;
 pub use models::Waiting as WaitingModels;
 pub use right_answers::RightAnswersOfEvaluations;
@@ -70,6 +72,8 @@ pub struct App {
     pub machine: Machine,
     /// What analyses found.
     pub analyses: FilesOfAnalyses,
+    /// Figures as files.
+    pub drawings: Drawings,
     /// Which answers of evaluations were right.
     pub right_answers: RightAnswersOfEvaluations,
     /// The data folder.
@@ -110,6 +114,7 @@ pub fn router(app: Arc<App>) -> Router {
         .route("/s/{token}/{file}", get(shares::file))
         .route("/experiments/{id}/analyses", post(analyses::launch))
         .route("/experiments/{id}/cancel", post(comparison::cancel))
+        .route("/experiments/{id}/resume", post(comparison::resume))
         .route("/paper", get(paper::show))
         .route("/paper/launch", post(paper::launch))
         .route("/runs", get(runs::list))

@@ -41,7 +41,7 @@ pub async fn figure(
     let (name, format) = figure_file(&file)?;
     let page = app.run_page(&run, query.as_deref()).await?;
     let about = format!("run-{}-{}", page.run.label.id, slug(&page.run.label.model()));
-    send_figure(page.all_figures(), &about, name, format).await
+    send_figure(&app, page.all_figures(), &about, name, format).await
 }
 
 impl App {

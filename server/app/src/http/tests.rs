@@ -68,6 +68,7 @@ impl Site {
             data: dir.path().to_owned(),
             uploads,
             analyses: super::FilesOfAnalyses::default(),
+            drawings: super::Drawings::default(),
             right_answers: super::RightAnswersOfEvaluations::default(),
             waiting: super::WaitingModels::default(),
             reader: Reader::new().unwrap(),

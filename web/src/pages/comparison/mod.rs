@@ -7,7 +7,7 @@ mod words;
 use std::{collections::HashMap, sync::Arc};
 
 use askama::Template;
-use retort_spec::{Attack, ExperimentSpec, RunKind};
+use retort_spec::{Attack, ExperimentSpec, RunKind, RunState};
 
 use super::AnalysisView;
 use crate::{
@@ -132,6 +132,11 @@ impl ComparisonPage {
     /// Its runs that are not over, analyses among them.
     fn open_runs(&self) -> usize {
         self.runs.iter().filter(|run| !run.state.is_over()).count()
+    }
+
+    /// Its runs that failed or were cancelled.
+    fn resumable_runs(&self) -> usize {
+        self.runs.iter().filter(|run| matches!(run.state, RunState::Failed | RunState::Cancelled)).count()
     }
 
     fn left(&self) -> Option<String> {

@@ -94,6 +94,7 @@ async fn measure(args: &PagesArgs, folder: &Path) -> Result<Value> {
         data: data.root().to_owned(),
         uploads: data.uploads(),
         analyses: FilesOfAnalyses::default(),
+        drawings: http::Drawings::default(),
         right_answers: RightAnswersOfEvaluations::default(),
         waiting: WaitingModels::default(),
         reader: Reader::new().context("finding the program to read weights with")?,

@@ -135,7 +135,9 @@ pub async fn revoke(State(app): Shared, Path(share): Path<String>) -> Result<Red
 pub(super) async fn document(app: &App, comparison: ComparisonPage) -> Result<Response> {
     let control = app.control.clone();
     let id = comparison.id;
+    let turn = app.drawings.turn().await?;
     let write = move || {
+        let _turn = turn;
         let document = DocumentPage::new(comparison, assets::style(), day(Timestamp::now()), None);
         document.write(|run| picture(&control.folder(run).gallery()))
     };
@@ -246,7 +248,11 @@ impl App {
         let frozen = Frozen { title: title.clone(), note: form.note.trim().to_owned() };
         let (token, hash) = token()?;
         let (folder, control) = (self.share_folder(&hash), self.control.clone());
-        let freeze = move || keep(&make(frozen, &|run| picture(&control.folder(run).gallery()))?, &folder);
+        let turn = self.drawings.turn().await?;
+        let freeze = move || {
+            let _turn = turn;
+            keep(&make(frozen, &|run| picture(&control.folder(run).gallery()))?, &folder)
+        };
         tokio::task::spawn_blocking(freeze).await.map_err(|e| PageError::internal(&e))??;
         self.store.create_share(experiment, &hash, &title, until).await?;
         let made = SharedPage {
