@@ -20,12 +20,16 @@ pub(super) enum Content {
     /// Variables of MATLAB 7.3, or another HDF5 file.
     Hdf5,
     Parquet,
+    /// An archive of a format that is not read, by its name.
+    OtherArchive(&'static str),
+    /// Images or labels of MNIST's own format.
+    Idx,
     Empty,
     Other,
 }
 
 /// What formats begin with, where that is enough to tell them.
-const MARKS: [(&[u8], Content); 22] = [
+const MARKS: [(&[u8], Content); 25] = [
     (b"\x89PNG\r\n\x1a\n", Content::Image(image::ImageFormat::Png)),
     (b"\xff\xd8\xff", Content::Image(image::ImageFormat::Jpeg)),
     (b"GIF87a", Content::Image(image::ImageFormat::Gif)),
@@ -49,6 +53,9 @@ const MARKS: [(&[u8], Content); 22] = [
     (b"MATLAB 7.3 MAT-file", Content::Hdf5),
     (b"\x89HDF\r\n\x1a\n", Content::Hdf5),
     (b"PAR1", Content::Parquet),
+    (b"7z\xbc\xaf\x27\x1c", Content::OtherArchive("7z")),
+    (b"Rar!\x1a\x07", Content::OtherArchive("RAR")),
+    (b"!<arch>\n", Content::OtherArchive("ar")),
 ];
 
 impl Content {
@@ -70,6 +77,8 @@ impl Content {
             [b'P', b'1'..=b'6', b' ' | b'\n' | b'\r' | b'\t', ..] => Self::Image(image::ImageFormat::Pnm),
             _ if at(4, b"ftypavif") || at(4, b"ftypheic") || at(4, b"ftypmif1") => Self::OtherImage("HEIF"),
             [0x80, 2..=5, ..] => Self::Pickle,
+            // Bytes, in one to four dimensions, of which the first is below 16 million.
+            [0, 0, 8, 1..=4, 0, ..] => Self::Idx,
             _ if at(257, b"ustar") || is_old_tar(head) => Self::Tar,
             _ => Self::Other,
         }
@@ -121,6 +130,8 @@ mod tests {
         assert_eq!(Content::of(&crate::data::testing::png(3, [0; 3])), Content::Image(image::ImageFormat::Png));
         assert_eq!(Content::of(b"P6 32 32 255\n"), Content::Image(image::ImageFormat::Pnm));
         assert_eq!(Content::of(b"\x80\x02}q"), Content::Pickle);
+        assert_eq!(Content::of(b"\0\0\x08\x03\0\0\xea\x60\0\0\0\x1c"), Content::Idx);
+        assert_eq!(Content::of(b"7z\xbc\xaf\x27\x1c\0\x04"), Content::OtherArchive("7z"));
         assert_eq!(Content::of(b""), Content::Empty);
     }
 }

@@ -1,5 +1,7 @@
 //! A dataset that was read from what a person brought.
 
+use std::collections::BTreeSet;
+
 use super::{
     dataset::{Dataset, Split},
     report::{ClassCount, ImportReport},
@@ -102,6 +104,20 @@ pub(super) fn check_trained(classes: &[String], parts: &[Vec<u8>]) -> Result<()>
         "there are test images of {}, but none to train on: add some, or take these test images out",
         some(&untrained)
     )))
+}
+
+/// The classes of labels that are names, in the order of text, and each part's labels as places among them.
+///
+/// # Errors
+/// When all labels are the same, or one occurs among the test images alone, which are those of the second part.
+pub(super) fn named_classes(parts: &[Vec<String>]) -> Result<(Vec<String>, Vec<Vec<u8>>)> {
+    let classes: BTreeSet<&String> = parts.iter().flatten().collect();
+    let classes: Vec<String> = classes.into_iter().cloned().collect();
+    check_class_count(&classes)?;
+    let place = |name: &String| classes.binary_search(name).unwrap_or_default() as u8;
+    let labels: Vec<Vec<u8>> = parts.iter().map(|names| names.iter().map(place).collect()).collect();
+    check_trained(&classes, &labels)?;
+    Ok((classes, labels))
 }
 
 /// The classes of labels that are numbers without names: each number that occurs is one, and is called by it.

@@ -1,6 +1,8 @@
 //! Images and labels in Parquet files as Hugging Face's datasets have them: a column of encoded images, one of labels, and
 //! the names of the classes beside them.
 
+use std::collections::BTreeSet;
+
 use ::parquet::{
     file::{
         metadata::FileMetaData,
@@ -15,7 +17,7 @@ use super::{
     content::Content,
     dataset::{Dataset, Split},
     images::{Changes, Decoded, Faults, decode},
-    import::{Import, check_class_count, numbered_classes},
+    import::{Import, check_class_count, named_classes, numbered_classes},
     listing::Listing,
     progress::{Progress, Watch},
     report::{self, ImportReport},
@@ -46,12 +48,18 @@ pub(super) fn read(listing: &Listing, files: &[usize], resize: bool, watch: &mut
     let has = |wanted: Part| files.iter().any(|i| part(*i) == Some(wanted));
     let mut files = files.to_vec();
     files.sort_by_key(|i| listing.entries[*i].name());
+    let names: Vec<String> = files.iter().map(|i| listing.entries[*i].name()).collect();
+    check_shards(&names)?;
+    check_configurations(&names)?;
     for i in &files {
         let name = listing.entries[*i].name();
         let place = match part(*i) {
             Some(Part::Train) => 0,
             Some(Part::Test) => 1,
-            Some(Part::Validation) if !has(Part::Test) => 1,
+            Some(Part::Validation) if !has(Part::Test) => {
+                reader.report.notes.push(format!("The test images were taken from {name}."));
+                1
+            }
             None if !has(Part::Train) => 0,
             _ => {
                 report::count(&mut reader.report.left_out, "Parquet files of other parts", &name);
@@ -64,11 +72,54 @@ pub(super) fn read(listing: &Listing, files: &[usize], resize: bool, watch: &mut
     reader.finish()
 }
 
+/// Refuses when pieces of a part are missing: a name says how many there are, `train-00000-of-00003.parquet`.
+fn check_shards(names: &[String]) -> Result<()> {
+    let numbers = |name: &str| -> Option<(String, usize, usize)> {
+        let (front, rest) = name.rsplit_once("-of-")?;
+        let (front, number) = front.rsplit_once('-')?;
+        let all: String = rest.chars().take_while(char::is_ascii_digit).collect();
+        Some((front.to_owned(), number.parse().ok()?, all.parse().ok()?))
+    };
+    let found: Vec<_> = names.iter().filter_map(|name| numbers(name)).collect();
+    for (front, _, all) in &found {
+        let is_there = |wanted: &usize| found.iter().any(|(own, number, _)| own == front && number == wanted);
+        if let Some(missing) = (0..*all).find(|wanted| !is_there(wanted)) {
+            return Err(EngineError::Data(format!(
+                "{front}-{missing:05}-of-{all:05}.parquet is missing: download it too"
+            )));
+        }
+    }
+    Ok(())
+}
+
+/// Refuses several configurations of a dataset, each in a folder of its own: they may hold the same images.
+fn check_configurations(names: &[String]) -> Result<()> {
+    let configuration = |name: &String| -> String {
+        let folders = name.rsplit_once('/').map_or("", |(folders, _)| folders);
+        folders.split('/').filter(|folder| Part::named(folder).is_none()).collect::<Vec<_>>().join("/")
+    };
+    let all: BTreeSet<String> = names.iter().map(configuration).collect();
+    if all.len() < 2 {
+        return Ok(());
+    }
+    let all: Vec<String> =
+        all.into_iter().map(|name| if name.is_empty() { "the folder itself".into() } else { name }).collect();
+    Err(EngineError::Data(format!(
+        "there are Parquet files of several configurations ({}), which may hold the same images: import the folder of the one \
+         that is meant",
+        all.join("; ")
+    )))
+}
+
 /// What was read so far.
 #[derive(Default)]
 struct Reader {
     resize: bool,
     parts: [Split; 2],
+    /// The labels of both parts where they are text.
+    names: [Vec<String>; 2],
+    /// The column of labels.
+    column: Option<String>,
     classes: Option<Vec<String>>,
     faults: Faults,
     changes: Changes,
@@ -88,11 +139,11 @@ impl Reader {
             let mut chunk = Vec::new();
             for row in rows.by_ref().take(CHUNK) {
                 let row = row.map_err(damaged)?;
-                let (column, label) = label(&row).ok_or_else(|| {
-                    about("has no column of labels: whole numbers from 0 to 255, named label or fine_label")
-                })?;
-                if self.classes.is_none() {
+                let (column, label) = label(&row).map_err(|fault| about(&fault))?;
+                if self.column.is_none() {
                     self.classes = class_names(metadata, &column);
+                    self.report.notes.push(format!("The labels are those of the column {column}."));
+                    self.column = Some(column);
                 }
                 let image = image(&row).ok_or_else(|| about("has no column of encoded images, PNG or JPEG"))?;
                 chunk.push((label, image));
@@ -106,14 +157,21 @@ impl Reader {
         }
     }
 
-    fn decode(&mut self, name: &str, chunk: &[(u8, Vec<u8>)], place: usize, first: usize) {
+    fn decode(&mut self, name: &str, chunk: &[(Label, Vec<u8>)], place: usize, first: usize) {
         let images: Vec<_> = chunk.par_iter().map(|(_, image)| decode(image, self.resize)).collect();
         for (i, ((label, _), image)) in chunk.iter().zip(images).enumerate() {
             let name = format!("{name}, row {}", first + i);
             match image {
                 Ok(Decoded { planes, changes }) => {
                     self.changes.add(&changes, &name);
-                    self.parts[place].push(*label, &planes);
+                    match label {
+                        Label::Number(number) => self.parts[place].push(*number, &planes),
+                        // Its number is known once all names are.
+                        Label::Name(name) => {
+                            self.names[place].push(name.clone());
+                            self.parts[place].images.extend(planes);
+                        }
+                    }
                 }
                 Err(fault) => self.faults.add(&name, &fault),
             }
@@ -123,6 +181,17 @@ impl Reader {
     fn finish(mut self) -> Result<Import> {
         self.faults.refusal()?;
         let [mut train, mut test] = self.parts;
+        if self.names.iter().any(|names| !names.is_empty()) {
+            if [&train, &test].iter().any(|split| !split.labels.is_empty()) {
+                let fault = "some labels are numbers and others text: save all in one way";
+                return Err(EngineError::Data(fault.into()));
+            }
+            let (classes, labels) = named_classes(&self.names)?;
+            self.report.notes.push("The labels are text; the classes are in its order.".into());
+            let mut labels = labels.into_iter();
+            (train.labels, test.labels) = (labels.next().unwrap_or_default(), labels.next().unwrap_or_default());
+            self.classes = Some(classes);
+        }
         if train.is_empty() {
             return Err(EngineError::Data("there are no images to train on: a file named train-….parquet".into()));
         }
@@ -145,22 +214,43 @@ impl Reader {
     }
 }
 
-/// The name of the column of labels, and the label of a row.
-fn label(row: &Row) -> Option<(String, u8)> {
+/// The label of a row.
+enum Label {
+    Number(u8),
+    Name(String),
+}
+
+/// The name of the column of labels, and the label of a row; or what is wrong with it, in words that follow the file's name.
+fn label(row: &Row) -> Result<(String, Label), String> {
     let find = |wanted: &&str| row.get_column_iter().find(|(name, _)| name == wanted);
-    let (name, field) = LABELS.iter().find_map(find)?;
-    let label = match field {
-        Field::Byte(n) => u8::try_from(*n).ok(),
-        Field::Short(n) => u8::try_from(*n).ok(),
-        Field::Int(n) => u8::try_from(*n).ok(),
-        Field::Long(n) => u8::try_from(*n).ok(),
-        Field::UByte(n) => Some(*n),
-        Field::UShort(n) => u8::try_from(*n).ok(),
-        Field::UInt(n) => u8::try_from(*n).ok(),
-        Field::ULong(n) => u8::try_from(*n).ok(),
-        _ => None,
-    }?;
-    Some((name.clone(), label))
+    let (name, field) = LABELS.iter().find_map(find).ok_or_else(|| {
+        let columns: Vec<&str> = row.get_column_iter().map(|(name, _)| name.as_str()).collect();
+        format!(
+            "has no column of labels: whole numbers from 0 to 255 or text, named label or fine_label; its columns are {}",
+            columns.join(", ")
+        )
+    })?;
+    let number = match field {
+        Field::Byte(n) => i128::from(*n),
+        Field::Short(n) => i128::from(*n),
+        Field::Int(n) => i128::from(*n),
+        Field::Long(n) => i128::from(*n),
+        Field::UByte(n) => i128::from(*n),
+        Field::UShort(n) => i128::from(*n),
+        Field::UInt(n) => i128::from(*n),
+        Field::ULong(n) => i128::from(*n),
+        Field::Str(text) if !text.trim().is_empty() => return Ok((name.clone(), Label::Name(text.trim().to_owned()))),
+        other => {
+            return Err(format!(
+                "has {other} in its column {name}, where a label is a whole number from 0 to 255 or text"
+            ));
+        }
+    };
+    let hidden = if number < 0 { "; labels that are not published are written so: take this file out" } else { "" };
+    let label = u8::try_from(number).map_err(|_| {
+        format!("has {number} in its column {name}, where a label is a whole number from 0 to 255{hidden}")
+    })?;
+    Ok((name.clone(), Label::Number(label)))
 }
 
 /// The encoded image of a row: bytes, or bytes beside the name of their file.
@@ -218,6 +308,16 @@ mod tests {
         let mut files = files("train-00001-of-00002.parquet", "test-00000-of-00001.parquet");
         files.push(("train-00000-of-00002.parquet".into(), TEST.to_vec()));
         assert_eq!(import_files(&files).unwrap().dataset.train.labels, [1, 0, 0, 2, 1, 2]);
+    }
+
+    #[test]
+    fn a_missing_piece_and_several_configurations_are_refused() {
+        let message = |files: &[(String, Vec<u8>)]| import_files(files).unwrap_err().to_string();
+        let gap = files("data/train-00000-of-00002.parquet", "data/test-00000-of-00001.parquet");
+        assert!(message(&gap).contains("data/train-00001-of-00002.parquet is missing"), "{}", message(&gap));
+        let mut two = files("full/train-00000-of-00001.parquet", "full/test-00000-of-00001.parquet");
+        two.extend(files("small/train-00000-of-00001.parquet", "small/test-00000-of-00001.parquet"));
+        assert!(message(&two).contains("several configurations (full; small)"), "{}", message(&two));
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! Finds out what a path given by a person holds, and reads it.
 
-use std::path::Path;
+use std::{collections::BTreeMap, path::Path};
 
 use super::{
     container::Container,
@@ -8,7 +8,7 @@ use super::{
     dataset::Dataset,
     hold_out::hold_out,
     images,
-    import::Import,
+    import::{Import, some},
     listing::{Entry, HIDDEN, Listing},
     numpy,
     official::{self, Official},
@@ -24,6 +24,12 @@ use crate::{EngineError, Result};
 const KINDS: &str = "a dataset is a folder or an archive (tar, also compressed, or zip) with images as \
                      train/CLASS/IMAGE.png and test/CLASS/IMAGE.png, with the files of CIFAR-10, CIFAR-100, STL-10 or \
                      SVHN, with Hugging Face's Parquet files, or with arrays of NumPy";
+
+/// What gets images and labels out of what is not read.
+pub(super) const BY_NUMPY: &str = "save its images and labels with NumPy, `numpy.savez(\"data.npz\", x_train=…, y_train=…, \
+                                   x_test=…, y_test=…)`";
+const BY_NUMPY_TO: &str =
+    "save with NumPy, `numpy.savez(\"data.npz\", x_train=…, y_train=…, x_test=…, y_test=…)`, and import that";
 
 /// What a source was recognised as, and the folder in it where that lies.
 enum Found {
@@ -62,8 +68,10 @@ impl Found {
     /// How images to test on are added to it.
     fn how_to_test(&self) -> &'static str {
         match self {
-            Self::Svhn(_) => "lay test_32x32.mat beside it, and import the folder",
-            Self::Parquet(_) => "lay a file named test-….parquet beside it, and import the folder",
+            Self::Svhn(_) => "lay test_32x32.mat beside it, and import the folder or an archive of both",
+            Self::Parquet(_) => {
+                "lay a file named test-….parquet beside it, and import the folder or an archive of both"
+            }
             Self::Numpy => "add arrays named x_test and y_test",
             Self::Official(..) | Self::Python(..) | Self::Images => "put some into test/CLASS/",
         }
@@ -144,9 +152,6 @@ fn recognise(listing: &Listing) -> Result<Found> {
     }
     if found.is_empty() {
         refuse_unread(listing)?;
-        if listing.container.is_file() {
-            return Err(EngineError::Data(format!("this is no archive, and no file that a dataset comes in: {KINDS}")));
-        }
     }
     if found.is_empty() || images::is_in_parts(listing) {
         found.push(Found::Images);
@@ -169,19 +174,48 @@ fn only_archive<'a>(listing: &'a Listing, found: &Found) -> Option<&'a Entry> {
     (listing.container.is_folder() && matches!(found, Found::Images) && is_only).then_some(first)
 }
 
-/// Refuses formats that datasets come in and that are not read, where nothing else is there.
+/// Refuses what nothing was recognised in, with what it is and what to do.
 fn refuse_unread(listing: &Listing) -> Result<()> {
-    if listing.files().any(|(.., content)| content.is_image()) {
+    if listing.files().any(|(.., content)| content.is_image() || content.is_packed()) {
         return Ok(());
     }
-    match listing.files().find(|(.., content)| *content == Content::Hdf5) {
-        None => Ok(()),
-        Some((_, entry, _)) => Err(EngineError::Data(format!(
-            "{} is an HDF5 file, as MATLAB 7.3 writes them, which is not read: save its images and labels with NumPy, \
-             `numpy.savez(\"data.npz\", x_train=…, y_train=…, x_test=…, y_test=…)`, and import that",
-            entry.name()
-        ))),
+    let fault = |what: String| Err(EngineError::Data(what));
+    for (_, entry, content) in listing.files().filter(|(_, entry, _)| !entry.is_hidden()) {
+        let name = entry.name();
+        match content {
+            Content::OtherArchive(format) => {
+                return fault(format!("{name} is an archive of the format {format}, which is not read: unpack it"));
+            }
+            Content::Hdf5 => {
+                return fault(format!(
+                    "{name} is an HDF5 file, as MATLAB 7.3 writes them, which is not read: {BY_NUMPY}, and import that"
+                ));
+            }
+            Content::Idx => {
+                return fault(format!(
+                    "{name} is a file of MNIST's own format (IDX), which is not read: {BY_NUMPY}, and import that with its \
+                     images made 32×32"
+                ));
+            }
+            _ => {}
+        }
     }
+    let mut endings: BTreeMap<String, usize> = BTreeMap::new();
+    for (_, entry, _) in listing.files().filter(|(_, entry, _)| !entry.is_hidden()) {
+        let ending = entry.file_name().rsplit_once('.').map_or("without an ending", |(_, ending)| ending);
+        *endings.entry(ending.to_owned()).or_default() += 1;
+    }
+    let mut endings: Vec<(String, usize)> = endings.into_iter().collect();
+    endings.sort_by_key(|(_, count)| std::cmp::Reverse(*count));
+    if endings.is_empty() {
+        return Ok(());
+    }
+    let found: Vec<String> = endings.iter().take(5).map(|(ending, count)| format!("{ending}: {count}")).collect();
+    fault(format!(
+        "there are no images, nor other files that a dataset comes in (files by their endings: {}): {KINDS}. What only Python \
+         reads, {BY_NUMPY_TO}",
+        found.join(", ")
+    ))
 }
 
 /// Makes test images where there are none.
@@ -189,10 +223,10 @@ fn complete(import: &mut Import, test_percent: Option<u8>, how_to_test: &str) ->
     let dataset = &mut import.dataset;
     match test_percent {
         None if dataset.test.is_empty() => Err(EngineError::Data(format!(
-            "there are {} images of {} classes, but none to test on: {how_to_test}, or let `--test-percent 20` (a field of \
-             the form) hold 20 percent of each class out",
+            "there are {} images of {}, but none to test on: {how_to_test}, or let `--test-percent 20` (a field of the form) \
+             hold 20 percent of each class out",
             dataset.train.len(),
-            dataset.classes.len()
+            some(&dataset.classes)
         ))),
         None => Ok(()),
         Some(_) if !dataset.test.is_empty() => Err(EngineError::Data(format!(

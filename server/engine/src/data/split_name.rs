@@ -57,6 +57,8 @@ fn only_part(name: &str, of: &[(Part, &[&str])]) -> Option<Part> {
 }
 
 fn part_of(word: &str, of: &[(Part, &[&str])]) -> Option<Part> {
+    // A number tells parts of the same kind apart: `train2017`, `test1`.
+    let word = word.trim_end_matches(|c: char| c.is_ascii_digit());
     of.iter().find(|(_, words)| words.contains(&word)).map(|(part, _)| *part)
 }
 
@@ -91,6 +93,8 @@ mod tests {
             ("testing", Some(Part::Test)),
             ("val", Some(Part::Validation)),
             ("valid", Some(Part::Validation)),
+            ("train2017", Some(Part::Train)),
+            ("test1", Some(Part::Test)),
             ("freight train", None),
             ("trains", None),
             ("data", None),

@@ -9,6 +9,7 @@ use super::{
     official::Checksums,
     progress::Watch,
     report::{self, ImportReport},
+    source::BY_NUMPY,
     split_name::Part,
 };
 use crate::{EngineError, Result};
@@ -83,10 +84,9 @@ pub(super) fn read(listing: &Listing, files: &[usize], watch: &mut Watch<'_>) ->
 fn split(bytes: &[u8]) -> Result<Split, String> {
     let variables = matlab::variables(bytes)?;
     let find = |name: &str| -> Result<&Variable, String> {
-        variables
-            .iter()
-            .find(|v| v.name == name)
-            .ok_or_else(|| format!("has no variable {name}, which SVHN's files have"))
+        variables.iter().find(|v| v.name == name).ok_or_else(|| {
+            format!("has no variable {name}, which SVHN's files have: if it is another dataset, {BY_NUMPY}")
+        })
     };
     let (images, labels) = (find("X")?, find("y")?);
     let pixels = images.bytes().filter(|_| images.dimensions.starts_with(&[SIDE, SIDE, CHANNELS]));

@@ -141,11 +141,6 @@ impl Container {
         }
     }
 
-    /// Whether it is one file that is no archive.
-    pub fn is_file(&self) -> bool {
-        self.form == Form::File
-    }
-
     /// Whether it is a folder.
     pub fn is_folder(&self) -> bool {
         self.form == Form::Folder

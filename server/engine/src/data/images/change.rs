@@ -21,6 +21,7 @@ pub(in crate::data) enum Change {
     Cmyk,
     FirstFrame,
     Orientation,
+    Floats,
 }
 
 impl Change {
@@ -35,13 +36,14 @@ impl Change {
             Self::SixteenBits => "images of 16 bits a channel, of which the upper 8 were kept",
             Self::Cmyk => "CMYK images, made RGB",
             Self::FirstFrame => "GIFs, of which the first frame was taken",
+            Self::Floats => "images of numbers from 0 to 1, made the nearest bytes",
             Self::Orientation => "images that are marked as rotated, kept as they are stored",
         }
     }
 
     /// Whether it is about colours.
     pub const fn is_colour(self) -> bool {
-        !matches!(self, Self::Resized(..) | Self::FirstFrame | Self::Orientation)
+        !matches!(self, Self::Resized(..) | Self::FirstFrame | Self::Orientation | Self::Floats)
     }
 }
 

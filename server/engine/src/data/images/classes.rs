@@ -53,6 +53,20 @@ pub(super) fn names(by_part: &[Classes; 2], notes: &mut Vec<String>) -> Result<V
     }
     let classes: Vec<String> = train.keys().cloned().collect();
     check_class_count(&classes)?;
+    let numbers: Option<Vec<u64>> = classes.iter().map(|class| class.parse().ok()).collect();
+    if numbers.is_some_and(|numbers| !numbers.is_sorted()) {
+        notes.push(format!(
+            "The classes are in the order of text, as torchvision's ImageFolder has them and not as numbers: {} …",
+            classes[..classes.len().min(5)].join(", ")
+        ));
+    }
+    for (i, class) in classes.iter().enumerate() {
+        if let Some(other) = classes[..i].iter().find(|other| other.to_lowercase() == class.to_lowercase()) {
+            notes.push(format!(
+                "“{other}” and “{class}” are two classes, although their names differ in capitals only."
+            ));
+        }
+    }
     Ok(classes)
 }
 

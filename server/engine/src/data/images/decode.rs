@@ -32,6 +32,9 @@ pub(in crate::data) fn decode(bytes: &[u8], resize: bool) -> Result<Decoded, Fau
             return Err(Fault::Broken(fault));
         }
         Content::Empty => return Err(broken("is empty")),
+        _ if bytes.starts_with(b"version https://git-lfs") => {
+            return Err(broken("is a pointer of Git LFS and no image: `git lfs pull` gets the images"));
+        }
         _ => return Err(broken("is no image by what it holds")),
     };
     let mut changes = Vec::new();

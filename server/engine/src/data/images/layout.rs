@@ -4,7 +4,10 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use unicode_normalization::UnicodeNormalization;
 
-use super::classes::{self, Classes};
+use super::{
+    around,
+    classes::{self, Classes},
+};
 use crate::{
     EngineError, Result,
     data::{
@@ -61,6 +64,16 @@ pub(super) fn of(listing: &Listing) -> Result<Layout> {
     }
     let chosen = choose(&images)?;
     let mut by_part = split(listing, &images, &chosen, &mut layout)?;
+    if let (true, Some((one, other, shared))) = (chosen.is_empty(), around::around_classes(&by_part[0])) {
+        return refuse(&format!(
+            "the folders {one} and {other} both hold {}: if those are the classes, import one of the two folders, or name the \
+             folders train and test; if {one} and {other} are the classes, put their images right into them",
+            shared[..shared.len().min(3)].join(", ")
+        ));
+    }
+    if let Some((count, first)) = around::merged(&by_part[0]) {
+        layout.notes.push(format!("Folders inside of classes were not told apart: {count}, as {first}."));
+    }
     if by_part[1].is_empty() && chosen.iter().any(|(_, part)| *part != Part::Train) {
         return refuse(&format!("there are no images in the folders of the test classes; {LAYOUT}"));
     }
@@ -190,10 +203,24 @@ fn split(
     chosen: &[PartFolder<'_>],
     layout: &mut Layout,
 ) -> Result<[Classes; 2]> {
-    let has_test = chosen.iter().any(|(_, part)| *part == Part::Test);
     if !chosen.is_empty() && !chosen.iter().any(|(_, part)| *part == Part::Train) {
-        return refuse(&format!("there is a folder {} but none for training; {LAYOUT}", chosen[0].0.join("/")));
+        let folder = chosen[0].0.join("/");
+        return refuse(&format!(
+            "there is a folder {folder} but none for training: import {folder} itself and hold test images out, by \
+             `--test-percent 20` (a field of the form), or add training images; {LAYOUT}"
+        ));
     }
+    let has_classes = |(folder, _): &PartFolder<'_>| {
+        let inside: Vec<&Image<'_>> = images.iter().filter(|image| image.parts.starts_with(folder)).collect();
+        let depth = folder.len() + wrappers(&inside, folder.len());
+        let classes = inside.iter().filter(|image| image.parts.len() > depth + 1).map(|i| i.parts[depth].as_str());
+        inside.iter().any(|image| image.parts.len() > depth + 1) && !around::are_containers(classes)
+    };
+    // Test images are often published without labels; then the validation images serve.
+    let of = |wanted: Part| chosen.iter().find(|(_, part)| *part == wanted);
+    let has_unlabelled_test =
+        of(Part::Test).is_some_and(|test| !has_classes(test)) && of(Part::Validation).is_some_and(has_classes);
+    let has_test = of(Part::Test).is_some() && !has_unlabelled_test;
     let everything: [PartFolder<'_>; 1] = [(&[], Part::Train)];
     let folders = if chosen.is_empty() { &everything[..] } else { chosen };
     let mut by_part = [Classes::new(), Classes::new()];
@@ -204,6 +231,12 @@ fn split(
             let what = "validation images: Retort holds its own out of the training images";
             for image in inside {
                 report::count(&mut layout.left_out, what, &image.parts.join("/"));
+            }
+            continue;
+        }
+        if *part == Part::Test && has_unlabelled_test {
+            for image in inside {
+                report::count(&mut layout.left_out, "test images without classes", &image.parts.join("/"));
             }
             continue;
         }
@@ -220,11 +253,16 @@ fn split(
             of_class.spellings.insert(class.clone());
             of_class.images.push((name.to_vec(), image.entry));
         }
-        if without_class == inside.len() && without_class > 0 {
-            let folder = if folder.is_empty() { "the source".to_owned() } else { folder.join("/") };
+        if without_class == inside.len() && without_class > 0 || !place.is_empty() && !has_classes(&(folder, *part)) {
+            let around = [folder, &inside[0].parts[folder.len()..depth]].concat();
+            let folder = if around.is_empty() { "the source".to_owned() } else { around.join("/") };
+            let count = if inside.len() == 1 { "1 image".to_owned() } else { format!("{} images", inside.len()) };
+            let names: Vec<String> = place.keys().map(|name| format!("“{name}”")).collect();
+            let but = if names.is_empty() { String::new() } else { format!(" (only {})", names.join(", ")) };
             return refuse(&format!(
-                "{folder} has {without_class} images but no folders of classes, so nobody knows what they show; {}",
-                how_to_label(listing)
+                "{folder} has {} but no folders of classes{but}, so nobody knows what they show; {}",
+                count,
+                how_to_label(listing, *part)
             ));
         }
         note_folder(*part, &inside, depth, layout);
@@ -237,14 +275,25 @@ fn split(
     Ok(by_part)
 }
 
-/// What to do with images that lie in no folders of classes.
-fn how_to_label(listing: &Listing) -> String {
+/// What to do with images of a part that lie in no folders of classes.
+fn how_to_label(listing: &Listing, part: Part) -> String {
     const TABLES: [&str; 6] = [".csv", ".tsv", ".json", ".jsonl", ".xml", ".txt"];
     let is_table = |entry: &&Entry| {
         let name = entry.file_name().to_lowercase();
         !entry.is_hidden() && !name.starts_with("readme") && TABLES.iter().any(|ending| name.ends_with(ending))
     };
-    let table = listing.files().map(|(_, entry, _)| entry).find(is_table);
+    // The table that is likeliest to hold the labels.
+    let rank = |entry: &&Entry| {
+        let name = entry.name().to_lowercase();
+        let has = |words: &[&str]| words.iter().any(|word| name.contains(word));
+        match () {
+            () if has(&["sample", "submission", "meta"]) => 3,
+            () if Part::mentioned(&entry.name()) == Some(part) => 0,
+            () if has(&["label", "annot", "class", "truth"]) => 1,
+            () => 2,
+        }
+    };
+    let table = listing.files().map(|(_, entry, _)| entry).filter(is_table).min_by_key(rank);
     table.map_or_else(
         || LAYOUT.to_owned(),
         |table| {

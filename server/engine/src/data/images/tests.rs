@@ -164,6 +164,77 @@ fn a_class_that_one_part_lacks_is_named() {
     assert!(message.contains("the class “fox” is in the test images but not in the training images"), "{message}");
 }
 
+/// Images of one colour at these places.
+fn at(places: &[&str]) -> Files {
+    let image = |(i, place): (usize, &&str)| ((*place).to_owned(), png(32, [i as u8; 3]));
+    places.iter().enumerate().map(image).collect()
+}
+
+#[test]
+fn folders_of_parts_kinds_and_folds_are_no_classes() {
+    for (places, said) in [
+        (&["train/cat.0.png", "train/dog.1.png", "test1/0.png"][..], "but no folders of classes"),
+        (&["images/a_1.png", "annotations/trimaps/a_1.png"], "only “annotations”, “images”"),
+        (&["images/001.gull/a.png", "images/002.owl/a.png", "segmentations/001.gull/a.png"], "only “images”"),
+        (&["yolo/images/1.png", "yolo/images/2.png"], "no folders of classes"),
+        (
+            &["fold1/cat/1.png", "fold1/dog/1.png", "fold2/cat/2.png", "fold2/dog/2.png"],
+            "the folders fold1 and fold2 both hold cat, dog",
+        ),
+        (
+            &["clean/cat/1.png", "clean/dog/1.png", "adv/eps8/cat/2.png", "adv/eps8/dog/2.png"],
+            "the folders adv and clean both hold cat, dog",
+        ),
+    ] {
+        let options = ImportOptions { test_percent: Some(50), ..ImportOptions::default() };
+        let message = import_files_as(&at(places), &options).unwrap_err().to_string();
+        assert!(message.contains(said), "{message}");
+    }
+}
+
+#[test]
+fn validation_images_serve_where_the_test_images_have_no_classes() {
+    let import = import_files(&at(&[
+        "train/n01/images/a.png",
+        "train/n02/images/b.png",
+        "val/n01/c.png",
+        "val/n02/d.png",
+        "test/images/e.png",
+    ]));
+    let import = import.unwrap();
+    assert_eq!((import.dataset.train.len(), import.dataset.test.len()), (2, 2));
+    assert_eq!(finding(&import.report.left_out, "test images without classes").0, 1);
+    let flat = at(&["train/n01/images/a.png", "train/n02/images/b.png", "val/images/c.png", "test/images/e.png"]);
+    assert!(refusal(&flat).contains("has 1 image but no folders of classes"), "{}", refusal(&flat));
+}
+
+#[test]
+fn numbers_in_the_order_of_text_classes_that_are_alike_and_merged_folders_are_told() {
+    let places: Vec<String> = (0..12).flat_map(|i| ["train", "test"].map(|part| format!("{part}/{i}/x.png"))).collect();
+    let places: Vec<&str> = places.iter().map(String::as_str).collect();
+    let notes = import_files(&at(&places)).unwrap().report.notes;
+    assert!(notes[0].contains("not as numbers: 0, 1, 10, 11, 2 …"), "{notes:?}");
+    let places = ["train/Cat/a.png", "train/cat/a.png", "test/Cat/a.png", "test/cat/a.png", "train/cat/b/c.png"];
+    let notes = import_files(&at(&places)).unwrap().report.notes;
+    assert!(notes.iter().any(|note| note.contains("“Cat” and “cat” are two classes")), "{notes:?}");
+    assert!(notes.iter().any(|note| note.contains("were not told apart: 1, as cat/b.")), "{notes:?}");
+}
+
+#[test]
+fn labels_are_looked_for_in_the_table_that_is_likeliest_to_hold_them() {
+    let mut files = at(&["train/1.png", "train/2.png"]);
+    for table in ["sampleSubmission.csv", "Meta.csv", "trainLabels.csv", "notes.txt"] {
+        files.push((table.into(), b"id,label".to_vec()));
+    }
+    assert!(refusal(&files).contains("labels are not read from trainLabels.csv"), "{}", refusal(&files));
+}
+
+#[test]
+fn a_pointer_of_git_lfs_is_told_as_one() {
+    let pointer = b"version https://git-lfs.github.com/spec/v1\noid sha256:4d7a\nsize 1024\n".to_vec();
+    assert!(refusal(&with("train/cat/9.png", pointer)).contains("`git lfs pull`"));
+}
+
 #[test]
 fn classes_that_are_one_but_for_their_capitals_are_told() {
     let mut files = image_files();
@@ -212,7 +283,10 @@ fn a_class_in_two_unicode_forms_is_one_class() {
 fn without_test_images_the_way_out_is_told_and_a_share_of_each_class_can_be_held_out() {
     let flat: Files = (0..20).map(|i| (format!("{}/{i}.png", ["cat", "dog"][i % 2]), png(32, [i as u8; 3]))).collect();
     let message = refusal(&flat);
-    assert!(message.contains("20 images of 2 classes, but none to test on") && message.contains("--test-percent 20"));
+    assert!(
+        message.contains("20 images of 2 classes (“cat”, “dog”), but none to test on")
+            && message.contains("--test-percent 20")
+    );
     let options = ImportOptions { test_percent: Some(20), ..ImportOptions::default() };
     let import = import_files_as(&flat, &options).unwrap();
     assert_eq!((import.dataset.train.len(), import.dataset.test.len()), (16, 4));

@@ -14,6 +14,8 @@ pub(crate) struct Header {
     pub width: usize,
     /// Whether the first dimension runs fastest, as in Fortran, and not the last.
     pub is_fortran: bool,
+    /// Whether the highest byte of a number or letter comes first.
+    pub is_big_endian: bool,
     pub shape: Vec<usize>,
 }
 
@@ -44,12 +46,22 @@ impl Header {
     fn parse(text: &str) -> Option<Self> {
         let value = |key: &str| Some(text.split_once(&format!("'{key}':"))?.1.trim_start());
         let descr = value("descr")?.strip_prefix('\'')?.split_once('\'')?.0;
+        let is_big_endian = descr.starts_with('>');
+        let descr = descr.trim_start_matches('>');
         let (kind, width) = dtype(descr).or_else(|| text_dtype(descr))?;
         let is_fortran = value("fortran_order")?.starts_with("True");
         let shape = value("shape")?.strip_prefix('(')?.split_once(')')?.0;
         let lengths = shape.split(',').map(str::trim).filter(|length| !length.is_empty());
         let shape = lengths.map(|length| length.parse().ok()).collect::<Option<_>>()?;
-        Some(Self { kind, width, is_fortran, shape })
+        Some(Self { kind, width, is_fortran, is_big_endian, shape })
+    }
+
+    /// Puts the lowest byte of each number or letter first.
+    pub fn order(&self, bytes: &mut [u8]) {
+        if self.is_big_endian {
+            let width = if self.kind == 'U' { 4 } else { self.width };
+            bytes.chunks_exact_mut(width).for_each(<[u8]>::reverse);
+        }
     }
 
     /// Whether it holds text, each of the same length.
@@ -124,7 +136,8 @@ fn whole(number: f64) -> Option<u8> {
 /// When one is outside of 0 to 1, or no number.
 pub(crate) fn pixels(width: usize, bytes: &[u8]) -> Result<Vec<u8>, String> {
     let pixel = |number: f64| {
-        if (0.0..=1.0).contains(&number) {
+        // Arithmetic in single precision leaves a little more than 1.
+        if (-1e-4..=1.0001).contains(&number) {
             Ok((number * 255.0).round() as u8)
         } else {
             let is_normalised = if number < 0.0 { ", before they are normalised" } else { "" };
@@ -152,14 +165,17 @@ pub(crate) mod tests {
     #[test]
     fn a_header_tells_type_order_and_shape() {
         let header = Header::read(&mut &npy("<i8", &[5], b"")[..]).unwrap();
-        assert_eq!(header, Header { kind: 'i', width: 8, is_fortran: false, shape: vec![5] });
+        assert_eq!(header, Header { kind: 'i', width: 8, is_fortran: false, is_big_endian: false, shape: vec![5] });
         let text = "{'descr': '|u1', 'fortran_order': True, 'shape': (2, 3), }";
-        assert_eq!(Header::parse(text).unwrap(), Header { kind: 'u', width: 1, is_fortran: true, shape: vec![2, 3] });
+        assert_eq!(
+            Header::parse(text).unwrap(),
+            Header { kind: 'u', width: 1, is_fortran: true, is_big_endian: false, shape: vec![2, 3] }
+        );
     }
 
     #[test]
     fn what_is_neither_plain_numbers_nor_text_is_refused() {
-        for descr in ["|O", ">U5", "<U0", ">i4", "<c8", "<f3"] {
+        for descr in ["|O", "<U0", "<c8", ">c8", "<f3"] {
             let fault = Header::read(&mut &npy(descr, &[1], b"")[..]).unwrap_err();
             assert!(fault.contains("neither plain numbers nor text"), "{fault}");
         }

@@ -1,6 +1,6 @@
 //! What arrays hold, put together to a dataset.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use super::labels::Labels;
 use crate::{
@@ -8,14 +8,41 @@ use crate::{
     data::{
         dataset::{Dataset, Split},
         images::{Change, Changes, Fault, Faults},
-        import::{Import, check_class_count, check_trained, numbered_classes},
-        report::{self, ImportReport},
+        import::{Import, check_class_count, named_classes, numbered_classes},
+        report::{self, Finding, ImportReport},
         split_name::{Part, words},
     },
 };
 
 /// Words in the name of an array of text that names the classes: `class_names`, `categories`.
 const OF_CLASSES: [&str; 4] = ["names", "classes", "categories", "meanings"];
+
+/// The names that arrays usually have. Beside them stand others of the same shape: a mean, predictions, noisy labels.
+const USUAL: [&str; 22] = [
+    "x_train",
+    "y_train",
+    "x_test",
+    "y_test",
+    "x_val",
+    "y_val",
+    "train_images",
+    "train_labels",
+    "test_images",
+    "test_labels",
+    "val_images",
+    "val_labels",
+    "x",
+    "y",
+    "data",
+    "images",
+    "image",
+    "labels",
+    "label",
+    "targets",
+    "target",
+    "features",
+];
+const BESIDE: &str = "arrays beside those with the usual names";
 
 /// The images of an array.
 #[derive(Default)]
@@ -27,8 +54,10 @@ pub(super) struct Images {
     pub changes: Vec<Change>,
     /// Why none of them can be taken.
     pub fault: Option<Fault>,
-    /// Whether their pixels were numbers from 0 to 1.
-    pub has_floats: bool,
+    /// Whether each was a row of 3,072 numbers.
+    pub is_flat: bool,
+    /// Whether such rows had the colours of each pixel side by side.
+    pub has_colours_side_by_side: bool,
 }
 
 /// Something that was read, and the name of its array for people: `train.npz/images`.
@@ -43,8 +72,10 @@ pub(super) struct Found {
     images: BTreeMap<Option<Part>, Array<Images>>,
     labels: BTreeMap<Option<Part>, Array<Labels>>,
     class_names: Option<Array<Vec<String>>>,
-    /// The names of arrays that hold neither numbers nor text.
-    pub unread: Vec<String>,
+    /// The names of arrays that hold neither numbers nor text, and what they hold.
+    pub unread: Vec<(String, String)>,
+    /// Arrays that can be neither images nor labels, with their shapes.
+    shapeless: Vec<(String, String)>,
     report: ImportReport,
 }
 
@@ -57,7 +88,7 @@ impl Found {
     /// # Errors
     /// When there are others of the same part.
     pub fn add_images(&mut self, name: &str, content: Images) -> Result<()> {
-        add(&mut self.images, "images", name, content)
+        add(&mut self.images, &mut self.report.left_out, "images", name, content)
     }
 
     /// Adds labels, or the names of the classes where an array of text is called so.
@@ -65,22 +96,22 @@ impl Found {
     /// # Errors
     /// When there are others of the same part.
     pub fn add_labels(&mut self, name: &str, content: Labels) -> Result<()> {
-        let last = name.rsplit('/').next().unwrap_or(name);
         match content {
-            Labels::Names(content) if words(last).any(|word| OF_CLASSES.contains(&word.as_str())) => {
+            Labels::Names(content) if words(last(name)).any(|word| OF_CLASSES.contains(&word.as_str())) => {
                 if let Some(other) = &self.class_names {
                     return refuse(&format!("both {} and {name} would name the classes: keep one of them", other.name));
                 }
                 self.class_names = Some(Array { name: name.to_owned(), content });
                 Ok(())
             }
-            content => add(&mut self.labels, "labels", name, content),
+            content => add(&mut self.labels, &mut self.report.left_out, "labels", name, content),
         }
     }
 
-    /// Counts an array that is not taken.
-    pub fn leave_out(&mut self, what: &str, name: &str) {
-        report::count(&mut self.report.left_out, what, name);
+    /// Takes note of an array that can be neither images nor labels.
+    pub fn shapeless(&mut self, name: &str, shape: &[usize]) {
+        let shape: Vec<String> = shape.iter().map(usize::to_string).collect();
+        self.shapeless.push((name.to_owned(), shape.join(" × ")));
     }
 
     /// Puts images and labels together.
@@ -98,16 +129,32 @@ impl Found {
             }
         }
         let Some(train) = self.take(Part::Train)? else {
-            return refuse(
-                "there are no images to train on: an array of N × 32 × 32 × 3 bytes, named x_train or images",
-            );
+            let has_tests = self.images.keys().any(|part| *part == Some(Part::Test));
+            let beside = if has_tests {
+                "there are images to test on, but none to train on"
+            } else {
+                "there are no images to train on"
+            };
+            return refuse(&format!(
+                "{beside}: an array of N × 32 × 32 × 3 bytes, named x_train or images{}",
+                self.shapes()
+            ));
         };
-        let test = self.take(Part::Test)?.map_or_else(|| self.take(Part::Validation), |test| Ok(Some(test)))?;
+        let mut test = self.take(Part::Test)?;
+        if test.is_none() {
+            test = self.take(Part::Validation)?;
+            if let Some((images, _)) = &test {
+                self.report.notes.push(format!("The test images were taken from {}.", images.name));
+            }
+        }
         let (images, labels): (Vec<_>, Vec<_>) = [Some(train), test].into_iter().flatten().unzip();
         self.tell(&images)?;
         let (classes, labels) = self.classes(labels)?;
-        for name in std::mem::take(&mut self.unread) {
-            self.leave_out("arrays that hold neither numbers nor text", &name);
+        for (what, names) in [
+            ("arrays that hold neither numbers nor text", std::mem::take(&mut self.unread)),
+            ("arrays that are neither images nor labels by their shape", std::mem::take(&mut self.shapeless)),
+        ] {
+            names.iter().for_each(|(name, _)| report::count(&mut self.report.left_out, what, name));
         }
         let others = self.images.values().map(|array| &array.name).chain(self.labels.values().map(|array| &array.name));
         for name in others.chain(self.class_names.iter().map(|array| &array.name)) {
@@ -127,9 +174,13 @@ impl Found {
                 changes.add(&content.changes, name);
                 content.fault.iter().for_each(|fault| faults.add(name, fault));
             }
-            if content.has_floats {
-                let note = format!("The pixels of {name} are numbers from 0 to 1; they became the nearest bytes.");
-                self.report.notes.push(note);
+            if content.is_flat {
+                let how = if content.has_colours_side_by_side {
+                    "with the three colours of each pixel side by side"
+                } else {
+                    "as CIFAR's: the red, then the green, then the blue plane"
+                };
+                self.report.notes.push(format!("The rows of {name} were read {how}."));
             }
         }
         faults.refusal()?;
@@ -153,12 +204,7 @@ impl Found {
             return refuse(&format!("of {names} one holds numbers and the other text: save both in one way"));
         }
         if !texts.is_empty() {
-            let classes: BTreeSet<&String> = texts.iter().flatten().collect();
-            let classes: Vec<String> = classes.into_iter().cloned().collect();
-            check_class_count(&classes)?;
-            let place = |name: &String| classes.binary_search(name).unwrap_or_default() as u8;
-            let labels: Vec<Vec<u8>> = texts.iter().map(|of_array| of_array.iter().map(place).collect()).collect();
-            check_trained(&classes, &labels)?;
+            let (classes, labels) = named_classes(&texts)?;
             self.report.notes.push("The labels are text; the classes are in its order.".into());
             return Ok((classes, labels));
         }
@@ -188,21 +234,29 @@ impl Found {
             )),
             (Some(images), None) => refuse(&self.without_labels(&images.name, part)),
             (None, Some(labels)) => refuse(&format!(
-                "{} has labels, but there are no images for them: an array of N × 32 × 32 × 3 bytes",
-                labels.name
+                "{} has labels, but there are no images for them: an array of N × 32 × 32 × 3 bytes{}",
+                labels.name,
+                self.shapes()
             )),
         }
     }
 
+    /// The shapes of arrays that can be neither images nor labels, as words that end a refusal.
+    fn shapes(&self) -> String {
+        let shapes: Vec<String> = self.shapeless.iter().map(|(name, shape)| format!("{name} is {shape}")).collect();
+        if shapes.is_empty() { String::new() } else { format!("; {}", shapes.join(", ")) }
+    }
+
     /// What is wrong where images have no labels.
     fn without_labels(&self, images: &str, part: Part) -> String {
-        let is_meant = |name: &&String| [Some(part), None].contains(&Part::of_array(name));
+        let is_meant = |unread: &&(String, String)| [Some(part), None].contains(&Part::of_array(&unread.0));
         match self.unread.iter().find(is_meant) {
-            Some(name) => format!(
+            Some((name, fault)) if fault.contains("'|O'") => format!(
                 "{images} has images, but their labels cannot be read: {name} holds Python objects. Save it as text with \
                  `{}.astype(str)`, or as whole numbers",
                 name.rsplit('/').next().unwrap_or(name)
             ),
+            Some((name, fault)) => format!("{images} has images, but their labels cannot be read: {name} {fault}"),
             None => format!(
                 "{images} has images, but there are no labels for them: whole numbers or text in an array of one \
                  dimension, named y_train or labels for the training images and y_test or test_labels for the test images"
@@ -211,11 +265,34 @@ impl Found {
     }
 }
 
-/// Adds an array of a part.
-fn add<T>(place: &mut BTreeMap<Option<Part>, Array<T>>, what: &str, name: &str, content: T) -> Result<()> {
+/// Adds an array of a part. Where two are of the same one, that with the usual name is meant.
+fn add<T>(
+    place: &mut BTreeMap<Option<Part>, Array<T>>,
+    left_out: &mut Vec<Finding>,
+    what: &str,
+    name: &str,
+    content: T,
+) -> Result<()> {
     let part = Part::of_array(name);
+    let usual = |name: &str| USUAL.contains(&last(name).to_lowercase().as_str());
+    let earlier = place.get(&part).map(|array| array.name.clone());
+    match earlier.map(|other| (usual(&other), usual(name), other)) {
+        Some((true, false, _)) => {
+            report::count(left_out, BESIDE, name);
+            return Ok(());
+        }
+        Some((false, true, other)) => {
+            report::count(left_out, BESIDE, &other);
+            place.remove(&part);
+        }
+        _ => {}
+    }
     match (place.insert(part, Array { name: name.to_owned(), content }), part) {
         (None, _) => Ok(()),
+        (Some(other), _) if last(&other.name) == last(name) => refuse(&format!(
+            "{} and {name} seem to be pieces of one array: join them with `numpy.concatenate`, images and labels alike",
+            other.name
+        )),
         (Some(other), Some(part)) => {
             let of = part.images().trim_end_matches(" images");
             refuse(&format!("both {} and {name} would be the {of} {what}: keep one of them", other.name))
@@ -226,6 +303,11 @@ fn add<T>(place: &mut BTreeMap<Option<Part>, Array<T>>, what: &str, name: &str, 
             other.name
         )),
     }
+}
+
+/// The last part of an array's name.
+fn last(name: &str) -> &str {
+    name.rsplit('/').next().unwrap_or(name)
 }
 
 fn refuse<T>(fault: &str) -> Result<T> {

@@ -40,11 +40,16 @@ impl Labels {
         if bytes.len() != length {
             return Err("was cut short".into());
         }
+        header.order(&mut bytes);
         if header.is_text() {
             let names = array::texts(header.kind, header.width, &bytes).ok_or("has text that cannot be read")?;
             let names: Vec<String> = names.iter().map(|name| name.trim().nfc().collect()).collect();
-            let empty = names.iter().position(String::is_empty);
-            return empty.map_or(Ok(Self::Names(names)), |i| Err(format!("has an empty label, that of image {i}")));
+            if let Some(i) = names.iter().position(String::is_empty) {
+                return Err(format!("has an empty label, that of image {i}"));
+            }
+            // Numbers that were saved as text are in the order of numbers.
+            let numbers: Option<Vec<u8>> = names.iter().map(|name| name.parse().ok()).collect();
+            return Ok(numbers.map_or(Self::Names(names), Self::Numbers));
         }
         let numbers = array::small_numbers(header.kind, header.width, &bytes);
         let labels = match header.shape[..] {
@@ -53,7 +58,13 @@ impl Labels {
             }
             _ => numbers,
         };
-        labels.map(Self::Numbers).ok_or_else(|| "has labels that are not whole numbers from 0 to 255".into())
+        labels.map(Self::Numbers).ok_or_else(|| match header.shape[..] {
+            [_, columns] if columns > 1 => format!(
+                "has {columns} columns of which not exactly one is 1 in each row: an image has one label here, a whole number \
+                 from 0 to 255"
+            ),
+            _ => "has labels that are not whole numbers from 0 to 255: at most 256 classes are possible".into(),
+        })
     }
 
     pub const fn len(&self) -> usize {

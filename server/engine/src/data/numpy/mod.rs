@@ -99,9 +99,12 @@ impl Reader {
     /// Reads an array, if it is one of images, labels or the names of classes.
     fn add(&mut self, name: &str, content: &mut dyn Read, watch: &RefCell<&mut Watch<'_>>) -> Result<()> {
         let about = |fault: String| EngineError::Data(format!("{name} {fault}"));
-        let Ok(header) = Header::read(content) else {
-            self.found.unread.push(name.to_owned());
-            return Ok(());
+        let header = match Header::read(content) {
+            Ok(header) => header,
+            Err(fault) => {
+                self.found.unread.push((name.to_owned(), fault));
+                return Ok(());
+            }
         };
         match Pixels::of(&header.shape).filter(|_| !header.is_text()) {
             Some(_) if header.is_fortran => {
@@ -114,7 +117,7 @@ impl Reader {
             }
             None if Labels::are(&header) => self.found.add_labels(name, Labels::read(&header, content).map_err(about)?),
             None => {
-                self.found.leave_out("arrays that are neither images nor labels by their shape", name);
+                self.found.shapeless(name, &header.shape);
                 Ok(())
             }
         }
@@ -131,7 +134,10 @@ impl Reader {
     ) -> Result<Images> {
         let about = |fault: String| EngineError::Data(format!("{name} {fault}"));
         let (count, size) = (header.shape[0], (pixels.width, pixels.height));
-        let mut images = Images { count, has_floats: header.kind == 'f', ..Images::default() };
+        let mut images = Images { count, ..Images::default() };
+        if header.kind == 'f' {
+            images.changes.push(Change::Floats);
+        }
         if pixels.channels == 1 {
             images.changes.push(Change::Grey);
         }
@@ -150,8 +156,10 @@ impl Reader {
                 Progress::images("reading", i, count).tell(&mut **watch.borrow_mut())?;
             }
             content.read_exact(&mut image).map_err(|e| about(format!("ends before its image {i}: {e}")))?;
+            header.order(&mut image);
             let bytes = match (header.kind, header.width) {
-                ('u' | 'b', 1) => Cow::Borrowed(&image[..]),
+                ('u', 1) => Cow::Borrowed(&image[..]),
+                ('b', 1) => Cow::Owned(image.iter().map(|pixel| u8::MAX * pixel.min(&1)).collect()),
                 ('f', width) => Cow::Owned(array::pixels(width, &image).map_err(about)?),
                 (kind, width) => {
                     let bytes = array::small_numbers(kind, width, &image);
@@ -161,6 +169,17 @@ impl Reader {
             };
             images.planes.extend(pixels.planes(&bytes));
         }
+        if count > 0 && images.planes.iter().all(|pixel| *pixel <= 1) {
+            let fault = "has no pixel above 1 of 255: save numbers from 0 to 1 as floats, or bytes from 0 to 255";
+            return Err(about(fault.into()));
+        }
+        if header.shape.len() == 2 {
+            images.has_colours_side_by_side = pixels::are_side_by_side(&images.planes);
+            if images.has_colours_side_by_side {
+                pixels::take_apart(&mut images.planes);
+            }
+        }
+        images.is_flat = header.shape.len() == 2;
         Ok(images)
     }
 }

@@ -5,6 +5,30 @@ use crate::data::{
     images,
 };
 
+/// Images that are looked at to tell how the colours of flat rows lie.
+const LOOKED_AT: usize = 64;
+
+/// Whether 3,072 numbers a row that were read as three planes are rather the colours of pixels side by side: neighbours in an
+/// image are alike, and by the wrong reading they are of different colours or places.
+pub(super) fn are_side_by_side(planes: &[u8]) -> bool {
+    let looked_at = &planes[..planes.len().min(LOOKED_AT * IMAGE_BYTES)];
+    let steps = |distance: usize| -> u64 {
+        let images = looked_at.chunks_exact(IMAGE_BYTES);
+        images.flat_map(|image| image.iter().zip(&image[distance..]).map(|(a, b)| u64::from(a.abs_diff(*b)))).sum()
+    };
+    steps(CHANNELS) + steps(CHANNELS * SIDE) < steps(1) + steps(SIDE)
+}
+
+/// Makes planes of the colours of pixels side by side.
+pub(super) fn take_apart(images: &mut [u8]) {
+    for image in images.chunks_exact_mut(IMAGE_BYTES) {
+        let side_by_side = image.to_vec();
+        for (i, number) in side_by_side.into_iter().enumerate() {
+            image[i % CHANNELS * SIDE * SIDE + i / CHANNELS] = number;
+        }
+    }
+}
+
 /// How the pixels of images lie.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Pixels {

@@ -102,7 +102,7 @@ fn labels_may_be_a_column_for_each_class() {
     files[1].1 = npy("<f4", &[3, 3], &rows);
     check(&import_files(&files).unwrap());
     files[1].1 = npy("|u1", &[3, 3], &[1, 1, 0, 0, 0, 1, 0, 1, 0]);
-    assert!(import_files(&files).unwrap_err().to_string().contains("y_train has labels that are not whole numbers"));
+    assert!(import_files(&files).unwrap_err().to_string().contains("y_train has 3 columns of which not exactly one"));
 }
 
 /// Texts as NumPy stores them, each of five code points.
@@ -161,6 +161,69 @@ fn arrays_that_no_name_tells_apart_are_to_be_named() {
 }
 
 #[test]
+fn flat_rows_are_read_as_planes_or_side_by_side_whichever_is_smooth() {
+    // A pixel's colours are 10, 120 and 240 everywhere, a little brighter with every row.
+    let colour = |p: usize, c: usize| [10, 120, 240][c] + (p / 32 / 8) as u8;
+    let planes: Vec<u8> = (0..IMAGE_BYTES).map(|i| colour(i % 1024, i / 1024)).collect();
+    let side_by_side: Vec<u8> = (0..IMAGE_BYTES).map(|i| colour(i / 3, i % 3)).collect();
+    for (row, said) in
+        [(&planes, "as CIFAR's: the red"), (&side_by_side, "the three colours of each pixel side by side")]
+    {
+        let mut files = both(["x_train", "y_train", "x_test", "y_test"]);
+        files[0].1 = npy("|u1", &[3, 3072], &row.repeat(3));
+        let import = import_files(&files).unwrap();
+        assert_eq!(import.dataset.train.image(1), planes);
+        assert!(import.report.notes.iter().any(|note| note.contains(said)), "{:?}", import.report.notes);
+    }
+}
+
+#[test]
+fn pixels_that_are_on_or_off_are_black_and_white_and_bytes_of_0_and_1_are_refused() {
+    let mut files = both(["x_train", "y_train", "x_test", "y_test"]);
+    files[0].1 = npy("|b1", &[3, 32, 32], &[1; 3 * 1024]);
+    assert_eq!(import_files(&files).unwrap().dataset.train.images, [255; 3 * IMAGE_BYTES]);
+    files[0].1 = npy("|u1", &[3, 32, 32], &[1; 3 * 1024]);
+    let message = import_files(&files).unwrap_err().to_string();
+    assert!(message.contains("x_train has no pixel above 1 of 255: save numbers from 0 to 1 as floats"), "{message}");
+}
+
+#[test]
+fn numbers_with_the_highest_byte_first_are_the_same_numbers() {
+    let mut files = both(["x_train", "y_train", "x_test", "y_test"]);
+    let big: Vec<u8> = [0_i32, 2, 1].iter().flat_map(|label| label.to_be_bytes()).collect();
+    files[1].1 = npy(">i4", &[3], &big);
+    check(&import_files(&files).unwrap());
+    let floats: Vec<u8> = vec![0.5_f32; 3 * IMAGE_BYTES].iter().flat_map(|pixel| pixel.to_be_bytes()).collect();
+    files[0].1 = npy(">f4", &[3, 32, 32, 3], &floats);
+    let import = import_files(&files).unwrap();
+    assert_eq!(import.dataset.train.images, [128; 3 * IMAGE_BYTES]);
+    assert_eq!(
+        import.report.changed[0].to_string(),
+        "images of numbers from 0 to 1, made the nearest bytes: 3 (x_train, …)"
+    );
+}
+
+#[test]
+fn of_two_arrays_that_with_the_usual_name_is_meant_and_pieces_are_to_be_joined() {
+    let mut files = both(["x_train", "y_train", "x_test", "y_test"]);
+    files.push(("preds_test.npy".into(), labels(&[0, 0])));
+    let import = import_files(&files).unwrap();
+    check(&import);
+    assert_eq!(import.report.left_out[0].to_string(), "arrays beside those with the usual names: 1 (preds_test)");
+    let pieces = ["train_batch_1/data", "train_batch_1/labels", "train_batch_2/data", "train_batch_2/labels"];
+    let message = import_files(&both(pieces)).unwrap_err().to_string();
+    assert!(message.contains("pieces of one array: join them with `numpy.concatenate`"), "{message}");
+}
+
+#[test]
+fn shapes_of_what_can_be_no_images_are_named() {
+    let mut files = both(["x_train", "y_train", "x_test", "y_test"]);
+    files[0].1 = npy("|u1", &[3, 32, 32, 4], &[9; 3 * 4096]);
+    let message = import_files(&files).unwrap_err().to_string();
+    assert!(message.contains("x_train is 3 × 32 × 32 × 4"), "{message}");
+}
+
+#[test]
 fn labels_of_python_objects_say_how_to_save_them() {
     let mut files = both(["x_train", "y_train", "x_test", "y_test"]);
     files[1].1 = npy("|O", &[3], b"");
@@ -205,6 +268,9 @@ fn extra_data_without_test_images_says_what_to_do() {
     let mut files = both(["image", "label", "x_test", "y_test"]);
     files.truncate(2);
     let message = import_files(&files).unwrap_err().to_string();
-    assert!(message.contains("3 images of 3 classes, but none to test on: add arrays named x_test"), "{message}");
+    assert!(
+        message.contains("3 images of 3 classes (“0”, “1”, “2”), but none to test on: add arrays named x_test"),
+        "{message}"
+    );
     assert!(message.contains("--test-percent"), "{message}");
 }

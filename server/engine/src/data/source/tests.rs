@@ -79,6 +79,9 @@ fn a_file_that_is_no_dataset_is_told_what_a_dataset_is_and_what_cannot_be_read_s
     let dir = tempfile::tempdir().unwrap();
     for (name, content, words) in [
         ("notes.zip", &b"hello"[..], "train/CLASS/IMAGE.png"),
+        ("data.pt", b"\x80\x02}q.", "(files by their endings: pt: 1)"),
+        ("images.7z", b"7z\xbc\xaf\x27\x1c\0\x04", "an archive of the format 7z, which is not read: unpack it"),
+        ("train-images-idx3-ubyte", b"\0\0\x08\x03\0\0\0\x01\0\0\0\x1c", "a file of MNIST's own format (IDX)"),
         ("train.parquet", b"PAR1....", "train.parquet cannot be read"),
         (
             "train_32x32.mat",
