@@ -208,6 +208,7 @@ impl Shared {
             Ending::Arrived | Ending::Cancelled => entries.retain(|entry| entry.arrival.name != order.name),
             Ending::Failed(fault) => {
                 for entry in entries.iter_mut().filter(|entry| entry.arrival.name == order.name) {
+                    ask_for_what_was_missed(&mut entry.arrival.form, &fault);
                     entry.arrival.state = ArrivalState::Failed(in_words(&order, &fault));
                     entry.work = None;
                 }
@@ -279,6 +280,14 @@ impl Shared {
             Source::Address(_) => {}
         }
         Ok(())
+    }
+}
+
+/// Fills in what a refusal asks for, by the names that the command line has for it.
+fn ask_for_what_was_missed(form: &mut DatasetForm, fault: &str) {
+    form.resize |= fault.contains("`--resize`");
+    if form.test_percent.is_empty() && fault.contains("`--test-percent 20`") {
+        form.test_percent = "20".into();
     }
 }
 

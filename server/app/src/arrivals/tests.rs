@@ -182,3 +182,12 @@ async fn an_import_that_a_stopped_server_left_is_told_and_its_half_is_gone() {
     assert_eq!(harbour.arrivals.list().len(), 1);
     assert_eq!(harbour.left("datasets"), [own], "another process still writes it");
 }
+
+#[test]
+fn another_attempt_is_filled_in_with_what_the_refusal_asks_for() {
+    let mut form = super::form("pets", &Source::Address("https://example".into()));
+    super::ask_for_what_was_missed(&mut form, "images must be 32×32. `--resize` makes them so");
+    assert!(form.resize && form.test_percent.is_empty());
+    super::ask_for_what_was_missed(&mut form, "let `--test-percent 20` hold some out");
+    assert_eq!(form.test_percent, "20");
+}
