@@ -1,12 +1,14 @@
 //! What every page has around its content.
 
 /// What the header of every page says beside its links.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Frame {
     /// Runs that have a worker now.
     pub running: usize,
     /// Runs that wait for a device or for other runs.
     pub waiting: usize,
+    /// Why nothing is started at present, in a sentence.
+    pub pause: Option<String>,
 }
 
 /// The part of the site that a page belongs to, marked in the navigation.

@@ -247,6 +247,15 @@ fn only_a_comparison_with_runs_that_failed_or_were_cancelled_can_be_resumed() {
 }
 
 #[test]
+fn every_page_says_why_nothing_is_started() {
+    let mut page = sample::datasets();
+    assert!(page.render().unwrap().contains(r#"<div class="pause" id="pause" data-live></div>"#));
+    page.frame.pause = Some("Nothing is started: the disk has <b>300 MiB</b> free.".into());
+    let html = page.render().unwrap();
+    assert!(html.contains(r#"<p role="status">Nothing is started: the disk has &#60;b&#62;300 MiB"#), "{html}");
+}
+
+#[test]
 fn a_run_offers_what_its_state_allows() {
     for state in RunState::ALL {
         let html = sample::run(state).render().unwrap();

@@ -52,6 +52,11 @@ impl Live {
         self.send(Changes { datasets: true, ..Changes::default() });
     }
 
+    /// Announces something that every page tells.
+    pub fn everything_changed(&self) {
+        self.send(Changes { everything: true, ..Changes::default() });
+    }
+
     fn send(&self, changes: Changes) {
         // Nobody may be listening, which is fine.
         let _ = self.sender.send(changes);
@@ -83,6 +88,7 @@ impl Listener {
                     all.runs.extend(more.runs);
                     all.experiments.extend(more.experiments);
                     all.datasets |= more.datasets;
+                    all.everything |= more.everything;
                 }
                 Err(broadcast::error::TryRecvError::Lagged(_)) => all.everything = true,
                 Err(_) => return Some(all),

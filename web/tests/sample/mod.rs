@@ -35,7 +35,7 @@ const CLASSES: [&str; 10] = ["airplane", "automobile", "bird", "cat", "deer", "d
 pub const HOSTILE: &str = r#"<script>alert("x")</script> & "KD"'s ε"#;
 
 pub fn frame() -> Frame {
-    Frame { running: 1, waiting: 5 }
+    Frame { running: 1, waiting: 5, pause: None }
 }
 
 pub fn at(minute: usize) -> Moment {

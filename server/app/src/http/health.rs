@@ -8,10 +8,11 @@ use axum::{
 
 use super::Shared;
 
-/// Says `ok` when the database answers.
+/// Says `ok` when the database can be read and written, and beside it why nothing is started, if that is so.
 pub async fn check(State(app): Shared) -> Response {
     match app.store.check().await {
-        Ok(()) => "ok\n".into_response(),
+        Ok(()) => format!("ok{}\n", app.control.pause().map_or_else(String::new, |pause| format!(": {pause}")))
+            .into_response(),
         Err(e) => (StatusCode::SERVICE_UNAVAILABLE, format!("{e}\n")).into_response(),
     }
 }

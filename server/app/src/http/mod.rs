@@ -153,7 +153,8 @@ impl App {
     async fn frame(&self) -> Result<Frame> {
         let counts = self.store.state_counts().await?;
         let running = counts.of(RunState::Starting) + counts.of(RunState::Running);
-        Ok(Frame { running, waiting: counts.of(RunState::Queued) + counts.of(RunState::Lost) })
+        let waiting = counts.of(RunState::Queued) + counts.of(RunState::Lost);
+        Ok(Frame { running, waiting, pause: self.control.pause() })
     }
 
     /// Why an address may lead nowhere that a proxy made.

@@ -40,6 +40,9 @@ impl Scheduler {
     /// Starts queued runs whose needs are met as long as their devices have room.
     pub(super) async fn start_ready(&mut self) -> Result<()> {
         let mut busy: Vec<DeviceName> = Vec::new();
+        if !self.disk_has_room() {
+            return Ok(());
+        }
         let hindrances = self.control.hindrances.clone();
         while let Some(run) = self.control.store.next_ready_run(&busy, &hindrances.waiting()).await? {
             if !self.executor.has_room(run.device) {
@@ -85,8 +88,11 @@ impl Scheduler {
             format!("Nothing is started: the disk has {free} MiB free, and {floor} MiB are needed. Make room.")
         });
         let mut pause = self.control.pause.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-        if sentence.is_some() && pause.is_none() {
-            tracing::warn!("{}", sentence.as_deref().unwrap_or_default());
+        if sentence.is_some() != pause.is_some() {
+            if let Some(sentence) = &sentence {
+                tracing::warn!("{sentence}");
+            }
+            self.control.live.everything_changed();
         }
         *pause = sentence;
         short.is_none()

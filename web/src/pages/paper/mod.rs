@@ -140,7 +140,7 @@ impl PaperPage {
         }
         let candidates = candidates(parts.compared, parts.right);
         Self {
-            frame: parts.frame,
+            frame: parts.frame.clone(),
             conditions: parts.conditions.clone(),
             devices: parts.devices.clone(),
             sections: PaperTable::ALL.map(|table| parts.section(table, &candidates)).into(),

@@ -176,7 +176,7 @@ fn folders_of_parts_kinds_and_folds_are_no_classes() {
         (&["train/cat.0.png", "train/dog.1.png", "test1/0.png"][..], "but no folders of classes"),
         (&["images/a_1.png", "annotations/trimaps/a_1.png"], "only “annotations”, “images”"),
         (&["images/001.gull/a.png", "images/002.owl/a.png", "segmentations/001.gull/a.png"], "only “images”"),
-        (&["yolo/images/1.png", "yolo/images/2.png"], "no folders of classes"),
+        (&["images/1.png", "images/2.png"], "only “images”"),
         (
             &["fold1/cat/1.png", "fold1/dog/1.png", "fold2/cat/2.png", "fold2/dog/2.png"],
             "the folders fold1 and fold2 both hold cat, dog",

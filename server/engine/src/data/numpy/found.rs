@@ -154,7 +154,9 @@ impl Found {
             ("arrays that hold neither numbers nor text", std::mem::take(&mut self.unread)),
             ("arrays that are neither images nor labels by their shape", std::mem::take(&mut self.shapeless)),
         ] {
-            names.iter().for_each(|(name, _)| report::count(&mut self.report.left_out, what, name));
+            for (name, _) in names {
+                report::count(&mut self.report.left_out, what, &name);
+            }
         }
         let others = self.images.values().map(|array| &array.name).chain(self.labels.values().map(|array| &array.name));
         for name in others.chain(self.class_names.iter().map(|array| &array.name)) {
