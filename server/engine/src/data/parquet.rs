@@ -19,6 +19,7 @@ use super::{
     images::{Changes, Decoded, Faults, decode},
     import::{Import, check_class_count, named_classes, numbered_classes},
     listing::Listing,
+    options::ImportOptions,
     progress::{Progress, Watch},
     report::{self, ImportReport},
     split_name::Part,
@@ -41,8 +42,14 @@ pub(super) fn find(listing: &Listing) -> Vec<usize> {
 ///
 /// # Errors
 /// When a file is damaged or holds no images and labels, or when an image cannot be taken.
-pub(super) fn read(listing: &Listing, files: &[usize], resize: bool, watch: &mut Watch<'_>) -> Result<Import> {
-    let mut reader = Reader { resize, ..Reader::default() };
+pub(super) fn read(
+    listing: &Listing,
+    files: &[usize],
+    options: &ImportOptions,
+    watch: &mut Watch<'_>,
+) -> Result<Import> {
+    let mut reader = Reader { resize: options.resize, ..Reader::default() };
+    reader.lacks_test = options.test_percent.is_none();
     reader.report.kind = "Hugging Face's Parquet files".into();
     let part = |i: usize| Part::mentioned(&listing.entries[i].name());
     let has = |wanted: Part| files.iter().any(|i| part(*i) == Some(wanted));
@@ -67,6 +74,7 @@ pub(super) fn read(listing: &Listing, files: &[usize], resize: bool, watch: &mut
             }
         };
         let bytes = Bytes::from(listing.read_one(*i, MAX_FILE_BYTES, watch)?);
+        reader.lacks_test &= place == 0;
         reader.add(&name, bytes, place, watch)?;
     }
     reader.finish()
@@ -115,6 +123,8 @@ fn check_configurations(names: &[String]) -> Result<()> {
 #[derive(Default)]
 struct Reader {
     resize: bool,
+    /// Whether there are no test images, nor are any held out.
+    lacks_test: bool,
     parts: [Split; 2],
     /// The labels of both parts where they are text.
     names: [Vec<String>; 2],
@@ -179,7 +189,7 @@ impl Reader {
     }
 
     fn finish(mut self) -> Result<Import> {
-        self.faults.refusal()?;
+        self.faults.refusal(self.lacks_test)?;
         let [mut train, mut test] = self.parts;
         if self.names.iter().any(|names| !names.is_empty()) {
             if [&train, &test].iter().any(|split| !split.labels.is_empty()) {

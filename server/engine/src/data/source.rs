@@ -106,9 +106,9 @@ pub(super) fn read(path: &Path, name: &str, options: &ImportOptions, watch: &mut
         Found::Official(official, folder) => official.read(&listing, folder, watch),
         Found::Python(cifar, folder) => cifar.read(&listing, folder, watch),
         Found::Svhn(files) => svhn::read(&listing, files, watch),
-        Found::Parquet(files) => parquet::read(&listing, files, options.resize, watch),
-        Found::Numpy => numpy::read(&listing, options.resize, watch),
-        Found::Images => images::read(&listing, options.resize, watch),
+        Found::Parquet(files) => parquet::read(&listing, files, options, watch),
+        Found::Numpy => numpy::read(&listing, options, watch),
+        Found::Images => images::read(&listing, options, watch),
     }
     .map_err(about)?;
     if !matches!(found, Found::Images) {

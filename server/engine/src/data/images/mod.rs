@@ -23,6 +23,7 @@ use super::{
     dataset::{Dataset, IMAGE_BYTES, Split},
     import::Import,
     listing::{EntryKind, Listing},
+    options::ImportOptions,
     progress::{Progress, Watch},
     report::{self, ImportReport},
 };
@@ -41,7 +42,7 @@ const NAMED: usize = 10;
 ///
 /// # Errors
 /// When they do not lie as a dataset's do, or when some cannot be taken, with the names of the first of them.
-pub(super) fn read(listing: &Listing, resize: bool, watch: &mut Watch<'_>) -> Result<Import> {
+pub(super) fn read(listing: &Listing, options: &ImportOptions, watch: &mut Watch<'_>) -> Result<Import> {
     let layout = layout::of(listing)?;
     let mut results: Vec<Option<Result<Decoded, Fault>>> = listing.entries.iter().map(|_| None).collect();
     let mut wanted = Vec::new();
@@ -51,8 +52,8 @@ pub(super) fn read(listing: &Listing, resize: bool, watch: &mut Watch<'_>) -> Re
             _ => wanted.push(*entry),
         }
     }
-    decode_all(listing, &wanted, resize, &mut results, watch)?;
-    check(listing, &layout.parts, &results)?;
+    decode_all(listing, &wanted, options.resize, &mut results, watch)?;
+    check(listing, &layout.parts, &results, options)?;
     let mut report = ImportReport {
         kind: "images in folders".into(),
         left_out: layout.left_out,
@@ -145,7 +146,12 @@ impl Chunk {
 }
 
 /// Refuses when an image is broken or of another size, with all that is wrong at once.
-fn check(listing: &Listing, parts: &[Vec<(usize, u8)>; 2], results: &[Option<Result<Decoded, Fault>>]) -> Result<()> {
+fn check(
+    listing: &Listing,
+    parts: &[Vec<(usize, u8)>; 2],
+    results: &[Option<Result<Decoded, Fault>>],
+    options: &ImportOptions,
+) -> Result<()> {
     let mut faults = Faults::default();
     for (entry, _) in parts.iter().flatten() {
         match &results[*entry] {
@@ -154,7 +160,7 @@ fn check(listing: &Listing, parts: &[Vec<(usize, u8)>; 2], results: &[Option<Res
             None => faults.add(&listing.entries[*entry].name(), &Fault::Broken("is gone".into())),
         }
     }
-    faults.refusal()
+    faults.refusal(parts[1].is_empty() && options.test_percent.is_none())
 }
 
 /// What is wrong with images.
@@ -182,8 +188,9 @@ impl Faults {
         }
     }
 
-    /// Everything that is wrong in one message, and nothing when nothing is.
-    pub fn refusal(self) -> Result<()> {
+    /// Everything that is wrong in one message, and nothing when nothing is. That `lacks_test` images is told beside it, so
+    /// that the next try need not fail for it.
+    pub fn refusal(self, lacks_test: bool) -> Result<()> {
         let mut faults = Vec::new();
         if self.broken_count > 0 {
             let more = self.broken_count - self.broken.len();
@@ -208,6 +215,12 @@ impl Faults {
                 "{words}{more}. `--resize` (in the form, its box) makes them 32×32, each pixel the mean of the area that it \
                  covers"
             ));
+        }
+        if !faults.is_empty() && lacks_test {
+            faults.push(
+                "there are no images to test on: `--test-percent 20` (a field of the form) holds 20 percent of each class out"
+                    .into(),
+            );
         }
         if faults.is_empty() { Ok(()) } else { Err(EngineError::Data(faults.join(". Also, "))) }
     }

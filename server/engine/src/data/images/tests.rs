@@ -148,6 +148,17 @@ fn another_size_is_refused_with_how_many_have_which_and_made_32_by_32_when_asked
 }
 
 #[test]
+fn that_test_images_lack_is_told_with_what_else_is_wrong() {
+    let mut files = at(&["cat/1.png", "dog/1.png"]);
+    files.push(("cat/2.png".into(), png(64, [0; 3])));
+    let message = refusal(&files);
+    assert!(message.contains("1 of 64×64") && message.contains("Also, there are no images to test on"), "{message}");
+    let options = ImportOptions { test_percent: Some(20), ..ImportOptions::default() };
+    let message = import_files_as(&files, &options).unwrap_err().to_string();
+    assert!(!message.contains("to test on"), "{message}");
+}
+
+#[test]
 fn every_broken_image_is_named_at_once_and_many_are_counted() {
     let mut files = with("test/dog/bad.png", b"hello".to_vec());
     files.push(("test/dog/empty.jpg".into(), vec![]));

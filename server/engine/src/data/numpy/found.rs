@@ -69,6 +69,8 @@ struct Array<T> {
 /// What was read so far.
 #[derive(Default)]
 pub(super) struct Found {
+    /// Whether test images are held out where there are none.
+    pub holds_out: bool,
     images: BTreeMap<Option<Part>, Array<Images>>,
     labels: BTreeMap<Option<Part>, Array<Labels>>,
     class_names: Option<Array<Vec<String>>>,
@@ -185,7 +187,7 @@ impl Found {
                 self.report.notes.push(format!("The rows of {name} were read {how}."));
             }
         }
-        faults.refusal()?;
+        faults.refusal(arrays.len() < 2 && !self.holds_out)?;
         self.report.kind = "NumPy arrays".into();
         changes.tell(&mut self.report);
         Ok(())

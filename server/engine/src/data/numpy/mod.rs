@@ -20,7 +20,7 @@ use super::{
     images::{Change, Fault},
     import::Import,
     listing::Listing,
-    options::Links,
+    options::{ImportOptions, Links},
     progress::{Progress, Watch},
 };
 use crate::{EngineError, Result};
@@ -53,8 +53,9 @@ fn is_npz(name: &str, content: Content) -> bool {
 ///
 /// # Errors
 /// When images or labels are missing, do not belong together, or hold what is no image and no label.
-pub(super) fn read(listing: &Listing, resize: bool, watch: &mut Watch<'_>) -> Result<Import> {
-    let mut reader = Reader { resize, found: Found::default() };
+pub(super) fn read(listing: &Listing, options: &ImportOptions, watch: &mut Watch<'_>) -> Result<Import> {
+    let mut reader = Reader { resize: options.resize, found: Found::default() };
+    reader.found.holds_out = options.test_percent.is_some();
     // Told by the container between two files, and by us within one.
     let watch = RefCell::new(watch);
     let told = &mut |progress: Progress| (*watch.borrow_mut())(progress);
