@@ -14,11 +14,13 @@ use retort_engine::{
 /// In words, when it is neither.
 pub fn wanted(text: &str, datasets: &[DatasetInfo]) -> Result<Wanted, String> {
     let text = text.trim();
-    if let Some(dataset) = datasets.iter().find(|dataset| dataset.name == text && dataset.fault.is_none()) {
+    let is_whole = |dataset: &&DatasetInfo| dataset.fault.is_none();
+    let by = |is_it: &dyn Fn(&str) -> bool| datasets.iter().filter(is_whole).find(|dataset| is_it(&dataset.name));
+    if let Some(dataset) = by(&|name| name == text).or_else(|| by(&|name| plain(name) == plain(text))) {
         let (classes, dataset) = (dataset.classes.clone(), dataset.name.clone());
         return Ok(Wanted { classes, dataset, ..Wanted::default() });
     }
-    if let Some((name, classes)) = OFFICIAL_CLASSES.iter().find(|(name, _)| *name == text) {
+    if let Some((name, classes)) = OFFICIAL_CLASSES.iter().find(|(name, _)| plain(name) == plain(text)) {
         let classes = classes.iter().map(|class| (*class).to_owned()).collect();
         return Ok(Wanted { classes, dataset: (*name).into(), ..Wanted::default() });
     }
@@ -40,6 +42,11 @@ pub fn wanted(text: &str, datasets: &[DatasetInfo]) -> Result<Wanted, String> {
             ))
         }
     }
+}
+
+/// A dataset's name as it is compared: `CIFAR-10` is cifar10.
+fn plain(name: &str) -> String {
+    name.chars().filter(|c| c.is_alphanumeric()).flat_map(char::to_lowercase).collect()
 }
 
 /// Classes by their names between commas.
@@ -71,6 +78,7 @@ mod tests {
     fn the_classes_of_a_dataset_that_can_be_fetched_are_known_before_that() {
         for (name, count, last) in [("cifar10", 10, "truck"), ("cifar100", 100, "worm"), ("stl10", 10, "truck")] {
             let named = wanted(name, &datasets()).unwrap();
+            assert_eq!(wanted(&name.to_uppercase().replace('1', "-1"), &datasets()).unwrap(), named);
             assert_eq!(
                 (named.dataset.as_str(), named.classes.len(), named.classes[count - 1].as_str()),
                 (name, count, last)

@@ -2,7 +2,7 @@
 
 use std::{fmt, path::PathBuf, str::FromStr};
 
-use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
+use serde::{Deserialize, Serialize};
 
 /// A network's architecture, for 32×32 RGB images.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -155,119 +155,17 @@ impl fmt::Display for Architecture {
 impl FromStr for Architecture {
     type Err = String;
 
+    /// By its id or its title, however that is spelt: `wrn-34-10`, `WRN_34_10`, `WideResNet-34-10`.
     fn from_str(text: &str) -> Result<Self, String> {
-        Self::ALL.into_iter().find(|a| a.id() == text).ok_or_else(|| {
+        let plain = |text: &str| {
+            let letters = text.chars().filter(|c| c.is_alphanumeric()).flat_map(char::to_lowercase);
+            letters.collect::<String>().replace("wideresnet", "wrn")
+        };
+        let asked = plain(text);
+        Self::ALL.into_iter().find(|a| [a.id(), a.title()].map(plain).contains(&asked)).ok_or_else(|| {
             let known = Self::ALL.map(Self::id).join(", ");
             format!("there is no architecture “{text}”: choose one of {known}")
         })
-    }
-}
-
-/// A network's first layer, `(pixel − mean) / std` by colour plane (red, green, blue), in pixel units: pixels lie in
-/// [0, 1] (methods.md §0). As it is part of the network, an attack's ε and its clipping stay in pixel units.
-///
-/// In a spec it is written by the name of a preset, `"cifar10"`, or as `{"mean": [r, g, b], "std": [r, g, b]}`.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Normaliser {
-    /// What is subtracted.
-    pub mean: [f64; 3],
-    /// What the difference is divided by.
-    pub std: [f64; 3],
-}
-
-impl Normaliser {
-    /// Those with names: CIFAR-10's by the deviations of all pixels (Wong et al. 2020, Rice et al. 2020), CIFAR-100's as in
-    /// `RepDistiller`, the one that maps [0, 1] to [−1, 1], CIFAR-10's by the mean deviation inside an image as in kuangliu's
-    /// `pytorch-cifar`, and those of `ImageNet`, SVHN and STL-10.
-    pub const PRESETS: [(&str, Self); 7] = [
-        ("cifar10", Self { mean: [0.4914, 0.4822, 0.4465], std: [0.2471, 0.2435, 0.2616] }),
-        ("cifar100", Self { mean: [0.5071, 0.4867, 0.4408], std: [0.2675, 0.2565, 0.2761] }),
-        ("half", Self { mean: [0.5; 3], std: [0.5; 3] }),
-        ("cifar10-kuangliu", Self { mean: [0.4914, 0.4822, 0.4465], std: [0.2023, 0.1994, 0.2010] }),
-        ("imagenet", Self { mean: [0.485, 0.456, 0.406], std: [0.229, 0.224, 0.225] }),
-        ("svhn", Self { mean: [0.4377, 0.4438, 0.4728], std: [0.1980, 0.2010, 0.1970] }),
-        ("stl10", Self { mean: [0.4467, 0.4398, 0.4066], std: [0.2603, 0.2566, 0.2713] }),
-    ];
-
-    /// What is wrong with it, if anything: means must be finite, deviations finite and above 0.
-    pub fn fault(&self) -> Option<String> {
-        let holds = self.mean.iter().all(|m| m.is_finite()) && self.std.iter().all(|s| s.is_finite() && *s > 0.0);
-        (!holds).then(|| {
-            let Self { mean, std } = self;
-            format!("needs finite means, and deviations above 0, in pixel units; they are {mean:?} and {std:?}")
-        })
-    }
-}
-
-impl fmt::Display for Normaliser {
-    /// The preset's name, or `0.49 0.48 0.45 / 0.25 0.24 0.26`.
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if let Some((name, _)) = Self::PRESETS.iter().find(|(_, preset)| preset == self) {
-            return f.write_str(name);
-        }
-        let ([r, g, b], [sr, sg, sb]) = (self.mean, self.std);
-        write!(f, "{r} {g} {b} / {sr} {sg} {sb}")
-    }
-}
-
-impl FromStr for Normaliser {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        if let Some((_, preset)) = Self::PRESETS.iter().find(|(name, _)| *name == text) {
-            return Ok(*preset);
-        }
-        let numbers = |part: &str| -> Option<[f64; 3]> {
-            let numbers: Option<Vec<f64>> = part.split_whitespace().map(|word| word.parse().ok()).collect();
-            numbers?.try_into().ok()
-        };
-        let own = text.split_once('/').and_then(|(mean, std)| Some(Self { mean: numbers(mean)?, std: numbers(std)? }));
-        own.ok_or_else(|| {
-            let known = Self::PRESETS.map(|(name, _)| name).join(", ");
-            format!(
-                "there is no normaliser “{text}”: choose {known}, or write r g b / r g b, the means and the deviations"
-            )
-        })
-    }
-}
-
-/// The numbers of a [`Normaliser`] under their names.
-#[derive(Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct NormaliserNumbers {
-    mean: [f64; 3],
-    std: [f64; 3],
-}
-
-impl Serialize for Normaliser {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        match Self::PRESETS.iter().find(|(_, preset)| preset == self) {
-            Some((name, _)) => serializer.serialize_str(name),
-            None => NormaliserNumbers { mean: self.mean, std: self.std }.serialize(serializer),
-        }
-    }
-}
-
-impl<'de> Deserialize<'de> for Normaliser {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        #[derive(Deserialize)]
-        #[serde(untagged, expecting = "a normaliser is a preset's name or {\"mean\": [r, g, b], \"std\": [r, g, b]}")]
-        enum Written {
-            Name(String),
-            Numbers(NormaliserNumbers),
-        }
-        match Written::deserialize(deserializer)? {
-            Written::Numbers(NormaliserNumbers { mean, std }) => Ok(Self { mean, std }),
-            Written::Name(name) => {
-                let preset = Self::PRESETS.iter().find(|(preset, _)| *preset == name).map(|(_, preset)| *preset);
-                preset.ok_or_else(|| {
-                    let known = Self::PRESETS.map(|(name, _)| name).join(", ");
-                    de::Error::custom(format!(
-                        "there is no normaliser “{name}”: choose one of {known}, or give numbers"
-                    ))
-                })
-            }
-        }
     }
 }
 
@@ -302,29 +200,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_normaliser_reads_back_from_its_name_or_its_numbers() {
-        let own = Normaliser { mean: [0.1, 0.2, 0.3], std: [1.0, 2.0, 0.5] };
-        for (normaliser, text) in [
-            (Normaliser::PRESETS[0].1, r#""cifar10""#),
-            (Normaliser::PRESETS[2].1, r#""half""#),
-            (own, r#"{"mean":[0.1,0.2,0.3],"std":[1.0,2.0,0.5]}"#),
-        ] {
-            assert_eq!(serde_json::to_string(&normaliser).unwrap(), text);
-            assert_eq!(serde_json::from_str::<Normaliser>(text).unwrap(), normaliser);
-            assert_eq!(normaliser.to_string().parse::<Normaliser>().unwrap(), normaliser);
+    fn an_architecture_is_known_by_its_id_and_its_title_however_they_are_spelt() {
+        for architecture in Architecture::ALL {
+            for text in [architecture.id(), architecture.title(), &architecture.id().to_uppercase().replace('-', "_")] {
+                assert_eq!(text.parse::<Architecture>().unwrap(), architecture, "{text}");
+            }
         }
-    }
-
-    #[test]
-    fn what_is_no_normaliser_is_refused_with_what_to_write() {
-        let fault = |text: &str| serde_json::from_str::<Normaliser>(text).unwrap_err().to_string();
-        for text in ["", "cifar11", "0 0 0", "0 0 0 / 1 1", "0 0 0 / 1 1 one"] {
-            assert!(text.parse::<Normaliser>().unwrap_err().contains("r g b / r g b"), "{text}");
-        }
-        assert!(fault(r#""cifar11""#).contains("cifar10, cifar100, half"));
-        for text in ["3", r#"{"mean":[0,0,0]}"#, r#"{"mean":[0,0,0],"std":[1,1]}"#, r#"{"mean":[0,0,0],"sdt":[1,1,1]}"#]
-        {
-            assert!(fault(text).contains(r#""std": [r, g, b]"#), "{text}: {}", fault(text));
-        }
+        assert_eq!("WideResNet-34-10".parse::<Architecture>().unwrap(), Architecture::Wrn34x10);
+        assert!("resnet-50".parse::<Architecture>().unwrap_err().contains("“resnet-50”: choose one of resnet8"));
     }
 }
