@@ -44,8 +44,8 @@ fn array(pickle: &Pickle, at: Place, bytes: &[u8]) -> Option<Declared> {
     is_read.then_some(Declared { dtype, shape, strides, offset: 0, place: Storage::Array(at), mask: None })
 }
 
-/// The tensor that a call rebuilds; none for anything else, and for a tensor that is stored in another way (quantised,
-/// sparse, with a pending negation).
+/// The tensor that a call rebuilds; none for anything else, and for a tensor that is stored in another way (sparse, with a
+/// pending negation). A quantised one is of whole numbers.
 pub fn declared(pickle: &Pickle, at: Place, numbers: &Numbers) -> Option<Declared> {
     let (mut function, mut arguments) = pickle.call(at)?;
     if function.starts_with("numpy.") {
@@ -63,7 +63,7 @@ pub fn declared(pickle: &Pickle, at: Place, numbers: &Numbers) -> Option<Declare
     let is_bare = |at: Option<&Place>| at.is_none_or(|at| pickle.dict(*at).is_none_or(<[_]>::is_empty));
     // Behind the strides: whether it needs gradients, hooks; then, in the third form, its type; then metadata.
     let dtype = match function {
-        "torch._utils._rebuild_tensor" => None,
+        "torch._utils._rebuild_tensor" | "torch._utils._rebuild_qtensor" => None,
         "torch._utils._rebuild_tensor_v2" if is_bare(rest.get(2)) => None,
         "torch._utils._rebuild_tensor_v3" if is_bare(rest.get(3)) => match pickle.value(*rest.get(2)?) {
             Value::Global(name) if name == "torch.float8_e4m3fn" => Some(DType::F8E4M3),
@@ -96,7 +96,8 @@ pub fn storage_type(class: &str) -> Option<DType> {
         "LongStorage" => DType::I64,
         "IntStorage" => DType::I32,
         "ShortStorage" => DType::I16,
-        "ByteStorage" | "BoolStorage" | "CharStorage" => DType::U8,
+        "ByteStorage" | "BoolStorage" | "CharStorage" | "QInt8Storage" | "QUInt8Storage" => DType::U8,
+        "QInt32Storage" => DType::I32,
         _ => return None,
     })
 }

@@ -2,7 +2,8 @@
 
 use super::{
     fit::{Named, SEPARATORS},
-    miss::{Miss, listed},
+    miss::{Miss, WHOLE, listed},
+    names::CLASSIFIERS,
     shown,
 };
 
@@ -31,6 +32,17 @@ const NO_NORMS: &str = "It has no batch norms, and Retort's networks have one be
 const NOT_AFFINE: &str = "Its batch norms have no weights and biases (affine=False): add those that are missing to the state \
     dict, weights of 1 and biases of 0, which compute the same";
 
+const MOBILENET: &str = "Its names are those of torchvision's MobileNetV2, which has ReLU6, no expansion in its first block and no \
+    convolutions around blocks; Retort's MobileNetV2 is that of kuangliu's code, and ARD's";
+const QUANTISED: &str = "Its weights are quantised to whole numbers: in the code that wrote it, make floats of them, number times \
+    scale or weight.dequantize(), and save those";
+const OBSERVED: &str = "Observers of training for quantisation stand beside its weights: save the network as it was before \
+    torch.ao.quantization prepared it";
+const HYDRA: &str = "Pruning scores of HYDRA stand beside its weights (popup_scores): multiply each weight by the mask of its largest \
+    scores, by the share that the code keeps, and save the weights alone";
+const MASKED: &str = "Masks stand beside its weights: multiply each weight by its mask, and save the weights alone";
+const PRELU: &str = "Its activations have weights (as PReLU has), and those of Retort's networks, ReLU, have none";
+
 /// What it means, a sentence without its full stop; none where it is no known case.
 pub fn of(tensors: &[Named], nearest: Option<&Miss>) -> Option<String> {
     of_keys(tensors).or_else(|| of_miss(tensors, nearest?))
@@ -44,6 +56,16 @@ fn of_keys(tensors: &[Named]) -> Option<String> {
             "A weight of it is kept in parts ({what}): put it together before saving, for each such layer by {way}"
         ));
     }
+    let has = |words: &[&str]| tensors.iter().any(|(key, _)| words.iter().any(|word| key.contains(word)));
+    if has(&["fake_quant", "activation_post_process"]) {
+        return Some(OBSERVED.into());
+    }
+    if ends("zero_point") || has(&["_packed_params"]) {
+        return Some(QUANTISED.into());
+    }
+    if has(&["features.1.conv.", "features.0.0.weight"]) {
+        return Some(MOBILENET.into());
+    }
     let name = |key: &str| {
         key.rsplit(SEPARATORS).next().and_then(|name| name.split(':').next()).unwrap_or_default().to_owned()
     };
@@ -56,6 +78,13 @@ fn of_keys(tensors: &[Named]) -> Option<String> {
         );
     }
     let convolutions = tensors.iter().filter(|(_, tensor)| tensor.shape.len() == 4 && tensor.is_float()).count();
+    if convolutions >= FEW && tensors.iter().all(lies_as_in_jax) {
+        return Some(
+            "The kernels of its convolutions lie in JAX's and TensorFlow's order (height, width, inputs, outputs): permute each \
+             by (3, 2, 0, 1), and transpose the last layer where its order is (inputs, outputs)"
+                .into(),
+        );
+    }
     let norms: Vec<&str> = tensors.iter().filter_map(|(key, _)| key.strip_suffix("running_mean")).collect();
     if convolutions >= FEW && 2 * norms.len() > 3 * convolutions {
         let [one, other] = [norms[0], norms[1]].map(|norm| shown(norm.trim_end_matches('.')));
@@ -81,6 +110,14 @@ fn of_keys(tensors: &[Named]) -> Option<String> {
     Some(meaning.into())
 }
 
+/// Whether a tensor is a kernel in the order (height, width, inputs, outputs), or none of a convolution.
+fn lies_as_in_jax((_, tensor): &Named) -> bool {
+    match tensor.shape.as_slice() {
+        [height, width, inputs, outputs] => height == width && [1, 3].contains(height) && inputs.max(outputs) > &7,
+        _ => true,
+    }
+}
+
 /// What the differences from the nearest network tell.
 fn of_miss(tensors: &[Named], miss: &Miss) -> Option<String> {
     let Miss { missing, unexpected, shaped, .. } = miss;
@@ -89,9 +126,16 @@ fn of_miss(tensors: &[Named], miss: &Miss) -> Option<String> {
     };
     let any = |names: &[String], words: &[&str]| names.iter().any(|name| words.iter().any(|word| name.contains(word)));
     let is_stem = |shape: &[usize]| matches!(shape, [_, 1..=4, ..]) && shape.len() == 4;
-    let stem = tensors.iter().find(|(_, tensor)| is_stem(&tensor.shape)).map(|(_, tensor)| tensor.shape.as_slice());
+    let is_first = |(key, tensor): &&Named| key.ends_with("weight") && is_stem(&tensor.shape);
+    let stem = tensors.iter().find(is_first).map(|(_, tensor)| tensor.shape.as_slice());
     let has_no_others = unexpected.is_empty() && shaped.is_empty();
-    let meaning = if all(missing, &["running_mean", "running_var"]) {
+    let meaning = if any(shaped, &[WHOLE]) {
+        QUANTISED
+    } else if let Some(more) = beside_weights(tensors, miss) {
+        return Some(more);
+    } else if has_no_others && is_of_last_layer(missing) {
+        return Some(no_last_layer(tensors));
+    } else if all(missing, &["running_mean", "running_var"]) {
         NO_STATISTICS
     } else if matches!(stem, Some([_, _, 7, 7])) {
         "Its first convolution is 7×7, as for ImageNet's images: Retort's networks are for images of 32×32, with a first \
@@ -101,9 +145,6 @@ fn of_miss(tensors: &[Named], miss: &Miss) -> Option<String> {
     } else if all(missing, &["shortcut", "downsample", "Shortcut", "skip"]) && shaped.is_empty() {
         "Its shortcuts have no parameters: they pad with zeros (option A of He et al. 2016), where Retort's networks have \
          convolutions (option B); such a network cannot be imported"
-    } else if tensors.iter().any(|(key, _)| key.contains("features.1.conv.")) {
-        "Its names are those of torchvision's MobileNetV2, which has ReLU6, no expansion in its first block and no \
-         convolutions around blocks; Retort's MobileNetV2 is that of kuangliu's code, and ARD's"
     } else if any(unexpected, &["conv3", "bn3"]) {
         "Its blocks have three convolutions each (bottlenecks, as of ResNet-50), and those of Retort's residual networks two"
     } else if all(unexpected, &[".bias"]) && missing.is_empty() && shaped.is_empty() {
@@ -124,6 +165,53 @@ fn of_miss(tensors: &[Named], miss: &Miss) -> Option<String> {
         return None;
     };
     Some(meaning.into())
+}
+
+/// What stands in a whole network's layers and is no layer; none where layers are there that the network does not have.
+fn beside_weights(tensors: &[Named], miss: &Miss) -> Option<String> {
+    let Miss { missing, unexpected, shaped, .. } = miss;
+    let all = |is_so: &dyn Fn(&str) -> bool| unexpected.iter().all(|key| is_so(key));
+    if unexpected.is_empty() || !missing.is_empty() || !shaped.is_empty() {
+        return None;
+    }
+    let is_of_layer = |(key, tensor): &Named| {
+        key.ends_with("weight") && tensor.shape.len() == 4 || key.ends_with("running_mean") || key.ends_with("bias")
+    };
+    let has_layers = tensors.iter().any(|named| is_of_layer(named) && unexpected.contains(&shown(named.0)));
+    if has_layers {
+        None
+    } else if all(&|key| key.contains("popup_scores")) {
+        Some(HYDRA.into())
+    } else if all(&|key| key.ends_with("mask")) {
+        Some(MASKED.into())
+    } else if all(&|key| key.ends_with("weight") && ["relu", "act"].iter().any(|word| key.contains(word))) {
+        Some(PRELU.into())
+    } else {
+        Some(format!(
+            "Its layers keep more than weights, such as {}, and what that computes would be lost",
+            unexpected[0]
+        ))
+    }
+}
+
+/// Whether all that is missing is of the last layer.
+fn is_of_last_layer(missing: &[String]) -> bool {
+    let layer =
+        |key: &String| key.rsplit_once('.').map(|(layer, _)| layer.rsplit('.').next().unwrap_or(layer).to_owned());
+    !missing.is_empty()
+        && missing.iter().all(|key| layer(key).is_some_and(|layer| CLASSIFIERS.contains(&layer.as_str())))
+}
+
+fn no_last_layer(tensors: &[Named]) -> String {
+    let is_matrix = |(_, tensor): &&Named| tensor.shape.len() == 2 && tensor.is_float();
+    let matrices: Vec<String> = tensors.iter().filter(is_matrix).map(|(key, _)| shown(key)).collect();
+    if matrices.is_empty() {
+        return "It has no last layer, as a body for other tasks has none: train one that tells the classes apart, and save both".into();
+    }
+    format!(
+        "It cannot be told which of {} is its last layer: name the one that tells its classes apart fc",
+        listed(&matrices)
+    )
 }
 
 /// Whether all that is missing is of norms that are there.

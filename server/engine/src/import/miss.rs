@@ -7,8 +7,11 @@ use serde::{Deserialize, Serialize};
 
 use super::{file::Declared, shown};
 
-/// Most names of each kind of fault in a message: more than the largest network has, but a hostile file may have millions.
-const LISTED: usize = 400;
+/// Most names of each kind of fault in a message: a hundred say no more.
+const LISTED: usize = 5;
+
+/// What is said of a tensor whose numbers are no weights, since quantised ones are stored in many types.
+pub const WHOLE: &str = "of whole numbers, ";
 
 /// The network that a dictionary of tensors is nearest to, and everything that does not fit, by name.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -36,7 +39,7 @@ impl Miss {
 
     /// Notes a tensor of another shape or type.
     pub(super) fn shaped(&mut self, key: &str, tensor: &Declared, expected: &[usize]) {
-        let kind = if tensor.is_float() { String::new() } else { format!("{:?} ", tensor.dtype) };
+        let kind = if tensor.is_float() { "" } else { WHOLE };
         self.shaped.push(format!("{} is {kind}{:?}, expected {expected:?}", shown(key), tensor.shape));
     }
 
@@ -79,9 +82,13 @@ impl fmt::Display for Miss {
 
 /// The first names, and how many more there are.
 pub fn listed(names: &[String]) -> String {
-    let first = names[..names.len().min(LISTED)].join(", ");
-    match names.len().saturating_sub(LISTED) {
-        0 => first,
-        more => format!("{first} and {more} more"),
+    first(LISTED, names)
+}
+
+/// So many first names, and how many more there are. One more is named too.
+pub fn first(most: usize, names: &[String]) -> String {
+    match names.len().saturating_sub(most) {
+        0 | 1 => names.join(", "),
+        more => format!("{} and {more} more", names[..most].join(", ")),
     }
 }

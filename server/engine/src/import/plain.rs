@@ -6,7 +6,7 @@ use std::{
 };
 
 use candle_core::DType;
-use safetensors::tensor::Metadata;
+use safetensors::{Dtype, tensor::Metadata};
 
 use super::file::{Contents, Declared, Dictionary, Format, Place, Source, Storages};
 use crate::nn::HEADER;
@@ -36,7 +36,12 @@ pub fn open(mut file: File, bytes: u64) -> Result<(Contents, Source), String> {
     }
     let mut dictionary = Dictionary::default();
     for (name, tensor) in metadata.tensors() {
-        match DType::try_from(tensor.dtype) {
+        // As bytes, whose numbers are never read: quantised weights are told by their shapes.
+        let dtype = match tensor.dtype {
+            Dtype::I8 | Dtype::BOOL => Ok(DType::U8),
+            dtype => DType::try_from(dtype),
+        };
+        match dtype {
             Ok(dtype) => {
                 let (from, to) = tensor.data_offsets;
                 let place = Place::Bytes { start: start + from as u64, length: to.saturating_sub(from) as u64 };

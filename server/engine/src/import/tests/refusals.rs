@@ -126,6 +126,69 @@ fn batch_norms_that_lack_something_are_told() {
 }
 
 #[test]
+fn what_stands_beside_weights_is_told_for_what_it_is() {
+    let add =
+        |name: &'static str, shape: &'static [usize]| refusal(move |tensors| tensors.push((name.into(), zeros(shape))));
+    for (name, shape, means) in [
+        ("conv1.popup_scores", &[16, 3, 3, 3][..], "Pruning scores of HYDRA"),
+        ("conv1.mask", &[16, 3, 3, 3], "multiply each weight by its mask"),
+        ("layer1.0.relu1.weight", &[1], "PReLU"),
+        ("conv1.gain", &[16, 1, 1, 1], "keep more than weights, such as conv1.gain"),
+        ("layer1.0.conv1.alpha_w", &[1], "keep more than weights, such as layer1.0.conv1.alpha_w"),
+        ("layer1.0.conv1.weight_fake_quant.scale", &[1], "Observers of training for quantisation"),
+        ("fc.zero_point", &[1], "quantised to whole numbers"),
+        ("features.0.0.weight", &[32, 3, 3, 3], "torchvision's MobileNetV2"),
+    ] {
+        let message = add(name, shape);
+        assert!(message.contains(means), "{means} is missing in {message}");
+        assert!(!message.contains("layers more or fewer") && !message.contains("three colours"), "{message}");
+    }
+}
+
+#[test]
+fn quantised_weights_are_told_whatever_their_type() {
+    let message = refusal(|tensors| {
+        for (name, tensor) in tensors.iter_mut().filter(|(_, tensor)| tensor.rank() >= 2) {
+            *tensor = zeros(tensor.dims()).to_dtype(if name == "fc.weight" { DType::I64 } else { DType::U8 }).unwrap();
+        }
+    });
+    assert!(message.contains("conv1.weight is of whole numbers, [16, 3, 3, 3]"), "{message}");
+    assert!(message.contains("quantised to whole numbers") && !message.contains("wider"), "{message}");
+}
+
+#[test]
+fn kernels_in_the_order_of_jax_are_told_under_pytorchs_names_too() {
+    let message = refusal(|tensors| {
+        for (_, tensor) in tensors.iter_mut() {
+            *tensor = match tensor.rank() {
+                4 => tensor.permute((2, 3, 1, 0)).unwrap().contiguous().unwrap(),
+                2 => tensor.t().unwrap().contiguous().unwrap(),
+                _ => continue,
+            };
+        }
+    });
+    assert!(message.contains("by (3, 2, 0, 1), and transpose the last layer"), "{message}");
+}
+
+#[test]
+fn a_body_without_a_last_layer_is_told_as_one() {
+    let message = refusal(|tensors| tensors.retain(|(name, _)| !name.starts_with("fc.")));
+    assert!(message.contains("It has no last layer"), "{message}");
+    let message = refusal(|tensors| {
+        tensors.iter_mut().for_each(|(name, _)| *name = name.replace("fc.", "verdict."));
+        tensors.push(("doubt.weight".into(), zeros(&[2, 64])));
+    });
+    assert!(message.contains("which of doubt.weight, verdict.weight is its last layer"), "{message}");
+}
+
+#[test]
+fn the_reason_comes_first_and_few_keys_after_it() {
+    let message = refusal(|tensors| tensors.retain(|(name, _)| !name.contains("running_")));
+    let [reason, keys] = ["save net.state_dict()", "18 keys are missing"].map(|words| message.find(words).unwrap());
+    assert!(reason < keys && message.contains(" and 13 more"), "{message}");
+}
+
+#[test]
 fn a_list_of_parameters_is_told_as_one() {
     let message = refusal(|tensors| {
         tensors.iter_mut().enumerate().for_each(|(i, (name, _))| *name = i.to_string());
