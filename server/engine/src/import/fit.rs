@@ -1,6 +1,7 @@
 //! Which network the keys and shapes of a dictionary of tensors are those of (methods.md §6).
 
 mod keys;
+mod lost;
 
 use retort_spec::Architecture;
 
@@ -40,6 +41,8 @@ pub struct Fit<'a> {
     pub counters: Vec<Named<'a>>,
     /// Tensors that are no part of the network.
     pub rest: Vec<Rest<'a>>,
+    /// The keys of those that may compute something, which the network then lacks.
+    pub lost: Vec<&'a str>,
     /// A layer's name in the file and in Retort, where they differ.
     pub renamed: Option<[String; 2]>,
     /// Why it may compute something else than Retort's network.
@@ -144,6 +147,8 @@ impl Outlines {
         // Only a convolution that takes images tells of a further network: others are layers of the first.
         let mut is_first = fits.is_empty();
         nears.retain(|near| std::mem::take(&mut is_first) || near.takes_images);
+        let all_lost: Vec<_> = fits.iter().map(|fit| lost::of(fit, &fits, &nears)).collect();
+        fits.iter_mut().zip(all_lost).for_each(|(fit, lost)| fit.lost = lost);
         Search { fits, nears }
     }
 }

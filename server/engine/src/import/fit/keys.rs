@@ -5,7 +5,7 @@ use std::{
     ops::Bound,
 };
 
-use super::{Fit, Named, Near, Outline, Rest, SEPARATORS, bare, outwards};
+use super::{Fit, Named, Near, Outline, Rest, SEPARATORS, bare, lost::UNUSED, outwards};
 use crate::import::{
     MOST_CLASSES,
     file::{Declared, Dictionary},
@@ -16,9 +16,6 @@ use crate::import::{
 
 /// Most places of one dictionary at which a network of the same names is looked for.
 const MOST_PREFIXES: usize = 8;
-
-/// Layers that the WRN of TRADES's code carries and never uses.
-const UNUSED: &str = "sub_block1";
 
 /// The counter of each batch-norm layer.
 const COUNTER: &str = "num_batches_tracked";
@@ -174,6 +171,7 @@ impl<'a> Keys<'a> {
                 weights,
                 counters,
                 rest,
+                lost: Vec::new(),
                 renamed,
                 doubt: names.doubt,
             });
