@@ -2,11 +2,14 @@
 
 use std::collections::BTreeMap;
 
+use retort_spec::Architecture;
+
 use super::{
-    description::{Candidate, NearMiss},
-    file::{Contents, Dictionary, Source},
+    description::{Candidate, NearMiss, place, words},
+    file::{Contents, Declared, Dictionary, Source},
     fit::{Fit, Outlines, SEPARATORS},
-    near, normaliser, numbers,
+    names::Family,
+    near, normaliser, numbers, own_header,
 };
 use crate::nn::Network;
 
@@ -68,7 +71,7 @@ pub fn find(contents: &Contents, source: &mut Source, outlines: &Outlines) -> Re
             let of = &other.candidate;
             (of.architecture, of.classes) == (fit.architecture, fit.classes)
         };
-        let mut candidate = candidate(dictionary, fit, source);
+        let mut candidate = candidate(contents, dictionary, fit, source);
         let mut equal = alias;
         if let (None, Ok(network)) = (alias, &network) {
             for (i, other) in standing.iter_mut().enumerate().filter(|(_, other)| like(other)) {
@@ -103,9 +106,9 @@ fn read_whole(fit: &Fit, source: &mut Source) -> Result<Network, String> {
     Ok(network)
 }
 
-fn candidate(dictionary: &Dictionary, fit: &Fit, source: &mut Source) -> Candidate {
-    let normaliser = normaliser::find(fit, source);
-    let (normaliser, unclear_normaliser) = match normaliser {
+fn candidate(contents: &Contents, dictionary: &Dictionary, fit: &Fit, source: &mut Source) -> Candidate {
+    let (normaliser, unclear_normaliser) = match normaliser::find(fit, source) {
+        Ok(None) => (None, normaliser::beside(&dictionary.path, &contents.dictionaries, source)),
         Ok(found) => (found, None),
         Err(fault) => (None, Some(fault)),
     };
@@ -123,6 +126,23 @@ fn candidate(dictionary: &Dictionary, fit: &Fit, source: &mut Source) -> Candida
             "one of its layers is a {class}, and Retort's network has ReLU: its answers are not those of this network"
         )
     });
+    let of_lost = (!fit.lost.is_empty()).then(|| {
+        let few = if fit.lost.len() <= 3 {
+            fit.lost.iter().map(|key| (*key).to_owned()).collect()
+        } else {
+            groups(fit.lost.iter().copied(), &prefix)
+        };
+        let (are, they_compute) = if fit.lost.len() == 1 { ("is", "it computes") } else { ("are", "they compute") };
+        format!("{} {are} no part of Retort's network, and what {they_compute} is lost", words(&few))
+    });
+    let doubts: Vec<String> = fit
+        .doubt
+        .map(str::to_owned)
+        .into_iter()
+        .chain(of_activation)
+        .chain(of_lost)
+        .chain(of_masks(contents, fit))
+        .collect();
     Candidate {
         is_average: is_average(&path),
         path,
@@ -136,7 +156,8 @@ fn candidate(dictionary: &Dictionary, fit: &Fit, source: &mut Source) -> Candida
         is_of_bytes: normaliser.as_ref().is_some_and(|found| found.is_of_bytes),
         normaliser: normaliser.map(|found| found.normaliser),
         unclear_normaliser,
-        doubt: fit.doubt.map(str::to_owned).or(of_activation),
+        doubt: (!doubts.is_empty()).then(|| doubts.join("; and ")),
+        remarks: if own_header(contents).is_some() { Vec::new() } else { remarks(fit) },
         fault: None,
         left_out: groups(fit.rest.iter().map(|rest| rest.key).filter(|key| !taken(key)), &prefix),
         beside: dictionary.others.keys().chain(&dictionary.beside).cloned().collect(),
@@ -148,6 +169,37 @@ fn candidate(dictionary: &Dictionary, fit: &Fit, source: &mut Source) -> Candida
         normaliser_keys,
     }
 }
+
+/// What it means that masks for a network's weights stand in a dictionary of their own, if they do.
+fn of_masks(contents: &Contents, fit: &Fit) -> Option<String> {
+    let is_of_weight = |(key, mask): (&String, &Declared)| {
+        let is_its = |own: &str| own.ends_with(key.as_str()) || key.ends_with(own);
+        fit.weights.iter().flatten().any(|(own, tensor)| is_its(own) && tensor.shape == mask.shape)
+    };
+    let is_masks = |other: &&Dictionary| {
+        other.path.last().is_some_and(|name| name.to_lowercase().contains("mask"))
+            && other.tensors.iter().all(is_of_weight)
+    };
+    let masks = contents.dictionaries.iter().find(is_masks)?;
+    Some(format!("{} holds masks for its weights, which are not applied", place(&masks.path.join("."))))
+}
+
+/// What the keys of a network cannot tell, each in a sentence.
+fn remarks(fit: &Fit) -> Vec<String> {
+    let has = |end: &str| fit.weights.iter().flatten().any(|(key, _)| key.ends_with(end));
+    let preact = fit.doubt.is_none() && Family::of(fit.architecture) == Family::PreActivation;
+    let torchvision = fit.architecture == Architecture::ResNet18 && has("layer2.0.downsample.0.weight");
+    [(preact, SHORTCUT_FROM_INPUT), (torchvision, MAX_POOL)]
+        .into_iter()
+        .filter_map(|(is_so, remark)| is_so.then(|| remark.to_owned()))
+        .collect()
+}
+
+const SHORTCUT_FROM_INPUT: &str = "Code with these names may start a block's shortcut from its input, as Wong et al.'s \
+    (fast_adversarial) does, where Retort's network, like Rice et al.'s and kuangliu's, starts it behind batch norm and ReLU: the \
+    keys cannot tell, so look at its accuracy.";
+const MAX_POOL: &str = "Its names are torchvision's, whose network has a max-pool behind the first convolution, and Retort's has \
+    none: the keys cannot tell whether it was taken out, so look at its accuracy.";
 
 /// Layers of PyTorch that stand in the place of ReLU and compute something else.
 const OTHER_ACTIVATIONS: [&str; 14] = [

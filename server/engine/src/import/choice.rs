@@ -7,7 +7,7 @@ use super::{
     candidates::{Found, Standing},
     description::{Candidate, NearMiss, place},
     fit::{SEPARATORS, bare},
-    shown, torch,
+    torch,
 };
 
 /// The network that is meant: the one that was named, else the only one.
@@ -21,10 +21,15 @@ pub fn choose(found: Found, wanted: &Wanted) -> Result<Standing, String> {
     if let Some(path) = path {
         let (all, has_networks) = (list(&standing), !standing.is_empty());
         let named = plain(path);
+        // As it is printed it is one place; otherwise wrappers do not count.
+        let is_it = |name: &str| name == path || !name.is_empty() && name == path.trim_end_matches(SEPARATORS);
+        let is_exact =
+            |of: &Candidate| [of.name(), of.place(), of.path.clone()].iter().chain(&of.same_as).any(|name| is_it(name));
         let is_named = |of: &Candidate| plain(&of.path) == named || of.same_as.iter().any(|same| plain(same) == named);
         let is_around = |of: &Candidate| plain(&of.container.join(".")) == named;
-        let has_named = standing.iter().any(|one| is_named(&one.candidate));
-        standing.retain(|one| if has_named { is_named(&one.candidate) } else { is_around(&one.candidate) });
+        let ways: [&dyn Fn(&Candidate) -> bool; 3] = [&is_exact, &is_named, &is_around];
+        let way = ways.into_iter().find(|way| standing.iter().any(|one| way(&one.candidate)));
+        standing.retain(|one| way.is_some_and(|way| way(&one.candidate)));
         if standing.is_empty() {
             let miss = misses.iter().find(|miss| is_inside(&plain(&miss.path), &named));
             let fault = miss.map_or_else(
@@ -71,6 +76,9 @@ fn is_inside(path: &str, other: &str) -> bool {
 
 /// A place as it is compared: however it is written.
 fn plain(path: &str) -> String {
+    if path == place("") {
+        return String::new();
+    }
     bare(path.strip_prefix("entry ").unwrap_or(path).trim_end_matches(SEPARATORS))
 }
 
@@ -78,7 +86,7 @@ fn plain(path: &str) -> String {
 pub fn instead(broken: &Candidate, whole: &[Candidate]) -> String {
     let is_like = |one: &&Candidate| (one.architecture, one.classes) == (broken.architecture, broken.classes);
     let others: Vec<String> =
-        whole.iter().filter(is_like).map(|one| format!("{} (--weights {})", one.place(), shown(&one.path))).collect();
+        whole.iter().filter(is_like).map(|one| format!("{} (--weights {})", one.place(), one.name())).collect();
     if others.is_empty() { String::new() } else { format!(". Whole is what stands at {}", others.join(" or ")) }
 }
 
@@ -106,23 +114,23 @@ fn no_network(misses: &[NearMiss], asked: Option<Architecture>) -> String {
     misses.first().map_or_else(|| format!("it holds no weights: {}", torch::SAVE), |miss| fault(miss, asked))
 }
 
-/// Why weights cannot be imported: what differs from the nearest network or the one that was asked for, and what that means.
+/// Why weights cannot be imported: what that means, where it is known, and what differs from the nearest
+/// network or the one that was asked for.
 fn fault(miss: &NearMiss, asked: Option<Architecture>) -> String {
     let it = if miss.path.is_empty() { "it".to_owned() } else { format!("what stands at {}", place(&miss.path)) };
-    let meaning = meaning(miss);
-    match &miss.nearest {
+    let nearest = match &miss.nearest {
         Some(miss) if Some(miss.architecture) == asked => {
-            format!(
-                "{it} fits no network of Retort; compared with {}, as was asked, {miss}{meaning}",
-                miss.architecture
-            )
+            format!("compared with {}, as was asked, {miss}", miss.architecture)
         }
-        Some(miss) => {
-            format!("{it} fits no network of Retort; the nearest is {}, but {miss}{meaning}", miss.architecture)
-        }
-        None => {
+        Some(miss) => format!("the nearest is {}, but {miss}", miss.architecture),
+        None => miss.first_tensors(),
+    };
+    match (&miss.meaning, &miss.nearest) {
+        (Some(meaning), _) => format!("{it} fits no network of Retort. {meaning}. In detail: {nearest}"),
+        (None, Some(_)) => format!("{it} fits no network of Retort; {nearest}"),
+        (None, None) => {
             let known = Architecture::ALL.map(Architecture::title).join(", ");
-            format!("{it} fits no network of Retort ({known}): {}{meaning}", miss.first_tensors())
+            format!("{it} fits no network of Retort ({known}): {nearest}")
         }
     }
 }
@@ -139,7 +147,10 @@ fn list(standing: &[Standing]) -> String {
         let differing =
             of.differing.map(|count| format!(", {count} tensors differ from the first")).unwrap_or_default();
         let fault = if of.fault.is_some() { ", which cannot be imported" } else { "" };
-        format!("{} ({} of {} classes{average}{differing}{fault})", of.place(), of.architecture, of.classes)
+        // Every place is printed as it is named.
+        let name =
+            if of.path.is_empty() { format!("{} ({}, ", of.name(), of.place()) } else { format!("{} (", of.place()) };
+        format!("{name}{} of {} classes{average}{differing}{fault})", of.architecture, of.classes)
     };
     standing.iter().map(words).collect::<Vec<_>>().join("; ")
 }

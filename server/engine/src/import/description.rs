@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use super::{
     IMPORTED,
     file::Format,
-    miss::{Miss, listed},
+    miss::{Miss, first},
     shown,
 };
 use crate::nn::ModelHeader;
@@ -31,7 +31,7 @@ pub struct Description {
 /// A network in a file.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Candidate {
-    /// Where it stands, as [`super::Wanted::weights`] takes it: `model.state_dict`; empty for the file's own dictionary.
+    /// Where it stands: `model.state_dict`; empty for the file itself.
     pub path: String,
     /// The keys of the containers around its weights, outermost first.
     pub container: Vec<String>,
@@ -61,6 +61,8 @@ pub struct Candidate {
     pub unclear_normaliser: Option<String>,
     /// Why its answers may be others than those of the code that wrote it: an import must then be confirmed.
     pub doubt: Option<String>,
+    /// What its keys cannot tell, each in a sentence.
+    pub remarks: Vec<String>,
     /// What is wrong with its numbers, if anything: it cannot be imported then.
     pub fault: Option<String>,
     /// Tensors beside the network that are left out, by their first names with their counts.
@@ -122,15 +124,15 @@ impl NearMiss {
         self.nearest.is_some() || self.meaning.is_some()
     }
 
-    /// That they fit nothing, what they are nearest to, and what that means, each in a sentence.
+    /// That they fit nothing, what that means, and what they are nearest to, each in a sentence.
     pub fn notes(&self) -> Vec<String> {
         let what =
             if self.path.is_empty() { "The file itself" } else { &format!("What stands at {}", place(&self.path)) };
         let mut notes = vec![format!("{what} fits no network of Retort; {}.", self.first_tensors())];
+        notes.extend(self.meaning.as_ref().map(|meaning| format!("{meaning}.")));
         notes.extend(
             self.nearest.as_ref().map(|nearest| format!("The nearest is {}, but {nearest}.", nearest.architecture)),
         );
-        notes.extend(self.meaning.as_ref().map(|meaning| format!("{meaning}.")));
         notes
     }
 }
@@ -139,6 +141,11 @@ impl Candidate {
     /// Where it stands, in words: `state_dict`, or `the file itself`.
     pub fn place(&self) -> String {
         place(&self.path)
+    }
+
+    /// Where it stands, as [`super::Wanted::weights`] takes it.
+    pub fn name(&self) -> String {
+        if self.path.is_empty() { ITSELF.into() } else { shown(&self.path) }
     }
 
     /// What an import takes off, leaves out or converts, each in a sentence.
@@ -174,9 +181,16 @@ impl Candidate {
                 format!("Its first layer normalises pixels by {normaliser}, found in {mean} and {std}{scale}.")
             });
         }
+        notes.extend(self.remarks.iter().cloned());
         notes
     }
 }
+
+/// Most names in a sentence about what is left out.
+const MOST_NAMES: usize = 20;
+
+/// What names the file itself, among the places in it.
+pub const ITSELF: &str = ".";
 
 /// A place in a file, in words. One in a list has only a number.
 pub fn place(path: &str) -> String {
@@ -189,8 +203,8 @@ pub fn place(path: &str) -> String {
 }
 
 /// Names from a file, as they may stand in a sentence.
-fn words(names: &[String]) -> String {
-    listed(&names.iter().map(|name| shown(name)).collect::<Vec<_>>())
+pub fn words(names: &[String]) -> String {
+    first(MOST_NAMES, &names.iter().map(|name| shown(name)).collect::<Vec<_>>())
 }
 
 #[cfg(test)]

@@ -90,7 +90,7 @@ impl FromStr for NormaliserChoice {
     fn from_str(text: &str) -> Result<Self, String> {
         match text.trim() {
             "" => Ok(Self::AsKeysTell),
-            "none" => Ok(Self::None),
+            text if text.eq_ignore_ascii_case("none") => Ok(Self::None),
             text => text.parse().map(Self::Given).map_err(|fault| format!("{fault}; or none")),
         }
     }
@@ -134,11 +134,13 @@ fn read(path: &Path, wanted: &Wanted) -> Result<(Network, ModelHeader, Vec<Strin
     let whole: Vec<Candidate> =
         standing.iter().filter(|one| one.network.is_ok()).map(|one| one.candidate.clone()).collect();
     let is_only = standing.len() == 1;
-    let Standing { candidate, network } = choice::choose(Found { standing, misses }, wanted).map_err(error)?;
+    let Standing { mut candidate, network } = choice::choose(Found { standing, misses }, wanted).map_err(error)?;
     let it = if is_only { "it".into() } else { format!("what stands at {}", candidate.place()) };
     if candidate.classes != wanted.classes.len() {
-        let (has, wanted) = (candidate.classes, wanted.classes.len());
-        return Err(error(format!("{it} tells {has} classes apart, not {wanted}: name a dataset with as many")));
+        let (has, named) = (candidate.classes, wanted.classes.len());
+        let way =
+            if wanted.dataset.is_empty() { "name as many, or their number" } else { "name a dataset with as many" };
+        return Err(error(format!("{it} tells {has} classes apart, not {named}: {way}")));
     }
     let mut network = network.map_err(|fault| error(fault + &choice::instead(&candidate, &whole)))?;
     if let Some(doubt) = candidate.doubt.as_ref().filter(|_| !wanted.despite_doubt) {
@@ -151,17 +153,10 @@ fn read(path: &Path, wanted: &Wanted) -> Result<(Network, ModelHeader, Vec<Strin
     let normaliser = first_layer(&candidate, wanted.normaliser).map_err(error)?;
     network = network.with_normaliser(normaliser);
     numbers::answers(&mut network).map_err(error)?;
+    let of_normaliser = of_first_layer(&mut candidate, wanted.normaliser, own.is_some());
     let mut notes = candidate.notes();
     notes.extend(candidate.doubt.map(|doubt| format!("It was taken although {doubt}.")));
-    match wanted.normaliser {
-        NormaliserChoice::Given(given) => notes.push(format!("Its first layer normalises pixels by {given}, as was asked.")),
-        NormaliserChoice::AsKeysTell if normaliser.is_none() && own.is_none() => notes.push(
-            "No key tells of a normaliser, so the network takes pixels in [0, 1] as they are. If the code that trained it \
-             normalised its images outside of the network, import it again with that normaliser."
-                .into(),
-        ),
-        _ => {}
-    }
+    notes.extend(of_normaliser);
     if own.is_some() {
         notes.push("It bears a header of Retort: classes, dataset, method and seed were taken from there.".into());
     }
@@ -180,32 +175,43 @@ fn read(path: &Path, wanted: &Wanted) -> Result<(Network, ModelHeader, Vec<Strin
     Ok((network, header, notes))
 }
 
-/// The first layer of a network: what its keys tell, unless something else was asked for where they tell nothing.
+/// The first layer of a network: what was asked for, else what its keys tell.
 fn first_layer(candidate: &Candidate, choice: NormaliserChoice) -> Result<Option<Normaliser>, String> {
-    let asked = match choice {
-        NormaliserChoice::AsKeysTell => match &candidate.unclear_normaliser {
-            Some(unclear) => {
-                return Err(format!("{unclear}; name the normaliser, or none, in the form or by --normaliser"));
-            }
-            None => return Ok(candidate.normaliser),
-        },
-        NormaliserChoice::None => None,
-        NormaliserChoice::Given(normaliser) => {
-            if let Some(fault) = normaliser.fault() {
-                return Err(format!("the normaliser {fault}"));
-            }
-            Some(normaliser)
+    match (choice, &candidate.unclear_normaliser) {
+        (NormaliserChoice::AsKeysTell, Some(unclear)) => {
+            Err(format!("{unclear}; name the normaliser, or none, in the form or by --normaliser"))
         }
-    };
-    match (&candidate.normaliser, &candidate.normaliser_keys) {
-        (Some(found), Some([mean, std])) if asked != Some(*found) => Err(format!(
-            "its keys {} and {} hold the normaliser {found}, and {} was asked for: leave that choice out",
-            shown(mean),
-            shown(std),
-            asked.map_or("none".into(), |asked| asked.to_string())
-        )),
-        _ => Ok(asked),
+        (NormaliserChoice::AsKeysTell, None) => Ok(candidate.normaliser),
+        (NormaliserChoice::None, _) => Ok(None),
+        (NormaliserChoice::Given(normaliser), _) => {
+            normaliser.fault().map_or(Ok(Some(normaliser)), |fault| Err(format!("the normaliser {fault}")))
+        }
     }
+}
+
+/// What is said of the normaliser of a network that was taken, where its notes say nothing.
+fn of_first_layer(candidate: &mut Candidate, choice: NormaliserChoice, is_own: bool) -> Vec<String> {
+    let mut notes = Vec::new();
+    match choice {
+        NormaliserChoice::Given(given) => notes.push(format!("Its first layer normalises pixels by {given}, as was asked.")),
+        NormaliserChoice::None => {}
+        NormaliserChoice::AsKeysTell if candidate.normaliser.is_none() && !is_own => notes.push(
+            "No key of its own tells of a normaliser, so the network takes pixels in [0, 1] as they are. If the code that \
+             trained it normalised its images outside of the network, import it again with that normaliser."
+                .into(),
+        ),
+        NormaliserChoice::AsKeysTell => return notes,
+    }
+    // What was asked for counts, whatever the keys tell.
+    let asked = if let NormaliserChoice::Given(given) = choice { Some(given) } else { None };
+    if candidate.normaliser != asked
+        && let (Some(found), Some([mean, std])) = (candidate.normaliser.take(), &candidate.normaliser_keys)
+    {
+        let (mean, std) = (shown(mean), shown(std));
+        notes
+            .push(format!("Its keys {mean} and {std} hold the normaliser {found}, which was not taken, as was asked."));
+    }
+    notes
 }
 
 /// What the file says about itself.
@@ -253,6 +259,10 @@ fn own_header(contents: &Contents) -> Option<ModelHeader> {
 /// A name from a file, as it may stand in a message: without control characters, and not too long.
 fn shown(name: &str) -> String {
     let mut letters = name.chars();
-    let text: String = letters.by_ref().take(80).flat_map(char::escape_debug).collect();
+    let mut text = String::new();
+    for letter in letters.by_ref().take(80) {
+        // Quotes stand in the names of callbacks, and are read best as they are.
+        if matches!(letter, '\'' | '"') { text.push(letter) } else { text.extend(letter.escape_debug()) }
+    }
     if letters.next().is_some() { text + "…" } else { text }
 }

@@ -3,14 +3,17 @@
 use retort_spec::Normaliser;
 
 use super::{
-    file::{Declared, Source},
-    fit::{Fit, outwards},
+    file::{Declared, Dictionary, Source},
+    fit::{Fit, Rest, outwards},
     shown,
 };
 
 /// What a tensor's name says of it.
 const MEANS: [&str; 4] = ["mean", "mu", "avg", "center"];
 const DEVIATIONS: [&str; 4] = ["std", "sigma", "dev", "scale"];
+
+/// What one number for all colour planes must be called.
+const PAIRS: [[&str; 2]; 2] = [["mean", "std"], ["mu", "sigma"]];
 
 /// A normaliser, and where it was found.
 #[derive(Clone, Debug, PartialEq)]
@@ -29,31 +32,55 @@ struct Three<'a> {
     values: [f64; 3],
 }
 
+/// Whose the numbers are that may be a mean or a deviation of pixels.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Owner {
+    /// The network's: they stand in its branch, or directly around that.
+    Own,
+    /// This one's or another network's: they stand directly around both.
+    Shared,
+    /// Nobody's that is known: they stand apart, as in an attack.
+    Apart,
+    /// Another network's, in whose branch they stand.
+    Other,
+}
+
 /// The normaliser of a network; none where there is none.
 ///
 /// # Errors
-/// In words, when there are numbers that may be one and it is not clear which, or that cannot be one.
+/// In words, when there are numbers that may be one and it is not clear which or whose, or that cannot be one.
 pub fn find(fit: &Fit, source: &mut Source) -> Result<Option<Found>, String> {
     let mut all = Vec::new();
-    for part in fit.rest.iter().filter(|part| is_by_channel(part.tensor)) {
-        let values = read(source, part.tensor).map_err(|fault| format!("{}: {fault}", shown(part.key)))?;
-        // One that is beside the network or beside what it stands in, and not in an attack's copy.
-        let mut around = outwards(&part.name);
-        let (holder, owner) = (around.next().unwrap_or_default(), around.next().unwrap_or_default());
-        let is_near = outwards(&fit.prefix).any(|around| around == holder || around == owner);
-        all.push((is_near, Three { key: part.key, values }));
+    for part in fit.rest.iter().filter(|part| may_be(part, &fit.rest)) {
+        let owner = owner(&part.name, fit);
+        if owner != Owner::Other {
+            let values = read(source, part.tensor).map_err(|fault| format!("{}: {fault}", shown(part.key)))?;
+            all.push((owner, Three { key: part.key, values }));
+        }
     }
-    let has_near = all.iter().any(|(is_near, _)| *is_near);
+    let is_there = |owner: Owner| all.iter().any(|(of, _)| *of == owner);
+    let nearest = [Owner::Own, Owner::Shared, Owner::Apart].into_iter().find(|owner| is_there(*owner));
     let mut threes: Vec<Three> = Vec::new();
-    for (is_near, three) in all {
+    for (owner, three) in all {
         // The same numbers again are those of a copy.
         let is_copy = threes.iter().any(|other| last(other.key) == last(three.key) && other.values == three.values);
-        if (is_near || !has_near) && !is_copy {
+        if Some(owner) == nearest && !is_copy {
             threes.push(three);
         }
     }
+    let whose = match nearest {
+        Some(Owner::Shared) => "stand beside several networks, and it cannot be told whether they are this one's",
+        Some(Owner::Apart) => "stand apart from the network, and it cannot be told whether they are its normaliser",
+        _ => "",
+    };
     match threes.as_slice() {
         [] => Ok(None),
+        _ if !whose.is_empty() => {
+            let keys = threes.iter().map(|three| shown(three.key)).collect::<Vec<_>>().join(", ");
+            let found = if let [one, other] = threes.as_slice() { pair(one, other).ok() } else { None };
+            let which = found.map(|found| format!(" ({})", found.normaliser)).unwrap_or_default();
+            Err(format!("{keys}{which} {whose}"))
+        }
         [one, other] => pair(one, other).map(Some),
         _ => {
             let names: Vec<_> = threes.iter().map(|three| shown(three.key)).collect();
@@ -65,15 +92,89 @@ pub fn find(fit: &Fit, source: &mut Source) -> Result<Option<Found>, String> {
     }
 }
 
+/// The mean and the deviation that stand beside a network's whole dictionary, in words that ask about them; none where there
+/// are none.
+pub fn beside(path: &[String], dictionaries: &[Dictionary], source: &mut Source) -> Option<String> {
+    let around = |other: &&Dictionary| other.path.len() < path.len() && path.starts_with(&other.path);
+    dictionaries.iter().filter(around).find_map(|other| {
+        let one = |words: &[&str]| {
+            let says = |key: &str| words.iter().any(|word| key.to_lowercase().contains(word));
+            let mut found = other.tensors.iter().filter(|(key, _)| !key.contains('.') && says(key));
+            found.find(|(key, tensor)| {
+                is_by_channel(tensor) || is_one(tensor) && PAIRS.as_flattened().contains(&key.as_str())
+            })
+        };
+        let ((mean, of_mean), (std, of_std)) = (one(&MEANS)?, one(&DEVIATIONS)?);
+        let [one, other] = [(mean, read(source, of_mean).ok()?), (std, read(source, of_std).ok()?)]
+            .map(|(key, values)| Three { key, values });
+        let found = pair(&one, &other).ok()?;
+        let (mean, std) = (shown(mean), shown(std));
+        Some(format!(
+            "beside the weights stand {mean} and {std}, by which its images may be normalised ({})",
+            found.normaliser
+        ))
+    })
+}
+
+/// Whose numbers of this name are.
+fn owner(name: &str, fit: &Fit) -> Owner {
+    let level = outwards(&fit.prefix).find(|around| name.starts_with(around)).unwrap_or_default();
+    let branch = |name: &str| name[level.len()..].split_once('.').map(|(first, _)| format!("{level}{first}."));
+    let own = branch(name);
+    // One of few outputs only mixes colours.
+    let takes_images = |tensor: &Declared| matches!(tensor.shape.as_slice(), [(4..), 3, _, _]);
+    // A copy of the network that shares its numbers is no other one.
+    let is_copy = |tensor: &Declared| fit.weights.iter().flatten().any(|(_, own)| *own == tensor);
+    let is_other = |part: &&Rest| part.name.starts_with(level) && takes_images(part.tensor) && !is_copy(part.tensor);
+    let others = fit.rest.iter().filter(is_other).filter_map(|part| branch(&part.name));
+    let mut others = others.filter(|other| !fit.prefix.starts_with(other.as_str()));
+    if let Some(own) = &own
+        && !fit.prefix.starts_with(own)
+        && others.clone().any(|other| other == *own)
+    {
+        return Owner::Other;
+    }
+    let mut around = outwards(name);
+    let (holder, owner) = (around.next().unwrap_or_default(), around.next().unwrap_or_default());
+    if holder != level && owner != level {
+        return Owner::Apart;
+    }
+    // A network with a normaliser of its own does not share this one.
+    let has_own =
+        |branch: &str| fit.rest.iter().any(|part| part.name.starts_with(branch) && is_by_channel(part.tensor));
+    let is_shared = level != fit.prefix && others.any(|other| Some(&other) != own.as_ref() && !has_own(&other));
+    if is_shared { Owner::Shared } else { Owner::Own }
+}
+
+/// Whether a part may be a mean or a deviation of pixels, by its shape or its name.
+pub fn may_be(part: &Rest, rest: &[Rest]) -> bool {
+    is_by_channel(part.tensor) || is_one_of_a_pair(part, rest)
+}
+
 /// Whether a tensor has one number for each colour plane, and no others.
 fn is_by_channel(tensor: &Declared) -> bool {
     tensor.is_float() && matches!(tensor.shape.as_slice(), [3] | [1, 3] | [3, 1, 1] | [1, 3, 1, 1])
 }
 
-/// Single precision is read as the decimal that it stands for, so that 0.4914 is that.
+/// Whether a tensor has one number.
+fn is_one(tensor: &Declared) -> bool {
+    tensor.is_float() && tensor.shape.len() <= 4 && tensor.count() == Some(1)
+}
+
+/// Whether a part is one number for all colour planes, by its name a mean or a deviation whose other half stands beside it.
+fn is_one_of_a_pair(part: &Rest, rest: &[Rest]) -> bool {
+    let is_called = |part: &Rest, name: &str| is_one(part.tensor) && last(&part.name) == name;
+    let beside = |name: &str| {
+        let holder = &part.name[..part.name.len() - last(&part.name).len()];
+        rest.iter().any(|other| is_called(other, name) && other.name == format!("{holder}{name}"))
+    };
+    PAIRS.iter().any(|[mean, std]| is_called(part, mean) && beside(std) || is_called(part, std) && beside(mean))
+}
+
+/// Single precision is read as the decimal that it stands for, so that 0.4914 is that. One number stands for all planes.
 fn read(source: &mut Source, tensor: &Declared) -> Result<[f64; 3], String> {
     let read = source.read(tensor)?.flatten_all().and_then(|t| t.to_vec1::<f32>()).map_err(|e| e.to_string())?;
-    let mut numbers = read.into_iter().map(|v| v.to_string().parse().unwrap_or_else(|_| f64::from(v)));
+    let mut numbers = read.iter().cycle().map(|v| v.to_string().parse().unwrap_or_else(|_| f64::from(*v)));
     Ok(std::array::from_fn(|_| numbers.next().unwrap_or(f64::NAN)))
 }
 
@@ -113,17 +214,8 @@ fn pair(one: &Three, other: &Three) -> Result<Found, String> {
     };
     let normaliser = Normaliser { mean: in_pixels(mean.values), std: in_pixels(std.values) };
     let keys = [mean.key.to_owned(), std.key.to_owned()];
-    let is_of_pixels =
-        normaliser.mean.iter().all(|m| (-0.1..=1.1).contains(m)) && normaliser.std.iter().all(|s| *s <= 1.2);
     match normaliser.fault() {
         Some(fault) => Err(format!("its normaliser, {} and {}, {fault}", shown(mean.key), shown(std.key))),
-        None if !is_of_pixels => Err(format!(
-            "{} and {} have the shapes of a mean and a deviation of pixels, but not their sizes: {:?} and {:?}",
-            shown(mean.key),
-            shown(std.key),
-            mean.values,
-            std.values
-        )),
         None => Ok(Found { normaliser, keys, is_of_bytes }),
     }
 }
@@ -151,7 +243,11 @@ mod tests {
         assert_eq!(told(("std", [1.0; 3]), ("mean", [0.0; 3])).unwrap().normaliser.std, [1.0; 3]);
         let by_variance = told(("running_mean", MEAN), ("running_var", [0.04; 3])).unwrap().normaliser;
         assert!(by_variance.std.iter().all(|s| (s - 0.2).abs() < 1e-4), "{by_variance:?}");
-        assert!(told(("mean", MEAN), ("inv_std", STD.map(|s| 1.0 / s))).unwrap_err().contains("not their sizes"));
+        assert!(
+            told(("mean", MEAN), ("inv_std", STD.map(|s| 1.0 / s)))
+                .unwrap_err()
+                .contains("deviations above 0 and up to 1")
+        );
         assert!(told(("a", [0.5; 3]), ("b", [0.5; 3])).unwrap_err().contains("which of a and b is the mean"));
     }
 

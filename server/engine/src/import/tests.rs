@@ -2,8 +2,10 @@
 
 mod archives;
 mod choices;
+mod doubts;
 mod kinds;
 mod names;
+mod normalisers;
 mod numpy;
 mod refusals;
 
@@ -115,7 +117,7 @@ fn an_imported_model_is_one_of_retorts_and_what_was_done_to_it_is_told() {
             "The prefix module. was taken off the keys."
         ]
     );
-    assert!(report.notes[3].starts_with("No key tells of a normaliser"), "{:?}", report.notes);
+    assert!(report.notes[3].starts_with("No key of its own tells of a normaliser"), "{:?}", report.notes);
     let notes = resnet8(&golden("resnet8-half.pt")).unwrap().2;
     assert_eq!(
         notes[..2],
@@ -302,5 +304,6 @@ fn a_checkpoint_with_the_wrong_end_first_is_refused() {
 #[test]
 fn a_name_in_a_message_is_short_and_without_control_characters() {
     assert_eq!(shown("a\u{1b}[31m\n"), "a\\u{1b}[31m\\n");
+    assert_eq!(shown("ModelCheckpoint{'monitor': \"acc\"}"), "ModelCheckpoint{'monitor': \"acc\"}");
     assert_eq!(shown(&"x".repeat(1_000)).chars().count(), 81);
 }

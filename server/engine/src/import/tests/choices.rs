@@ -1,25 +1,20 @@
 //! Files of several networks, and what an import is told to take.
 
 use candle_core::{Device, Tensor};
-use retort_spec::Normaliser;
 
 use super::{
     super::*,
     kinds::{ten_classes, unpacked},
     names::{file, taken, tensors},
 };
-use crate::golden::network;
+use crate::{golden::network, ops::testing};
 
-fn refusal(tensors: &[(String, Tensor)], wanted: &Wanted) -> String {
+pub fn refusal(tensors: &[(String, Tensor)], wanted: &Wanted) -> String {
     taken(tensors, wanted).err().expect("it was taken").to_string()
 }
 
-fn under(prefix: &str, network: &Network) -> Vec<(String, Tensor)> {
+pub fn under(prefix: &str, network: &Network) -> Vec<(String, Tensor)> {
     tensors(network).into_iter().map(|(name, tensor)| (format!("{prefix}{name}"), tensor)).collect()
-}
-
-fn three(values: [f32; 3]) -> Tensor {
-    Tensor::new(&values, &Device::Cpu).unwrap().reshape((1, 3, 1, 1)).unwrap()
 }
 
 #[test]
@@ -75,7 +70,8 @@ fn what_fits_nothing_beside_a_network_is_listed_and_told_when_it_is_named() {
     for named in ["student", "student."] {
         let message = refusal(&both, &ten_classes(named));
         for words in [
-            "what stands at student fits no network of Retort; the nearest is ResNet-20, but 10 keys are missing",
+            "what stands at student fits no network of Retort. Its shortcuts",
+            "the nearest is ResNet-20, but 10 keys are missing: student.layer2.0.downsample.0.weight",
             "option A",
             "A network stands at: teacher (ResNet-8",
         ] {
@@ -139,46 +135,23 @@ fn equal_networks_are_one() {
 }
 
 #[test]
-fn a_normaliser_that_no_key_tells_is_set_by_the_import() {
-    let plain = tensors(&network(Architecture::ResNet8));
-    let cifar10 = Normaliser::PRESETS[0].1;
-    let wanted = |text: &str| Wanted { normaliser: text.parse().unwrap(), ..ten_classes("") };
-    let (found, header, notes) = taken(&plain, &wanted("cifar10")).unwrap();
-    assert_eq!((found.normaliser, header.normaliser), (Some(cifar10), Some(cifar10)));
-    assert!(notes.iter().any(|note| note.contains("normalises pixels by cifar10, as was asked")), "{notes:?}");
-    let (_, header, notes) = taken(&plain, &wanted("none")).unwrap();
-    assert!(header.normaliser.is_none() && !notes.iter().any(|note| note.contains("No key tells")), "{notes:?}");
-    assert!(refusal(&plain, &wanted("0 0 0 / 1 1 0")).contains("deviations above 0"));
-    assert!("cifar11".parse::<NormaliserChoice>().unwrap_err().ends_with("; or none"));
-}
-
-#[test]
-fn a_choice_against_a_normaliser_among_the_weights_is_refused() {
-    let mut tensors = tensors(&network(Architecture::ResNet8));
-    tensors.push(("norm.m".into(), three([0.4914, 0.4822, 0.4465])));
-    tensors.push(("norm.s".into(), three([0.2471, 0.2435, 0.2616])));
-    let wanted = |text: &str| Wanted { normaliser: text.parse().unwrap(), ..ten_classes("") };
-    for (text, asked) in [("none", "none"), ("half", "half")] {
-        let message = refusal(&tensors, &wanted(text));
-        assert!(
-            message.contains(&format!("norm.m and norm.s hold the normaliser cifar10, and {asked} was")),
-            "{message}"
-        );
+fn every_place_that_is_told_is_taken_as_it_stands_there() {
+    for prefix in ["module.", "ema."] {
+        let (bare, moved) = (network(Architecture::ResNet8), super::network_of_tests());
+        let both = [under("", &bare), under(prefix, &moved)].concat();
+        let message = refusal(&both, &ten_classes(""));
+        let other = prefix.trim_end_matches('.');
+        let list = format!("2 networks: . (the file itself, ResNet-8 of 10 classes); {other} (ResNet-8 of 10 classes");
+        assert!(message.contains(&list), "{message}");
+        for (named, expected) in [(".", &bare), ("the file itself", &bare), (other, &moved), (prefix, &moved)] {
+            let found = taken(&both, &ten_classes(named)).unwrap_or_else(|fault| panic!("{named}: {fault}")).0;
+            for ((name, found), (_, expected)) in tensors(&found).iter().zip(tensors(expected)) {
+                assert_eq!(testing::values(found), testing::values(&expected), "{named}: {name}");
+            }
+        }
+        let names: Vec<_> = describe(file(&both).path()).unwrap().candidates.iter().map(Candidate::name).collect();
+        assert_eq!(names, [".", other]);
     }
-    assert_eq!(taken(&tensors, &wanted("cifar10")).unwrap().1.normaliser, Some(Normaliser::PRESETS[0].1));
-}
-
-#[test]
-fn what_may_be_a_normaliser_and_is_not_clear_must_be_said() {
-    let mut tensors = tensors(&network(Architecture::ResNet8));
-    tensors.push(("a".into(), three([0.5; 3])));
-    tensors.push(("b".into(), three([0.5; 3])));
-    let message = refusal(&tensors, &ten_classes(""));
-    assert!(message.contains("which of a and b is the mean") && message.contains("--normaliser"), "{message}");
-    let half = Wanted { normaliser: "half".parse().unwrap(), ..ten_classes("") };
-    assert_eq!(taken(&tensors, &half).unwrap().1.normaliser, Some(Normaliser::PRESETS[2].1));
-    tensors.push(("c".into(), three([0.1; 3])));
-    assert!(refusal(&tensors, &ten_classes("")).contains("it cannot be told which of these are the mean"));
 }
 
 #[test]

@@ -100,6 +100,35 @@ fn arrays_that_fit_nothing_are_told_with_what_they_are_nearest_to() {
 }
 
 #[test]
+fn a_mean_and_a_deviation_beside_the_weights_are_asked_about() {
+    let all = tensors(&network(Architecture::ResNet8));
+    let weights = dict(all.iter().map(|(name, tensor)| (name.clone(), array(tensor, false, false))));
+    for [mean, std] in [[&[0.4914f32, 0.4822, 0.4465][..], &[0.2471, 0.2435, 0.2616]], [&[0.5], &[0.5]]] {
+        let [of_mean, of_std] =
+            [mean, std].map(|values| array(&Tensor::new(values, &candle_core::Device::Cpu).unwrap(), false, false));
+        let whole = dict([("state_dict".into(), weights.clone()), ("mean".into(), of_mean), ("std".into(), of_std)]);
+        let message = taken(&whole, false).err().unwrap().to_string();
+        let name = if mean.len() == 1 { "half" } else { "cifar10" };
+        let words =
+            format!("beside the weights stand mean and std, by which its images may be normalised ({name}); name the");
+        assert!(message.contains(&words), "{message}");
+    }
+}
+
+#[test]
+fn masks_in_a_dictionary_of_their_own_are_in_doubt() {
+    let all = tensors(&network(Architecture::ResNet8));
+    let arrays = |is_kept: &dyn Fn(&str) -> bool| {
+        let kept = all.iter().filter(|(name, _)| is_kept(name));
+        dict(kept.map(|(name, tensor)| (name.clone(), array(tensor, false, false))).collect::<Vec<_>>())
+    };
+    let masks = arrays(&|name| name.contains("conv"));
+    let whole = dict([("state_dict".into(), arrays(&|_| true)), ("masks".into(), masks)]);
+    let message = taken(&whole, false).err().unwrap().to_string();
+    assert!(message.contains("masks holds masks for its weights, which are not applied"), "{message}");
+}
+
+#[test]
 fn a_pickle_of_other_things_is_told_what_to_do() {
     let three = Tensor::ones(3, DType::F32, &candle_core::Device::Cpu).unwrap();
     let cut = array(&three, false, false);
