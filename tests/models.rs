@@ -5,6 +5,7 @@
 mod support;
 
 use std::{
+    collections::BTreeMap,
     fs,
     io::Read,
     path::{Path, PathBuf},
@@ -12,6 +13,7 @@ use std::{
     time::Duration,
 };
 
+use serde_json::Value;
 use support::{Server, failure, is_finished, retort, success, wait_for};
 
 fn golden(name: &str) -> PathBuf {
@@ -245,9 +247,10 @@ fn a_model_that_was_imported_with_a_number_of_classes_teaches_once_they_are_name
 fn an_upload_that_cannot_be_read_is_told_and_the_server_lives_on() {
     let root = tempfile::tempdir().unwrap();
     let server = Server::start(root.path());
-    for (name, words) in
-        [("command.pt", "command.pt: it holds no tensors, but"), ("packed.pt", "packed.pt: its parts are compressed")]
-    {
+    for (name, words) in [
+        ("command.pt", "“command.pt”: it holds no tensors, but"),
+        ("packed.pt", "“packed.pt”: its parts are compressed"),
+    ] {
         let (status, _, page) = upload(&server, name, &fs::read(golden(name)).unwrap());
         assert_eq!(status, 422, "{page}");
         assert!(page.contains(words) && page.contains("Nothing was imported"), "{words} is missing in {page}");
@@ -311,4 +314,52 @@ fn of_several_networks_in_a_file_the_form_takes_the_chosen_one() {
     assert!(status == 422 && refused.contains("choose one of the networks"), "{refused}");
     let (status, to, page) = decide(&server, &waits, &[("classes", &classes), ("weights", places[1])]);
     assert_eq!((status, to.as_str()), (303, "/models/1"), "{page}");
+}
+
+/// A safetensors file with a second network under `ema.`, which differs from the first in a bias.
+fn with_average(model: &[u8]) -> Vec<u8> {
+    let start = 8 + u64::from_le_bytes(model[..8].try_into().unwrap()) as usize;
+    let header: BTreeMap<String, Value> = serde_json::from_slice(&model[8..start]).unwrap();
+    let (numbers, mut both) = (&model[start..], BTreeMap::new());
+    for (name, tensor) in header.into_iter().filter(|(name, _)| name != "__metadata__") {
+        let mut moved = tensor.clone();
+        for offset in moved["data_offsets"].as_array_mut().unwrap() {
+            *offset = (offset.as_u64().unwrap() + numbers.len() as u64).into();
+        }
+        both.extend([(format!("ema.{name}"), moved), (name, tensor)]);
+    }
+    let header = serde_json::to_vec(&both).unwrap();
+    let mut file = [&(header.len() as u64).to_le_bytes()[..], &header, numbers, numbers].concat();
+    let at = file.len() - 2 * numbers.len() + both["ema.fc.bias"]["data_offsets"][0].as_u64().unwrap() as usize;
+    file[at..at + 4].copy_from_slice(&1.5f32.to_le_bytes());
+    file
+}
+
+#[test]
+fn the_file_itself_is_named_by_a_dot_on_the_command_line_and_chosen_in_the_form() {
+    let root = tempfile::tempdir().unwrap();
+    let (out, both) = (root.path().join("teacher.safetensors"), root.path().join("both.safetensors"));
+    let import = |file: &Path, more: &[&str], out: &Path| {
+        let mut import = retort();
+        import.args(["model", "import", "--classes", "10"]).args(more).arg(file).arg("--out").arg(out);
+        import
+    };
+    success(&mut import(&golden("resnet8.pt"), &[], &out));
+    fs::write(&both, with_average(&fs::read(&out).unwrap())).unwrap();
+    let asked = failure(&mut import(&both, &[], &root.path().join("none.safetensors")));
+    assert!(asked.contains("2 networks: . (the file itself, ResNet-8 of 10 classes); ema (ResNet-8"), "{asked}");
+    for (i, place) in [".", "the file itself", "ema"].into_iter().enumerate() {
+        success(&mut import(&both, &["--weights", place], &root.path().join(format!("{i}.safetensors"))));
+    }
+    let [itself, again, average] = [0, 1, 2].map(|i| fs::read(root.path().join(format!("{i}.safetensors"))).unwrap());
+    assert!(itself == again && itself != average);
+
+    let data = root.path().join("data");
+    fs::create_dir(&data).unwrap();
+    let server = Server::start(&data);
+    let (_, waits, _) = upload(&server, "both.safetensors", &fs::read(&both).unwrap());
+    assert!(server.get(&waits).contains("type=\"radio\" name=\"weights\" value=\".\""));
+    let (status, _, page) = decide(&server, &waits, &[("classes", "10"), ("weights", ".")]);
+    assert_eq!(status, 303, "{page}");
+    assert_eq!(fs::read(data.join("models/1.safetensors")).unwrap(), itself);
 }

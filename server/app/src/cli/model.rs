@@ -24,7 +24,8 @@ pub enum ModelCommand {
     /// is printed. No code of the file is run.
     ///
     /// There is no export, since a model file is one already: it bears PyTorch's key names, and
-    /// `net.load_state_dict(safetensors.torch.load_file("model.safetensors"))` loads it in PyTorch.
+    /// `net.load_state_dict(safetensors.torch.load_file("model.safetensors"))` loads it in PyTorch. With a normaliser there are
+    /// two more keys: `mu, sigma = weights.pop("mu"), weights.pop("sigma")` takes them out, and `net((x - mu) / sigma)` answers.
     Import(ImportArgs),
     /// Say which classes a model file tells apart, where it was imported with their number alone
     Classes {
@@ -60,16 +61,16 @@ pub struct ImportArgs {
     #[arg(long, value_name = "DATASET|NAMES|N")]
     classes: String,
 
-    /// Which of the networks in the file, by its place as `retort model show` names it: `state_dict_ema`
+    /// Which of the networks in the file, by its place as `retort model show` names it: `state_dict_ema`; `.` for the file itself
     #[arg(long, value_name = "PATH")]
     weights: Option<String>,
 
-    /// By what the training code normalised its images outside of the network: a name (cifar10, cifar100, half …), "r g b / r g
-    /// b" (means / deviations, in pixels of [0, 1]), or none; a normaliser among the weights is found without it
+    /// By what the training code normalised its images: a name (cifar10, cifar100, half …), "r g b / r g b" (means /
+    /// deviations, in pixels of [0, 1]), or none; a normaliser among the weights is found without it, and gives way to it
     #[arg(long, value_name = "NORMALISER", default_value = "", hide_default_value = true)]
     normaliser: NormaliserChoice,
 
-    /// Take a network although other code with its names computes something else (`retort model show` says what)
+    /// Take a network although its own code may compute something else (`retort model show` says what)
     #[arg(long)]
     despite_doubt: bool,
 
@@ -164,12 +165,13 @@ fn shown(description: &Description) -> String {
         lines.extend([("origin", origin), ("classes", header.classes.join(", "))]);
     }
     match description.candidates.len() {
-        0 => lines.push(("fits", "no architecture that Retort knows".into())),
-        1 => {}
+        0 if description.misses.is_empty() => lines.push(("fits", "no architecture that Retort knows".into())),
+        0 | 1 => {}
         n => lines.push(("networks", format!("{n}; an import takes one, by --weights PATH"))),
     }
+    let is_only = description.candidates.len() == 1;
     for candidate in &description.candidates {
-        lines.extend(of_candidate(candidate));
+        lines.extend(of_candidate(candidate, is_only));
     }
     let place = if description.candidates.is_empty() { "weights" } else { "also here" };
     for miss in &description.misses {
@@ -179,11 +181,11 @@ fn shown(description: &Description) -> String {
     lines.into_iter().map(|(name, value)| format!("{name:<12} {}", words::shown(&value))).collect::<Vec<_>>().join("\n")
 }
 
-fn of_candidate(candidate: &Candidate) -> Vec<(&'static str, String)> {
+fn of_candidate(candidate: &Candidate, is_only: bool) -> Vec<(&'static str, String)> {
     let Candidate { architecture, classes, .. } = candidate;
     let average = if candidate.is_average { ", an average over training steps (EMA or SWA) by its name" } else { "" };
     let mut lines = vec![
-        ("weights", format!("{}{average}", candidate.place())),
+        ("weights", format!("{}{average}", if is_only { candidate.place() } else { candidate.name() })),
         ("fits", format!("{architecture} ({}) of {classes} classes", architecture.id())),
         ("tensors", format!("{}, {}", format::count(candidate.tensors), candidate.dtypes.join(" and "))),
         ("parameters", format::count(candidate.parameters)),

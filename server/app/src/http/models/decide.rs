@@ -92,7 +92,7 @@ impl App {
         let of_header = description.header.as_ref().map(|header| header.dataset.as_str());
         let known = datasets.iter().find(|dataset| Some(dataset.name.as_str()) == of_header);
         Ok(ModelUploadForm {
-            weights: only.map(|only| only.path.clone()).unwrap_or_default(),
+            weights: only.map(Candidate::name).unwrap_or_default(),
             classes: known.map(|dataset| dataset.name.clone()).unwrap_or_default(),
             ..ModelUploadForm::default()
         })
@@ -136,7 +136,7 @@ impl App {
         let networks = &upload.description.candidates;
         // The only one needs no name.
         let weights = (networks.len() > 1).then(|| form.weights.clone());
-        if weights.as_ref().is_some_and(|chosen| networks.iter().all(|network| network.path != *chosen)) {
+        if weights.as_ref().is_some_and(|chosen| networks.iter().all(|network| network.name() != *chosen)) {
             problems.push(Problem::new("weights", "choose one of the networks"));
         }
         let (Ok(wanted), Ok(normaliser), true) = (wanted, normaliser, problems.is_empty()) else {
@@ -190,7 +190,7 @@ fn put(from: &FilePath, to: &FilePath) -> io::Result<()> {
 
 fn network(candidate: &Candidate) -> FoundNetwork {
     FoundNetwork {
-        path: candidate.path.clone(),
+        path: candidate.name(),
         place: candidate.place(),
         is_average: candidate.is_average,
         architecture: candidate.architecture,

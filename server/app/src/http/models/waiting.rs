@@ -104,10 +104,15 @@ impl Upload {
     }
 }
 
-/// What is wrong with an uploaded file, by what the browser called it: the name that the server gave it says nothing to anybody.
+/// Options of the command line, as faults name them beside the form.
+const OPTIONS: [&str; 3] = [" or by --weights PATH", " or by --normaliser", " or by --despite-doubt"];
+
+/// What is wrong with an uploaded file, by what the browser called it: the name that the server gave it says nothing to anybody,
+/// nor do the options of the command line.
 pub fn in_words(fault: &anyhow::Error, file: &Path, file_name: &str) -> String {
     let fault = format!("{fault:#}").replace(&format!("{}: ", file.display()), "");
-    format!("{file_name}: {fault}")
+    let fault = OPTIONS.iter().fold(fault, |fault, option| fault.replace(option, ""));
+    format!("“{file_name}”: {fault}")
 }
 
 #[cfg(test)]
@@ -118,6 +123,13 @@ mod tests {
 
     fn description() -> Description {
         Description { format: Format::PyTorch, bytes: 7, header: None, candidates: Vec::new(), misses: Vec::new() }
+    }
+
+    #[test]
+    fn a_fault_is_told_by_the_name_of_the_upload_and_without_options() {
+        let fault = anyhow::anyhow!("/tmp/a/upload: it holds 2 networks: name one, in the form or by --weights PATH");
+        let words = in_words(&fault, Path::new("/tmp/a/upload"), "net.pt");
+        assert_eq!(words, "“net.pt”: it holds 2 networks: name one, in the form");
     }
 
     #[test]
