@@ -184,8 +184,14 @@ fn shown(description: &Description) -> String {
 fn of_candidate(candidate: &Candidate, is_only: bool) -> Vec<(&'static str, String)> {
     let Candidate { architecture, classes, .. } = candidate;
     let average = if candidate.is_average { ", an average over training steps (EMA or SWA) by its name" } else { "" };
+    // Where there is a choice, the file itself has a name, too.
+    let place = if is_only || !candidate.path.is_empty() {
+        candidate.place()
+    } else {
+        format!("{} ({})", candidate.name(), candidate.place())
+    };
     let mut lines = vec![
-        ("weights", format!("{}{average}", if is_only { candidate.place() } else { candidate.name() })),
+        ("weights", format!("{place}{average}")),
         ("fits", format!("{architecture} ({}) of {classes} classes", architecture.id())),
         ("tensors", format!("{}, {}", format::count(candidate.tensors), candidate.dtypes.join(" and "))),
         ("parameters", format::count(candidate.parameters)),

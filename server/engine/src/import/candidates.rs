@@ -191,7 +191,8 @@ fn remarks(fit: &Fit) -> Vec<String> {
     let torchvision = fit.architecture == Architecture::ResNet18 && has("layer2.0.downsample.0.weight");
     [(preact, SHORTCUT_FROM_INPUT), (torchvision, MAX_POOL)]
         .into_iter()
-        .filter_map(|(is_so, remark)| is_so.then(|| remark.to_owned()))
+        .filter(|(is_so, _)| *is_so)
+        .map(|(_, remark)| remark.to_owned())
         .collect()
 }
 

@@ -94,10 +94,9 @@ pub fn storage_type(class: &str) -> Option<DType> {
         "HalfStorage" => DType::F16,
         "BFloat16Storage" => DType::BF16,
         "LongStorage" => DType::I64,
-        "IntStorage" => DType::I32,
+        "IntStorage" | "QInt32Storage" => DType::I32,
         "ShortStorage" => DType::I16,
         "ByteStorage" | "BoolStorage" | "CharStorage" | "QInt8Storage" | "QUInt8Storage" => DType::U8,
-        "QInt32Storage" => DType::I32,
         _ => return None,
     })
 }

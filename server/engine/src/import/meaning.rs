@@ -133,6 +133,10 @@ fn of_miss(tensors: &[Named], miss: &Miss) -> Option<String> {
         QUANTISED
     } else if let Some(more) = beside_weights(tensors, miss) {
         return Some(more);
+    } else if let (true, Some(layer)) = (is_of_last_layer(missing) && is_of_last_layer(unexpected), unexpected.last()) {
+        return Some(format!(
+            "Its last layer is no matrix ({layer}), as where it is a convolution of 1×1: save that as one, by .flatten(1)"
+        ));
     } else if has_no_others && is_of_last_layer(missing) {
         return Some(no_last_layer(tensors));
     } else if all(missing, &["running_mean", "running_var"]) {

@@ -10,6 +10,9 @@ use super::{
 };
 use crate::golden::network;
 
+/// The name and the shape of a tensor.
+type Shaped<'a> = (&'a str, &'a [usize]);
+
 fn ones(name: &str, shape: &[usize]) -> (String, Tensor) {
     (name.into(), Tensor::ones(shape, DType::F32, &Device::Cpu).unwrap())
 }
@@ -21,7 +24,7 @@ fn doubt(tensors: &[(String, Tensor)]) -> Option<String> {
 #[test]
 fn what_computes_something_and_is_lost_must_be_confirmed() {
     let bare = tensors(&network(Architecture::ResNet8));
-    let cases: [(&[(&str, &[usize])], &str); 6] = [
+    let cases: [(&[Shaped], &str); 6] = [
         (&[("neck.0.weight", &[64, 64]), ("neck.0.bias", &[64])], "neck.0.bias, neck.0.weight are no part of"),
         (&[("act.beta", &[1]), ("alpha", &[])], "act.beta, alpha are no part"),
         (&[("temperature", &[1])], "temperature is no part of Retort's network, and what it computes is lost"),

@@ -174,8 +174,12 @@ fn kernels_in_the_order_of_jax_are_told_under_pytorchs_names_too() {
 fn a_body_without_a_last_layer_is_told_as_one() {
     let message = refusal(|tensors| tensors.retain(|(name, _)| !name.starts_with("fc.")));
     assert!(message.contains("It has no last layer"), "{message}");
+    let message = refusal(|tensors| set(tensors, "fc.weight", zeros(&[10, 64, 1, 1])));
+    assert!(message.contains("Its last layer is no matrix (fc.weight)"), "{message}");
     let message = refusal(|tensors| {
-        tensors.iter_mut().for_each(|(name, _)| *name = name.replace("fc.", "verdict."));
+        for (name, _) in tensors.iter_mut() {
+            *name = name.replace("fc.", "verdict.");
+        }
         tensors.push(("doubt.weight".into(), zeros(&[2, 64])));
     });
     assert!(message.contains("which of doubt.weight, verdict.weight is its last layer"), "{message}");
