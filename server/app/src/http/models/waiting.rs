@@ -111,7 +111,12 @@ const OPTIONS: [&str; 3] = [" or by --weights PATH", " or by --normaliser", " or
 /// nor do the options of the command line.
 pub fn in_words(fault: &anyhow::Error, file: &Path, file_name: &str) -> String {
     let fault = format!("{fault:#}").replace(&format!("{}: ", file.display()), "");
-    let fault = OPTIONS.iter().fold(fault, |fault, option| fault.replace(option, ""));
+    let mut fault = OPTIONS.iter().fold(fault, |fault, option| fault.replace(option, ""));
+    while let Some((before, (_, after))) =
+        fault.split_once(" (--weights ").and_then(|(before, rest)| Some((before, rest.split_once(')')?)))
+    {
+        fault = format!("{before}{after}");
+    }
     format!("“{file_name}”: {fault}")
 }
 
@@ -130,6 +135,8 @@ mod tests {
         let fault = anyhow::anyhow!("/tmp/a/upload: it holds 2 networks: name one, in the form or by --weights PATH");
         let words = in_words(&fault, Path::new("/tmp/a/upload"), "net.pt");
         assert_eq!(words, "“net.pt”: it holds 2 networks: name one, in the form");
+        let fault = anyhow::anyhow!("it is broken. Whole is what stands at a (--weights a) or b (--weights b)");
+        assert!(in_words(&fault, Path::new("upload"), "net.pt").ends_with("Whole is what stands at a or b"));
     }
 
     #[test]
