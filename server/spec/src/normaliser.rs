@@ -46,6 +46,13 @@ impl Normaliser {
         ))
     }
 
+    /// What keeps a network from computing with it, if anything. Models and runs of before there were bounds may have numbers
+    /// beyond those of [`Normaliser::fault`], and go on.
+    pub fn impossible(&self) -> Option<&'static str> {
+        let is_possible = self.mean.iter().all(|m| m.is_finite()) && self.std.iter().all(|s| s.is_finite() && *s > 0.0);
+        (!is_possible).then_some("needs finite means, and finite deviations above 0")
+    }
+
     fn is_of_pixels(&self) -> bool {
         self.mean.iter().all(|m| (0.0..=1.0).contains(m)) && self.std.iter().all(|s| *s > 0.0 && *s <= 1.0)
     }

@@ -133,7 +133,7 @@ impl TrainSpec {
     pub(crate) fn check(&self, problems: &mut Vec<Problem>) {
         self.method.check(problems);
         self.schedule.check("schedule", problems);
-        if let Some(fault) = self.normaliser.and_then(|n| n.fault()) {
+        if let Some(fault) = self.normaliser.and_then(|n| n.impossible()) {
             problems.push(Problem::new("normaliser", fault));
         }
         let name = self.method_name();

@@ -188,7 +188,7 @@ pub fn load_model(path: &Path, device: &Device) -> Result<(Network, ModelHeader)
 
 /// Takes the buffers of a normaliser out of the file; they must hold its numbers.
 fn check_normaliser(normaliser: &Normaliser, file: &mut StateFile) -> std::result::Result<(), String> {
-    if let Some(fault) = normaliser.fault() {
+    if let Some(fault) = normaliser.impossible() {
         return Err(format!("its normaliser {fault}"));
     }
     for expected in normaliser_buffers(normaliser).map_err(|e| e.to_string())? {
@@ -254,6 +254,17 @@ mod tests {
             let buffer = &tensors.iter().find(|n| n.name == name).unwrap().tensor;
             assert_eq!((buffer.dims(), testing::values(buffer)), (&[1, 3, 1, 1][..], values.to_vec()));
         }
+    }
+
+    #[test]
+    fn a_model_of_before_normalisers_had_bounds_is_read() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("model.safetensors");
+        let normaliser = Some(Normaliser { mean: [125.0; 3], std: [63.0; 3] });
+        let network = Network::new(Architecture::ResNet8, 10, 5, &Device::Cpu).unwrap();
+        let network = network.with_normaliser(normaliser);
+        save_model(&path, &network, &ModelHeader { normaliser, ..header() }).unwrap();
+        assert_eq!(load_model(&path, &Device::Cpu).unwrap().0.normaliser, normaliser);
     }
 
     #[test]
