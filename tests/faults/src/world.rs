@@ -45,7 +45,10 @@ pub struct World {
     /// The folder by which crash points are armed.
     points: PathBuf,
     server: Option<Server>,
-    launched: u32,
+    /// Comparisons that were launched.
+    launched: usize,
+    /// The seed of the last one that was asked for.
+    seed: u32,
 }
 
 struct Server {
@@ -67,13 +70,14 @@ impl World {
         fs::create_dir_all(&points)?;
         // Workers are known by the path that they were told.
         let data = data.canonicalize()?;
-        Ok(Self { program: program.canonicalize()?, data, points, server: None, launched: 0 })
+        Ok(Self { program: program.canonicalize()?, data, points, server: None, launched: 0, seed: 0 })
     }
 
     /// A world of the same program on another data folder.
     pub fn elsewhere(&self, data: &Path) -> Result<Self> {
         let data = data.canonicalize()?;
-        Ok(Self { program: self.program.clone(), data, points: self.points.clone(), server: None, launched: 0 })
+        let (program, points) = (self.program.clone(), self.points.clone());
+        Ok(Self { program, data, points, server: None, launched: 0, seed: 0 })
     }
 
     /// The program, without the settings of whoever runs this.
@@ -115,14 +119,20 @@ impl World {
 
     /// Launches comparisons until so many runs are open. A server that ends meanwhile is found by the next look.
     pub fn keep_busy(&mut self, open: usize) {
-        while self.launched as usize * 4 < self.finished() + open {
-            self.launched += 1;
-            let seed = self.launched.to_string();
-            let form = [&FORM[..], &[("seeds", seed.as_str()), ("epochs", "5")]].concat();
-            if self.post("/experiments", &form).is_err() {
+        while self.launched * 4 < self.finished() + open {
+            if self.launch().is_err() {
                 return;
             }
         }
+    }
+
+    /// Launches a comparison with another seed than all before.
+    fn launch(&mut self) -> Result<()> {
+        self.seed += 1;
+        let seed = self.seed.to_string();
+        self.post("/experiments", &[&FORM[..], &[("seeds", seed.as_str()), ("epochs", "5")]].concat())?;
+        self.launched += 1;
+        Ok(())
     }
 
     /// Runs whose journals say that they have finished.
@@ -201,13 +211,8 @@ impl World {
         let until = Instant::now() + patience;
         while armed.exists() && Instant::now() < until {
             match point {
-                "launch.kept" => {
-                    self.launched += 1;
-                    let seed = self.launched.to_string();
-                    let form = [&FORM[..], &[("seeds", seed.as_str()), ("epochs", "5")]].concat();
-                    // The answer is lost with the server.
-                    let _ = self.post("/experiments", &form);
-                }
+                // The answer is lost with the server, the comparison is not.
+                "launch.kept" => self.launched += usize::from(self.launch().is_err()),
                 // Only who loses a worker notes it.
                 "loss.noted" => send(Signal::KILL, self.workers().into_iter().map(|worker| worker.process)),
                 _ => {}
