@@ -25,7 +25,7 @@ use world::{World, send};
 /// Runs that are kept in the queue, so that there is always something to kill.
 const OPEN: usize = 6;
 /// How long an armed crash point may wait for somebody to come by.
-const CRASH: Duration = Duration::from_secs(8);
+const CRASH: Duration = Duration::from_secs(30);
 /// After so many kills the data folder is copied, as it would be found after a power cut.
 const COPY_EVERY: usize = 40;
 

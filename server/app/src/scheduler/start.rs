@@ -6,6 +6,7 @@ use anyhow::{Context, Result, bail};
 use retort_engine::{RunFolder, crash_point};
 use retort_spec::{DeviceName, LogLevel, ModelRef, RunSpec, RunState};
 use retort_store::Run;
+use retort_web::format;
 
 use super::{Scheduler, hindrance::may_pass};
 
@@ -84,8 +85,8 @@ impl Scheduler {
         let free = crate::disk::free(&self.control.runs);
         let short = free.filter(|free| *free < self.disk_floor);
         let sentence = short.map(|free| {
-            let (free, floor) = (free >> 20, self.disk_floor >> 20);
-            format!("Nothing is started: the disk has {free} MiB free, and {floor} MiB are needed. Make room.")
+            let (free, floor) = (format::bytes(free), format::bytes(self.disk_floor));
+            format!("Nothing is started: the disk has {free} free, and {floor} are needed. Make room.")
         });
         let mut pause = self.control.pause.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
         if sentence.is_some() != pause.is_some() {
