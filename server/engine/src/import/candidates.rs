@@ -96,7 +96,22 @@ pub fn find(contents: &Contents, source: &mut Source, outlines: &Outlines) -> Re
             read.push(fit);
         }
     }
+    tell_normalisers_of_others(&mut standing);
     Ok(Found { standing, misses })
+}
+
+/// Where a network has no normaliser and another of the file has one, that is worth a look: an average over training steps, or a
+/// student, was often trained behind the same.
+fn tell_normalisers_of_others(standing: &mut [Standing]) {
+    let having = standing.iter().find_map(|one| Some((one.candidate.place(), one.candidate.normaliser?)));
+    let Some((place, normaliser)) = having else { return };
+    let lacking = standing.iter_mut().map(|one| &mut one.candidate);
+    for candidate in lacking.filter(|one| one.normaliser.is_none() && one.unclear_normaliser.is_none()) {
+        candidate.remarks.push(format!(
+            "Another network in the file, {place}, has the normaliser {normaliser}: if this one was trained behind it too, name \
+             it."
+        ));
+    }
 }
 
 /// The network that was found, which must answer images by numbers.

@@ -60,6 +60,10 @@ fn a_normaliser_is_taken_by_the_network_in_whose_branch_it_stands() {
             assert_eq!(found(&both, "teacher.model"), Some(CIFAR10), "{of_teacher} {of_student}");
             let notes = taken(&both, &ten_classes(name)).unwrap().2.join(" ");
             assert!(notes.contains("left out: teacher (") && notes.contains("No key of its own tells"), "{notes}");
+            assert!(
+                notes.contains("Another network in the file, teacher.model, has the normaliser cifar10"),
+                "{notes}"
+            );
         }
     }
     let each = [
