@@ -57,7 +57,7 @@ pub struct Figures {
     pub runs: usize,
     /// Attempts at them.
     pub attempts: usize,
-    /// Runs that were given up after three losses without progress, as the rule is, and resumed by hand.
+    /// How often a run was given up after three losses without progress, as the rule is, and resumed, at least.
     pub given_up: usize,
     /// Seconds that it took.
     pub seconds: u64,
@@ -98,6 +98,7 @@ pub fn disturb(options: &Options) -> Result<Figures> {
     let mut points = CRASH_POINTS.iter().cycle();
     for kill in 0..options.kills {
         world.keep_serving()?;
+        figures.given_up += world.resume_given_up()?;
         world.keep_busy(OPEN);
         sleep(Duration::from_millis(50 + u64::from(random.next_u32() % 900)));
         // Crash points in turn, so that each is come by; all else by chance.

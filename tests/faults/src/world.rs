@@ -117,6 +117,14 @@ impl World {
         bail!("the server does not start on {}", self.data.display())
     }
 
+    /// Resumes the runs that were given up, as the rule is, and with them what failed for them; returns how many. Those that a
+    /// server did not hear of are found by the next look.
+    pub fn resume_given_up(&self) -> Result<usize> {
+        let given_up = |run: &&Run| run.state == RunState::Failed && run.cause.contains("Given up after");
+        let runs: Vec<i64> = self.runs()?.iter().filter(given_up).map(|run| run.id).collect();
+        Ok(runs.iter().filter(|run| self.post(&format!("/runs/{run}/resume"), &[]).is_ok()).count())
+    }
+
     /// Launches comparisons until so many runs are open. A server that ends meanwhile is found by the next look.
     pub fn keep_busy(&mut self, open: usize) {
         while self.launched * 4 < self.finished() + open {
@@ -219,6 +227,7 @@ impl World {
             }
             sleep(Duration::from_millis(50));
             self.keep_serving()?;
+            self.resume_given_up()?;
             self.keep_busy(open);
         }
         Ok(fs::remove_file(armed).is_err())
@@ -245,11 +254,8 @@ impl World {
         let mut given_up = 0;
         loop {
             self.keep_serving()?;
+            given_up += self.resume_given_up()?;
             let runs = self.runs()?;
-            for run in runs.iter().filter(|run| run.state == RunState::Failed && run.cause.contains("Given up after")) {
-                given_up += 1;
-                self.post(&format!("/runs/{}/resume", run.id), &[])?;
-            }
             if runs.iter().all(|run| run.state.is_over() && !run.cause.contains("Given up after")) {
                 return Ok(given_up);
             }

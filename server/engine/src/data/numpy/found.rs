@@ -153,7 +153,7 @@ impl Found {
         self.tell(&images)?;
         let (classes, labels) = self.classes(labels)?;
         for (what, names) in [
-            ("arrays that hold neither numbers nor text", std::mem::take(&mut self.unread)),
+            ("arrays that hold neither images nor labels", std::mem::take(&mut self.unread)),
             ("arrays that are neither images nor labels by their shape", std::mem::take(&mut self.shapeless)),
         ] {
             for (name, _) in names {
@@ -278,9 +278,8 @@ fn add<T>(
     content: T,
 ) -> Result<()> {
     let part = Part::of_array(name);
-    let usual = |name: &str| USUAL.contains(&last(name).to_lowercase().as_str());
     let earlier = place.get(&part).map(|array| array.name.clone());
-    match earlier.map(|other| (usual(&other), usual(name), other)) {
+    match earlier.map(|other| (is_usual(&other), is_usual(name), other)) {
         Some((true, false, _)) => {
             report::count(left_out, BESIDE, name);
             return Ok(());
@@ -307,6 +306,11 @@ fn add<T>(
             other.name
         )),
     }
+}
+
+/// Whether an array has one of the names that images and labels usually have.
+pub(super) fn is_usual(name: &str) -> bool {
+    USUAL.contains(&last(name).to_lowercase().as_str())
 }
 
 /// The last part of an array's name.

@@ -116,7 +116,15 @@ impl Reader {
                 let images = self.images(name, &header, pixels, content, watch)?;
                 self.found.add_images(name, images)
             }
-            None if Labels::are(&header) => self.found.add_labels(name, Labels::read(&header, content).map_err(about)?),
+            None if Labels::are(&header) => match Labels::read(&header, content) {
+                Ok(labels) => self.found.add_labels(name, labels),
+                // A mean, say: it is missed only where no other array holds the labels.
+                Err(fault) if fault.starts_with("has ") && !found::is_usual(name) => {
+                    self.found.unread.push((name.to_owned(), fault));
+                    Ok(())
+                }
+                Err(fault) => Err(about(fault)),
+            },
             None => {
                 self.found.shapeless(name, &header.shape);
                 Ok(())

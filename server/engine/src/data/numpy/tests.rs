@@ -207,9 +207,16 @@ fn numbers_with_the_highest_byte_first_are_the_same_numbers() {
 fn of_two_arrays_that_with_the_usual_name_is_meant_and_pieces_are_to_be_joined() {
     let mut files = both(["x_train", "y_train", "x_test", "y_test"]);
     files.push(("preds_test.npy".into(), labels(&[0, 0])));
+    let mean: Vec<u8> = [0.49_f32, 0.48, 0.45].iter().flat_map(|n| n.to_le_bytes()).collect();
+    files.push(("mean.npy".into(), npy("<f4", &[3], &mean)));
     let import = import_files(&files).unwrap();
     check(&import);
-    assert_eq!(import.report.left_out[0].to_string(), "arrays beside those with the usual names: 1 (preds_test)");
+    let left_out: Vec<String> = import.report.left_out.iter().map(ToString::to_string).collect();
+    let expected = [
+        "arrays beside those with the usual names: 1 (preds_test)",
+        "arrays that hold neither images nor labels: 1 (mean)",
+    ];
+    assert_eq!(left_out, expected);
     let pieces = ["train_batch_1/data", "train_batch_1/labels", "train_batch_2/data", "train_batch_2/labels"];
     let message = import_files(&both(pieces)).unwrap_err().to_string();
     assert!(message.contains("pieces of one array: join them with `numpy.concatenate`"), "{message}");
