@@ -9,7 +9,7 @@ use sha2::{Digest, Sha256};
 use crate::{EngineError, Result, RunFolder, crash_point, data::hex, folder::replace, nn::StateFile, run::Context};
 
 /// What stands before the checksum, which stands before the state.
-const MARK: &[u8] = b"sha256:";
+const MARK: &str = "sha256:";
 /// Hexadecimal digits of a checksum. Zeros stand in their place while it is computed.
 const DIGITS: usize = 64;
 
@@ -19,7 +19,7 @@ const DIGITS: usize = 64;
 /// When the disk refuses; all older files then stay.
 pub(crate) fn save(folder: &RunFolder, file: StateFile) -> Result<()> {
     let (newest, before) = (folder.checkpoint(), folder.earlier_checkpoint());
-    let state = format!("{}{} {}", String::from_utf8_lossy(MARK), "0".repeat(DIGITS), file.state);
+    let state = format!("{MARK}{} {}", "0".repeat(DIGITS), file.state);
     let mut bytes = StateFile { state, ..file }.serialize(&newest)?;
     let place = place_of_checksum(&bytes).ok_or_else(|| EngineError::Data("a checkpoint has no header".into()))?;
     let sum = hex(&Sha256::digest(&bytes));
@@ -93,7 +93,7 @@ fn open(path: &Path, device: &Device) -> Result<StateFile> {
         }
     }
     let mut file = StateFile::deserialize(path, &bytes, device)?;
-    if file.state.as_bytes().starts_with(MARK) {
+    if file.state.starts_with(MARK) {
         file.state = file.state.split_off((MARK.len() + DIGITS + 1).min(file.state.len()));
     }
     Ok(file)
@@ -103,7 +103,7 @@ fn open(path: &Path, device: &Device) -> Result<StateFile> {
 fn place_of_checksum(bytes: &[u8]) -> Option<usize> {
     let length = usize::try_from(u64::from_le_bytes(*bytes.first_chunk()?)).ok()?;
     let header = bytes.get(8..length.checked_add(8)?)?;
-    let place = 8 + header.windows(MARK.len()).position(|window| window == MARK)? + MARK.len();
+    let place = 8 + header.windows(MARK.len()).position(|window| window == MARK.as_bytes())? + MARK.len();
     (place + DIGITS <= 8 + length).then_some(place)
 }
 

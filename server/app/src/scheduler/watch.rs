@@ -26,6 +26,9 @@ impl Scheduler {
     pub(super) async fn watch(&mut self, run: &Run) -> Result<()> {
         // Asked before the journal is read: what a worker wrote before its end is then read before it is judged.
         let worker = self.executor.worker(run.id);
+        if worker != Worker::Alive {
+            self.control.silences.remove(run.id);
+        }
         if let Err(fault) = self.follow(run).await {
             let is_gone = worker != Worker::Alive;
             return self.give_up_unreadable(run, is_gone, fault).await;
@@ -134,7 +137,6 @@ impl Scheduler {
 
     /// Decides about a run whose worker is gone without a final record.
     async fn judge(&mut self, run: &Run, ending: Option<&str>) -> Result<()> {
-        self.control.silences.remove(run.id);
         let ended = self.ended.remove(&run.id);
         let ending = ended.as_deref().or(ending);
         let store = &self.control.store;

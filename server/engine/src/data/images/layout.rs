@@ -210,11 +210,16 @@ fn split(
              `--test-percent 20` (a field of the form), or add training images; {LAYOUT}"
         ));
     }
-    let has_classes = |(folder, _): &PartFolder<'_>| {
+    let inside = |folder: &[String]| -> (Vec<&Image<'_>>, usize) {
         let inside: Vec<&Image<'_>> = images.iter().filter(|image| image.parts.starts_with(folder)).collect();
         let depth = folder.len() + wrappers(&inside, folder.len());
-        let classes = inside.iter().filter(|image| image.parts.len() > depth + 1).map(|i| i.parts[depth].as_str());
-        inside.iter().any(|image| image.parts.len() > depth + 1) && !around::are_containers(classes)
+        (inside, depth)
+    };
+    let has_classes = |(folder, _): &PartFolder<'_>| {
+        let (inside, depth) = inside(folder);
+        let mut classes =
+            inside.iter().filter(|i| i.parts.len() > depth + 1).map(|i| i.parts[depth].as_str()).peekable();
+        classes.peek().is_some() && !around::are_containers(classes)
     };
     // Test images are often published without labels; then the validation images serve.
     let of = |wanted: Part| chosen.iter().find(|(_, part)| *part == wanted);
@@ -226,21 +231,18 @@ fn split(
     let mut by_part = [Classes::new(), Classes::new()];
     let mut outside = Vec::new();
     for (folder, part) in folders {
-        let inside: Vec<&Image<'_>> = images.iter().filter(|image| image.parts.starts_with(folder)).collect();
-        if *part == Part::Validation && has_test {
-            let what = "validation images: Retort holds its own out of the training images";
+        let (inside, depth) = inside(folder);
+        let left_out = match part {
+            Part::Validation if has_test => Some("validation images: Retort holds its own out of the training images"),
+            Part::Test if has_unlabelled_test => Some("test images without classes"),
+            _ => None,
+        };
+        if let Some(what) = left_out {
             for image in inside {
                 report::count(&mut layout.left_out, what, &image.parts.join("/"));
             }
             continue;
         }
-        if *part == Part::Test && has_unlabelled_test {
-            for image in inside {
-                report::count(&mut layout.left_out, "test images without classes", &image.parts.join("/"));
-            }
-            continue;
-        }
-        let depth = folder.len() + wrappers(&inside, folder.len());
         let place = &mut by_part[usize::from(*part != Part::Train)];
         let mut without_class = 0;
         for image in &inside {
@@ -253,7 +255,8 @@ fn split(
             of_class.spellings.insert(class.clone());
             of_class.images.push((name.to_vec(), image.entry));
         }
-        if without_class == inside.len() && without_class > 0 || !place.is_empty() && !has_classes(&(folder, *part)) {
+        let only_containers = around::are_containers(place.keys().map(String::as_str));
+        if without_class == inside.len() && without_class > 0 || !place.is_empty() && only_containers {
             let around = [folder, &inside[0].parts[folder.len()..depth]].concat();
             let folder = if around.is_empty() { "the source".to_owned() } else { around.join("/") };
             let count = if inside.len() == 1 { "1 image".to_owned() } else { format!("{} images", inside.len()) };

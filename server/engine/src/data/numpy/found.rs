@@ -54,10 +54,8 @@ pub(super) struct Images {
     pub changes: Vec<Change>,
     /// Why none of them can be taken.
     pub fault: Option<Fault>,
-    /// Whether each was a row of 3,072 numbers.
-    pub is_flat: bool,
-    /// Whether such rows had the colours of each pixel side by side.
-    pub has_colours_side_by_side: bool,
+    /// How rows of 3,072 numbers were read, where each image was one.
+    pub rows: Option<&'static str>,
 }
 
 /// Something that was read, and the name of its array for people: `train.npz/images`.
@@ -178,12 +176,7 @@ impl Found {
                 changes.add(&content.changes, name);
                 content.fault.iter().for_each(|fault| faults.add(name, fault));
             }
-            if content.is_flat {
-                let how = if content.has_colours_side_by_side {
-                    "with the three colours of each pixel side by side"
-                } else {
-                    "as CIFAR's: the red, then the green, then the blue plane"
-                };
+            if let Some(how) = content.rows {
                 self.report.notes.push(format!("The rows of {name} were read {how}."));
             }
         }

@@ -183,12 +183,13 @@ impl Reader {
             return Err(about(fault.into()));
         }
         if header.shape.len() == 2 {
-            images.has_colours_side_by_side = pixels::are_side_by_side(&images.planes);
-            if images.has_colours_side_by_side {
+            images.rows = Some(if pixels::are_side_by_side(&images.planes) {
                 pixels::take_apart(&mut images.planes);
-            }
+                "with the three colours of each pixel side by side"
+            } else {
+                "as CIFAR's: the red, then the green, then the blue plane"
+            });
         }
-        images.is_flat = header.shape.len() == 2;
         Ok(images)
     }
 }
