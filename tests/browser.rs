@@ -135,9 +135,15 @@ async fn launch_and_watch(server: Server, browser: Browser) {
     }
 }
 
-/// Programs of LaTeX that compile a table, those that are here.
+/// Programs of LaTeX that compile a table, those that are here with what they load at each start.
 fn latex_programs() -> impl Iterator<Item = &'static str> {
-    ["pdflatex", "xelatex", "lualatex"].into_iter().filter(|program| browser::is_program(program))
+    let has = |file: &str| {
+        std::process::Command::new("kpsewhich").arg(file).output().is_ok_and(|found| found.status.success())
+    };
+    [("pdflatex", "pdflatex.ini"), ("xelatex", "xelatex.ini"), ("lualatex", "luaotfload-main.lua")]
+        .into_iter()
+        .filter(move |(program, file)| browser::is_program(program) && has(file))
+        .map(|(program, _)| program)
 }
 
 fn compile_table() {
@@ -149,6 +155,8 @@ fn compile_table() {
     server.post("/experiments", &[form, more.to_vec()].concat());
     let folder = tempfile::tempdir().unwrap();
     std::fs::write(folder.path().join("table.tex"), server.get("/experiments/1/table.tex")).unwrap();
+    let is_required = std::env::var_os("RETORT_REQUIRE_BROWSER").is_some();
+    assert!(!is_required || latex_programs().count() == 3, "pdflatex, xelatex or lualatex is missing");
     for program in latex_programs() {
         let mut latex = std::process::Command::new(program);
         let latex = latex.args(["-interaction=nonstopmode", "-halt-on-error", "table.tex"]).current_dir(folder.path());
