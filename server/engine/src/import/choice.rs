@@ -3,7 +3,7 @@
 use retort_spec::Architecture;
 
 use super::{
-    Wanted,
+    NormaliserChoice, Wanted,
     candidates::{Found, Standing},
     description::{Candidate, NearMiss, place},
     fit::{SEPARATORS, bare},
@@ -27,7 +27,8 @@ pub fn choose(found: Found, wanted: &Wanted) -> Result<Standing, String> {
             |of: &Candidate| [of.name(), of.place(), of.path.clone()].iter().chain(&of.same_as).any(|name| is_it(name));
         let is_named = |of: &Candidate| plain(&of.path) == named || of.same_as.iter().any(|same| plain(same) == named);
         let is_around = |of: &Candidate| plain(&of.container.join(".")) == named;
-        let ways: [&dyn Fn(&Candidate) -> bool; 3] = [&is_exact, &is_named, &is_around];
+        let is_within = |of: &Candidate| is_inside(&plain(&of.path), &named);
+        let ways: [&dyn Fn(&Candidate) -> bool; 4] = [&is_exact, &is_named, &is_around, &is_within];
         let way = ways.into_iter().find(|way| standing.iter().any(|one| way(&one.candidate)));
         standing.retain(|one| way.is_some_and(|way| way(&one.candidate)));
         if standing.is_empty() {
@@ -60,13 +61,27 @@ pub fn choose(found: Found, wanted: &Wanted) -> Result<Standing, String> {
     if standing.iter().any(has_classes) {
         standing.retain(has_classes);
     }
-    let (count, all) = (standing.len(), list(&standing));
+    let (count, all, unclear) = (standing.len(), list(&standing), unclear_normalisers(&standing, wanted));
     match standing.pop() {
         Some(only) if count == 1 => Ok(only),
         _ => Err(format!(
-            "it holds {count} networks: {all}; name the one that you want, in the form or by --weights PATH"
+            "it holds {count} networks: {all}; name the one that you want, in the form or by --weights PATH{unclear}"
         )),
     }
+}
+
+/// What an import would ask next, once the network is named: words that follow the question which it is.
+fn unclear_normalisers(standing: &[Standing], wanted: &Wanted) -> String {
+    if wanted.normaliser != NormaliserChoice::AsKeysTell {
+        return String::new();
+    }
+    let mut unclear: Vec<&str> =
+        standing.iter().filter_map(|one| one.candidate.unclear_normaliser.as_deref()).collect();
+    unclear.dedup();
+    if unclear.is_empty() {
+        return String::new();
+    }
+    format!(", and its normaliser, or none, by --normaliser, as {}", unclear.join("; "))
 }
 
 /// Whether a place is another one or inside it.

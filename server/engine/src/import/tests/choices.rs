@@ -126,6 +126,43 @@ fn a_place_in_a_list_is_told_as_an_entry_and_named_either_way() {
 }
 
 #[test]
+fn a_place_with_one_network_inside_is_that_network() {
+    let (student, average) = (network(Architecture::ResNet8), super::network_of_tests());
+    let both = [under("model.net.", &student), under("model_ema.net.1.", &average)].concat();
+    for (named, expected) in
+        [("model", &student), ("model.", &student), ("model_ema", &average), ("model_ema.net", &average)]
+    {
+        let found = taken(&both, &ten_classes(named)).unwrap_or_else(|fault| panic!("{named}: {fault}")).0;
+        for ((name, found), (_, expected)) in tensors(&found).iter().zip(tensors(expected)) {
+            assert_eq!(testing::values(found), testing::values(&expected), "{named}: {name}");
+        }
+    }
+    let three = [both, under("model.teacher.", &network(Architecture::ResNet20))].concat();
+    let message = refusal(&three, &ten_classes("model"));
+    assert!(message.contains("it holds 2 networks: model.net (ResNet-8") && !message.contains("ema"), "{message}");
+}
+
+#[test]
+fn which_network_and_which_normaliser_are_asked_at_once() {
+    let channels = |values: [f32; 3]| Tensor::new(&values, &Device::Cpu).unwrap();
+    let normaliser = [("normalize.mean", [0.4914, 0.4822, 0.4465]), ("normalize.std", [0.2471, 0.2435, 0.2616])];
+    let normaliser = normaliser.map(|(key, values)| (key.to_owned(), channels(values)));
+    let (one, other) = (network(Architecture::ResNet8), super::network_of_tests());
+    let both = [under("student.", &one), under("teacher.", &other), normaliser.to_vec()].concat();
+    let message = refusal(&both, &ten_classes(""));
+    for words in [
+        "by --weights PATH, and its normaliser, or none, by --normaliser",
+        "as normalize.mean, normalize.std (cifar10) stand beside several networks",
+    ] {
+        assert!(message.contains(words), "{words} is missing in {message}");
+    }
+    let wanted = Wanted { normaliser: NormaliserChoice::None, ..ten_classes("") };
+    assert!(!refusal(&both, &wanted).contains("--normaliser"));
+    let wanted = Wanted { normaliser: "cifar10".parse().unwrap(), ..ten_classes("student") };
+    assert_eq!(taken(&both, &wanted).unwrap().1.normaliser, Some(retort_spec::Normaliser::PRESETS[0].1));
+}
+
+#[test]
 fn equal_networks_are_one() {
     let one = network(Architecture::ResNet8);
     let both = [under("", &one), under("attack_net.", &one)].concat();
