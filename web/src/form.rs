@@ -2,7 +2,7 @@
 
 mod read;
 
-use retort_spec::{Analysis, Attack, ExperimentSpec, ModelRef, TeacherChoice};
+use retort_spec::{Analysis, Attack, DivergenceRules, ExperimentSpec, ModelRef, TeacherChoice};
 use serde::{Deserialize, Serialize};
 
 use crate::settings;
@@ -56,8 +56,29 @@ pub struct ExperimentForm {
     pub budget: String,
     /// Epochs of every model; empty for the budget's.
     pub epochs: String,
+    /// After how many epochs at chance a training is given up; empty for never.
+    #[serde(default = "chance_epochs")]
+    pub chance_epochs: String,
+    /// At how many times the first epoch's loss a training is given up; empty for never.
+    #[serde(default = "loss_factor")]
+    pub loss_factor: String,
     /// A device's name.
     pub device: String,
+}
+
+/// What counts where the field was not sent, as by a program that leaves out what it does not set.
+fn chance_epochs() -> String {
+    text(DivergenceRules::usual().chance_epochs)
+}
+
+/// The same.
+fn loss_factor() -> String {
+    text(DivergenceRules::usual().loss_factor)
+}
+
+/// A value as it is typed; empty for none.
+fn text<T: ToString>(value: Option<T>) -> String {
+    value.map(|value| value.to_string()).unwrap_or_default()
 }
 
 /// The names of analyses in the form.
@@ -72,7 +93,6 @@ impl ExperimentForm {
 
     /// The form that launches `spec` again. The form has one ε, the first attack's, and steps in the usual proportion to it.
     pub fn from_spec(spec: &ExperimentSpec) -> Self {
-        let count = |n: Option<usize>| n.map(|n| n.to_string()).unwrap_or_default();
         let mapped = spec.analyses.iter().find_map(|analysis| match analysis {
             Analysis::Features { attacked, target, .. } => Some((attacked.clone(), target.clone())),
             _ => None,
@@ -86,9 +106,9 @@ impl ExperimentForm {
         Self {
             title: spec.title.clone(),
             dataset: spec.dataset.name.clone(),
-            train_images: count(spec.dataset.train_images),
-            validation_images: count(spec.dataset.validation_images),
-            test_images: count(spec.dataset.test_images),
+            train_images: text(spec.dataset.train_images),
+            validation_images: text(spec.dataset.validation_images),
+            test_images: text(spec.dataset.test_images),
             normaliser: spec.normaliser.map(|n| n.to_string()).unwrap_or_default(),
             teacher: match spec.teacher {
                 TeacherChoice::Train(architecture) => format!("train:{}", architecture.id()),
@@ -102,13 +122,15 @@ impl ExperimentForm {
             eps: spec.attacks.first().map(|a| a.eps().to_string()).unwrap_or_default(),
             surrogates: spec.surrogates.iter().map(|s| format!("{}:{}", s.method.id(), s.architecture.id())).collect(),
             probes: spec.probes.iter().map(|probe| probe.name.clone()).collect(),
-            masking_images: count(spec.masking_images),
+            masking_images: text(spec.masking_images),
             analyses: spec.analyses.iter().filter_map(named).collect(),
             attacked,
             target,
             settings: spec.sweeps.iter().map(settings::text).collect(),
             budget: spec.budget.id().into(),
-            epochs: count(spec.epochs),
+            epochs: text(spec.epochs),
+            chance_epochs: text(spec.divergence.chance_epochs),
+            loss_factor: text(spec.divergence.loss_factor),
             device: spec.device.to_string(),
         }
     }

@@ -230,7 +230,7 @@ impl RunRow {
 
     /// Whether a person may queue it again, to go on from its checkpoint.
     pub const fn can_resume(&self) -> bool {
-        matches!(self.state, RunState::Failed | RunState::Cancelled | RunState::Lost)
+        self.state.may_be_resumed() || matches!(self.state, RunState::Lost)
     }
 
     /// Whether its progress still moves.

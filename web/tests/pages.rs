@@ -261,10 +261,11 @@ fn a_run_offers_what_its_state_allows() {
         let html = sample::run(state).render().unwrap();
         let (cancel, resume) = match state {
             RunState::Queued | RunState::Starting | RunState::Running => (true, false),
-            RunState::Failed | RunState::Cancelled => (false, true),
+            RunState::Failed | RunState::Diverged | RunState::Cancelled => (false, true),
             RunState::Lost => (true, true),
             RunState::Finished => (false, false),
         };
+        assert_eq!(html.contains("comes to the same end"), state == RunState::Diverged, "{state}");
         assert_eq!(html.contains(r#"action="/runs/107/cancel""#), cancel, "{state}");
         assert_eq!(html.contains(r#"action="/runs/107/resume""#), resume, "{state}");
     }

@@ -78,6 +78,7 @@ pub fn run_held_folder(
         Ok(Outcome::Stopped) => journal.write(Event::Stopped {})?,
         // The run itself did not fail, and where the disk is full nothing can be written.
         Err(error) if error.may_pass() => {}
+        Err(EngineError::Diverged(reason)) => journal.write(Event::Diverged { reason: reason.clone() })?,
         Err(error) => journal.write(Event::Failed { reason: error.to_string() })?,
     }
     outcome

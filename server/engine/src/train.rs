@@ -8,7 +8,8 @@ mod update;
 use std::{collections::BTreeMap, path::Path};
 
 use retort_spec::{
-    Event, FineTune, Method, ProbeSpec, RunSpec, Schedule, Stage, StageWork, TrainSpec, VALIDATION_STEPS,
+    Accuracy, DivergenceRules, EpochAccuracies, Event, FineTune, Method, ProbeSpec, RunSpec, Schedule, Stage,
+    StageWork, TrainSpec, VALIDATION_STEPS,
 };
 
 use self::state::Position;
@@ -37,6 +38,9 @@ enum Lesson<'a> {
     /// Adversarial fine-tuning.
     FineTune(&'a FineTune),
 }
+
+/// Steps after which the loss of an epoch so far is judged: enough for its mean to tell, and few beside a long epoch.
+const JUDGED_EVERY: usize = 50;
 
 /// A stage with its schedule and the epochs of the whole spec that lie before it.
 struct Part<'a> {
@@ -70,6 +74,7 @@ struct Training<'a, 'c, 'x, 'j> {
     seed: u64,
     /// Whether training images are moved and mirrored at random.
     augment: bool,
+    divergence: DivergenceRules,
     dataset: &'a Dataset,
     context: &'c mut Context<'x, 'j>,
     network: Network,
@@ -107,6 +112,7 @@ pub(crate) fn run(spec: &TrainSpec, dataset: &Dataset, context: &mut Context) ->
     let training = Training {
         seed: spec.seed,
         augment: spec.augment,
+        divergence: spec.divergence,
         dataset,
         context,
         network,
@@ -138,8 +144,18 @@ pub(crate) fn run_probe(spec: &ProbeSpec, dataset: &Dataset, context: &mut Conte
     let (train, test) = (dataset.train.len(), dataset.test.len());
     let work = RunSpec::Probe(spec.clone()).work(train, test, source.architecture, None);
     let part = Part { lesson: Lesson::Classifier, schedule: &spec.schedule, epochs_before: 0, is_last: true };
-    let training =
-        Training { seed: spec.seed, augment: false, dataset, context, network, header, teacher: None, work, epochs: 0 };
+    let training = Training {
+        seed: spec.seed,
+        augment: false,
+        divergence: DivergenceRules::default(),
+        dataset,
+        context,
+        network,
+        header,
+        teacher: None,
+        work,
+        epochs: 0,
+    };
     training.carry_out(&[part], None)
 }
 
@@ -273,6 +289,9 @@ impl Training<'_, '_, '_, '_> {
                 }
                 self.step(part, learning_rate, &mut at, indices, &mut sgd, objective.as_mut())?;
                 at.step = step + 1;
+                if at.step.is_multiple_of(JUDGED_EVERY) {
+                    self.judge_loss(epoch, &at)?;
+                }
                 let within = (at.epoch as f64 + at.step as f64 / steps as f64) / part.schedule.epochs as f64;
                 let done = share_done(&self.work, index, within);
                 self.context.progress(part.stage(), (epoch, self.epochs), done)?;
@@ -281,7 +300,13 @@ impl Training<'_, '_, '_, '_> {
                 }
             }
             self.report(part, epoch, learning_rate, &mut at)?;
-            at = Position { stage: index, epoch: at.epoch + 1, best: at.best, ..Position::default() };
+            at = Position {
+                stage: index,
+                epoch: at.epoch + 1,
+                best: at.best,
+                watched: at.watched,
+                ..Position::default()
+            };
             if self.context.checkpoint_is_cheap() {
                 self.save(at.clone(), Some(&sgd), objective.state())?;
             }
@@ -322,7 +347,16 @@ impl Training<'_, '_, '_, '_> {
         }
     }
 
-    /// Reports the figures of a finished epoch, and keeps its model if it is the best so far.
+    /// That the loss of epoch `epoch`, counted from 0, has exploded, if it has.
+    fn judge_loss(&self, epoch: usize, at: &Position) -> Result<()> {
+        let loss = at.loss_sum / at.seen.max(1) as f64;
+        self.divergence
+            .judge_loss(&at.watched, epoch + 1, loss)
+            .map_or(Ok(()), |reason| Err(EngineError::Diverged(reason)))
+    }
+
+    /// Reports the figures of a finished epoch, keeps its model if it is the best so far, and gives the training up if they show
+    /// that nothing comes of it.
     fn report(&mut self, part: &Part, epoch: usize, learning_rate: f64, at: &mut Position) -> Result<()> {
         let seen = at.seen.max(1) as f64;
         let mut values = BTreeMap::from([
@@ -330,10 +364,13 @@ impl Training<'_, '_, '_, '_> {
             ("learning_rate".to_owned(), learning_rate),
         ]);
         let answers = part.teaches_answers();
+        let mut accuracies = None;
         if answers {
             let natural = self.natural_accuracy(epoch + 1, part.is_last && at.epoch + 1 == part.schedule.epochs)?;
             values.insert("train_accuracy".to_owned(), 100.0 * at.correct as f64 / seen);
             values.insert("natural_accuracy".to_owned(), natural.percent());
+            let (train, chance) = (Accuracy { correct: at.correct, n: at.seen }, self.dataset.largest_share());
+            accuracies = Some(EpochAccuracies { train, natural, chance });
         }
         if answers && !self.dataset.validation.is_empty() {
             let (split, seed) = (&self.dataset.validation, self.seed);
@@ -346,7 +383,10 @@ impl Training<'_, '_, '_, '_> {
                 at.best = Some(adversarial.correct);
             }
         }
-        self.context.journal.write(Event::Metrics { stage: part.stage(), epoch: epoch + 1, values })
+        self.context.journal.write(Event::Metrics { stage: part.stage(), epoch: epoch + 1, values })?;
+        self.judge_loss(epoch, at)?;
+        let reason = self.divergence.end_epoch(&mut at.watched, epoch + 1, at.loss_sum / seen, accuracies);
+        reason.map_or(Ok(()), |reason| Err(EngineError::Diverged(reason)))
     }
 
     fn save(&mut self, mut at: Position, sgd: Option<&Sgd>, objective: Vec<Named>) -> Result<()> {

@@ -12,14 +12,14 @@ use std::{
 
 use candle_core::{Device, Tensor};
 use retort_engine::{
-    EngineError, Outcomes, RunFolder,
+    EngineError, Outcome, Outcomes, RunFolder,
     data::Library,
     nn::{Network, load_model, save_model},
     run_folder,
 };
 use retort_spec::{
-    AdversarialImages, Analysis, AnalysisResult, Attack, DeviceName, EvaluateSpec, Event, LogLevel, MethodName,
-    ModelRef, PixelDistance, ProbeSpec, Record, RunSpec, Schedule, Variety,
+    AdversarialImages, Analysis, AnalysisResult, Attack, DeviceName, DivergenceRules, EvaluateSpec, Event, LogLevel,
+    MethodName, ModelRef, PixelDistance, ProbeSpec, Record, RunSpec, Schedule, TrainSpec, Variety,
 };
 use support::{analyse, dataset, run, spec, teacher};
 
@@ -80,7 +80,7 @@ fn refusal(dir: &Path, spec: &RunSpec) -> EngineError {
     let folder = RunFolder::create(dir, spec).unwrap();
     let refused = run_folder(&folder, &Library::new(dir), 1, &AtomicBool::new(false), &mut |_| {});
     let error = refused.expect_err("it was carried out");
-    let Event::Failed { reason } = events(dir).pop().unwrap() else {
+    let (Event::Failed { reason } | Event::Diverged { reason }) = events(dir).pop().unwrap() else {
         panic!("the journal does not end with the failure")
     };
     assert_eq!(reason, error.to_string());
@@ -193,6 +193,54 @@ fn a_classifier_that_diverges_fails_and_writes_no_number_that_cannot_be_read() {
     let broken = stretched(&whole, "features.safetensors", 1e18, |_| true);
     let said = refusal(&root.path().join("features"), &probe(&broken)).to_string();
     assert!(said.contains("features of") && said.contains("training images (image 0, "), "{said}");
+}
+
+/// A training of five epochs with these rules; at a learning rate of 0 nothing is learnt.
+fn hopeless(learning_rate: f64, divergence: DivergenceRules) -> TrainSpec {
+    let RunSpec::Train(mut spec) = spec(MethodName::Natural, None) else { panic!("it trains nothing") };
+    spec.schedule = spec.schedule.stretched_to(5);
+    spec.schedule.learning_rate = learning_rate;
+    spec.divergence = divergence;
+    spec
+}
+
+fn epochs(dir: &Path) -> usize {
+    events(dir).iter().filter(|event| matches!(event, Event::Metrics { .. })).count()
+}
+
+#[test]
+fn a_training_at_chance_ends_early_as_diverged_and_a_resumed_one_at_the_same_epoch() {
+    let root = tempfile::tempdir().unwrap();
+    let rules = DivergenceRules { chance_epochs: Some(3), loss_factor: None };
+    let spec = RunSpec::Train(hopeless(1e-9, rules));
+    let dir = root.path().join("at-once");
+    let error = refusal(&dir, &spec);
+    assert!(error.to_string().starts_with("The network does not learn: after epoch 3 its accuracy"), "{error}");
+    assert!(matches!(events(&dir).pop(), Some(Event::Diverged { .. })));
+    assert_eq!(epochs(&dir), 3);
+    assert!(!RunFolder::at(&dir).model().exists());
+    // What the rule remembers stands in the checkpoint.
+    let dir = root.path().join("resumed");
+    assert_eq!(run(&dir, &spec, 1, Some(2)), Outcome::Stopped);
+    let folder = RunFolder::at(&dir);
+    let resumed = run_folder(&folder, &Library::new(&dir), 2, &AtomicBool::new(false), &mut |_| {});
+    assert_eq!(resumed.unwrap_err().to_string(), error.to_string());
+    assert_eq!(epochs(&dir), 3);
+}
+
+#[test]
+fn a_loss_that_explodes_ends_a_training_and_without_rules_it_goes_on_to_its_end() {
+    let root = tempfile::tempdir().unwrap();
+    let rules = DivergenceRules { chance_epochs: None, loss_factor: Some(2.0) };
+    let mut exploding = hopeless(4.0, rules);
+    // The decay alone makes the weights three times as large with each step.
+    exploding.schedule.weight_decay = 1.0;
+    let dir = root.path().join("explodes");
+    let said = refusal(&dir, &RunSpec::Train(exploding.clone())).to_string();
+    assert!(said.starts_with("The loss exploded: in epoch ") && said.contains("more than 2 times"), "{said}");
+    assert!(epochs(&dir) < 5);
+    exploding.divergence = DivergenceRules::default();
+    assert_eq!(run(&root.path().join("without"), &RunSpec::Train(exploding), 1, None), Outcome::Finished);
 }
 
 fn features() -> Analysis {

@@ -128,6 +128,11 @@ pub enum Event {
         /// What was wrong, where, and what to do.
         reason: String,
     },
+    /// The training was given up, as its loss or its accuracies show that nothing comes of it; the last line of this attempt.
+    Diverged {
+        /// What shows it, and what to do.
+        reason: String,
+    },
     /// Ended because a person asked for it; the last line of this attempt.
     Cancelled {},
 }

@@ -5,8 +5,8 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    Analysis, Architecture, Attack, Budget, DatasetChoice, DeviceName, Invalid, MethodName, ModelRef, Normaliser,
-    Problem, RunSpec, Setting, Sweep, TrainSpec,
+    Analysis, Architecture, Attack, Budget, DatasetChoice, DeviceName, DivergenceRules, Invalid, MethodName, ModelRef,
+    Normaliser, Problem, RunSpec, Setting, Sweep, TrainSpec,
 };
 
 /// Where the teacher comes from.
@@ -101,6 +101,9 @@ pub struct ExperimentSpec {
     /// Train every model for this many epochs instead of the budget's.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub epochs: Option<usize>,
+    /// When a training is given up.
+    #[serde(default, skip_serializing_if = "DivergenceRules::are_none")]
+    pub divergence: DivergenceRules,
     /// Where its runs compute.
     pub device: DeviceName,
 }
@@ -124,6 +127,7 @@ impl ExperimentSpec {
             sweeps: Vec::new(),
             budget: Budget::Smoke,
             epochs: Some(4),
+            divergence: DivergenceRules::usual(),
             device: DeviceName::Cpu,
         }
     }
@@ -180,6 +184,7 @@ impl ExperimentSpec {
             attack.check(&format!("attacks[{i}]"), &mut problems);
         }
         self.dataset.check("dataset", &mut problems);
+        self.divergence.check("divergence", &mut problems);
         for (i, probe) in self.probes.iter().enumerate() {
             probe.check(&format!("probes[{i}]"), &mut problems);
             if probe.name == self.dataset.name || self.probes[..i].iter().any(|p| p.name == probe.name) {
@@ -341,7 +346,7 @@ impl ExperimentSpec {
         for (_, setting) in settings {
             spec.set(setting)?;
         }
-        (spec.normaliser, spec.device) = (self.normaliser, self.device);
+        (spec.normaliser, spec.device, spec.divergence) = (self.normaliser, self.device, self.divergence);
         Ok(spec)
     }
 }

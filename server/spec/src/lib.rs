@@ -11,6 +11,7 @@ mod attack;
 mod budget;
 mod dataset;
 mod device;
+mod divergence;
 mod event;
 mod experiment;
 mod gacd;
@@ -45,6 +46,7 @@ pub use attack::Attack;
 pub use budget::Budget;
 pub use dataset::{BUNDLED_DATASET, DatasetChoice};
 pub use device::DeviceName;
+pub use divergence::{DivergenceRules, EpochAccuracies, Watched};
 pub use event::{CheckResult, Event, LogLevel, Record, Stage};
 pub use experiment::{ExperimentSpec, Surrogate, TeacherChoice};
 pub use gacd::{

@@ -18,6 +18,8 @@ pub enum RunState {
     Finished,
     /// Ended by an error, its own or that of a run that it needs.
     Failed,
+    /// Given up: its loss or its accuracies show that the training comes to nothing.
+    Diverged,
     /// Ended by a person.
     Cancelled,
     /// Its worker vanished without a final record.
@@ -26,8 +28,16 @@ pub enum RunState {
 
 impl RunState {
     /// All states.
-    pub const ALL: [Self; 7] =
-        [Self::Queued, Self::Starting, Self::Running, Self::Finished, Self::Failed, Self::Cancelled, Self::Lost];
+    pub const ALL: [Self; 8] = [
+        Self::Queued,
+        Self::Starting,
+        Self::Running,
+        Self::Finished,
+        Self::Failed,
+        Self::Diverged,
+        Self::Cancelled,
+        Self::Lost,
+    ];
 
     /// The name in the database, the API and the pages.
     pub const fn id(self) -> &'static str {
@@ -37,6 +47,7 @@ impl RunState {
             Self::Running => "running",
             Self::Finished => "finished",
             Self::Failed => "failed",
+            Self::Diverged => "diverged",
             Self::Cancelled => "cancelled",
             Self::Lost => "lost",
         }
@@ -44,7 +55,12 @@ impl RunState {
 
     /// Whether nothing more happens to the run by itself.
     pub const fn is_over(self) -> bool {
-        matches!(self, Self::Finished | Self::Failed | Self::Cancelled)
+        self.may_be_resumed() || matches!(self, Self::Finished)
+    }
+
+    /// Whether it ended without finishing, so that a person may queue it again.
+    pub const fn may_be_resumed(self) -> bool {
+        matches!(self, Self::Failed | Self::Diverged | Self::Cancelled)
     }
 
     /// Whether it has, or may have, a worker.
@@ -54,20 +70,29 @@ impl RunState {
 
     /// Whether a run may go from this state to `next`.
     ///
-    /// A failed, cancelled or lost run may be queued again, and then goes on from its checkpoint.
+    /// A failed, diverged, cancelled or lost run may be queued again, and then goes on from its checkpoint.
     pub const fn may_become(self, next: Self) -> bool {
         match self {
             Self::Queued => matches!(next, Self::Starting | Self::Failed | Self::Cancelled),
             Self::Starting => {
                 matches!(
                     next,
-                    Self::Running | Self::Finished | Self::Failed | Self::Cancelled | Self::Lost | Self::Queued
+                    Self::Running
+                        | Self::Finished
+                        | Self::Failed
+                        | Self::Diverged
+                        | Self::Cancelled
+                        | Self::Lost
+                        | Self::Queued
                 )
             }
             Self::Running => {
-                matches!(next, Self::Finished | Self::Failed | Self::Cancelled | Self::Lost | Self::Queued)
+                matches!(
+                    next,
+                    Self::Finished | Self::Failed | Self::Diverged | Self::Cancelled | Self::Lost | Self::Queued
+                )
             }
-            Self::Failed | Self::Cancelled => matches!(next, Self::Queued),
+            Self::Failed | Self::Diverged | Self::Cancelled => matches!(next, Self::Queued),
             Self::Lost => matches!(next, Self::Queued | Self::Failed | Self::Cancelled),
             Self::Finished => false,
         }
@@ -90,7 +115,7 @@ impl FromStr for RunState {
 
 #[cfg(test)]
 mod tests {
-    use super::RunState::{self, Cancelled, Failed, Finished, Lost, Queued, Running, Starting};
+    use super::RunState::{self, Cancelled, Diverged, Failed, Finished, Lost, Queued, Running, Starting};
 
     #[test]
     fn exactly_these_changes_are_allowed() {
@@ -101,15 +126,18 @@ mod tests {
             (Starting, Running),
             (Starting, Finished),
             (Starting, Failed),
+            (Starting, Diverged),
             (Starting, Cancelled),
             (Starting, Lost),
             (Starting, Queued),
             (Running, Finished),
             (Running, Failed),
+            (Running, Diverged),
             (Running, Cancelled),
             (Running, Lost),
             (Running, Queued),
             (Failed, Queued),
+            (Diverged, Queued),
             (Cancelled, Queued),
             (Lost, Queued),
             (Lost, Failed),

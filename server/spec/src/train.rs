@@ -3,7 +3,8 @@
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    Architecture, DatasetChoice, DeviceName, InnerAttack, Method, MethodName, ModelRef, Normaliser, Problem, Schedule,
+    Architecture, DatasetChoice, DeviceName, DivergenceRules, InnerAttack, Method, MethodName, ModelRef, Normaliser,
+    Problem, Schedule,
 };
 
 /// The training of one model.
@@ -33,6 +34,9 @@ pub struct TrainSpec {
     pub start_from: Option<ModelRef>,
     /// Whether training images are padded by 4, cropped at random and flipped with probability ½.
     pub augment: bool,
+    /// When it is given up.
+    #[serde(default, skip_serializing_if = "DivergenceRules::are_none")]
+    pub divergence: DivergenceRules,
     /// The seed of every random number of the run.
     pub seed: u64,
     /// Where it computes.
@@ -125,6 +129,7 @@ impl TrainSpec {
             finetune: method.fine_tunes().map(|_| FineTune::default()),
             start_from: None,
             augment: true,
+            divergence: DivergenceRules::usual(),
             seed,
             device: DeviceName::Cpu,
         }
@@ -133,6 +138,7 @@ impl TrainSpec {
     pub(crate) fn check(&self, problems: &mut Vec<Problem>) {
         self.method.check(problems);
         self.schedule.check("schedule", problems);
+        self.divergence.check("divergence", problems);
         if let Some(fault) = self.normaliser.and_then(|n| n.impossible()) {
             problems.push(Problem::new("normaliser", fault));
         }

@@ -39,7 +39,8 @@ impl Store {
     /// When the database refuses.
     pub async fn request_cancel_of_experiment(&self, experiment: i64) -> Result<Vec<i64>> {
         let mut tx = self.write().await?;
-        let open = "SELECT id FROM runs WHERE experiment = ? AND state NOT IN ('finished', 'failed', 'cancelled')";
+        let open =
+            "SELECT id FROM runs WHERE experiment = ? AND state NOT IN ('finished', 'failed', 'diverged', 'cancelled')";
         let open: Vec<i64> = sqlx::query_scalar(open).bind(experiment).fetch_all(&mut *tx).await?;
         let mut requested = Vec::new();
         for run in open {
@@ -64,7 +65,7 @@ async fn cancel(connection: &mut SqliteConnection, run: i64) -> Result<CancelOut
             sqlx::query(note).bind(time_text(Timestamp::now())).bind(run).execute(connection).await?;
             Ok(CancelOutcome::Requested)
         }
-        RunState::Finished | RunState::Failed | RunState::Cancelled => Ok(CancelOutcome::Over),
+        RunState::Finished | RunState::Failed | RunState::Diverged | RunState::Cancelled => Ok(CancelOutcome::Over),
     }
 }
 

@@ -111,7 +111,7 @@ impl Store {
     pub async fn run_like(&self, experiment: i64, spec: &RunSpec) -> Result<Option<i64>> {
         let find = sqlx::query_scalar(
             "SELECT id FROM runs WHERE experiment = ? AND kind = ? AND spec = ?
-                 AND state NOT IN ('failed', 'cancelled') ORDER BY id DESC LIMIT 1",
+                 AND state NOT IN ('failed', 'diverged', 'cancelled') ORDER BY id DESC LIMIT 1",
         );
         let find = find.bind(experiment).bind(spec.kind().id()).bind(json(spec));
         Ok(find.fetch_optional(self.readers()).await?)
@@ -125,7 +125,7 @@ impl Store {
     pub async fn trainings_by(&self, method: MethodName) -> Result<HashMap<String, i64>> {
         let find = sqlx::query(
             "SELECT spec, id FROM runs WHERE kind = 'train' AND method = ? AND variant = ''
-                 AND state NOT IN ('failed', 'cancelled') ORDER BY state = 'finished', id DESC",
+                 AND state NOT IN ('failed', 'diverged', 'cancelled') ORDER BY state = 'finished', id DESC",
         );
         let rows = find.bind(method.id()).fetch_all(self.readers()).await?;
         rows.into_iter().map(|row| Ok((row.try_get("spec")?, row.try_get("id")?))).collect()

@@ -95,6 +95,7 @@ async fn apply(tx: &mut SqliteConnection, run: i64, record: &Record) -> Result<(
             end(tx, run, RunState::Finished, "done", record).await?;
         }
         Event::Failed { reason } => end(tx, run, RunState::Failed, reason, record).await?,
+        Event::Diverged { reason } => end(tx, run, RunState::Diverged, reason, record).await?,
         Event::Cancelled {} => end(tx, run, RunState::Cancelled, "cancelled by a person", record).await?,
         Event::Metrics { .. } | Event::Evaluation { .. } | Event::Check(_) | Event::Log { .. } => {}
     }

@@ -49,7 +49,7 @@ impl Store {
         Ok(query.build_query_as().fetch_all(self.readers()).await?)
     }
 
-    /// Queued runs that need a failed or cancelled one, oldest first.
+    /// Queued runs that need a failed, diverged or cancelled one, oldest first.
     ///
     /// # Errors
     /// When the database refuses.
@@ -57,7 +57,7 @@ impl Store {
         let rows = sqlx::query(
             "SELECT runs.id AS run, min(needed.id) AS need, needed.state AS need_state
              FROM runs JOIN run_needs ON run_needs.run = runs.id JOIN runs AS needed ON needed.id = run_needs.needs
-             WHERE runs.state = 'queued' AND needed.state IN ('failed', 'cancelled')
+             WHERE runs.state = 'queued' AND needed.state IN ('failed', 'diverged', 'cancelled')
              GROUP BY runs.id ORDER BY runs.id LIMIT ?",
         );
         let rows = rows.bind(limit).fetch_all(self.readers()).await?;

@@ -1,4 +1,4 @@
-//! A person lets failed and cancelled runs go on.
+//! A person lets failed, diverged and cancelled runs go on.
 
 use jiff::Timestamp;
 use retort_spec::RunState;
@@ -10,15 +10,15 @@ use crate::{
 };
 
 impl Store {
-    /// Queues a failed or cancelled run again, with those that it needs and that ended without finishing, and with those
+    /// Queues a failed, diverged or cancelled run again, with those that it needs and that ended without finishing, and with those
     /// that failed only because they needed one of them. Returns all runs that were queued.
     ///
     /// # Errors
-    /// [`StoreError::Forbidden`] when the run neither failed nor was cancelled; [`StoreError::NotFound`].
+    /// [`StoreError::Forbidden`] when the run did not end, or finished; [`StoreError::NotFound`].
     pub async fn resume(&self, run: i64) -> Result<Vec<i64>> {
         let mut tx = self.write().await?;
         let (from, _) = state_of(&mut tx, run).await?;
-        if !matches!(from, RunState::Failed | RunState::Cancelled) {
+        if !from.may_be_resumed() {
             return Err(StoreError::Forbidden { run, from, to: RunState::Queued });
         }
         let queued = queue_again(&mut tx, &[run]).await?;
@@ -26,7 +26,7 @@ impl Store {
         Ok(queued)
     }
 
-    /// Queues all failed and cancelled runs of an experiment again, with those that they need and that ended without
+    /// Queues all failed, diverged and cancelled runs of an experiment again, with those that they need and that ended without
     /// finishing, and with those that failed because of one of them. Returns all runs that were queued.
     ///
     /// # Errors
@@ -37,7 +37,7 @@ impl Store {
         if is_there.fetch_optional(&mut *tx).await?.is_none() {
             return Err(StoreError::NotFound { what: "experiment", id: experiment });
         }
-        let ended = "SELECT id FROM runs WHERE experiment = ? AND state IN ('failed', 'cancelled')";
+        let ended = "SELECT id FROM runs WHERE experiment = ? AND state IN ('failed', 'diverged', 'cancelled')";
         let ended: Vec<i64> = sqlx::query_scalar(ended).bind(experiment).fetch_all(&mut *tx).await?;
         let queued = queue_again(&mut tx, &ended).await?;
         tx.commit().await?;
@@ -54,7 +54,7 @@ async fn queue_again(tx: &mut SqliteConnection, resumed: &[i64]) -> Result<Vec<i
         // Asked before the change: queueing a run forgets which one it failed for.
         waiting.extend(failed_for(tx, next).await?);
         let (state, _) = state_of(tx, next).await?;
-        if matches!(state, RunState::Failed | RunState::Cancelled) {
+        if state.may_be_resumed() {
             let cause = match resumed {
                 [run] if next != *run => format!("queued again together with run {run}"),
                 _ => "resumed by a person".to_owned(),
@@ -69,7 +69,7 @@ async fn queue_again(tx: &mut SqliteConnection, resumed: &[i64]) -> Result<Vec<i
 
 async fn ended_needs(connection: &mut SqliteConnection, run: i64) -> Result<Vec<i64>> {
     let query = "SELECT needs FROM run_needs JOIN runs ON runs.id = run_needs.needs
-                 WHERE run_needs.run = ? AND runs.state IN ('failed', 'cancelled')";
+                 WHERE run_needs.run = ? AND runs.state IN ('failed', 'diverged', 'cancelled')";
     Ok(sqlx::query_scalar(query).bind(run).fetch_all(connection).await?)
 }
 

@@ -68,7 +68,7 @@ pub(crate) async fn change(
     sqlx::query(
         "UPDATE runs SET state = ?1, state_cause = ?2, state_since = ?3, attempt = ?4,
              started_at = CASE WHEN ?1 = 'starting' THEN coalesce(started_at, ?3) ELSE started_at END,
-             ended_at = CASE WHEN ?1 IN ('finished', 'failed', 'cancelled') THEN ?3 END,
+             ended_at = CASE WHEN ?1 IN ('finished', 'failed', 'diverged', 'cancelled') THEN ?3 END,
              losses = CASE WHEN ?1 = 'lost' THEN losses + 1 WHEN ?5 THEN 0 ELSE losses END,
              failed_need = NULL,
              cancel_requested_at = CASE WHEN ?1 IN ('starting', 'running') THEN cancel_requested_at END
@@ -90,7 +90,7 @@ pub(crate) async fn change(
 
 #[cfg(test)]
 mod tests {
-    use super::RunState::{Cancelled, Failed, Finished, Lost, Queued, Running, Starting};
+    use super::RunState::{Cancelled, Diverged, Failed, Finished, Lost, Queued, Running, Starting};
     use super::*;
     use crate::testing::TestStore;
 
@@ -103,6 +103,7 @@ mod tests {
             (Running, &[Starting, Running]),
             (Finished, &[Starting, Running, Finished]),
             (Failed, &[Failed]),
+            (Diverged, &[Starting, Running, Diverged]),
             (Cancelled, &[Cancelled]),
             (Lost, &[Starting, Running, Lost]),
         ];

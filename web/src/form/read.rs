@@ -3,8 +3,8 @@
 use std::str::FromStr;
 
 use retort_spec::{
-    AdversarialImages, Analysis, Architecture, Attack, DatasetChoice, DeviceName, ExperimentSpec, Invalid, MethodName,
-    ModelRef, PixelDistance, Problem, Surrogate, TeacherChoice,
+    AdversarialImages, Analysis, Architecture, Attack, DatasetChoice, DeviceName, DivergenceRules, ExperimentSpec,
+    Invalid, MethodName, ModelRef, PixelDistance, Problem, Surrogate, TeacherChoice,
 };
 
 use super::{CORRELATION, ExperimentForm, GALLERY};
@@ -52,6 +52,10 @@ impl ExperimentForm {
             sweeps: settings::read(&self.settings, &mut problems),
             budget: read("budget", &self.budget, &mut problems).unwrap_or_default(),
             epochs: read_count("epochs", &self.epochs, &mut problems),
+            divergence: DivergenceRules {
+                chance_epochs: read_count("chance_epochs", &self.chance_epochs, &mut problems),
+                loss_factor: self.read_loss_factor(&mut problems),
+            },
             device: read::<DeviceName>("device", &self.device, &mut problems).unwrap_or_default(),
         };
         if spec.title.is_empty() {
@@ -107,6 +111,15 @@ impl ExperimentForm {
             problems.push(Problem::new("seeds", message));
             Vec::new()
         })
+    }
+
+    fn read_loss_factor(&self, problems: &mut Vec<Problem>) -> Option<f64> {
+        let text = self.loss_factor.trim();
+        if text.is_empty() {
+            return None;
+        }
+        let fault = |_| problems.push(Problem::new("loss_factor", format!("“{text}” is not a number")));
+        text.parse().map_err(fault).ok()
     }
 
     fn read_attacks(&self, problems: &mut Vec<Problem>) -> Vec<Attack> {
@@ -188,7 +201,7 @@ fn form_field(field: &str) -> String {
     if let Some(part) = field.strip_prefix("analyses.") {
         return part.into();
     }
-    field.strip_prefix("dataset.").unwrap_or(field).into()
+    ["dataset.", "divergence."].into_iter().find_map(|part| field.strip_prefix(part)).unwrap_or(field).into()
 }
 
 fn read<T: FromStr<Err = String>>(field: &str, text: &str, problems: &mut Vec<Problem>) -> Option<T> {

@@ -224,7 +224,7 @@ impl NewExperimentPage {
 }
 
 /// The fields of the form with their names.
-const FIELDS: [(&str, &str); 21] = [
+const FIELDS: [(&str, &str); 23] = [
     ("title", "Title"),
     ("dataset", "Dataset"),
     ("train_images", "Train images"),
@@ -245,6 +245,8 @@ const FIELDS: [(&str, &str); 21] = [
     ("target", "Target class"),
     ("budget", "Budget"),
     ("epochs", "Epochs"),
+    ("chance_epochs", "Most epochs at chance"),
+    ("loss_factor", "Most times the first loss"),
     ("device", "Device"),
 ];
 

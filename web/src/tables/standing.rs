@@ -15,7 +15,7 @@ pub struct Standing {
     pub active: usize,
     /// Those that wait.
     pub waiting: usize,
-    /// Failed and lost ones.
+    /// Failed, diverged and lost ones.
     pub failed: usize,
     /// Cancelled ones.
     pub cancelled: usize,
@@ -31,7 +31,7 @@ impl Standing {
             finished: count(&[RunState::Finished]),
             active: count(&[RunState::Running, RunState::Starting]),
             waiting: count(&[RunState::Queued]),
-            failed: count(&[RunState::Failed, RunState::Lost]),
+            failed: count(&[RunState::Failed, RunState::Diverged, RunState::Lost]),
             cancelled: count(&[RunState::Cancelled]),
         }
     }

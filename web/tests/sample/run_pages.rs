@@ -16,6 +16,9 @@ pub fn run(state: RunState) -> RunPage {
     run.state = state;
     let cause = match state {
         RunState::Failed => Some("The device ran out of memory in epoch 2: use a smaller batch, or another device."),
+        RunState::Diverged => Some(
+            "The loss exploded: in epoch 3 it is 53.120, more than 10 times that of the stage's first epoch (2.301).",
+        ),
         RunState::Cancelled => Some("Cancelled in the browser."),
         _ => None,
     };

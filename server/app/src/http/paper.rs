@@ -9,8 +9,8 @@ use axum::{
     response::{IntoResponse, Redirect, Response},
 };
 use retort_spec::{
-    Budget, Conditions, DeviceName, ExperimentSpec, Invalid, MethodName, PaperFigure, PaperResult, PlannedRun, RunKind,
-    RunSpec, RunState, TeacherChoice, paper_results, reproduce,
+    Budget, Conditions, DeviceName, DivergenceRules, ExperimentSpec, Invalid, MethodName, PaperFigure, PaperResult,
+    PlannedRun, RunKind, RunSpec, RunState, TeacherChoice, paper_results, reproduce,
 };
 use retort_store::Run;
 use retort_web::{
@@ -160,8 +160,15 @@ fn unreadable(fault: &dyn std::fmt::Display) -> PageError {
 fn with_known_teacher(spec: ExperimentSpec, trainings: &HashMap<String, i64>) -> ExperimentSpec {
     let (TeacherChoice::Train(architecture), [_]) = (&spec.teacher, spec.seeds.as_slice()) else { return spec };
     let is_teacher = |run: &PlannedRun| run.is_teacher && run.spec.kind() == RunKind::Train;
-    let teacher = spec.expand().into_iter().find(is_teacher).and_then(|run| serde_json::to_string(&run.spec).ok());
-    match teacher.and_then(|spec| trainings.get(&spec).copied()) {
+    let mut teacher = spec.expand().into_iter().find(is_teacher).map(|run| run.spec);
+    let known = |teacher: &RunSpec| trainings.get(&serde_json::to_string(teacher).ok()?).copied();
+    let id = teacher.as_ref().and_then(known).or_else(|| {
+        // Those of before there were rules to give up by have the same numbers.
+        let RunSpec::Train(training) = teacher.as_mut()? else { return None };
+        training.divergence = DivergenceRules::default();
+        teacher.as_ref().and_then(known)
+    });
+    match id {
         Some(id) => ExperimentSpec { teacher: TeacherChoice::Run { id, architecture: *architecture }, ..spec },
         None => spec,
     }

@@ -172,6 +172,6 @@ fn cause(run: &Run, waits_for: &[i64], control: &Control, pause: Option<&str>) -
             cancel.or_else(|| control.silence(run.id))
         }
         RunState::Finished => None,
-        RunState::Failed | RunState::Cancelled | RunState::Lost => Some(run.cause.clone()),
+        RunState::Failed | RunState::Diverged | RunState::Cancelled | RunState::Lost => Some(run.cause.clone()),
     }
 }

@@ -21,7 +21,7 @@ enum Start {
 }
 
 impl Scheduler {
-    /// Fails the queued runs that need one that failed or was cancelled, and names it.
+    /// Fails the queued runs that need one that failed, diverged or was cancelled, and names it.
     pub(super) async fn fail_doomed(&self) -> Result<()> {
         let store = &self.control.store;
         let mut needs: HashMap<i64, Run> = HashMap::new();
@@ -30,7 +30,11 @@ impl Scheduler {
                 Some(need) => need,
                 None => needs.entry(doomed.need).or_insert(store.run(doomed.need).await?),
             };
-            let verb = if doomed.need_state == RunState::Cancelled { "was cancelled" } else { "failed" };
+            let verb = match doomed.need_state {
+                RunState::Cancelled => "was cancelled",
+                RunState::Diverged => "diverged",
+                _ => "failed",
+            };
             let cause = format!("It needs run {} ({}), which {verb}.", need.id, need.title());
             store.fail_for_need(doomed.run, need.id, &cause).await?;
             self.control.live.announce([doomed.run], need.experiment);

@@ -91,6 +91,21 @@ async fn what_needs_a_failed_run_fails_with_it_and_says_which() {
 }
 
 #[tokio::test]
+async fn what_needs_a_diverged_run_says_so_and_comes_back_with_it() {
+    let mut bench = Bench::new().await;
+    bench.turn().await;
+    bench.write(1, 1, [started(), Event::Diverged { reason: "the loss exploded".into() }]);
+    bench.end(1);
+    for _ in 0..3 {
+        bench.turn().await;
+    }
+    assert_eq!((bench.state(1).await, bench.cause(1).await.as_str()), (RunState::Diverged, "the loss exploded"));
+    assert_eq!(bench.cause(3).await, "It needs run 1 (PGD-AT ResNet-8, seed 1), which diverged.");
+    bench.control.resume(3).await.unwrap();
+    assert_eq!(bench.store.state_counts().await.unwrap().of(RunState::Diverged), 0);
+}
+
+#[tokio::test]
 async fn resuming_the_failed_teacher_brings_back_all_that_failed_with_it() {
     let mut bench = Bench::new().await;
     bench.turn().await;

@@ -45,6 +45,23 @@ pub struct Dataset {
     pub test: Split,
 }
 
+impl Dataset {
+    /// The share of its largest class, from 0 to 1, in training or in test, where it is larger: what a network gets right that
+    /// gives one answer always.
+    pub fn largest_share(&self) -> f64 {
+        let of = |split: &Split| {
+            let mut counts = vec![0_usize; self.classes.len()];
+            for label in &split.labels {
+                if let Some(count) = counts.get_mut(usize::from(*label)) {
+                    *count += 1;
+                }
+            }
+            counts.into_iter().max().unwrap_or(0) as f64 / split.len().max(1) as f64
+        };
+        of(&self.train).max(of(&self.test))
+    }
+}
+
 impl Split {
     /// How many images.
     pub fn len(&self) -> usize {

@@ -1,6 +1,7 @@
 //! What a checkpoint of a training holds, and how it comes back.
 
 use candle_core::Tensor;
+use retort_spec::Watched;
 use serde::{Deserialize, Serialize};
 
 use crate::{
@@ -26,6 +27,9 @@ pub(super) struct Position {
     /// The best epoch's correct answers to the attacked validation images, once the last stage has finished one.
     #[serde(default)]
     pub best: Option<usize>,
+    /// What the rules to give up by remember of the stage.
+    #[serde(default)]
+    pub watched: Watched,
     /// Training passes that the running statistics have seen.
     pub batches_tracked: u64,
     /// Seconds of computing so far.

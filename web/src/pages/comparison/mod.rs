@@ -7,7 +7,7 @@ mod words;
 use std::{collections::HashMap, sync::Arc};
 
 use askama::Template;
-use retort_spec::{Attack, ExperimentSpec, RunKind, RunState};
+use retort_spec::{Attack, ExperimentSpec, RunKind};
 
 use super::AnalysisView;
 use crate::{
@@ -134,9 +134,9 @@ impl ComparisonPage {
         self.runs.iter().filter(|run| !run.state.is_over()).count()
     }
 
-    /// Its runs that failed or were cancelled.
+    /// Its runs that failed, diverged or were cancelled.
     fn resumable_runs(&self) -> usize {
-        self.runs.iter().filter(|run| matches!(run.state, RunState::Failed | RunState::Cancelled)).count()
+        self.runs.iter().filter(|run| run.state.may_be_resumed()).count()
     }
 
     fn left(&self) -> Option<String> {

@@ -223,7 +223,7 @@ fn row(
         Some(Cell { paper, answers, ..Cell::over_seeds(&accuracies)? })
     });
     let rank = |state: RunState| match state {
-        RunState::Failed | RunState::Lost => 0,
+        RunState::Failed | RunState::Diverged | RunState::Lost => 0,
         RunState::Running | RunState::Starting => 1,
         RunState::Queued => 2,
         RunState::Cancelled => 3,
