@@ -20,6 +20,12 @@ pub struct ServeArgs {
     #[arg(long, env = "RETORT_LISTEN", value_name = "ADDR:PORT", default_value = "127.0.0.1:7878")]
     pub listen: String,
 
+    /// Make a backup a day, in the folder `backups` of the data folder, and keep so many
+    ///
+    /// Each is what `retort backup` writes, without models.
+    #[arg(long, env = "RETORT_DAILY_BACKUPS", value_name = "N")]
+    pub daily_backups: Option<usize>,
+
     /// Address of a folder with the official archives of CIFAR-10, CIFAR-100 and STL-10, to fetch them from
     ///
     /// For a network that does not reach their makers. The files have their official names, such as

@@ -3,6 +3,7 @@
 use std::{
     fs::{self, File, OpenOptions, TryLockError},
     io::{self, Read, Seek, Write},
+    ops::Deref,
     path::{Path, PathBuf},
 };
 
@@ -11,7 +12,7 @@ use anyhow::{Context, Result, bail};
 /// A data folder that this process owns until the value is dropped.
 #[derive(Debug)]
 pub struct DataFolder {
-    root: PathBuf,
+    places: Places,
     left_uploads: Vec<String>,
     _lock: File,
 }
@@ -27,7 +28,7 @@ impl DataFolder {
         // Specs name models by absolute paths, which stay right whatever folder a worker runs in.
         let root = root.canonicalize().with_context(cannot)?;
         let lock = lock(&root)?;
-        let mut folder = Self { root, left_uploads: Vec::new(), _lock: lock };
+        let mut folder = Self { places: Places { root }, left_uploads: Vec::new(), _lock: lock };
         if let Ok(entries) = fs::read_dir(folder.uploads()) {
             let names = entries.flatten().filter_map(|entry| entry.file_name().into_string().ok());
             folder.left_uploads = names.collect();
@@ -45,7 +46,38 @@ impl DataFolder {
         Ok(folder)
     }
 
-    /// Where it is, absolutely.
+    /// The names of what an earlier server left in the folder of uploads, which is gone now.
+    pub fn left_uploads(&self) -> &[String] {
+        &self.left_uploads
+    }
+
+    /// The highest number that a folder of a run bears, and the highest of a file of a model; 0 where there are none.
+    pub fn highest_numbers(&self) -> (i64, i64) {
+        (highest_number(&self.runs()), highest_number(&self.models()))
+    }
+}
+
+impl Deref for DataFolder {
+    type Target = Places;
+
+    fn deref(&self) -> &Places {
+        &self.places
+    }
+}
+
+/// Where things lie in a data folder, whoever uses it.
+#[derive(Clone, Debug)]
+pub struct Places {
+    root: PathBuf,
+}
+
+impl Places {
+    /// Those of the data folder at `root`, which need not be there.
+    pub fn at(root: impl Into<PathBuf>) -> Self {
+        Self { root: root.into() }
+    }
+
+    /// The folder itself.
     pub fn root(&self) -> &Path {
         &self.root
     }
@@ -53,6 +85,11 @@ impl DataFolder {
     /// The database file.
     pub fn database(&self) -> PathBuf {
         self.root.join("retort.db")
+    }
+
+    /// What people launched, imported and shared, beside the database.
+    pub fn ledger(&self) -> PathBuf {
+        self.root.join("ledger.jsonl")
     }
 
     /// The folder with a folder for each run.
@@ -70,14 +107,14 @@ impl DataFolder {
         self.root.join("models")
     }
 
-    /// The highest number that a folder of a run bears, and the highest of a file of a model; 0 where there are none.
-    pub fn highest_numbers(&self) -> (i64, i64) {
-        (highest_number(&self.runs()), highest_number(&self.models()))
+    /// The folder of frozen copies.
+    pub fn shares(&self) -> PathBuf {
+        self.root.join("shares")
     }
 
-    /// The names of what an earlier server left in the folder of uploads, which is gone now.
-    pub fn left_uploads(&self) -> &[String] {
-        &self.left_uploads
+    /// The folder of daily backups.
+    pub fn backups(&self) -> PathBuf {
+        self.root.join("backups")
     }
 
     /// The folder of what is being uploaded, on the same disk as the models.

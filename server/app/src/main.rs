@@ -9,6 +9,7 @@ mod data_folder;
 mod disk;
 mod estimate;
 mod http;
+mod keeping;
 mod live;
 mod machine;
 mod public_url;

@@ -72,6 +72,33 @@ pub enum StoreError {
         /// What is wrong with it.
         fault: String,
     },
+    /// The database is not there, and its ledger tells of rows that it had.
+    #[error(
+        "{path} is missing, and the ledger beside it tells of what was in it: `retort reindex --data DIR` builds the database again \
+         from it and from the run folders. To begin anew, move ledger.jsonl away too."
+    )]
+    Lost {
+        /// The database file.
+        path: PathBuf,
+    },
+    /// The database does not hold together.
+    #[error(
+        "{path} is damaged: {fault}. `retort reindex --data DIR` builds it again, or `retort restore` brings a backup back."
+    )]
+    Damaged {
+        /// The database file.
+        path: PathBuf,
+        /// What SQLite found.
+        fault: String,
+    },
+    /// The ledger beside the database cannot be read or written.
+    #[error("{path}: {fault}")]
+    Ledger {
+        /// The ledger.
+        path: PathBuf,
+        /// What the operating system said.
+        fault: std::io::Error,
+    },
     /// `SQLite` refused.
     #[error("database: {0}")]
     Database(#[from] sqlx::Error),

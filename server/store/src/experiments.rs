@@ -7,7 +7,7 @@ use retort_spec::{EvaluateSpec, ExperimentSpec, MethodName, ModelRef, PlannedRun
 use sqlx::{FromRow, Row, SqliteConnection, sqlite::SqliteRow};
 
 use crate::{
-    Cursor, Page, Result, Store, StoreError,
+    Cursor, Page, Result, Store, StoreError, ledger,
     row::{count, from_json, json, parsed, time_text},
 };
 
@@ -88,6 +88,8 @@ impl Store {
             let run = insert_run(&mut tx, id, run, &ids, &now).await?;
             ids.push(run);
         }
+        ledger::note(&mut tx, self.path(), "experiments", &[id]).await?;
+        ledger::note(&mut tx, self.path(), "runs", &ids).await?;
         tx.commit().await?;
         Ok(id)
     }
@@ -100,6 +102,7 @@ impl Store {
         self.experiment(experiment).await?;
         let mut tx = self.write().await?;
         let id = insert_run(&mut tx, experiment, run, &[], &time_text(Timestamp::now())).await?;
+        ledger::note(&mut tx, self.path(), "runs", &[id]).await?;
         tx.commit().await?;
         Ok(id)
     }

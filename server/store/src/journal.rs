@@ -69,8 +69,14 @@ async fn apply(tx: &mut SqliteConnection, run: i64, record: &Record) -> Result<(
                         WHERE run = ? AND attempt = ?";
             let note = sqlx::query(note).bind(device).bind(stored(*threads)).bind(version);
             note.bind(stored(*resumed_epochs)).bind(run).bind(attempt).execute(&mut *tx).await?;
-            let found = sqlx::query("UPDATE runs SET computed_on = ? WHERE id = ?").bind(device);
-            found.bind(run).execute(&mut *tx).await?;
+            // Counted from what the first worker says itself, wall times are the same whenever its journal is read.
+            let found = sqlx::query(
+                "UPDATE runs SET computed_on = ?1, started_at = CASE WHEN (
+                     SELECT count(*) FROM attempts WHERE run = ?2 AND version IS NOT NULL) = 1
+                 THEN ?3 ELSE started_at END WHERE id = ?2",
+            );
+            let found = found.bind(device).bind(run).bind(time_text(time_of(record)));
+            found.execute(&mut *tx).await?;
             if state == RunState::Starting {
                 let cause = format!("its worker computes on {device}");
                 change(tx, run, RunState::Running, &cause, time_of(record)).await?;
@@ -115,7 +121,7 @@ async fn end(tx: &mut SqliteConnection, run: i64, to: RunState, cause: &str, rec
 }
 
 /// When it happened, which may be long before a server that was away reads of it.
-fn time_of(record: &Record) -> Timestamp {
+pub(crate) fn time_of(record: &Record) -> Timestamp {
     record.at.parse().unwrap_or_else(|_| Timestamp::now())
 }
 

@@ -1,11 +1,13 @@
 //! Models that were imported.
 
+use std::{path::Path, sync::Arc};
+
 use jiff::Timestamp;
 use retort_spec::Architecture;
 use sqlx::{FromRow, Row, Sqlite, Transaction, sqlite::SqliteRow};
 
 use crate::{
-    Result, Store, StoreError,
+    Result, Store, StoreError, ledger,
     row::{count, decoded, json, parsed, stored, time_text},
 };
 
@@ -49,6 +51,7 @@ pub struct PendingModel {
     /// The id that it will have.
     pub id: i64,
     transaction: Transaction<'static, Sqlite>,
+    database: Arc<Path>,
 }
 
 impl PendingModel {
@@ -56,7 +59,8 @@ impl PendingModel {
     ///
     /// # Errors
     /// When the database refuses.
-    pub async fn keep(self) -> Result<()> {
+    pub async fn keep(mut self) -> Result<()> {
+        ledger::note(&mut self.transaction, &self.database, "models", &[self.id]).await?;
         Ok(self.transaction.commit().await?)
     }
 }
@@ -107,7 +111,7 @@ impl Store {
             .execute(&mut *transaction)
             .await?
             .last_insert_rowid();
-        Ok(PendingModel { id, transaction })
+        Ok(PendingModel { id, transaction, database: self.path().into() })
     }
 
     /// One imported model.
@@ -139,6 +143,7 @@ impl Store {
         if changed.rows_affected() == 0 {
             return Err(StoreError::NotFound { what: "model", id });
         }
+        ledger::note(&mut transaction, self.path(), "models", &[id]).await?;
         Ok(transaction.commit().await?)
     }
 
@@ -153,13 +158,13 @@ impl Store {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use retort_spec::{Accuracy, Event, ExperimentSpec, RunState, TeacherChoice};
 
     use super::*;
     use crate::testing::TestStore;
 
-    fn teacher() -> NewModel {
+    pub(crate) fn teacher() -> NewModel {
         NewModel {
             title: "ResNet-18 of another lab".into(),
             file_name: "epoch=199.t7".into(),

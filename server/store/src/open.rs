@@ -2,6 +2,7 @@
 
 use std::{
     path::{Path, PathBuf},
+    sync::Arc,
     time::Duration,
 };
 
@@ -11,7 +12,7 @@ use sqlx::{
     sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous},
 };
 
-use crate::{Result, StoreError};
+use crate::{Reindexed, Result, StoreError, ledger};
 
 static SCHEMA: Migrator = sqlx::migrate!("../../migrations");
 
@@ -22,6 +23,7 @@ const READERS: u32 = 4;
 /// The database of one data folder. Clones share its connections.
 #[derive(Clone, Debug)]
 pub struct Store {
+    path: Arc<Path>,
     writer: SqlitePool,
     readers: SqlitePool,
 }
@@ -31,8 +33,56 @@ impl Store {
     ///
     /// # Errors
     /// [`StoreError::Newer`] when a newer version of the program wrote it; [`StoreError::Open`] when it is not a
-    /// database or cannot be written.
+    /// database or cannot be written; [`StoreError::Lost`] when there is none, and a ledger tells of its rows.
     pub async fn open(path: &Path) -> Result<Self> {
+        let has_rows =
+            || ledger::has_rows(path).map_err(|fault| StoreError::Ledger { path: ledger::path(path), fault });
+        if !path.exists() && has_rows()? {
+            return Err(StoreError::Lost { path: path.to_owned() });
+        }
+        let store = Self::connect(path).await?;
+        store.begin_ledger().await?;
+        Ok(store)
+    }
+
+    /// Creates a database and fills it with what the ledger beside it tells; the ledger is left as it is.
+    ///
+    /// # Errors
+    /// When there is such a file already, the ledger cannot be read, or the database cannot be written.
+    pub async fn reindex(path: &Path) -> Result<(Self, Reindexed)> {
+        let store = Self::connect(path).await?;
+        let done = store.fill_from_ledger().await?;
+        Ok((store, done))
+    }
+
+    /// Writes a copy of a database, as it is at this moment, to a file that is not there yet. Whoever writes to it goes on.
+    ///
+    /// # Errors
+    /// When the database cannot be read or the copy not be written.
+    pub async fn copy(database: &Path, to: &Path) -> Result<()> {
+        let mut connection = read_only(database).await?;
+        sqlx::query("VACUUM INTO ?").bind(to.to_string_lossy()).execute(&mut connection).await?;
+        connection.close().await?;
+        Ok(())
+    }
+
+    /// Looks whether a database of this or an earlier version holds together, without changing it.
+    ///
+    /// # Errors
+    /// [`StoreError::Damaged`] when it does not; as [`Store::open`].
+    pub async fn verify(database: &Path) -> Result<()> {
+        refuse_newer(database).await?;
+        let damaged = |fault: String| StoreError::Damaged { path: database.to_owned(), fault };
+        let mut connection = read_only(database).await?;
+        let found: Vec<String> = sqlx::query_scalar("PRAGMA integrity_check(20)")
+            .fetch_all(&mut connection)
+            .await
+            .map_err(|fault| damaged(fault.to_string()))?;
+        connection.close().await?;
+        if found == ["ok"] { Ok(()) } else { Err(damaged(found.join("; "))) }
+    }
+
+    async fn connect(path: &Path) -> Result<Self> {
         let at = || PathBuf::from(path);
         refuse_newer(path).await?;
         let base = SqliteConnectOptions::new().filename(path).busy_timeout(BUSY).foreign_keys(true);
@@ -49,14 +99,11 @@ impl Store {
             let is_usable = !connection.is_in_transaction();
             Box::pin(async move { Ok(is_usable) })
         });
-        let writer = one.connect_with(writing).await.map_err(|source| StoreError::Open { path: at(), source })?;
+        let writer = one.connect_with(writing).await.map_err(|source| cannot_open(path, source))?;
         SCHEMA.run(&writer).await.map_err(|source| StoreError::Migrate { path: at(), source })?;
         let several = SqlitePoolOptions::new().max_connections(READERS);
-        let readers = several
-            .connect_with(base.read_only(true))
-            .await
-            .map_err(|source| StoreError::Open { path: at(), source })?;
-        Ok(Self { writer, readers })
+        let readers = several.connect_with(base.read_only(true)).await.map_err(|source| cannot_open(path, source))?;
+        Ok(Self { path: path.into(), writer, readers })
     }
 
     /// Gives new runs and models numbers above these, which folders and files bear already: a database that was lost, or
@@ -78,6 +125,12 @@ impl Store {
         Ok(())
     }
 
+    /// Writes the ledger where there is none, or one of an earlier schema.
+    async fn begin_ledger(&self) -> Result<()> {
+        let mut connection = self.writer.acquire().await?;
+        ledger::begin(&mut connection, &self.path, newest_step()).await
+    }
+
     /// Closes all connections; what was confirmed is on disk.
     pub async fn close(&self) {
         self.readers.close().await;
@@ -96,6 +149,11 @@ impl Store {
         Ok(())
     }
 
+    /// Where it lies.
+    pub(crate) fn path(&self) -> &Path {
+        &self.path
+    }
+
     pub(crate) const fn readers(&self) -> &SqlitePool {
         &self.readers
     }
@@ -107,16 +165,41 @@ impl Store {
     }
 }
 
+/// The newest schema step that this version knows.
+fn newest_step() -> i64 {
+    SCHEMA.iter().map(|step| step.version).max().unwrap_or(0)
+}
+
+/// Why a database cannot be opened.
+fn cannot_open(path: &Path, source: sqlx::Error) -> StoreError {
+    // SQLite's primary code: the last byte of an extended one.
+    let code =
+        source.as_database_error().and_then(sqlx::error::DatabaseError::code).and_then(|code| code.parse::<i32>().ok());
+    match code.map(|code| code & 0xFF) {
+        Some(CORRUPT) => StoreError::Damaged { path: path.to_owned(), fault: source.to_string() },
+        _ => StoreError::Open { path: path.to_owned(), source },
+    }
+}
+
+/// `SQLITE_CORRUPT`.
+const CORRUPT: i32 = 11;
+
+/// A connection that changes nothing.
+async fn read_only(path: &Path) -> Result<SqliteConnection> {
+    let options = SqliteConnectOptions::new().filename(path).busy_timeout(BUSY).read_only(true);
+    let open = |source| cannot_open(path, source);
+    SqliteConnection::connect_with(&options).await.map_err(open)
+}
+
 /// Looks at the schema steps of an existing file through a read-only connection, before anything may change it.
 async fn refuse_newer(path: &Path) -> Result<()> {
     if !path.exists() {
         return Ok(());
     }
-    let open = |source| StoreError::Open { path: path.to_owned(), source };
-    let options = SqliteConnectOptions::new().filename(path).busy_timeout(BUSY).read_only(true);
-    let mut connection = SqliteConnection::connect_with(&options).await.map_err(open)?;
+    let open = |source| cannot_open(path, source);
+    let mut connection = read_only(path).await?;
     let steps = "SELECT count(*) FROM sqlite_schema WHERE name = '_sqlx_migrations'";
-    let known = SCHEMA.iter().map(|step| step.version).max().unwrap_or(0);
+    let known = newest_step();
     let tables: i64 = sqlx::query_scalar(steps).fetch_one(&mut connection).await.map_err(open)?;
     let mut found = 0;
     if tables > 0 {

@@ -164,6 +164,16 @@ impl Store {
         found.ok_or(StoreError::NotFound { what: "run", id })
     }
 
+    /// All runs, the oldest first.
+    ///
+    /// # Errors
+    /// When the database refuses.
+    pub async fn all_runs(&self) -> Result<Vec<Run>> {
+        let mut query = QueryBuilder::<Sqlite>::new(SELECT);
+        query.push("1 = 1 ORDER BY runs.id");
+        Ok(query.build_query_as().fetch_all(self.readers()).await?)
+    }
+
     /// All runs of an experiment in the order of its plan.
     ///
     /// # Errors

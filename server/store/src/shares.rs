@@ -4,7 +4,7 @@ use jiff::Timestamp;
 use sqlx::{FromRow, Row, sqlite::SqliteRow};
 
 use crate::{
-    Result, Store, StoreError,
+    Result, Store, StoreError, ledger,
     row::{parsed, parsed_option, time_text},
 };
 
@@ -69,6 +69,7 @@ impl Store {
         );
         let insert = insert.bind(experiment).bind(token_hash).bind(title).bind(time_text(Timestamp::now()));
         let id = insert.bind(expires_at.map(time_text)).execute(&mut *tx).await?.last_insert_rowid();
+        ledger::note(&mut tx, self.path(), "shares", &[id]).await?;
         tx.commit().await?;
         Ok(id)
     }
@@ -93,6 +94,16 @@ impl Store {
         );
         let latest = latest.bind(experiment).bind(time_text(Timestamp::now()));
         Ok(latest.bind(limit).fetch_all(self.readers()).await?)
+    }
+
+    /// The shares whose links still open them.
+    ///
+    /// # Errors
+    /// When the database refuses.
+    pub async fn open_shares(&self, now: Timestamp) -> Result<Vec<Share>> {
+        let open =
+            sqlx::query_as("SELECT * FROM shares WHERE revoked_at IS NULL AND coalesce(expires_at > ?, 1) ORDER BY id");
+        Ok(open.bind(time_text(now)).fetch_all(self.readers()).await?)
     }
 
     /// The hashes of the tokens of shares that have ended.
@@ -127,6 +138,7 @@ impl Store {
         let end = sqlx::query("UPDATE shares SET revoked_at = coalesce(revoked_at, ?) WHERE id = ?");
         end.bind(time_text(Timestamp::now())).bind(id).execute(&mut *tx).await?;
         let share = sqlx::query_as("SELECT * FROM shares WHERE id = ?").bind(id).fetch_optional(&mut *tx).await?;
+        ledger::note(&mut tx, self.path(), "shares", &[id]).await?;
         tx.commit().await?;
         share.ok_or(StoreError::NotFound { what: "share", id })
     }

@@ -8,7 +8,7 @@ use retort_engine::{data::Library, device};
 use retort_web::words::shown;
 
 use super::data::DataDir;
-use crate::disk;
+use crate::{data_folder::DataFolder, disk, keeping};
 
 /// What to look at.
 #[derive(Args, Debug)]
@@ -53,6 +53,25 @@ pub fn doctor(args: &DoctorArgs) -> Result<()> {
                 faults += 1;
                 println!("dataset      {:<18} cannot be used: {}", dataset.name, shown(&fault));
             }
+        }
+    }
+    if args.data.root().join("retort.db").is_file() {
+        match DataFolder::open(root) {
+            Err(busy) => println!("database     not looked into: {busy:#}"),
+            Ok(folder) => super::serve::block_on(async {
+                let found = match keeping::fsck(&folder).await {
+                    Ok(found) => found,
+                    Err(error) => vec![format!("{error:#}")],
+                };
+                for fault in &found {
+                    println!("database     {}", shown(fault));
+                }
+                if found.is_empty() {
+                    println!("database     agrees with the run folders");
+                }
+                faults += found.len();
+                Ok(())
+            })?,
         }
     }
     match faults {

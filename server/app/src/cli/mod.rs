@@ -8,6 +8,7 @@ mod demo;
 mod doctor;
 mod evaluate;
 mod import_report;
+mod keep;
 mod memory;
 mod model;
 mod out;
@@ -66,6 +67,17 @@ enum Command {
     Data(data::DataArgs),
     /// Check this machine: devices, data folder, disk, datasets
     Doctor(doctor::DoctorArgs),
+    /// Write a backup of a data folder to a file, while its server runs or not
+    ///
+    /// It holds the database, the journals, what evaluations and analyses found, and the shares; with --models the weights too.
+    /// Example: retort backup monday.tar.gz
+    Backup(keep::BackupArgs),
+    /// Unpack a backup to a new data folder
+    Restore(keep::RestoreArgs),
+    /// Build a lost or damaged database again from the ledger and the run folders; the server must be stopped
+    Reindex(keep::KeptArgs),
+    /// Say what disagrees between the database and the files; the server must be stopped
+    Fsck(keep::KeptArgs),
     /// Measure the speed of this machine at training, attacking and the rest
     ///
     /// Example: retort bench train --model resnet18 --batch 32 --pgd-steps 1
@@ -101,6 +113,10 @@ impl Arguments {
             Some(Command::Model(command)) => model::model(command),
             Some(Command::Data(args)) => data::data(args),
             Some(Command::Doctor(args)) => doctor::doctor(&args),
+            Some(Command::Backup(args)) => keep::backup(&args),
+            Some(Command::Restore(args)) => keep::restore(&args),
+            Some(Command::Reindex(args)) => keep::reindex(&args),
+            Some(Command::Fsck(args)) => keep::fsck(&args),
             Some(Command::Bench(command)) => bench::bench(command),
             Some(Command::Health(args)) => doctor::health(&args),
             Some(Command::Worker(args)) => worker::work(&args),

@@ -26,6 +26,7 @@ use crate::{
     data_folder::DataFolder,
     disk::Room,
     http::{self, App, Drawings, FilesOfAnalyses, Hosts, RightAnswersOfEvaluations, WaitingModels},
+    keeping,
     live::Live,
     machine::Machine,
     public_url::PublicUrl,
@@ -126,6 +127,9 @@ impl Server {
             public: args.public_url.clone(),
             stopping: stopping.clone(),
         });
+        if let Some(keep) = args.daily_backups.filter(|keep| *keep > 0) {
+            tokio::spawn(keeping::daily((*data).clone(), keep, stopping.clone()));
+        }
         let pages = connections::serve(listener, http::router(app), stopping.clone());
         Ok(Self {
             control,

@@ -24,6 +24,7 @@ use tokio::sync::watch::Receiver;
 
 pub use control::Control;
 pub use executor::{Executor, Job, Worker};
+pub use follower::read_on;
 pub use local::LEFT_OFF;
 pub use local::{LocalExecutor, how_it_ended};
 
