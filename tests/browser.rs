@@ -126,6 +126,7 @@ async fn launch_and_watch(server: Server, browser: Browser) {
         ("/models", "models"),
         ("/datasets", "datasets"),
         ("/paper", "paper"),
+        ("/disk", "disk"),
         ("/nowhere", "error"),
     ] {
         browser.tab.goto(&format!("{}{path}", server.link)).await.unwrap();

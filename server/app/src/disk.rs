@@ -17,6 +17,12 @@ pub fn free(path: &Path) -> Option<u64> {
     Some(disk.f_bavail.saturating_mul(disk.f_frsize))
 }
 
+/// Bytes of the disk that holds `path`; none when the system does not tell.
+pub fn size(path: &Path) -> Option<u64> {
+    let disk = rustix::fs::statvfs(path).ok()?;
+    Some(disk.f_blocks.saturating_mul(disk.f_frsize))
+}
+
 /// The room that was promised to files which are still being written, so that several at once do not fill the disk.
 /// Clones speak of the same promises.
 #[derive(Clone, Debug, Default)]

@@ -68,6 +68,16 @@ impl Store {
         doomed.collect()
     }
 
+    /// The runs to which nothing more happens by itself.
+    ///
+    /// # Errors
+    /// When the database refuses.
+    pub async fn over_runs(&self) -> Result<Vec<i64>> {
+        let over =
+            sqlx::query_scalar("SELECT id FROM runs WHERE state IN ('finished', 'failed', 'diverged', 'cancelled')");
+        Ok(over.fetch_all(self.readers()).await?)
+    }
+
     /// Runs that have, or may have, a worker, and those whose worker vanished.
     ///
     /// # Errors

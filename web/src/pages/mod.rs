@@ -5,6 +5,7 @@ mod comparison;
 mod comparisons;
 mod confirm;
 mod datasets;
+mod disk;
 mod document;
 mod error;
 mod model_upload;
@@ -24,6 +25,7 @@ pub use confirm::ConfirmPage;
 pub use datasets::{
     DatasetCard, DatasetForm, DatasetPage, DatasetsPage, Download, FindingView, ReportView, SampleSheet,
 };
+pub use disk::{DiskKind, DiskPage, DiskRow};
 pub use document::{DocumentPage, Frozen, LINK, RunDocumentPage};
 pub use error::{ErrorPage, Link};
 pub use model_upload::{FoundNetwork, ModelUploadForm, ModelUploadPage};

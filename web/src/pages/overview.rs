@@ -24,8 +24,6 @@ pub struct OverviewPage {
     pub comparisons: Vec<ComparisonSummary>,
     /// Free bytes on the disk that holds the data folder; none when the system does not tell.
     pub disk_free: Option<u64>,
-    /// Bytes that the data folder uses, where known.
-    pub disk_used: Option<u64>,
     /// Seconds that the demo takes on this machine, roughly.
     pub demo_seconds: Option<f64>,
 }
@@ -43,9 +41,5 @@ impl OverviewPage {
 
     fn free(&self) -> Option<String> {
         self.disk_free.map(format::bytes)
-    }
-
-    fn used(&self) -> Option<String> {
-        self.disk_used.map(format::bytes)
     }
 }

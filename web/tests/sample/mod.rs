@@ -59,7 +59,6 @@ pub fn overview() -> OverviewPage {
         ended: runs.iter().rev().filter(|r| r.state.is_over()).take(5).cloned().collect(),
         comparisons: vec![summary(3, large(), 30), summary(2, ExperimentSpec::demo(), 8), failed],
         disk_free: Some(412_000_000_000),
-        disk_used: Some(18_200_000_000),
         demo_seconds: Some(240.0),
     }
 }

@@ -6,6 +6,7 @@ mod base;
 mod comparison;
 mod datasets;
 mod demo;
+mod disk;
 mod drawings;
 mod errors;
 mod experiments;
@@ -95,8 +96,8 @@ pub struct App {
 type Shared = State<Arc<App>>;
 
 /// What the paths of pages begin with.
-pub const FIRST_PARTS: [&str; 11] =
-    ["demo", "experiments", "runs", "shares", "s", "paper", "models", "datasets", "live", "static", "health"];
+pub const FIRST_PARTS: [&str; 12] =
+    ["demo", "disk", "experiments", "runs", "shares", "s", "paper", "models", "datasets", "live", "static", "health"];
 
 /// All pages, guarded.
 pub fn router(app: Arc<App>) -> Router {
@@ -137,6 +138,7 @@ pub fn router(app: Arc<App>) -> Router {
         .route("/datasets/{name}/samples.png", get(datasets::samples))
         .route("/live", get(live::stream))
         .route("/static/{file}", get(assets::serve))
+        .route("/disk", get(disk::show).post(disk::free))
         .route("/health", get(health::check))
         .fallback(async |State(app): Shared| PageError::no_page().with_advice(app.advice_on_paths()))
         .method_not_allowed_fallback(async || PageError::not_so());

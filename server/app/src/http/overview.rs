@@ -28,8 +28,6 @@ pub async fn show(State(app): Shared) -> Result<Response> {
         ended: app.rows(store.ended_runs(ROWS).await?).await?,
         comparisons: app.summaries(store.experiments(Cursor::Newest, ROWS).await?.rows).await?,
         disk_free: disk::free(&app.data),
-        // Walking through all run folders would take longer than the page may.
-        disk_used: None,
         demo_seconds: estimator.experiment(&ExperimentSpec::demo()),
     };
     page(StatusCode::OK, &overview)

@@ -5,6 +5,7 @@ mod daily;
 mod fsck;
 mod reindex;
 mod restore;
+mod usage;
 
 pub use self::{
     backup::{Contents, backup},
@@ -12,6 +13,7 @@ pub use self::{
     fsck::fsck,
     reindex::reindex,
     restore::restore,
+    usage::{free, usage},
 };
 
 /// What a backup says of itself, as the first file in it.

@@ -130,6 +130,11 @@ impl Control {
         Ok(())
     }
 
+    /// Lets the scheduler look at once, as when there is room again.
+    pub fn wake(&self) {
+        self.wake.notify_one();
+    }
+
     /// Why nothing is started at present, in a sentence; none when all is well.
     pub fn pause(&self) -> Option<String> {
         self.pause.lock().unwrap_or_else(PoisonError::into_inner).clone()
