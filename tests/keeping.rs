@@ -67,6 +67,21 @@ fn remove_database(data: &Path) {
     }
 }
 
+/// Overwrites half of each page but the first.
+fn damage(database: &Path) {
+    let mut file = OpenOptions::new().write(true).open(database).unwrap();
+    let length = file.metadata().unwrap().len();
+    for page in 1..length / 4096 {
+        file.seek(SeekFrom::Start(page * 4096)).unwrap();
+        file.write_all(&[0xA5; 2048]).unwrap();
+    }
+}
+
+fn status(server: &Server, page: &str) -> u16 {
+    let agent: ureq::Agent = ureq::Agent::config_builder().http_status_as_error(false).build().into();
+    agent.get(format!("{}{page}", server.link)).call().unwrap().status().as_u16()
+}
+
 #[test]
 fn a_lost_or_damaged_database_is_built_again_and_exports_the_same_bytes() {
     let root = tempfile::tempdir().unwrap();
@@ -95,15 +110,14 @@ fn a_lost_or_damaged_database_is_built_again_and_exports_the_same_bytes() {
     assert_same(&before, &exports(&server));
     server.terminate();
 
-    // A page in its midst is overwritten.
-    let database = data.join("retort.db");
-    let mut file = OpenOptions::new().write(true).open(&database).unwrap();
-    let length = file.metadata().unwrap().len();
-    for page in 1..length / 4096 {
-        file.seek(SeekFrom::Start(page * 4096)).unwrap();
-        file.write_all(&[0xA5; 2048]).unwrap();
-    }
-    drop(file);
+    // Its pages are overwritten under a server: the first page that finds it tells whoever watches.
+    let mut server = Server::start(&data);
+    assert_eq!(status(&server, "/health"), 200);
+    damage(&data.join("retort.db"));
+    let pages = ["/", "/runs", "/experiments/1", "/runs/1", "/runs/3", "/experiments/2"];
+    assert!(pages.iter().any(|page| status(&server, page) == 500), "no page finds the damage");
+    assert_eq!(status(&server, "/health"), 503);
+    server.kill();
     let message = failure(&mut on(&data, "fsck"));
     assert!(message.contains("retort.db is damaged") && message.contains("retort reindex"), "{message}");
     let refused = failure(on(&data, "serve").args(["--listen", "127.0.0.1:0"]));

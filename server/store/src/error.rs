@@ -4,6 +4,8 @@ use std::path::PathBuf;
 
 use retort_spec::RunState;
 
+use crate::open::BUSY;
+
 /// A failure of the store.
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
@@ -99,9 +101,38 @@ pub enum StoreError {
         /// What the operating system said.
         fault: std::io::Error,
     },
+    /// Another program holds the database, and did not let go of it in time.
+    #[error(
+        "another program holds the database, and did not let go of it in {} s. Nothing was changed. Try again; if it stays so, look \
+         for what has retort.db open.",
+        BUSY.as_secs()
+    )]
+    Busy,
     /// `SQLite` refused.
     #[error("database: {0}")]
-    Database(#[from] sqlx::Error),
+    Database(sqlx::Error),
+}
+
+impl From<sqlx::Error> for StoreError {
+    fn from(error: sqlx::Error) -> Self {
+        match primary_code(&error) {
+            Some(SQLITE_BUSY) => Self::Busy,
+            Some(SQLITE_CORRUPT) => Self::Damaged { path: "retort.db".into(), fault: error.to_string() },
+            // Others wait in the same queue for the one connection that writes.
+            _ if matches!(error, sqlx::Error::PoolTimedOut) => Self::Busy,
+            _ => Self::Database(error),
+        }
+    }
+}
+
+pub(crate) const SQLITE_BUSY: i32 = 5;
+pub(crate) const SQLITE_CORRUPT: i32 = 11;
+
+/// SQLite's code for an error, without what extends it.
+pub(crate) fn primary_code(error: &sqlx::Error) -> Option<i32> {
+    let code = error.as_database_error()?.code()?.parse::<i32>().ok()?;
+    // The primary code is the last byte.
+    Some(code & 0xFF)
 }
 
 /// What the store's functions return.

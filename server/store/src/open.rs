@@ -12,12 +12,16 @@ use sqlx::{
     sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous},
 };
 
-use crate::{Reindexed, Result, StoreError, ledger};
+use crate::{
+    Reindexed, Result, StoreError,
+    error::{SQLITE_BUSY, SQLITE_CORRUPT, primary_code},
+    ledger,
+};
 
 static SCHEMA: Migrator = sqlx::migrate!("../../migrations");
 
-/// How long a connection waits for another one's write before it gives up.
-const BUSY: Duration = Duration::from_secs(5);
+/// How long a connection waits for another one's write before it gives up: as long as a person waits for a page.
+pub(crate) const BUSY: Duration = Duration::from_secs(if cfg!(test) { 1 } else { 20 });
 const READERS: u32 = 4;
 
 /// The database of one data folder. Clones share its connections.
@@ -92,7 +96,7 @@ impl Store {
             .journal_mode(SqliteJournalMode::Wal)
             // A launch that was confirmed to a person survives a power cut.
             .synchronous(SqliteSynchronous::Full);
-        let one = SqlitePoolOptions::new().max_connections(1).min_connections(1);
+        let one = SqlitePoolOptions::new().max_connections(1).min_connections(1).acquire_timeout(BUSY);
         // Where the disk is full, SQLite rolls back by itself; sqlx's own rollback then fails, and its connection believes for
         // ever that it is in a transaction. Such a connection is replaced.
         let one = one.before_acquire(|connection, _| {
@@ -172,17 +176,12 @@ fn newest_step() -> i64 {
 
 /// Why a database cannot be opened.
 fn cannot_open(path: &Path, source: sqlx::Error) -> StoreError {
-    // SQLite's primary code: the last byte of an extended one.
-    let code =
-        source.as_database_error().and_then(sqlx::error::DatabaseError::code).and_then(|code| code.parse::<i32>().ok());
-    match code.map(|code| code & 0xFF) {
-        Some(CORRUPT) => StoreError::Damaged { path: path.to_owned(), fault: source.to_string() },
+    match primary_code(&source) {
+        Some(SQLITE_CORRUPT) => StoreError::Damaged { path: path.to_owned(), fault: source.to_string() },
+        Some(SQLITE_BUSY) => StoreError::Busy,
         _ => StoreError::Open { path: path.to_owned(), source },
     }
 }
-
-/// `SQLITE_CORRUPT`.
-const CORRUPT: i32 = 11;
 
 /// A connection that changes nothing.
 async fn read_only(path: &Path) -> Result<SqliteConnection> {
@@ -403,6 +402,95 @@ mod tests {
         test.store.check().await.unwrap();
         sqlx::query("PRAGMA query_only = 1").execute(&test.store.writer).await.unwrap();
         assert!(test.store.check().await.is_err());
+    }
+
+    /// Another program's connection that holds the database against writes.
+    async fn holder(test: &TestStore) -> SqliteConnection {
+        let options = SqliteConnectOptions::new().filename(test.path());
+        let mut holder = SqliteConnection::connect_with(&options).await.unwrap();
+        sqlx::query("BEGIN IMMEDIATE").execute(&mut holder).await.unwrap();
+        holder
+    }
+
+    #[tokio::test]
+    async fn a_database_that_is_held_for_a_while_delays_a_launch_and_one_that_is_held_longer_refuses_it_whole() {
+        let test = TestStore::new().await;
+        let spec = ExperimentSpec::demo();
+        let mut held = holder(&test).await;
+        let launch = test.store.create_experiment(&spec, spec.expand());
+        let release = async {
+            tokio::time::sleep(BUSY / 2).await;
+            sqlx::query("COMMIT").execute(&mut held).await.unwrap();
+        };
+        assert_eq!(tokio::join!(launch, release).0.unwrap(), 1);
+
+        let mut held = holder(&test).await;
+        let refused = test.store.create_experiment(&spec, spec.expand()).await.unwrap_err();
+        assert!(matches!(refused, StoreError::Busy), "{refused}");
+        assert!(refused.to_string().contains("Nothing was changed. Try again"), "{refused}");
+        assert!(matches!(test.store.check().await, Err(StoreError::Busy)));
+        // Whoever reads goes on.
+        assert_eq!(test.store.state_counts().await.unwrap().total(), 8);
+        sqlx::query("COMMIT").execute(&mut held).await.unwrap();
+        assert_eq!(test.store.create_experiment(&spec, spec.expand()).await.unwrap(), 2);
+    }
+
+    #[tokio::test]
+    async fn a_page_that_was_damaged_is_told_as_what_it_is() {
+        let test = TestStore::new().await;
+        for _ in 0..20 {
+            test.demo().await;
+        }
+        test.store.close().await;
+        let mut bytes = std::fs::read(test.path()).unwrap();
+        let length = bytes.len();
+        bytes[16 * 4096..length].fill(0xA5);
+        std::fs::write(test.path(), bytes).unwrap();
+        let verified = Store::verify(&test.path()).await.unwrap_err();
+        assert!(
+            matches!(verified, StoreError::Damaged { .. }) && verified.to_string().contains("retort reindex"),
+            "{verified}"
+        );
+        let fault = match Store::open(&test.path()).await {
+            Ok(store) => store.all_runs().await.unwrap_err(),
+            Err(fault) => fault,
+        };
+        assert!(matches!(fault, StoreError::Damaged { .. }), "{fault}");
+    }
+
+    #[tokio::test]
+    async fn every_earlier_schema_is_brought_to_this_one_with_its_rows() {
+        for version in 1..newest_step() {
+            let dir = tempfile::tempdir().unwrap();
+            let path = dir.path().join("retort.db");
+            let old = schema_until(&path, version).await;
+            let variant = if version >= 2 { ("variant,", "'',") } else { ("", "") };
+            let spec = serde_json::to_string(&ExperimentSpec::demo()).unwrap();
+            let experiment =
+                "INSERT INTO experiments (title, spec, created_at) VALUES ('old', ?, '2026-01-01T00:00:00.000Z')";
+            sqlx::query(experiment).bind(spec).execute(&old).await.unwrap();
+            for state in ["queued", "running", "finished", "failed", "cancelled", "lost"] {
+                let run = format!(
+                    "INSERT INTO runs (experiment, kind, method, {} architecture, is_teacher, dataset, seed, device, spec, state,
+                                       state_cause, state_since, created_at)
+                     VALUES (1, 'evaluate', 'ard', {} 'resnet8', 0, 'd', 7, 'cpu', '{{}}', '{state}', 'done',
+                             '2026-01-01T00:00:00.000Z', '2026-01-01T00:00:00.000Z')",
+                    variant.0, variant.1
+                );
+                sqlx::query(sqlx::AssertSqlSafe(run)).execute(&old).await.unwrap();
+            }
+            let evaluation = "INSERT INTO evaluations (run, attack, title, position, correct, n) VALUES (3, '', 'Natural', 0, 7, 10)";
+            sqlx::query(evaluation).execute(&old).await.unwrap();
+            old.close().await;
+            let store = Store::open(&path).await.unwrap();
+            let states: Vec<_> = store.all_runs().await.unwrap().iter().map(|run| run.state.id()).collect();
+            assert_eq!(states, ["queued", "running", "finished", "failed", "cancelled", "lost"], "step {version}");
+            let kept = store.evaluations_of_runs(&[3]).await.unwrap();
+            assert_eq!((kept.len(), kept[0].accuracy.correct), (1, 7), "step {version}");
+            assert!(store.ledger_faults().await.unwrap().is_empty(), "step {version}");
+            store.close().await;
+            Store::verify(&path).await.unwrap();
+        }
     }
 
     #[tokio::test]

@@ -125,6 +125,7 @@ impl Server {
             reader: Reader::new().context("finding the program to read weights with")?,
             hosts: Hosts::of(address, args.public_url.as_ref()),
             public: args.public_url.clone(),
+            damage: std::sync::OnceLock::new(),
             stopping: stopping.clone(),
         });
         if let Some(keep) = args.daily_backups.filter(|keep| *keep > 0) {

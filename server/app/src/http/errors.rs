@@ -9,7 +9,10 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use retort_store::StoreError;
-use retort_web::pages::{ErrorPage, Link};
+use retort_web::{
+    format,
+    pages::{ErrorPage, Link},
+};
 
 use super::App;
 
@@ -23,11 +26,13 @@ pub struct PageError {
     title: String,
     message: String,
     links: Vec<Link>,
+    /// Whether the database does not hold together.
+    is_damage: bool,
 }
 
 impl PageError {
     fn new(status: StatusCode, title: impl Into<String>, message: impl Into<String>) -> Self {
-        Self { status, title: title.into(), message: message.into(), links: Vec::new() }
+        Self { status, title: title.into(), message: message.into(), links: Vec::new(), is_damage: false }
     }
 
     /// The same with a further place to go to.
@@ -123,6 +128,19 @@ impl From<StoreError> for PageError {
                 let error = Self::new(StatusCode::CONFLICT, "This is not possible any more", message);
                 error.with_link(format!("/runs/{run}"), format!("Run {run}"))
             }
+            StoreError::Busy => {
+                let message = format::upper_first(&StoreError::Busy.to_string());
+                Self::new(StatusCode::SERVICE_UNAVAILABLE, "The database is held", message)
+            }
+            StoreError::Damaged { .. } => {
+                tracing::error!("{error}");
+                let message = format!(
+                    "{} Stop the server first. What runs compute meanwhile stands in their journals.",
+                    format::upper_first(&error.to_string())
+                );
+                let damaged = Self::new(StatusCode::INTERNAL_SERVER_ERROR, "The database is damaged", message);
+                Self { is_damage: true, ..damaged }
+            }
             other => Self::internal(&other),
         }
     }
@@ -158,9 +176,25 @@ impl PageError {
     pub async fn draw(self, app: &App) -> Response {
         // Without the database the header stays empty, and the page still says what is wrong.
         let frame = app.frame().await.unwrap_or_default();
-        let Self { status, title, message, links } = self;
+        let Self { status, title, message, links, is_damage } = self;
+        if is_damage {
+            // Whoever watches over the server learns of it by the next question.
+            app.damage.get_or_init(|| message.clone());
+        }
         let text = format!("{title}. {message}");
         let drawn = super::page(status, &ErrorPage { frame, status: status.as_u16(), title, message, links });
         drawn.unwrap_or_else(|_| (status, text).into_response())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_database_that_another_program_holds_is_no_fault_of_the_server() {
+        let held = PageError::from(StoreError::Busy);
+        assert_eq!((held.status, held.title.as_str()), (StatusCode::SERVICE_UNAVAILABLE, "The database is held"));
+        assert!(held.message.starts_with("Another program holds the database") && held.message.contains("Try again"));
     }
 }

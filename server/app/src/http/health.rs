@@ -8,8 +8,11 @@ use axum::{
 
 use super::Shared;
 
-/// Says `ok` when the database can be read and written, and beside it why nothing is started, if that is so.
+/// Says `ok` when the database can be read and written and no page found it damaged, and beside it why nothing is started, if that is so.
 pub async fn check(State(app): Shared) -> Response {
+    if let Some(damage) = app.damage.get() {
+        return (StatusCode::SERVICE_UNAVAILABLE, format!("{damage}\n")).into_response();
+    }
     match app.store.check().await {
         Ok(()) => format!("ok{}\n", app.control.pause().map_or_else(String::new, |pause| format!(": {pause}")))
             .into_response(),

@@ -89,6 +89,8 @@ pub struct App {
     pub hosts: Hosts,
     /// What a proxy in front of the server makes of its address, where there is one.
     pub public: Option<PublicUrl>,
+    /// What a page found when the database did not hold together; empty while all is well.
+    pub damage: std::sync::OnceLock<String>,
     /// Becomes true when the server stops.
     pub stopping: watch::Receiver<bool>,
 }

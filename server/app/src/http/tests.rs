@@ -74,6 +74,7 @@ impl Site {
             reader: Reader::new().unwrap(),
             hosts: Hosts::of("127.0.0.1:7878".parse().unwrap(), public.as_ref()),
             public,
+            damage: std::sync::OnceLock::new(),
             stopping,
         }));
         Self { dir, store, control, router, stop }

@@ -5,7 +5,7 @@ use std::{collections::HashMap, fs, io};
 use anyhow::{Context, Result, bail};
 use retort_engine::{RunFolder, crash_point};
 use retort_spec::{DeviceName, LogLevel, ModelRef, RunSpec, RunState};
-use retort_store::Run;
+use retort_store::{Run, StoreError};
 use retort_web::format;
 
 use super::{Scheduler, hindrance::may_pass};
@@ -68,7 +68,11 @@ impl Scheduler {
                 Err(fault) => {
                     hindrances.remove(run.id);
                     let cause = format!("It cannot start: {fault:#}");
-                    self.control.store.change_state(run.id, RunState::Failed, &cause).await?;
+                    match self.control.store.change_state(run.id, RunState::Failed, &cause).await {
+                        // Somebody cancelled it meanwhile.
+                        Err(StoreError::Forbidden { .. }) => {}
+                        noted => drop(noted?),
+                    }
                 }
             }
             self.control.live.run_changed(&run);

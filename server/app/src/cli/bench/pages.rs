@@ -100,6 +100,7 @@ async fn measure(args: &PagesArgs, folder: &Path) -> Result<Value> {
         reader: Reader::new().context("finding the program to read weights with")?,
         hosts: Hosts::of(([127, 0, 0, 1], 7878).into(), None),
         public: None,
+        damage: std::sync::OnceLock::new(),
         stopping,
     }));
     let mut draw = Stream::new(1, Purpose::Bench, 0, 0);
