@@ -18,7 +18,11 @@ use retort_spec::{Event, Record};
 
 /// The program under test, without the settings of whoever runs the tests.
 pub fn retort() -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_retort"));
+    without_settings(Path::new(env!("CARGO_BIN_EXE_retort")))
+}
+
+fn without_settings(program: &Path) -> Command {
+    let mut command = Command::new(program);
     for setting in ["RETORT_DATA", "RETORT_LISTEN", "RETORT_MIRROR", "RETORT_PUBLIC_URL"] {
         command.env_remove(setting);
     }
@@ -80,7 +84,13 @@ impl Server {
     /// The same with further arguments.
     #[track_caller]
     pub fn start_with(data: &Path, arguments: &[&str]) -> Self {
-        let mut command = retort();
+        Self::start_program(Path::new(env!("CARGO_BIN_EXE_retort")), data, arguments)
+    }
+
+    /// The same of another copy of the program.
+    #[track_caller]
+    pub fn start_program(program: &Path, data: &Path, arguments: &[&str]) -> Self {
+        let mut command = without_settings(program);
         command.args(["serve", "--listen", "127.0.0.1:0", "--data"]).arg(data).args(arguments);
         let child = command.stdin(Stdio::null()).stdout(Stdio::piped()).spawn().unwrap();
         let mut server = Self { child, link: String::new(), data: data.to_owned() };

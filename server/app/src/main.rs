@@ -12,6 +12,7 @@ mod http;
 mod keeping;
 mod live;
 mod machine;
+mod program;
 mod public_url;
 mod reader;
 mod scheduler;
@@ -26,6 +27,7 @@ use tracing_subscriber::EnvFilter;
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
+    program::take_name();
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("warn"));
     tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_target(false).init();
     match cli::Arguments::parse().execute() {

@@ -12,7 +12,10 @@ use retort_engine::import::{Description, Report, Wanted};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use tokio::{io::AsyncWriteExt, process::Command, sync::Mutex, time::timeout};
 
-use crate::scheduler::how_it_ended;
+use crate::{
+    program::{self, this_program},
+    scheduler::how_it_ended,
+};
 
 /// How long reading one file may take.
 const PATIENCE: Duration = Duration::from_mins(2);
@@ -54,7 +57,7 @@ impl Reader {
     /// # Errors
     /// When the system does not tell where this program is.
     pub fn new() -> io::Result<Self> {
-        Ok(Self::of(std::env::current_exe()?, PATIENCE))
+        Ok(Self::of(this_program()?, PATIENCE))
     }
 
     fn of(program: PathBuf, patience: Duration) -> Self {
@@ -80,7 +83,7 @@ impl Reader {
     async fn ask<T: DeserializeOwned>(&self, task: &Task) -> Result<T> {
         let task = serde_json::to_vec(task).context("the file's name is not Unicode")?;
         let _turn = self.turn.lock().await;
-        let mut child = Command::new(&self.program)
+        let mut child = Command::from(program::command(&self.program))
             .arg("read-weights")
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())

@@ -74,7 +74,7 @@ impl Arrivals {
     /// # Errors
     /// When the system does not tell where this program is.
     pub fn new(datasets: PathBuf, mirror: Option<String>, live: Live) -> io::Result<Self> {
-        Ok(Self::of(std::env::current_exe()?, PATIENCE, datasets, mirror, live))
+        Ok(Self::of(crate::program::this_program()?, PATIENCE, datasets, mirror, live))
     }
 
     fn of(program: PathBuf, patience: Duration, datasets: PathBuf, mirror: Option<String>, live: Live) -> Self {

@@ -99,7 +99,7 @@ pub async fn carry_out(
     hear: &mut (dyn FnMut(Message) + Send),
     stop: impl Future<Output = Ending>,
 ) -> Ending {
-    let child = Command::new(program)
+    let child = Command::from(crate::program::command(program))
         .arg("add-dataset")
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())

@@ -6,7 +6,7 @@ use std::{
     io,
     os::unix::process::{CommandExt, ExitStatusExt},
     path::{Path, PathBuf},
-    process::{Child, Command, ExitStatus},
+    process::{Child, ExitStatus},
     time::{Duration, Instant},
 };
 
@@ -14,6 +14,7 @@ use retort_engine::RunFolder;
 use retort_spec::DeviceName;
 
 use super::{Executor, Job, Worker};
+use crate::program::{self, this_program};
 
 /// The exit code of a worker that left off because of a fault of the machine that may pass: `EX_TEMPFAIL` of sysexits.h.
 pub const LEFT_OFF: u8 = 75;
@@ -55,7 +56,7 @@ impl LocalExecutor {
     /// # Errors
     /// When the system does not tell where this program is.
     pub fn new(datasets: &Path) -> io::Result<Self> {
-        Ok(Self { program: std::env::current_exe()?, datasets: datasets.to_owned(), workers: HashMap::new() })
+        Ok(Self { program: this_program()?, datasets: datasets.to_owned(), workers: HashMap::new() })
     }
 }
 
@@ -101,7 +102,7 @@ impl Executor for LocalExecutor {
         // The child inherits the lock: whatever becomes of this server, no other worker starts beside it, however long it takes
         // to begin.
         let lock = job.folder.lock_for_worker().map_err(io::Error::other)?;
-        let child = Command::new(&self.program)
+        let child = program::command(&self.program)
             .arg("worker")
             .arg(job.folder.dir())
             .args(["--attempt", &job.attempt.to_string()])
