@@ -159,7 +159,14 @@ impl Drop for Server {
         let _ = self.child.kill();
         let _ = self.child.wait();
         for dir in fs::read_dir(self.data.join("runs")).into_iter().flatten().flatten() {
-            if let Some(worker) = retort_engine::RunFolder::at(dir.path()).worker().ok().flatten() {
+            let folder = retort_engine::RunFolder::at(dir.path());
+            let worker = || folder.worker().ok().flatten();
+            // One that was just started has not written its number yet.
+            let deadline = Instant::now() + Duration::from_secs(5);
+            while worker() == Some(0) && Instant::now() < deadline {
+                thread::sleep(Duration::from_millis(10));
+            }
+            if let Some(worker) = worker().filter(|worker| *worker > 1) {
                 signal("KILL", worker);
             }
         }
