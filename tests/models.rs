@@ -170,7 +170,7 @@ fn the_classes_of_cifar_10_need_no_dataset() {
     let mut import = retort();
     import.current_dir(root.path()).args(["model", "import", "--classes", "cifar10", "--out"]).arg(&out);
     let told = success(import.arg(golden("resnet8.pt")));
-    assert!(told.contains("could not be tried on cifar10") && told.contains("retort data fetch"), "{told}");
+    assert!(told.contains("was not shown any images of cifar10") && told.contains("retort data fetch"), "{told}");
     assert!(success(retort().args(["model", "show"]).arg(&out)).contains("airplane, automobile, bird"));
 }
 

@@ -5,7 +5,8 @@
 
 Writes golden/checkpoints/kinds/*.gz, each a ResNet-8 in another container, and golden/imports.safetensors: the answers of
 that network and of one of each family to 120 images. The ResNet-8's weights have five levels for each tensor: every type
-holds them exactly, and packed they take little room.
+holds them exactly, and packed they take little room. In golden/checkpoints/questions are networks of zeros whose answers
+would be others than their tensors tell, by a layer or by a normaliser that stands somewhere else.
 """
 
 import argparse
@@ -29,6 +30,7 @@ from networks import NETWORKS, answers, images, network
 KINDS = FOLDER / "checkpoints" / "kinds"
 MEAN, STD = torch.tensor([0.4914, 0.4822, 0.4465]), torch.tensor([0.2471, 0.2435, 0.2616])
 COUNT = 120
+QUESTIONS = FOLDER / "checkpoints" / "questions"
 
 
 def levels(name):
@@ -51,6 +53,19 @@ class Normalise(nn.Module):
     def __init__(self):
         super().__init__()
         self.mean, self.std = MEAN.view(3, 1, 1), STD.view(3, 1, 1)
+
+
+class NormaliseByLists(nn.Module):
+    """Keeps its numbers as Python has them."""
+
+    def __init__(self):
+        super().__init__()
+        self.mean, self.std = [0.4914, 0.4822, 0.4465], (0.2471, 0.2435, 0.2616)
+
+
+class Stretch(nn.Module):
+    def forward(self, x):
+        return x * 2 - 1
 
 
 def under(prefix, state):
@@ -125,6 +140,7 @@ def kinds(net, average):
         "tuple.pt": (state, 5),
         "whole.pt": net,
         "whole-normalised.pt": {"net": nn.Sequential(Normalise(), net), "epoch": 3},
+        "whole-lists.pt": nn.Sequential(NormaliseByLists(), net),
         "bf16.pt": of_type(state, torch.bfloat16),
         "fp64.pt": of_type(state, torch.float64),
         "fp8.pt": of_type(state, torch.float8_e4m3fn),
@@ -151,8 +167,62 @@ def kinds(net, average):
     }
 
 
-def pack(path):
-    (KINDS / f"{path.name}.gz").write_bytes(gzip.compress(path.read_bytes(), 9, mtime=0))
+def zeros():
+    net = network("resnet8").eval()
+    with torch.no_grad():
+        for key, value in net.state_dict().items():
+            value.fill_(float(key.endswith("running_var")))
+    return net
+
+
+def changed(change):
+    net = zeros()
+    change(net)
+    return net
+
+
+def eps(net):
+    for layer in net.modules():
+        if isinstance(layer, nn.BatchNorm2d):
+            layer.eps = 1e-3
+
+
+def questions():
+    """Every question by its file's name: what is saved."""
+    net = zeros()
+    state = net.state_dict()
+    lists = {"mean": [0.4914, 0.4822, 0.4465], "std": [0.2471, 0.2435, 0.2616]}
+    adam = torch.optim.Adam(net.parameters())
+    for parameter in net.parameters():
+        parameter.grad = torch.zeros_like(parameter)
+    adam.step()
+    return {
+        "eps.pt": changed(eps),
+        "pool.pt": changed(lambda net: setattr(net, "maxpool", nn.MaxPool2d(2))),
+        "dilation.pt": changed(lambda net: setattr(net.layer3[0].conv2, "dilation", (2, 2))),
+        "stride.pt": changed(lambda net: setattr(net.layer2[0].conv1, "stride", (1, 1))),
+        "padding.pt": changed(lambda net: setattr(net.conv1, "padding_mode", "reflect")),
+        "instance.pt": nn.Sequential(nn.InstanceNorm2d(3), zeros()),
+        "softmax.pt": nn.Sequential(zeros(), nn.Softmax(1)),
+        "own.pt": nn.Sequential(Stretch(), zeros()),
+        "beside-module.pt": {"net": state, "normalizer": Normalise()},
+        "beside-state.pt": {"state_dict": state, "normalizer": {"mean": MEAN, "std": STD}},
+        "beside-dict.pt": {"net": state, "normalize": lists},
+        "beside-lists.pt": {"model": state, **lists},
+        "beside-args.pt": {"net": state, "args": argparse.Namespace(lr=0.1, **lists)},
+        "beside-data.pt": {"net": state, "hyper_parameters": {"data": lists}},
+        "beside-adam.pt": {"optimizer": adam.state_dict(), "net": zeros().state_dict(), "norm": lists},
+        "of-teacher.pt": {"teacher": {"state_dict": state, **lists}, "student": {"state_dict": changed(shifted).state_dict()}},
+    }
+
+
+@torch.no_grad()
+def shifted(net):
+    net.fc.bias[0] = 1.0
+
+
+def pack(path, folder=KINDS):
+    (folder / f"{path.name}.gz").write_bytes(gzip.compress(path.read_bytes(), 9, mtime=0))
 
 
 def write_kinds(net, average):
@@ -161,6 +231,10 @@ def write_kinds(net, average):
         for name, value in kinds(net, average).items():
             torch.save(value, Path(folder) / name)
             pack(Path(folder) / name)
+        QUESTIONS.mkdir(parents=True, exist_ok=True)
+        for name, value in questions().items():
+            torch.save(value, Path(folder) / name)
+            pack(Path(folder) / name, QUESTIONS)
         for name, value in {"legacy.pth": net.state_dict(), "legacy-whole.pth": nn.DataParallel(net)}.items():
             torch.save(value, Path(folder) / name, _use_new_zipfile_serialization=False)
             pack(Path(folder) / name)

@@ -49,9 +49,21 @@ fn plain(name: &str) -> String {
     name.chars().filter(|c| c.is_alphanumeric()).flat_map(char::to_lowercase).collect()
 }
 
-/// Classes by their names between commas.
+/// Classes by their names between commas; one with a comma in its name stands in double quotes.
 fn named(text: &str) -> Result<Vec<String>, String> {
-    let classes: Vec<String> = text.split(',').map(|class| class.trim().to_owned()).collect();
+    let mut classes = vec![String::new()];
+    let mut is_quoted = false;
+    for letter in text.chars() {
+        match letter {
+            '"' => is_quoted = !is_quoted,
+            ',' if !is_quoted => classes.push(String::new()),
+            _ => classes.last_mut().into_iter().for_each(|class| class.push(letter)),
+        }
+    }
+    if is_quoted {
+        return Err("a quote among the classes is not closed: \"oak, red\",elm names two".into());
+    }
+    let classes: Vec<String> = classes.iter().map(|class| class.trim().to_owned()).collect();
     let mut once = BTreeSet::new();
     if classes.iter().any(|class| class.is_empty() || class.contains(char::is_control)) {
         return Err("a class between the commas has no name".into());
@@ -99,6 +111,8 @@ mod tests {
         let numbered = of(" 3 ").unwrap();
         assert_eq!((numbered.classes, numbered.dataset), (vec!["0".into(), "1".into(), "2".into()], String::new()));
         assert_eq!(of("cat, dog").unwrap().classes, ["cat", "dog"]);
+        assert_eq!(of("\"oak, red\", elm").unwrap().classes, ["oak, red", "elm"]);
+        assert!(of("\"oak, red, elm").unwrap_err().contains("not closed"));
         assert!(of("cat,,dog").unwrap_err().contains("no name") && of("cat,cat").unwrap_err().contains("twice"));
         assert!(of("1").unwrap_err().contains("2 to 1,000"));
         let message = of("imagenet").unwrap_err();

@@ -19,7 +19,7 @@ pub fn said(model: &Path, dataset: &str, library: &Library, is_from_keys: bool) 
     let trial = library.load(dataset).and_then(|dataset| try_normalisers(model, &dataset, PATIENCE));
     Some(match trial {
         Ok(trial) => words(&trial, is_from_keys),
-        Err(fault) => format!("Its normaliser could not be tried on {dataset}: {fault}."),
+        Err(fault) => format!("It was not shown any images of {dataset} to see which normaliser fits: {fault}."),
     })
 }
 
@@ -67,6 +67,6 @@ mod tests {
         let (library, model) = (Library::new(dir.path()), dir.path().join("model.safetensors"));
         assert_eq!(said(&model, "", &library, false), None);
         let told = said(&model, retort_spec::BUNDLED_DATASET, &library, false).unwrap();
-        assert!(told.starts_with("Its normaliser could not be tried on fashion-mnist-5k: "), "{told}");
+        assert!(told.starts_with("It was not shown any images of fashion-mnist-5k to see which"), "{told}");
     }
 }

@@ -39,8 +39,14 @@ impl Normaliser {
         // Numbers of pixels from 0 to 255, as code before torchvision has them.
         let in_pixels = |values: &[f64; 3]| values.map(|v| (v / 255.0 * 1e4).round() / 1e4);
         let divided = Self { mean: in_pixels(mean), std: in_pixels(std) };
-        let advice =
-            if divided.is_of_pixels() { format!("; divided by 255 they are {divided}") } else { String::new() };
+        let inverse = Self { mean: *mean, std: std.map(|s| (1e4 / s).round() / 1e4) };
+        let advice = if mean.iter().any(|m| *m > 1.0) && divided.is_of_pixels() {
+            format!("; divided by 255 they are {divided}")
+        } else if inverse.is_of_pixels() {
+            format!("; where they are 1 / deviation, it is {}", inverse.in_full())
+        } else {
+            String::new()
+        };
         Some(format!(
             "needs means from 0 to 1, and deviations above 0 and up to 1, in pixel units; they are {mean:?} and {std:?}{advice}"
         ))
@@ -53,6 +59,24 @@ impl Normaliser {
         (!is_possible).then_some("needs finite means, and finite deviations above 0")
     }
 
+    /// Its name, if it has one, with its numbers: `cifar10 = 0.4914 0.4822 0.4465 / 0.2471 0.2435 0.2616`.
+    pub fn in_full(&self) -> String {
+        let numbers = Numbers(self);
+        match self.name() {
+            Some(name) => format!("{name} = {numbers}"),
+            None => numbers.to_string(),
+        }
+    }
+
+    /// The presets with their numbers, a line each.
+    pub fn known() -> String {
+        Self::PRESETS.map(|(name, preset)| format!("{name:<16} {}", Numbers(&preset))).join("\n")
+    }
+
+    fn name(&self) -> Option<&'static str> {
+        Self::PRESETS.iter().find(|(_, preset)| preset == self).map(|(name, _)| *name)
+    }
+
     fn is_of_pixels(&self) -> bool {
         self.mean.iter().all(|m| (0.0..=1.0).contains(m)) && self.std.iter().all(|s| *s > 0.0 && *s <= 1.0)
     }
@@ -61,21 +85,35 @@ impl Normaliser {
 impl fmt::Display for Normaliser {
     /// The preset's name, or `0.49 0.48 0.45 / 0.25 0.24 0.26`.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if let Some((name, _)) = Self::PRESETS.iter().find(|(_, preset)| preset == self) {
-            return f.write_str(name);
+        match self.name() {
+            Some(name) => f.write_str(name),
+            None => Numbers(self).fmt(f),
         }
-        let ([r, g, b], [sr, sg, sb]) = (self.mean, self.std);
+    }
+}
+
+/// A normaliser's numbers, whatever its name.
+struct Numbers<'a>(&'a Normaliser);
+
+impl fmt::Display for Numbers<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Normaliser { mean: [r, g, b], std: [sr, sg, sb] } = self.0;
         write!(f, "{r} {g} {b} / {sr} {sg} {sb}")
     }
+}
+
+/// A name as it is compared: `CIFAR-10` is cifar10.
+fn plain(name: &str) -> String {
+    name.chars().filter(|c| c.is_alphanumeric()).flat_map(char::to_lowercase).collect()
 }
 
 impl FromStr for Normaliser {
     type Err = String;
 
-    /// A preset's name in any case, or means and deviations with a slash between them: three numbers each, or one for all
+    /// A preset's name, as `CIFAR-10` too, or means and deviations with a slash between them: three numbers each, or one for all
     /// colour planes. Commas and brackets do not count.
     fn from_str(text: &str) -> Result<Self, String> {
-        if let Some((_, preset)) = Self::PRESETS.iter().find(|(name, _)| name.eq_ignore_ascii_case(text.trim())) {
+        if let Some((_, preset)) = Self::PRESETS.iter().find(|(name, _)| plain(name) == plain(text)) {
             return Ok(*preset);
         }
         let numbers = |part: &str| -> Option<[f64; 3]> {
@@ -88,9 +126,9 @@ impl FromStr for Normaliser {
         };
         let own = text.split_once('/').and_then(|(mean, std)| Some(Self { mean: numbers(mean)?, std: numbers(std)? }));
         let own = own.ok_or_else(|| {
-            let known = Self::PRESETS.map(|(name, _)| name).join(", ");
+            let known = Self::PRESETS.map(|(_, preset)| preset.in_full()).join(", ");
             format!(
-                "there is no normaliser “{text}”: choose {known}, or write r g b / r g b, the means and the deviations"
+                "there is no normaliser “{text}”: write r g b / r g b, the means and the deviations, or choose {known}"
             )
         })?;
         own.fault().map_or(Ok(own), |fault| Err(format!("the normaliser “{text}” {fault}")))
@@ -107,8 +145,8 @@ struct NormaliserNumbers {
 
 impl Serialize for Normaliser {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        match Self::PRESETS.iter().find(|(_, preset)| preset == self) {
-            Some((name, _)) => serializer.serialize_str(name),
+        match self.name() {
+            Some(name) => serializer.serialize_str(name),
             None => NormaliserNumbers { mean: self.mean, std: self.std }.serialize(serializer),
         }
     }
@@ -160,6 +198,7 @@ mod tests {
         let cifar10 = Normaliser::PRESETS[0].1;
         for text in [
             "CIFAR10",
+            "CIFAR-10",
             " cifar10 ",
             "(0.4914, 0.4822, 0.4465) / (0.2471, 0.2435, 0.2616)",
             "[.4914,.4822,.4465]/[.2471,.2435,.2616]",

@@ -97,8 +97,9 @@ impl ModelUploadPage {
         self.networks.iter().any(|network| network.doubt.is_some())
     }
 
-    fn normalisers() -> [&'static str; Normaliser::PRESETS.len()] {
-        Normaliser::PRESETS.map(|(name, _)| name)
+    /// The normalisers that have names: the name, and the name with the numbers.
+    fn normalisers() -> [(&'static str, String); Normaliser::PRESETS.len()] {
+        Normaliser::PRESETS.map(|(name, preset)| (name, preset.in_full()))
     }
 }
 

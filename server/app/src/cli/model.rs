@@ -8,7 +8,7 @@ use retort_engine::{
     data::Library,
     import::{Candidate, Description, NormaliserChoice, Wanted},
 };
-use retort_spec::Architecture;
+use retort_spec::{Architecture, Normaliser};
 use retort_web::{format, words};
 
 use super::{data::DataDir, out, serve::block_on};
@@ -32,7 +32,8 @@ pub enum ModelCommand {
         /// The model file
         file: PathBuf,
 
-        /// Name of the dataset whose classes they are, or their names in label order between commas
+        /// Name of the dataset whose classes they are in the order of the model's outputs, or their names in that order between
+        /// commas
         #[arg(long, value_name = "DATASET|NAMES")]
         classes: String,
 
@@ -48,6 +49,7 @@ pub enum ModelCommand {
 
 /// What to import, and as what.
 #[derive(Args, Debug)]
+#[command(after_help = format!("Normalisers with names (means / deviations):\n{}", Normaliser::known()))]
 pub struct ImportArgs {
     /// The checkpoint, safetensors file or pickle
     file: PathBuf,
@@ -56,8 +58,8 @@ pub struct ImportArgs {
     #[arg(long, value_name = "ARCH", value_parser = architecture)]
     architecture: Option<Architecture>,
 
-    /// Name of the dataset whose classes the model tells apart (see `retort data list`), their names in label order between
-    /// commas, or their number
+    /// Name of the dataset whose classes the model tells apart (see `retort data list`), their names in the order of its outputs
+    /// between commas ('"oak, red",elm' where a name has one), or their number
     #[arg(long, value_name = "DATASET|NAMES|N")]
     classes: String,
 
@@ -65,8 +67,8 @@ pub struct ImportArgs {
     #[arg(long, value_name = "PATH")]
     weights: Option<String>,
 
-    /// By what the training code normalised its images: a name (cifar10, cifar100, half …), "r g b / r g b" (means /
-    /// deviations, in pixels of [0, 1]), or none; a normaliser among the weights is found without it, and gives way to it
+    /// By what the training code normalised its images: "r g b / r g b" (means / deviations, in pixels of [0, 1]), a name of
+    /// those below, or none; a normaliser among the weights is found without it, and gives way to it
     #[arg(long, value_name = "NORMALISER", default_value = "", hide_default_value = true)]
     normaliser: NormaliserChoice,
 
@@ -171,7 +173,7 @@ fn shown(description: &Description) -> String {
     }
     let is_only = description.candidates.len() == 1;
     for candidate in &description.candidates {
-        lines.extend(of_candidate(candidate, is_only));
+        lines.extend(of_candidate(candidate, is_only, description.header.is_some()));
     }
     let place = if description.candidates.is_empty() { "weights" } else { "also here" };
     for miss in &description.misses {
@@ -181,7 +183,7 @@ fn shown(description: &Description) -> String {
     lines.into_iter().map(|(name, value)| format!("{name:<12} {}", words::shown(&value))).collect::<Vec<_>>().join("\n")
 }
 
-fn of_candidate(candidate: &Candidate, is_only: bool) -> Vec<(&'static str, String)> {
+fn of_candidate(candidate: &Candidate, is_only: bool, is_of_retort: bool) -> Vec<(&'static str, String)> {
     let Candidate { architecture, classes, .. } = candidate;
     let average = if candidate.is_average { ", an average over training steps (EMA or SWA) by its name" } else { "" };
     // Where there is a choice, the file itself has a name, too.
@@ -203,7 +205,8 @@ fn of_candidate(candidate: &Candidate, is_only: bool) -> Vec<(&'static str, Stri
         "normaliser",
         match (&candidate.normaliser, &candidate.unclear_normaliser) {
             (_, Some(unclear)) => format!("{unclear}: name it by --normaliser"),
-            (Some(normaliser), None) => normaliser.to_string(),
+            (Some(normaliser), None) => normaliser.in_full(),
+            (None, None) if is_of_retort => "none".into(),
             (None, None) => "no key tells of one; --normaliser sets it where the training code had one".into(),
         },
     ));

@@ -25,8 +25,8 @@ pub fn open(file: File, start: &[u8]) -> Result<(Contents, Source), String> {
     let pickle = Pickle::parse(&bytes).map_err(|fault| unread(&format!(", and {fault}")))?;
     // There are no storages beside it.
     let numbers = Numbers { storages: &|_| Place::Bytes { start: 0, length: 0 }, bytes: &bytes };
-    let [dictionaries, together] = dictionaries::find(&pickle, &numbers).map_err(|_| unread(""))?;
-    let contents = Contents { format: Format::NumPy, dictionaries, together, header: None };
+    let [dictionaries, together, normalisers] = dictionaries::find(&pickle, &numbers).map_err(|_| unread(""))?;
+    let contents = Contents { format: Format::NumPy, dictionaries, together, normalisers, header: None };
     let source = Source::new(Storages::Plain(file), &contents, pickle, bytes);
     Ok((contents, source))
 }

@@ -8,6 +8,7 @@ use super::{
     description::{Candidate, NearMiss, place, words},
     file::{Contents, Declared, Dictionary, Source},
     fit::{Fit, Outlines, SEPARATORS},
+    layers,
     names::Family,
     near, normaliser, numbers, own_header,
 };
@@ -63,6 +64,7 @@ pub fn find(contents: &Contents, source: &mut Source, outlines: &Outlines) -> Re
     fits.truncate(MOST_NETWORKS);
     near::sort(&mut misses);
     let (mut standing, mut read): (Vec<Standing>, Vec<&Fit>) = (Vec::new(), Vec::new());
+    let places: Vec<&[String]> = fits.iter().map(|(dictionary, _)| dictionary.path.as_slice()).collect();
     for (dictionary, fit) in &fits {
         let is_alias = |other: &&Fit| other.architecture == fit.architecture && other.weights == fit.weights;
         let alias = read.iter().position(is_alias);
@@ -71,7 +73,7 @@ pub fn find(contents: &Contents, source: &mut Source, outlines: &Outlines) -> Re
             let of = &other.candidate;
             (of.architecture, of.classes) == (fit.architecture, fit.classes)
         };
-        let mut candidate = candidate(contents, dictionary, fit, source);
+        let mut candidate = candidate(contents, dictionary, fit, &places, source);
         let mut equal = alias;
         if let (None, Ok(network)) = (alias, &network) {
             for (i, other) in standing.iter_mut().enumerate().filter(|(_, other)| like(other)) {
@@ -108,8 +110,9 @@ fn tell_normalisers_of_others(standing: &mut [Standing]) {
     let lacking = standing.iter_mut().map(|one| &mut one.candidate);
     for candidate in lacking.filter(|one| one.normaliser.is_none() && one.unclear_normaliser.is_none()) {
         candidate.remarks.push(format!(
-            "Another network in the file, {place}, has the normaliser {normaliser}: if this one was trained behind it too, name \
-             it."
+            "Another network in the file, {place}, has the normaliser {}: if this one was trained behind it too, name \
+             it.",
+            normaliser.in_full()
         ));
     }
 }
@@ -121,9 +124,16 @@ fn read_whole(fit: &Fit, source: &mut Source) -> Result<Network, String> {
     Ok(network)
 }
 
-fn candidate(contents: &Contents, dictionary: &Dictionary, fit: &Fit, source: &mut Source) -> Candidate {
+/// What is said of a network. `places` are the paths of the dictionaries in which networks were found.
+fn candidate(
+    contents: &Contents,
+    dictionary: &Dictionary,
+    fit: &Fit,
+    places: &[&[String]],
+    source: &mut Source,
+) -> Candidate {
     let (normaliser, unclear_normaliser) = match normaliser::find(fit, source) {
-        Ok(None) => (None, normaliser::beside(&dictionary.path, &contents.dictionaries, source)),
+        Ok(None) => (None, normaliser::beside(&dictionary.path, places, &contents.normalisers, source)),
         Ok(found) => (found, None),
         Err(fault) => (None, Some(fault)),
     };
@@ -135,12 +145,6 @@ fn candidate(contents: &Contents, dictionary: &Dictionary, fit: &Fit, source: &m
     let mut dtypes: Vec<_> = tensors.clone().map(|(_, tensor)| format!("{:?}", tensor.dtype)).collect();
     dtypes.sort_unstable();
     dtypes.dedup();
-    let doubtful = dictionary.classes.iter().find(|class| OTHER_ACTIVATIONS.contains(&class.as_str()));
-    let of_activation = doubtful.map(|class| {
-        format!(
-            "one of its layers is a {class}, and Retort's network has ReLU: its answers are not those of this network"
-        )
-    });
     let of_lost = (!fit.lost.is_empty()).then(|| {
         let few = if fit.lost.len() <= 3 {
             fit.lost.iter().map(|key| (*key).to_owned()).collect()
@@ -154,7 +158,7 @@ fn candidate(contents: &Contents, dictionary: &Dictionary, fit: &Fit, source: &m
         .doubt
         .map(str::to_owned)
         .into_iter()
-        .chain(of_activation)
+        .chain(layers::doubts(&dictionary.layers, fit))
         .chain(of_lost)
         .chain(of_masks(contents, fit))
         .collect();
@@ -216,24 +220,6 @@ const SHORTCUT_FROM_INPUT: &str = "Code with these names may start a block's sho
     keys cannot tell, so look at its accuracy.";
 const MAX_POOL: &str = "Its names are torchvision's, whose network has a max-pool behind the first convolution, and Retort's has \
     none: the keys cannot tell whether it was taken out, so look at its accuracy.";
-
-/// Layers of PyTorch that stand in the place of ReLU and compute something else.
-const OTHER_ACTIVATIONS: [&str; 14] = [
-    "SiLU",
-    "Swish",
-    "GELU",
-    "LeakyReLU",
-    "ELU",
-    "CELU",
-    "SELU",
-    "PReLU",
-    "RReLU",
-    "ReLU6",
-    "Hardswish",
-    "Mish",
-    "Softplus",
-    "Tanh",
-];
 
 /// A container's keys and a prefix as one path.
 pub fn joined(container: &[String], prefix: &str) -> String {

@@ -85,6 +85,14 @@ pub fn declared(pickle: &Pickle, at: Place, numbers: &Numbers) -> Option<Declare
     (shape.len() == strides.len()).then_some(Declared { dtype, shape, strides, offset, place, mask: None })
 }
 
+/// Three numbers of Python in a row.
+pub fn of_python(pickle: &Pickle, at: Place) -> Option<Declared> {
+    let numbers: [Place; 3] = pickle.sequence(at)?.try_into().ok()?;
+    let [red, green, blue] = numbers.map(|at| pickle.number(at));
+    let place = Storage::Python([red?, green?, blue?].map(f64::to_bits));
+    Some(Declared { dtype: DType::F64, shape: vec![3], strides: vec![1], offset: 0, place, mask: None })
+}
+
 /// The type of the numbers in a storage of this class.
 pub fn storage_type(class: &str) -> Option<DType> {
     let class = class.strip_prefix("torch.")?;

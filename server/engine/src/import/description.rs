@@ -178,7 +178,10 @@ impl Candidate {
                 let scale =
                     if self.is_of_bytes { ", which were for pixels from 0 to 255 and were divided by 255" } else { "" };
                 let (mean, std) = (shown(mean), shown(std));
-                format!("Its first layer normalises pixels by {normaliser}, found in {mean} and {std}{scale}.")
+                format!(
+                    "Its first layer normalises pixels by {}, found in {mean} and {std}{scale}.",
+                    normaliser.in_full()
+                )
             });
         }
         notes.extend(self.remarks.iter().cloned());

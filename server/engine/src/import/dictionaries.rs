@@ -3,8 +3,10 @@
 use std::collections::{BTreeMap, HashSet};
 
 use super::{
-    declared::{Numbers, declared},
-    file::Dictionary,
+    declared::{Numbers, declared, of_python},
+    file::{Declared, Dictionary, Place as Storage},
+    layers::Layer,
+    normaliser,
     pickle::{Pickle, Place, Value},
     shown,
 };
@@ -37,15 +39,16 @@ struct Node {
     name: String,
 }
 
-/// The dictionaries of tensors, those with the most tensors first, and what those in one container are together; where there
-/// is none, what the pickle holds instead.
+/// The dictionaries of tensors, those with the most tensors first, what those in one container are together, and those with
+/// what may be a mean and a deviation of pixels; where there is none, what the pickle holds instead.
 ///
 /// # Errors
 /// In words that follow “it holds”.
-pub fn find(pickle: &Pickle, numbers: &Numbers) -> Result<[Vec<Dictionary>; 2], String> {
+pub fn find(pickle: &Pickle, numbers: &Numbers) -> Result<[Vec<Dictionary>; 3], String> {
     let mut nodes = vec![Node { value: pickle.root(), around: 0, name: String::new() }];
     let mut seen = HashSet::from([pickle.root()]);
     let mut found: Vec<(usize, Dictionary)> = Vec::new();
+    let mut normalisers: Vec<(usize, Dictionary)> = Vec::new();
     let mut at = 0;
     while let Some(value) = nodes.get(at).map(|node| node.value) {
         let mut dictionary = match module(pickle, value, numbers) {
@@ -56,8 +59,12 @@ pub fn find(pickle: &Pickle, numbers: &Numbers) -> Result<[Vec<Dictionary>; 2], 
                 }
             }),
         };
-        if !dictionary.tensors.is_empty() {
-            dictionary.others.retain(|name, _| !dictionary.tensors.contains_key(name));
+        dictionary.others.retain(|name, _| !dictionary.tensors.contains_key(name));
+        if normalisers.len() < MOST_KEPT && normaliser::may_stand_in(&dictionary) {
+            let tensors = dictionary.tensors.clone();
+            normalisers.push((at, Dictionary { tensors, ..Dictionary::default() }));
+        }
+        if dictionary.tensors.values().any(|tensor| !matches!(tensor.place, Storage::Python(_))) {
             found.push((at, dictionary));
         }
         if found.len() > MOST_FOUND {
@@ -68,8 +75,8 @@ pub fn find(pickle: &Pickle, numbers: &Numbers) -> Result<[Vec<Dictionary>; 2], 
     let placed = |(at, dictionary)| place(pickle, &nodes, at, dictionary);
     let together = together(&nodes, &found).into_iter().map(placed).collect();
     keep_largest(&mut found);
-    let found: Vec<_> = found.into_iter().map(placed).collect();
-    if found.is_empty() { Err(instead(pickle)) } else { Ok([found, together]) }
+    let [found, normalisers] = [found, normalisers].map(|all| all.into_iter().map(placed).collect::<Vec<_>>());
+    if found.is_empty() { Err(instead(pickle)) } else { Ok([found, together, normalisers]) }
 }
 
 fn keep_largest(found: &mut Vec<(usize, Dictionary)>) {
@@ -106,7 +113,7 @@ fn entries(pickle: &Pickle, value: Place, numbers: &Numbers, inner: &mut dyn FnM
         if dictionary.tensors.len() >= MOST_TENSORS {
             return;
         }
-        if let Some(tensor) = declared(pickle, value, numbers) {
+        if let Some(tensor) = declared(pickle, value, numbers).or_else(|| of_normaliser(pickle, name, value)) {
             // As in Python, the last of two equal keys counts.
             dictionary.tensors.insert(name(), tensor);
             return;
@@ -128,6 +135,11 @@ fn entries(pickle: &Pickle, value: Place, numbers: &Numbers, inner: &mut dyn FnM
         }
     }
     dictionary
+}
+
+/// Three of Python's numbers under a name of a mean or a deviation, as code keeps those of pixels.
+fn of_normaliser(pickle: &Pickle, name: &dyn Fn() -> String, value: Place) -> Option<Declared> {
+    of_python(pickle, value).filter(|_| normaliser::is_named(&name()))
 }
 
 fn key_of(pickle: &Pickle, key: Place) -> String {
@@ -152,9 +164,7 @@ fn module(pickle: &Pickle, value: Place, numbers: &Numbers) -> Option<Dictionary
         if !seen.insert(module) || prefix.len() > LONGEST_NAME || dictionary.tensors.len() >= MOST_TENSORS {
             continue;
         }
-        if let Some((class, _)) = pickle.call(module) {
-            dictionary.classes.insert(class.rsplit('.').next().unwrap_or(class).to_owned());
-        }
+        let before = dictionary.tensors.len();
         for (key, value) in parameters.iter().chain(buffers) {
             let name = format!("{prefix}{}", key_of(pickle, *key));
             if let Some(tensor) = declared(pickle, *value, numbers) {
@@ -165,9 +175,16 @@ fn module(pickle: &Pickle, value: Place, numbers: &Numbers) -> Option<Dictionary
         }
         // Tensors that are no buffers, as the mean and deviation of pixels often are.
         for (key, value) in pickle.attributes(module).unwrap_or_default() {
-            if let Some(tensor) = declared(pickle, *value, numbers) {
-                dictionary.tensors.insert(format!("{prefix}{}", key_of(pickle, *key)), tensor);
+            let name = key_of(pickle, *key);
+            if let Some(tensor) =
+                declared(pickle, *value, numbers).or_else(|| of_normaliser(pickle, &|| name.clone(), *value))
+            {
+                dictionary.tensors.insert(format!("{prefix}{name}"), tensor);
             }
+        }
+        let is_bare = modules.is_empty() && dictionary.tensors.len() == before;
+        if let Some(layer) = Layer::read(pickle, module, is_bare) {
+            dictionary.layers.insert(prefix.trim_end_matches('.').to_owned(), layer);
         }
         open.extend(modules.iter().map(|(key, value)| (*value, format!("{prefix}{}.", key_of(pickle, *key)))));
     }

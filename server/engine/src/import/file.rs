@@ -1,7 +1,7 @@
 //! A weights file of either format: what it declares, and its numbers one tensor at a time.
 
 use std::{
-    collections::{BTreeMap, BTreeSet},
+    collections::BTreeMap,
     fmt,
     fs::{self, File},
     io::{Read, Seek, SeekFrom},
@@ -12,7 +12,9 @@ use candle_core::{DType, Device, Tensor};
 use serde::{Deserialize, Serialize};
 
 use super::{
-    bare, kinds, legacy,
+    bare, kinds,
+    layers::Layer,
+    legacy,
     pickle::{self, Pickle, numpy},
     plain, pruned, torch,
 };
@@ -61,6 +63,8 @@ pub struct Contents {
     pub dictionaries: Vec<Dictionary>,
     /// What the dictionaries in one container are together.
     pub together: Vec<Dictionary>,
+    /// Dictionaries with what may be a mean and a deviation of pixels.
+    pub normalisers: Vec<Dictionary>,
     /// The header that Retort wrote.
     pub header: Option<String>,
 }
@@ -76,8 +80,8 @@ pub struct Dictionary {
     pub others: BTreeMap<String, String>,
     /// The keys that stand beside it, and beside the containers around it.
     pub beside: Vec<String>,
-    /// The classes of its layers, where the file says: `ReLU`.
-    pub classes: BTreeSet<String>,
+    /// Its layers by their names, where the file tells them.
+    pub layers: BTreeMap<String, Layer>,
 }
 
 /// A tensor that a file declares.
@@ -111,6 +115,8 @@ pub enum Place {
     },
     /// At this place of the pickle itself, as an array of NumPy.
     Array(pickle::Place),
+    /// Nowhere: they are three of Python's own numbers, here by their bits.
+    Python([u64; 3]),
 }
 
 /// Where numbers are read from.
@@ -214,6 +220,10 @@ impl Source {
     /// The numbers without their mask.
     fn values(&mut self, tensor: &Declared) -> Result<Tensor, String> {
         let far = || "its numbers lie too far apart: call .contiguous() on it before saving".to_owned();
+        if let Place::Python(bits) = &tensor.place {
+            let numbers = bits.map(|bits| f64::from_bits(bits) as f32);
+            return Tensor::new(&numbers, &Device::Cpu).map_err(|e| e.to_string());
+        }
         let count = tensor.count().ok_or_else(far)?;
         let span = tensor.span().filter(|span| *span <= count.saturating_mul(SPREAD)).ok_or_else(far)?;
         let size = tensor.dtype.size_in_bytes();

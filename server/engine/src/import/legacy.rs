@@ -63,9 +63,9 @@ pub fn open(mut file: File, length: u64) -> Result<(Contents, Source), String> {
     }
     let nowhere = Place::Bytes { start: 0, length: 0 };
     let numbers = Numbers { storages: &|key| places.get(key).unwrap_or(&nowhere).clone(), bytes: &of_object };
-    let [dictionaries, together] =
+    let [dictionaries, together, normalisers] =
         dictionaries::find(&object, &numbers).map_err(|what| format!("it holds {what}: {SAVE}"))?;
-    let contents = Contents { format: Format::PyTorchLegacy, dictionaries, together, header: None };
+    let contents = Contents { format: Format::PyTorchLegacy, dictionaries, together, normalisers, header: None };
     let source = Source::new(Storages::Plain(file), &contents, object, of_object);
     Ok((contents, source))
 }

@@ -12,15 +12,20 @@ const FEW: usize = 3;
 
 /// What the keys of weights that are kept in parts end with, what they are, and how they are put together. The first that
 /// is there tells.
-const IN_PARTS: [(&str, &str, &str); 4] = [
+const IN_PARTS: [(&str, &str, &str); 5] = [
     ("weight_u", "spectral norm", "torch.nn.utils.remove_spectral_norm(layer)"),
     ("weight_g", "weight norm", "torch.nn.utils.remove_weight_norm(layer)"),
     ("weight_mask", "pruning", "torch.nn.utils.prune.remove(layer, \"weight\")"),
     ("original0", "a parametrisation", "torch.nn.utils.parametrize.remove_parametrizations(layer, \"weight\")"),
+    ("weight.original", "a parametrisation", "torch.nn.utils.parametrize.remove_parametrizations(layer, \"weight\")"),
 ];
 
 /// What the tensors of Flax and TensorFlow are called.
 const FOREIGN: [&str; 3] = ["kernel", "moving_mean", "moving_variance"];
+
+/// What the tensors in the state of PyTorch's optimisers are called.
+const OF_OPTIMISERS: [&str; 7] =
+    ["momentum_buffer", "exp_avg", "exp_avg_sq", "max_exp_avg_sq", "square_avg", "sum", "step"];
 
 const NO_NAMES: &str = "Its tensors have no names, as in a list of a network's parameters or of their averages: load them into the \
     network, and save its state dict";
@@ -41,6 +46,8 @@ const OBSERVED: &str = "Observers of training for quantisation stand beside its 
 const HYDRA: &str = "Pruning scores of HYDRA stand beside its weights (popup_scores): multiply each weight by the mask of its largest \
     scores, by the share that the code keeps, and save the weights alone";
 const MASKED: &str = "Masks stand beside its weights: multiply each weight by its mask, and save the weights alone";
+const OPTIMISER: &str = "It is the state of an optimiser, which has no weights: look for the file or the key of the network that \
+    was saved beside it";
 const PRELU: &str = "Its activations have weights (as PReLU has), and those of Retort's networks, ReLU, have none";
 
 /// What it means, a sentence without its full stop; none where it is no known case.
@@ -59,6 +66,11 @@ fn of_keys(tensors: &[Named]) -> Option<String> {
     let has = |words: &[&str]| tensors.iter().any(|(key, _)| words.iter().any(|word| key.contains(word)));
     if has(&["fake_quant", "activation_post_process"]) {
         return Some(OBSERVED.into());
+    }
+    let is_of_optimiser =
+        |(key, _): &Named| key.rsplit(SEPARATORS).next().is_some_and(|name| OF_OPTIMISERS.contains(&name));
+    if !tensors.is_empty() && tensors.iter().all(is_of_optimiser) {
+        return Some(OPTIMISER.into());
     }
     if ends("zero_point") || has(&["_packed_params"]) {
         return Some(QUANTISED.into());

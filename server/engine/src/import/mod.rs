@@ -12,6 +12,7 @@ mod dictionaries;
 mod file;
 mod fit;
 mod kinds;
+mod layers;
 mod legacy;
 mod meaning;
 mod miss;
@@ -48,6 +49,9 @@ use fit::Outlines;
 
 /// Most classes that a model may tell apart.
 pub const MOST_CLASSES: usize = 1_000;
+
+/// Most names of classes in a message.
+const NAMED: usize = 12;
 
 /// The method that stands in the header of a model whose training nobody here knows.
 pub const IMPORTED: &str = "imported";
@@ -140,7 +144,10 @@ fn read(path: &Path, wanted: &Wanted) -> Result<(Network, ModelHeader, Vec<Strin
         let (has, named) = (candidate.classes, wanted.classes.len());
         let way =
             if wanted.dataset.is_empty() { "name as many, or their number" } else { "name a dataset with as many" };
-        return Err(error(format!("{it} tells {has} classes apart, not {named}: {way}")));
+        // A comma in a name shows there.
+        let names = wanted.classes.iter().map(|class| format!("“{class}”")).take(NAMED).collect::<Vec<_>>().join(" ");
+        let more = if named > NAMED { " …" } else { "" };
+        return Err(error(format!("{it} tells {has} classes apart, not {named} ({names}{more}): {way}")));
     }
     let mut network = network.map_err(|fault| error(fault + &choice::instead(&candidate, &whole)))?;
     if let Some(doubt) = candidate.doubt.as_ref().filter(|_| !wanted.despite_doubt) {
@@ -193,7 +200,7 @@ fn first_layer(candidate: &Candidate, choice: NormaliserChoice) -> Result<Option
 fn of_first_layer(candidate: &mut Candidate, choice: NormaliserChoice, is_own: bool) -> Vec<String> {
     let mut notes = Vec::new();
     match choice {
-        NormaliserChoice::Given(given) => notes.push(format!("Its first layer normalises pixels by {given}, as was asked.")),
+        NormaliserChoice::Given(given) => notes.push(format!("Its first layer normalises pixels by {}, as was asked.", given.in_full())),
         NormaliserChoice::None => {}
         NormaliserChoice::AsKeysTell if candidate.normaliser.is_none() && !is_own => notes.push(
             "No key of its own tells of a normaliser, so the network takes pixels in [0, 1] as they are. If the code that \
@@ -208,8 +215,10 @@ fn of_first_layer(candidate: &mut Candidate, choice: NormaliserChoice, is_own: b
         && let (Some(found), Some([mean, std])) = (candidate.normaliser.take(), &candidate.normaliser_keys)
     {
         let (mean, std) = (shown(mean), shown(std));
-        notes
-            .push(format!("Its keys {mean} and {std} hold the normaliser {found}, which was not taken, as was asked."));
+        notes.push(format!(
+            "Its keys {mean} and {std} hold the normaliser {}, which was not taken, as was asked.",
+            found.in_full()
+        ));
     }
     notes
 }

@@ -78,7 +78,7 @@ pub fn find(fit: &Fit, source: &mut Source) -> Result<Option<Found>, String> {
         _ if !whose.is_empty() => {
             let keys = threes.iter().map(|three| shown(three.key)).collect::<Vec<_>>().join(", ");
             let found = if let [one, other] = threes.as_slice() { pair(one, other).ok() } else { None };
-            let which = found.map(|found| format!(" ({})", found.normaliser)).unwrap_or_default();
+            let which = found.map(|found| format!(" ({})", found.normaliser.in_full())).unwrap_or_default();
             Err(format!("{keys}{which} {whose}"))
         }
         [one, other] => pair(one, other).map(Some),
@@ -92,28 +92,58 @@ pub fn find(fit: &Fit, source: &mut Source) -> Result<Option<Found>, String> {
     }
 }
 
-/// The mean and the deviation that stand beside a network's whole dictionary, in words that ask about them; none where there
-/// are none.
-pub fn beside(path: &[String], dictionaries: &[Dictionary], source: &mut Source) -> Option<String> {
-    let around = |other: &&Dictionary| other.path.len() < path.len() && path.starts_with(&other.path);
-    dictionaries.iter().filter(around).find_map(|other| {
-        let one = |words: &[&str]| {
-            let says = |key: &str| words.iter().any(|word| key.to_lowercase().contains(word));
-            let mut found = other.tensors.iter().filter(|(key, _)| !key.contains('.') && says(key));
-            found.find(|(key, tensor)| {
-                is_by_channel(tensor) || is_one(tensor) && PAIRS.as_flattened().contains(&key.as_str())
-            })
-        };
-        let ((mean, of_mean), (std, of_std)) = (one(&MEANS)?, one(&DEVIATIONS)?);
-        let [one, other] = [(mean, read(source, of_mean).ok()?), (std, read(source, of_std).ok()?)]
-            .map(|(key, values)| Three { key, values });
-        let found = pair(&one, &other).ok()?;
-        let (mean, std) = (shown(mean), shown(std));
-        Some(format!(
-            "beside the weights stand {mean} and {std}, by which its images may be normalised ({})",
-            found.normaliser
-        ))
-    })
+/// Most tensors of a dictionary that is looked into for a normaliser beside a network.
+const FEW: usize = 16;
+/// Most normalisers beside a network that are told.
+const MOST_TOLD: usize = 3;
+
+/// Whether a key is one of a mean or a deviation.
+pub fn is_named(key: &str) -> bool {
+    says(key, &MEANS) || says(key, &DEVIATIONS)
+}
+
+/// Whether a dictionary of few tensors has what may be a mean and a deviation of pixels.
+pub fn may_stand_in(dictionary: &Dictionary) -> bool {
+    dictionary.tensors.len() <= FEW && both(dictionary).is_some()
+}
+
+/// The mean and the deviation of a dictionary, by names and shapes.
+fn both(dictionary: &Dictionary) -> Option<[(&String, &Declared); 2]> {
+    let one = |words: &[&str]| {
+        let mut found = dictionary.tensors.iter().filter(|(key, _)| says(key, words));
+        found.find(|(key, tensor)| is_by_channel(tensor) || is_one(tensor) && PAIRS.as_flattened().contains(&last(key)))
+    };
+    Some([one(&MEANS)?, one(&DEVIATIONS)?])
+}
+
+/// The means and deviations that stand outside of a network's dictionary at `path` and nearer to no other network, in words
+/// that ask about them; none where there are none. `places` are the paths of all networks' dictionaries.
+pub fn beside(
+    path: &[String],
+    places: &[&[String]],
+    normalisers: &[Dictionary],
+    source: &mut Source,
+) -> Option<String> {
+    let mut found: Vec<(Normaliser, String)> = Vec::new();
+    for other in normalisers {
+        let near = |place: &[String]| place.iter().zip(&other.path).take_while(|(one, other)| one == other).count();
+        if other.path == path || places.iter().any(|place| near(place) > near(path)) {
+            continue;
+        }
+        let Some(both) = both(other) else { continue };
+        let [one, other_one] = both.map(|(key, tensor)| Some(Three { key, values: read(source, tensor).ok()? }));
+        let Some(pair) = one.zip(other_one).and_then(|(one, other)| pair(&one, &other).ok()) else { continue };
+        if found.iter().all(|(normaliser, _)| *normaliser != pair.normaliser) {
+            let place = |key: &str| shown(&[other.path.as_slice(), &[key.to_owned()]].concat().join("."));
+            let [mean, std] = &pair.keys;
+            let words = format!("{} and {} ({})", place(mean), place(std), pair.normaliser.in_full());
+            found.push((pair.normaliser, words));
+        }
+    }
+    found.truncate(MOST_TOLD);
+    let words: Vec<_> = found.into_iter().map(|(_, words)| words).collect();
+    (!words.is_empty())
+        .then(|| format!("beside the weights stand {}, by which its images may be normalised", words.join(", and ")))
 }
 
 /// Whose numbers of this name are.
@@ -178,15 +208,21 @@ fn read(source: &mut Source, tensor: &Declared) -> Result<[f64; 3], String> {
     Ok(std::array::from_fn(|_| numbers.next().unwrap_or(f64::NAN)))
 }
 
+/// Whether the last name of a key has one of these words in it.
+fn says(key: &str, words: &[&str]) -> bool {
+    let name = last(key).to_lowercase();
+    words.iter().any(|word| name.contains(word))
+}
+
 fn last(key: &str) -> &str {
     key.rsplit('.').next().unwrap_or(key)
 }
 
 /// Which of two is the mean: by their names, else by their numbers.
 fn pair(one: &Three, other: &Three) -> Result<Found, String> {
-    let says = |three: &Three, words: &[&str]| words.iter().any(|word| last(three.key).to_lowercase().contains(word));
-    let is_mean =
-        |a: &Three, b: &Three| says(a, &MEANS) && !says(b, &MEANS) || says(b, &DEVIATIONS) && !says(a, &DEVIATIONS);
+    let is_mean = |Three { key: a, .. }: &Three, Three { key: b, .. }: &Three| {
+        says(a, &MEANS) && !says(b, &MEANS) || says(b, &DEVIATIONS) && !says(a, &DEVIATIONS)
+    };
     let (mean, std) = match (is_mean(one, other), is_mean(other, one)) {
         (true, false) => (one, other),
         (false, true) => (other, one),
@@ -202,10 +238,10 @@ fn pair(one: &Three, other: &Three) -> Result<Found, String> {
         }
     };
     let mut std = Three { key: std.key, values: std.values };
-    if says(&std, &["var"]) {
+    if says(std.key, &["var"]) {
         // As a batch norm divides, where it is one.
-        let more = if says(&std, &["running_var"]) { 1e-5 } else { 0.0 };
-        std.values = std.values.map(|v| (v + more).sqrt());
+        let more = if says(std.key, &["running_var"]) { 1e-5 } else { 0.0 };
+        std.values = std.values.map(|v| ((v + more).sqrt() * 1e7).round() / 1e7);
     }
     let is_of_bytes = mean.values.iter().any(|m| *m > 2.0) && std.values.iter().all(|s| *s > 1.0);
     // Single precision has seven digits.
@@ -246,7 +282,7 @@ mod tests {
         assert!(
             told(("mean", MEAN), ("inv_std", STD.map(|s| 1.0 / s)))
                 .unwrap_err()
-                .contains("deviations above 0 and up to 1")
+                .ends_with("where they are 1 / deviation, it is cifar10 = 0.4914 0.4822 0.4465 / 0.2471 0.2435 0.2616")
         );
         assert!(told(("a", [0.5; 3]), ("b", [0.5; 3])).unwrap_err().contains("which of a and b is the mean"));
     }

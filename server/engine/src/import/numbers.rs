@@ -22,7 +22,10 @@ pub fn load(fit: &Fit, source: &mut Source) -> Result<Network, String> {
         faults.extend(fault(weight, key)?);
     }
     if !faults.is_empty() {
-        return Err(format!("it holds numbers that no trained network has: {}", listed(&faults)));
+        return Err(format!(
+            "it holds numbers that no trained network has: {}. Where its training broke down, take a checkpoint of before that",
+            listed(&faults)
+        ));
     }
     // Layers of a network count the same passes; a file with odd counters is no worse a model.
     for (key, counter) in fit.counters.iter().filter(|(_, counter)| counter.count() == Some(1)) {

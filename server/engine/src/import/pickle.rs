@@ -21,6 +21,8 @@ pub enum Value {
     Text(String),
     /// A whole number of at most 64 bits.
     Int(i64),
+    /// A number with a fraction, by its bits.
+    Float(u64),
     /// True or false.
     Bool(bool),
     /// A tuple.
@@ -119,6 +121,15 @@ impl Pickle {
         if let Value::Int(number) = self.value(at) { usize::try_from(*number).ok() } else { None }
     }
 
+    /// A number.
+    pub fn number(&self, at: Place) -> Option<f64> {
+        match self.value(at) {
+            Value::Int(number) => Some(*number as f64),
+            Value::Float(bits) => Some(f64::from_bits(*bits)),
+            _ => None,
+        }
+    }
+
     /// The name of a call's function and the place of its arguments.
     pub fn call(&self, at: Place) -> Option<(&str, Place)> {
         let Value::Call(function, arguments) = self.value(at) else { return None };
@@ -130,7 +141,7 @@ impl Pickle {
         match self.value(at) {
             Value::Text(_) | Value::LongText(_) => "text".into(),
             Value::Bytes(_) => "bytes".into(),
-            Value::Int(_) => "a number".into(),
+            Value::Int(_) | Value::Float(_) => "a number".into(),
             Value::Bool(_) => "a truth value".into(),
             Value::Tuple(_) => "a tuple".into(),
             Value::List(_) => "a list".into(),

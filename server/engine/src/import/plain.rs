@@ -58,7 +58,7 @@ pub fn open(mut file: File, bytes: u64) -> Result<(Contents, Source), String> {
     }
     let header = metadata.metadata().as_ref().and_then(|m| m.get(HEADER).cloned());
     let contents =
-        Contents { format: Format::Safetensors, dictionaries: vec![dictionary], together: Vec::new(), header };
+        Contents { format: Format::Safetensors, dictionaries: vec![dictionary], header, ..Contents::default() };
     Ok((contents, Source::of(Storages::Plain(file))))
 }
 

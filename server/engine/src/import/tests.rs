@@ -7,6 +7,7 @@ mod kinds;
 mod names;
 mod normalisers;
 mod numpy;
+mod questions;
 mod refusals;
 
 use std::{

@@ -55,9 +55,9 @@ pub fn open(file: File) -> Result<(Contents, Source), String> {
     let pickle =
         Pickle::parse(&bytes).map_err(|fault| format!("its pickle {fault}: copy the file again, or {SAVE}"))?;
     let numbers = Numbers { storages: &|key| Place::Entry(format!("{root}data/{key}")), bytes: &bytes };
-    let [dictionaries, together] =
+    let [dictionaries, together, normalisers] =
         dictionaries::find(&pickle, &numbers).map_err(|what| format!("it holds {what}: {SAVE}"))?;
-    let contents = Contents { format: Format::PyTorch, dictionaries, together, header: None };
+    let contents = Contents { format: Format::PyTorch, dictionaries, together, normalisers, header: None };
     let source = Source::new(Storages::Archive(Box::new(archive)), &contents, pickle, bytes);
     Ok((contents, source))
 }
@@ -135,6 +135,7 @@ fn damaged(e: &io::Error) -> String {
 fn zip_fault(e: &ZipError) -> String {
     match e {
         ZipError::UnsupportedArchive(_) | ZipError::CompressionMethodNotSupported(_) => COMPRESSED.into(),
-        e => format!("it is cut off or damaged ({e}): copy or download it again"),
+        // The crate's own words are those of zip archives.
+        _ => "it is cut off or damaged: copy or download it again".into(),
     }
 }

@@ -25,7 +25,7 @@ impl ConvLayer {
     /// When the device has no memory left.
     pub fn new(b: &mut Builder, name: &str, inputs: usize, outputs: usize, conv: Conv2d, init: Init) -> Result<Self> {
         let shape = [outputs, inputs / conv.groups, conv.kernel, conv.kernel];
-        Ok(Self { weight: b.parameter(format!("{name}.weight"), &shape, init)?, conv })
+        Ok(Self { weight: b.convolution(format!("{name}.weight"), &shape, conv, init)?, conv })
     }
 }
 

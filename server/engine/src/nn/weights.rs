@@ -3,7 +3,10 @@
 use candle_core::{DType, Device, Result, Tensor};
 
 use super::packed::PackedWeights;
-use crate::rng::{Purpose, Stream};
+use crate::{
+    ops::Conv2d,
+    rng::{Purpose, Stream},
+};
 
 /// A tensor with its name.
 #[derive(Clone, Debug)]
@@ -21,6 +24,8 @@ pub struct Weights {
     pub parameters: Vec<Named>,
     /// Running means and variances, in the same order.
     pub buffers: Vec<Named>,
+    /// The convolutions, each with the index of its weight among the parameters.
+    pub convolutions: Vec<(usize, Conv2d)>,
     /// Training passes that the running statistics have seen (PyTorch's `num_batches_tracked`).
     pub batches_tracked: u64,
     /// Convolution weights as their kernels read them, there and back.
@@ -38,7 +43,8 @@ impl Weights {
             all.iter().map(|n| Ok(Named { name: n.name.clone(), tensor: n.tensor.copy()? })).collect::<Result<_>>()
         };
         let (parameters, buffers) = (copy(&self.parameters)?, copy(&self.buffers)?);
-        Ok(Self { parameters, buffers, batches_tracked: self.batches_tracked, ..Self::default() })
+        let (convolutions, batches_tracked) = (self.convolutions.clone(), self.batches_tracked);
+        Ok(Self { parameters, buffers, convolutions, batches_tracked, ..Self::default() })
     }
 
     /// How many numbers are trained.
@@ -88,6 +94,13 @@ impl<'a> Builder<'a> {
             None => Tensor::zeros(1, DType::F32, self.device)?.broadcast_as(shape)?,
         };
         self.weights.parameters.push(Named { name, tensor });
+        Ok(index)
+    }
+
+    /// Adds the weight of a convolution; returns its index.
+    pub(super) fn convolution(&mut self, name: String, shape: &[usize], conv: Conv2d, init: Init) -> Result<usize> {
+        let index = self.parameter(name, shape, init)?;
+        self.weights.convolutions.push((index, conv));
         Ok(index)
     }
 

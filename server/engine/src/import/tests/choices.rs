@@ -152,7 +152,7 @@ fn which_network_and_which_normaliser_are_asked_at_once() {
     let message = refusal(&both, &ten_classes(""));
     for words in [
         "by --weights PATH, and its normaliser, or none, by --normaliser",
-        "as normalize.mean, normalize.std (cifar10) stand beside several networks",
+        "as normalize.mean, normalize.std (cifar10 = 0.4914 0.4822 0.4465 / 0.2471 0.2435 0.2616) stand beside several networks",
     ] {
         assert!(message.contains(words), "{words} is missing in {message}");
     }

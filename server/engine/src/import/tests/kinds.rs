@@ -17,7 +17,7 @@ use crate::{
 const TOLERANCE: f32 = 2e-4;
 
 /// File, the answers that are expected, and which of its networks is asked for.
-const KINDS: [(&str, &str, &str); 26] = [
+const KINDS: [(&str, &str, &str); 27] = [
     ("model-wideres-epoch75.pt", "levels", ""),
     ("lightning.ckpt", "levels", ""),
     ("madry.pt", "levels normalised", ""),
@@ -29,6 +29,7 @@ const KINDS: [(&str, &str, &str); 26] = [
     ("tuple.pt", "levels", ""),
     ("whole.pt", "levels", ""),
     ("whole-normalised.pt", "levels normalised", ""),
+    ("whole-lists.pt", "levels normalised", ""),
     ("parts.pt", "levels", ""),
     ("bf16.pt", "levels", ""),
     ("fp64.pt", "levels", ""),
@@ -48,7 +49,12 @@ const KINDS: [(&str, &str, &str); 26] = [
 
 /// A golden file of a kind, unpacked under its own name.
 pub fn unpacked(name: &str) -> tempfile::NamedTempFile {
-    let packed = File::open(golden("kinds").join(format!("{name}.gz"))).unwrap();
+    unpacked_from("kinds", name)
+}
+
+/// A golden file of this folder, unpacked.
+pub fn unpacked_from(folder: &str, name: &str) -> tempfile::NamedTempFile {
+    let packed = File::open(golden(folder).join(format!("{name}.gz"))).unwrap();
     let mut bytes = Vec::new();
     flate2::read::GzDecoder::new(packed).read_to_end(&mut bytes).unwrap();
     let file = tempfile::NamedTempFile::new().unwrap();

@@ -39,7 +39,11 @@ fn a_normaliser_that_no_key_tells_is_set_by_the_import() {
     let wanted = |text: &str| Wanted { normaliser: text.parse().unwrap(), ..ten_classes("") };
     let (found, header, notes) = taken(&plain, &wanted("cifar10")).unwrap();
     assert_eq!((found.normaliser, header.normaliser), (Some(cifar10), Some(cifar10)));
-    assert!(notes.iter().any(|note| note.contains("normalises pixels by cifar10, as was asked")), "{notes:?}");
+    assert!(
+        notes.iter().any(|note| note
+            .contains("normalises pixels by cifar10 = 0.4914 0.4822 0.4465 / 0.2471 0.2435 0.2616, as was asked")),
+        "{notes:?}"
+    );
     let (_, header, notes) = taken(&plain, &wanted("none")).unwrap();
     assert!(header.normaliser.is_none() && !notes.iter().any(|note| note.contains("No key tells")), "{notes:?}");
     assert_eq!(wanted("None").normaliser, NormaliserChoice::None);
@@ -61,7 +65,7 @@ fn a_normaliser_is_taken_by_the_network_in_whose_branch_it_stands() {
             let notes = taken(&both, &ten_classes(name)).unwrap().2.join(" ");
             assert!(notes.contains("left out: teacher (") && notes.contains("No key of its own tells"), "{notes}");
             assert!(
-                notes.contains("Another network in the file, teacher.model, has the normaliser cifar10"),
+                notes.contains("Another network in the file, teacher.model, has the normaliser cifar10 = 0.4914 0.4822 0.4465 / 0.2471 0.2435 0.2616"),
                 "{notes}"
             );
         }
@@ -85,10 +89,15 @@ fn a_normaliser_whose_network_is_not_clear_must_be_said() {
     let (teacher, student) = (network(Architecture::ResNet8), super::network_of_tests());
     let shared = [layer("normalize.", CIFAR10), under("teacher.", &teacher), under("student.", &student)].concat();
     let message = refusal(&shared, &ten_classes("student"));
-    assert!(message.contains("normalize.mean, normalize.std (cifar10) stand beside several networks"), "{message}");
+    assert!(message.contains("normalize.mean, normalize.std (cifar10 = 0.4914 0.4822 0.4465 / 0.2471 0.2435 0.2616) stand beside several networks"), "{message}");
     let apart = [layer("attack.normalize.", CIFAR10), under("net.", &student)].concat();
     let message = refusal(&apart, &ten_classes(""));
-    assert!(message.contains("attack.normalize.std (cifar10) stand apart from the network"), "{message}");
+    assert!(
+        message.contains(
+            "attack.normalize.std (cifar10 = 0.4914 0.4822 0.4465 / 0.2471 0.2435 0.2616) stand apart from the network"
+        ),
+        "{message}"
+    );
     for (tensors, weights) in [(&shared, "student"), (&apart, "")] {
         assert_eq!(taken(tensors, &wanted(weights, "cifar10")).unwrap().1.normaliser, Some(CIFAR10));
         assert_eq!(taken(tensors, &wanted(weights, "none")).unwrap().1.normaliser, None);
@@ -102,7 +111,7 @@ fn what_is_asked_for_counts_whatever_the_keys_hold() {
         let (found, header, notes) = taken(&tensors, &wanted("", text)).unwrap();
         assert_eq!((found.normaliser, header.normaliser), (asked, asked));
         let notes = notes.join(" ");
-        assert!(notes.contains("norm.mean and norm.std hold the normaliser cifar10, which was not taken"), "{notes}");
+        assert!(notes.contains("norm.mean and norm.std hold the normaliser cifar10 = 0.4914 0.4822 0.4465 / 0.2471 0.2435 0.2616, which was not taken"), "{notes}");
         assert!(!notes.contains("found in norm.mean"), "{notes}");
     }
     let (_, header, notes) = taken(&tensors, &wanted("", "cifar10")).unwrap();

@@ -109,8 +109,7 @@ fn a_mean_and_a_deviation_beside_the_weights_are_asked_about() {
         let whole = dict([("state_dict".into(), weights.clone()), ("mean".into(), of_mean), ("std".into(), of_std)]);
         let message = taken(&whole, false).err().unwrap().to_string();
         let name = if mean.len() == 1 { "half" } else { "cifar10" };
-        let words =
-            format!("beside the weights stand mean and std, by which its images may be normalised ({name}); name the");
+        let words = format!("beside the weights stand mean and std ({name} = ");
         assert!(message.contains(&words), "{message}");
     }
 }

@@ -263,3 +263,25 @@ fn a_network_whose_answers_are_no_numbers_is_refused() {
         "{message}"
     );
 }
+
+#[test]
+fn the_state_of_an_optimiser_alone_is_told_as_one() {
+    for name in ["momentum_buffer", "exp_avg"] {
+        let message = refusal(|tensors| {
+            for (i, (key, _)) in tensors.iter_mut().enumerate() {
+                *key = format!("state.{i}.{name}");
+            }
+        });
+        assert!(message.contains("It is the state of an optimiser, which has no weights"), "{message}");
+    }
+}
+
+#[test]
+fn a_parametrised_layer_is_told_with_how_to_put_it_together() {
+    let message = refusal(|tensors| {
+        let (key, _) = tensors.iter_mut().find(|(key, _)| key == "conv1.weight").unwrap();
+        *key = "conv1.parametrizations.weight.original".into();
+    });
+    assert!(message.contains("kept in parts (a parametrisation)"), "{message}");
+    assert!(message.contains("remove_parametrizations(layer, \"weight\")"), "{message}");
+}

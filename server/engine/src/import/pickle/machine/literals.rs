@@ -19,7 +19,11 @@ impl Machine<'_> {
         };
         let bytes = self.take(length)?;
         let is_signed = !matches!(instruction, b'K' | b'M');
-        if instruction == b'G' || length > 8 {
+        if instruction == b'G' {
+            let mut wide = [0; 8];
+            wide.copy_from_slice(bytes);
+            self.push(Value::Float(u64::from_be_bytes(wide)));
+        } else if length > 8 {
             self.stack.push(NUMBER);
         } else {
             let sign = if is_signed && bytes.last().is_some_and(|b| *b >= 0x80) { 0xff } else { 0 };
