@@ -104,7 +104,7 @@ fn a_model_without_classes_says_how_to_set_them_and_teaches_then() {
         evaluate
     };
     let told = failure(&mut evaluate());
-    assert!(told.contains("its 10 classes have no dataset") && told.contains("retort model classes"), "{told}");
+    assert!(told.contains("its 10 classes have no names") && told.contains("retort model classes"), "{told}");
     let few = failure(retort().args(["model", "classes", "--classes", "cat,dog"]).arg(&out));
     assert!(few.contains("it tells 10 classes apart, not 2"), "{few}");
     success(retort().args(["model", "classes", "--classes", "fashion-mnist-5k"]).arg(&out));

@@ -6,13 +6,14 @@ use candle_core::{Device, Tensor};
 use retort_spec::{Accuracy, Attack, EvaluateSpec, Event, LogLevel, RunSpec, Stage, VALIDATION_STEPS, Variety};
 
 use crate::{
-    EngineError, Outcomes, Result,
+    Outcomes, Result,
     answers::{counted, not_finite},
     attacks::{Attacker, Starts},
     checkpoint,
+    classes::load_for,
     data::{Dataset, Split},
     natural::Natural,
-    nn::{ModelHeader, Network, StateFile, load_model},
+    nn::{Network, StateFile},
     rng::Purpose,
     run::{Context, Outcome, model_path, share_done},
 };
@@ -100,7 +101,7 @@ pub(crate) fn answers(
     context: &mut Context,
 ) -> Result<ControlFlow<Outcome, (Network, Outcomes)>> {
     let path = model_path(&spec.model)?;
-    let (mut network, header) = load_for(path, dataset, context)?;
+    let (mut network, header) = load_for(path, dataset, &context.device)?;
     let found = checkpoint::load(context, &Device::Cpu, |file| {
         serde_json::from_str::<Position>(&file.state).map_err(|e| e.to_string())
     })?;
@@ -166,39 +167,9 @@ pub(crate) fn answers(
     Ok(ControlFlow::Continue((network, outcomes)))
 }
 
-/// A model that tells the dataset's classes apart, and what its file says of it.
-pub(crate) fn load_for(path: &Path, dataset: &Dataset, context: &Context) -> Result<(Network, ModelHeader)> {
-    let (network, header) = load_model(path, &context.device)?;
-    if let Some(fault) = other_classes(path, &header, dataset) {
-        return Err(EngineError::Model { path: path.to_owned(), fault });
-    }
-    Ok((network, header))
-}
-
-/// Why a model does not tell a dataset's classes apart, and what to do; none where it does.
-pub(crate) fn other_classes(path: &Path, header: &ModelHeader, dataset: &Dataset) -> Option<String> {
-    let (of_model, of_dataset, name) = (header.classes.len(), dataset.classes.len(), &dataset.name);
-    let first = |classes: &[String]| classes.first().cloned().unwrap_or_default();
-    if header.classes == dataset.classes {
-        None
-    } else if of_model == of_dataset && header.dataset.is_empty() {
-        Some(format!(
-            "its {of_model} classes have no dataset, as it was imported without one: where they are those of {name} in the \
-             same order, say so on the model's page or by `retort model classes {} --classes {name}`",
-            path.display()
-        ))
-    } else {
-        Some(format!(
-            "it tells {of_model} classes apart ({} …), but the dataset {name} has {of_dataset} ({} …): use it on its own classes",
-            first(&header.classes),
-            first(&dataset.classes)
-        ))
-    }
-}
-
 /// A model for images to be made on. Where its logits are not finite there is no gradient, and the attack would do nothing.
 fn load_surrogate(path: &Path, dataset: &Dataset, context: &Context) -> Result<Network> {
-    let (mut network, _) = load_for(path, dataset, context)?;
+    let (mut network, _) = load_for(path, dataset, &context.device)?;
     every_image_is_answered(&Natural::of(&mut network, &dataset.test, &context.device)?, path, &dataset.test)?;
     Ok(network)
 }

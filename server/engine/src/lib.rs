@@ -8,6 +8,7 @@ mod answers;
 pub mod attacks;
 pub mod bench;
 mod checkpoint;
+mod classes;
 mod crash;
 pub mod data;
 pub mod device;
@@ -32,6 +33,7 @@ pub mod rng;
 mod run;
 mod train;
 
+pub use classes::class_order;
 pub use crash::{CRASH_POINTS, crash_point};
 pub use error::{EngineError, Result, is_of_the_machine};
 pub use folder::{RunFolder, write_atomically};

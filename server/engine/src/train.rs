@@ -17,9 +17,11 @@ pub(crate) use self::update::update;
 use crate::{
     EngineError, Result,
     answers::led_by_label,
-    checkpoint, crash_point,
+    checkpoint,
+    classes::load_for,
+    crash_point,
     data::Dataset,
-    evaluate::{other_classes, validate},
+    evaluate::validate,
     loader,
     methods::{Batch, Objective, Setting, fine_tuning, objective},
     nn::{ModelHeader, Named, Network, Sgd, load_model, save_model},
@@ -96,7 +98,7 @@ pub(crate) fn run(spec: &TrainSpec, dataset: &Dataset, context: &mut Context) ->
         network.with_normaliser(spec.normaliser)
     };
     let path = spec.teacher.as_ref().map(model_path).transpose()?;
-    let teacher = path.map(|path| load_teacher(path, dataset, context)).transpose()?;
+    let teacher = path.map(|path| load_for(path, dataset, &context.device)).transpose()?.map(|(network, _)| network);
     let header = ModelHeader {
         architecture: spec.architecture,
         normaliser: spec.normaliser,
@@ -190,14 +192,6 @@ fn start_from(spec: &TrainSpec, path: &Path, context: &Context) -> Result<Networ
     if header.normaliser != spec.normaliser {
         let fault =
             "its normaliser is not that of the spec: write in the spec what the model was trained with".to_owned();
-        return Err(EngineError::Model { path: path.to_owned(), fault });
-    }
-    Ok(network)
-}
-
-fn load_teacher(path: &Path, dataset: &Dataset, context: &Context) -> Result<Network> {
-    let (network, header) = load_model(path, &context.device)?;
-    if let Some(fault) = other_classes(path, &header, dataset) {
         return Err(EngineError::Model { path: path.to_owned(), fault });
     }
     Ok(network)

@@ -8,7 +8,7 @@ use axum::{
     http::StatusCode,
     response::{IntoResponse, Redirect, Response},
 };
-use retort_engine::data::DatasetInfo;
+use retort_engine::{class_order, data::DatasetInfo};
 use retort_spec::{Analysis, ExperimentSpec, MethodName, ModelRef, PlannedRun, Problem, RunKind, RunState};
 use retort_store::{Model, Run, StoreError};
 use retort_web::{
@@ -171,7 +171,7 @@ impl App {
                         "model {id} does not have the classes of {name}: if its answers mean them, say so on the page of \
                          model {id}, or choose another teacher"
                     );
-                    expect(model.about.classes == dataset.classes, others);
+                    expect(class_order(&model.about.classes, &dataset.classes).is_some(), others);
                 }
                 let is_there = self.control.model_file(id).is_file();
                 expect(is_there, format!("the file of model {id} is gone: import it again"));

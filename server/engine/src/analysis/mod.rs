@@ -18,8 +18,8 @@ use crate::{
     EngineError, Result,
     answers::{broken_rows, not_finite},
     attacks::Pgd,
+    classes::load_for,
     data::Dataset,
-    evaluate::load_for,
     nn::Network,
     run::{Context, Outcome, model_path},
     write_atomically,
@@ -64,7 +64,7 @@ pub(crate) fn run(spec: &AnalyseSpec, dataset: &Dataset, context: &mut Context) 
 /// The models of an analysis, each with its name.
 fn load_models(spec: &AnalyseSpec, dataset: &Dataset, context: &Context) -> Result<Vec<(String, Network)>> {
     let load = |analysed: &AnalysedModel| {
-        let (network, _) = load_for(model_path(&analysed.model)?, dataset, context)?;
+        let (network, _) = load_for(model_path(&analysed.model)?, dataset, &context.device)?;
         Ok((analysed.name.clone(), network))
     };
     spec.models.iter().map(load).collect()

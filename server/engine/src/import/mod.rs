@@ -244,16 +244,41 @@ pub fn describe(path: &Path) -> Result<Description> {
 /// Gives a model's classes other names; its numbers stay as they are.
 ///
 /// # Errors
-/// When the file is not a model of Retort, or tells another number of classes apart; it is then untouched.
+/// When the file is not a model of Retort, tells another number of classes apart, or has one of these names for another class;
+/// it is then untouched.
 pub fn set_classes(path: &Path, classes: Vec<String>, dataset: String) -> Result<ModelHeader> {
     let (network, header) = load_model(path, &Device::Cpu)?;
     if classes.len() != header.classes.len() {
         let fault = format!("it tells {} classes apart, not {}: name as many", header.classes.len(), classes.len());
         return Err(EngineError::Model { path: path.to_owned(), fault });
     }
+    if !crate::classes::are_numbered(&header.classes)
+        && let Some(fault) = moved(&header.classes, &classes)
+    {
+        return Err(EngineError::Model { path: path.to_owned(), fault });
+    }
     let header = ModelHeader { classes, dataset, ..header };
     save_model(path, &network, &header)?;
     Ok(header)
+}
+
+/// Why classes that have names cannot be given others; none where every name stays in its place.
+fn moved(have: &[String], wanted: &[String]) -> Option<String> {
+    let place = |class: &String| wanted.iter().position(|other| other == class);
+    let (class, from, to) = have
+        .iter()
+        .zip(0..)
+        .find_map(|(class, from)| place(class).filter(|to| *to != from).map(|to| (class, from, to)))?;
+    let is_known = crate::classes::class_order(have, wanted).is_some();
+    let needless = if is_known {
+        ", and answers are matched by these names wherever it is used, so nothing is to be set"
+    } else {
+        ""
+    };
+    Some(format!(
+        "its classes have names already: “{class}” is its class {from}, not {to} (counted from 0){needless}. If its names are wrong, \
+         import its file again with the right ones"
+    ))
 }
 
 /// The header that Retort wrote into the file. Retort writes no control characters into names, which could play tricks with

@@ -13,6 +13,7 @@ use axum::{
     http::StatusCode,
     response::Response,
 };
+use retort_engine::class_order;
 use retort_spec::{Problem, RunKind, RunState};
 use retort_store::{Model, Run};
 use retort_web::pages::{ModelPage, ModelRow, ModelsPage};
@@ -59,10 +60,12 @@ struct Teach<'a> {
 impl App {
     async fn model_page(&self, status: StatusCode, model: Model, fault: Option<String>) -> Result<Response> {
         let datasets = self.machine.datasets().await?;
-        let teach = datasets.iter().find(|dataset| dataset.classes == model.about.classes).map(|dataset| {
-            let teacher = format!("model:{}", model.id);
-            href("/experiments/new", &Teach { dataset: &dataset.name, teacher })
-        });
+        let teach = datasets.iter().find(|dataset| class_order(&model.about.classes, &dataset.classes).is_some()).map(
+            |dataset| {
+                let teacher = format!("model:{}", model.id);
+                href("/experiments/new", &Teach { dataset: &dataset.name, teacher })
+            },
+        );
         let classes = model.about.classes.clone();
         let alike = datasets.into_iter().filter(|dataset| dataset.classes.len() == classes.len());
         let alike = alike.map(|dataset| dataset.name).collect();

@@ -202,6 +202,16 @@ fn the_classes_of_a_model_can_be_set_afterwards() {
     assert_eq!((header.classes, header.dataset.as_str(), header.method.as_str()), (classes, "letters", IMPORTED));
     let (found, header) = load_model(&path, &Device::Cpu).unwrap();
     assert_eq!(header.dataset, "letters");
+    let refused = |classes: Vec<String>| set_classes(&path, classes, "again".into()).unwrap_err().to_string();
+    let mut other_order: Vec<String> = header.classes.clone();
+    other_order.swap(0, 9);
+    let fault = refused(other_order.clone());
+    assert!(fault.contains("“class 0” is its class 0, not 9 (counted from 0), and answers are matched by"), "{fault}");
+    other_order[0] = "another".into();
+    let fault = refused(other_order);
+    assert!(fault.contains("“class 0” is its class 0, not 9 (counted from 0). If its names"), "{fault}");
+    let renamed: Vec<String> = header.classes.iter().map(|class| class.replace("class 9", "ninth")).collect();
+    assert_eq!(set_classes(&path, renamed, "letters".into()).unwrap().classes[9], "ninth");
     assert_eq!(found.weights.count(), original.weights.count());
     assert!(
         set_classes(&path, vec!["a".into()], String::new())
