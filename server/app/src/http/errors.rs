@@ -3,14 +3,15 @@
 use std::{fmt::Display, sync::Arc};
 
 use axum::{
+    body::to_bytes,
     extract::{Request, State},
-    http::StatusCode,
+    http::{HeaderValue, StatusCode, header},
     middleware::Next,
     response::{IntoResponse, Response},
 };
 use retort_store::StoreError;
 use retort_web::{
-    format,
+    Frame, format,
     pages::{ErrorPage, Link},
 };
 
@@ -167,15 +168,40 @@ impl IntoResponse for PageError {
 /// Draws the page of every error that the pages below return.
 pub async fn draw(State(app): State<Arc<App>>, request: Request, next: Next) -> Response {
     let mut response = next.run(request).await;
-    let Some(error) = response.extensions_mut().remove::<PageError>() else { return response };
+    let error = match response.extensions_mut().remove::<PageError>() {
+        Some(error) => error,
+        None if is_of_the_framework(&response) => PageError::of_the_framework(response).await,
+        None => return response,
+    };
     error.draw(&app).await
 }
 
+/// Whether an answer is a refusal by the framework, in its own words: an address that is no text, a body that is too long.
+fn is_of_the_framework(response: &Response) -> bool {
+    let is_text = |kind: &HeaderValue| kind.as_bytes().starts_with(b"text/plain");
+    response.status().is_client_error() && response.headers().get(header::CONTENT_TYPE).is_some_and(is_text)
+}
+
+/// Bytes of the framework's words that are shown.
+const WORDS: usize = 2_000;
+
 impl PageError {
+    async fn of_the_framework(response: Response) -> Self {
+        let status = response.status();
+        if status == StatusCode::PAYLOAD_TOO_LARGE {
+            return Self::too_large("A form may have 2 MB. Files are uploaded on the pages Models and Datasets.");
+        }
+        let words = to_bytes(response.into_body(), WORDS).await.unwrap_or_default();
+        let message = format!("{}.", String::from_utf8_lossy(&words).trim_end_matches('.'));
+        Self { status, ..Self::bad_request(message) }
+    }
+
     /// The page that shows it.
     pub async fn draw(self, app: &App) -> Response {
-        // Without the database the header stays empty, and the page still says what is wrong.
-        let frame = app.frame().await.unwrap_or_default();
+        // Without the database the header stays empty, and the page still says what is wrong. Whoever is not let through does not
+        // learn what is going on here.
+        let frame =
+            if self.status == StatusCode::FORBIDDEN { Frame::default() } else { app.frame().await.unwrap_or_default() };
         let Self { status, title, message, links, is_damage } = self;
         if is_damage {
             // Whoever watches over the server learns of it by the next question.

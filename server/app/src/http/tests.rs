@@ -377,3 +377,33 @@ async fn health_says_whether_the_database_answers() {
     assert_eq!(site.get("/health").await.status, StatusCode::SERVICE_UNAVAILABLE);
     assert_eq!(site.get("/").await.status, StatusCode::INTERNAL_SERVER_ERROR);
 }
+
+#[tokio::test]
+async fn what_the_framework_refuses_is_shown_as_a_page_too() {
+    let site = Site::new().await;
+    launch_demo(&site.control).await.unwrap();
+    let broken = site.get("/runs/%ff").await;
+    assert_eq!(
+        (broken.status, broken.header(header::CONTENT_TYPE)),
+        (StatusCode::BAD_REQUEST, "text/html; charset=utf-8")
+    );
+    assert!(
+        broken.text.contains("This request cannot be understood") && broken.text.contains("UTF-8"),
+        "{}",
+        broken.text
+    );
+    let long = site.form("/experiments", &"a".repeat(3 << 20)).await;
+    assert_eq!(long.status, StatusCode::PAYLOAD_TOO_LARGE);
+    assert!(long.text.contains("A form may have 2 MB."), "{}", long.text);
+}
+
+#[tokio::test]
+async fn whoever_is_refused_does_not_learn_what_is_going_on() {
+    let site = Site::new().await;
+    launch_demo(&site.control).await.unwrap();
+    assert!(site.get("/").await.text.contains("8 waiting"));
+    let foreign = Request::get("/").header("host", "evil.example").body(Body::empty()).unwrap();
+    let answer = site.ask(foreign).await;
+    assert_eq!(answer.status, StatusCode::FORBIDDEN);
+    assert!(!answer.text.contains("waiting"), "{}", answer.text);
+}

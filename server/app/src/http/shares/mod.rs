@@ -272,13 +272,23 @@ impl App {
 
     /// The share behind a token, if its link still opens it.
     async fn open_share(&self, token: &str) -> Option<Share> {
-        match self.store.share_by_hash(&hash(token)).await {
-            Ok(share) => share.filter(|share| share.is_open(Timestamp::now())),
+        let share = match self.store.share_by_hash(&hash(token)).await {
+            Ok(share) => share?,
             Err(error) => {
                 tracing::warn!("a share cannot be looked up: {error}");
-                None
+                return None;
             }
+        };
+        if share.is_open(Timestamp::now()) {
+            return Some(share);
         }
+        // What has ended stays so, even if the machine's clock goes back.
+        if share.revoked_at.is_none()
+            && let Err(error) = self.store.revoke_share(share.id).await
+        {
+            tracing::warn!("the end of share {} is not noted: {error}", share.id);
+        }
+        None
     }
 
     /// The latest shares of an experiment, as its page lists them.

@@ -197,3 +197,14 @@ async fn a_start_removes_the_files_of_ended_shares_and_of_unfinished_ones_alone(
     assert_eq!(site.get(&format!("/s/{open}")).await.status, StatusCode::OK);
     tidy(&site.store, &site.dir.path().join("nowhere")).await.unwrap();
 }
+
+#[tokio::test]
+async fn a_share_whose_time_is_over_stays_closed_when_the_clock_goes_back() {
+    let site = Site::new().await;
+    launch_demo(&site.control).await.unwrap();
+    let over = Timestamp::now() - SignedDuration::from_secs(1);
+    site.store.create_share(1, &hash("token"), "Over", Some(over)).await.unwrap();
+    assert_eq!(site.get("/s/token").await.status, StatusCode::NOT_FOUND);
+    let share = site.store.share_by_hash(&hash("token")).await.unwrap().unwrap();
+    assert!(!share.is_open(over - SignedDuration::from_hours(24)), "it would open again");
+}
