@@ -26,6 +26,13 @@ pub struct ServeArgs {
     #[arg(long, env = "RETORT_DAILY_BACKUPS", value_name = "N")]
     pub daily_backups: Option<usize>,
 
+    /// End workers with the server: each keeps a checkpoint and leaves, within ten seconds
+    ///
+    /// Without it they go on, and the next start on the folder takes them over. As process 1 of a container the server always ends
+    /// them, as its end would.
+    #[arg(long, env = "RETORT_STOP_WORKERS")]
+    pub stop_workers: bool,
+
     /// Address of a folder with the official archives of CIFAR-10, CIFAR-100 and STL-10, to fetch them from
     ///
     /// For a network that does not reach their makers. The files have their official names, such as

@@ -62,6 +62,11 @@ impl Live {
         let _ = self.sender.send(changes);
     }
 
+    /// How many listen.
+    pub fn listeners(&self) -> usize {
+        self.sender.receiver_count()
+    }
+
     /// Listens from now on.
     pub fn listen(&self) -> Listener {
         Listener { receiver: self.sender.subscribe() }

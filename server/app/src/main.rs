@@ -11,25 +11,26 @@ mod estimate;
 mod http;
 mod keeping;
 mod live;
+mod logging;
 mod machine;
+mod metrics;
 mod program;
 mod public_url;
 mod reader;
 mod scheduler;
+mod service;
 mod trial;
 
 use std::process::ExitCode;
 
 use clap::Parser;
-use tracing_subscriber::EnvFilter;
 
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
     program::take_name();
-    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("warn"));
-    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_target(false).init();
+    logging::begin();
     match cli::Arguments::parse().execute() {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {

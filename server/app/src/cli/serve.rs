@@ -32,6 +32,7 @@ use crate::{
     public_url::PublicUrl,
     reader::Reader,
     scheduler::{Control, LocalExecutor, Scheduler},
+    service,
 };
 
 /// Prints a line for whoever started the server. Where nobody listens any more, the server goes on all the same.
@@ -78,6 +79,8 @@ pub(super) struct Server {
     pages: JoinHandle<io::Result<()>>,
     scheduler: JoinHandle<()>,
     data: DataFolder,
+    /// Whether workers end with the server.
+    stops_workers: bool,
     /// Ctrl-C and SIGTERM, listened for before the server says that it is there.
     ends: [Signals; 2],
 }
@@ -126,6 +129,7 @@ impl Server {
             hosts: Hosts::of(address, args.public_url.as_ref()),
             public: args.public_url.clone(),
             damage: std::sync::OnceLock::new(),
+            metrics: crate::metrics::Metrics::default(),
             stopping: stopping.clone(),
         });
         if let Some(keep) = args.daily_backups.filter(|keep| *keep > 0) {
@@ -141,6 +145,8 @@ impl Server {
             pages: tokio::spawn(pages),
             scheduler: tokio::spawn(scheduler.run(stopping)),
             data,
+            // In a container the end of process 1 is the end of all others.
+            stops_workers: args.stop_workers || std::process::id() == 1,
             ends,
         })
     }
@@ -170,7 +176,11 @@ impl Server {
         if let Some(public) = &self.public {
             say!("Through its proxy it is at {public}.");
         }
-        say!("Ctrl-C stops the server; runs that compute go on.");
+        if self.stops_workers {
+            say!("Ctrl-C stops the server, and its workers at their next step.");
+        } else {
+            say!("Ctrl-C stops the server; runs that compute go on.");
+        }
         if !self.address.ip().is_loopback() {
             say!(
                 "{} can be reached from other machines, and there are no accounts yet: whoever reaches it can launch \
@@ -185,20 +195,24 @@ impl Server {
     /// # Errors
     /// When it stops answering by itself.
     pub(super) async fn until_stopped(mut self) -> Result<()> {
+        service::ready();
+        let watchdog = tokio::spawn(service::watch(self.store.clone(), self.control.clone()));
         let [interrupt, terminate] = &mut self.ends;
         let early = tokio::select! {
             _ = interrupt.recv() => None,
             _ = terminate.recv() => None,
             ended = &mut self.pages => Some(ended),
         };
+        service::stopping();
         self.stop.send_replace(true);
+        watchdog.abort();
         self.scheduler.await.context("the scheduler failed")?;
         if let Some(ended) = early {
             ended.context("the server failed")?.context("the server failed")?;
         } else if tokio::time::timeout(FAREWELL, &mut self.pages).await.is_err() {
             self.pages.abort();
         }
-        if std::process::id() == 1 {
+        if self.stops_workers {
             stop_workers(&self.store, &self.control).await?;
         }
         let counts = self.store.state_counts().await?;
@@ -213,8 +227,7 @@ impl Server {
     }
 }
 
-/// Asks every worker to keep a checkpoint and leave, and waits for them a while. In a container the server is process 1,
-/// whose end is the end of all others; elsewhere workers go on by themselves.
+/// Asks every worker to keep a checkpoint and leave, and waits for them a while.
 async fn stop_workers(store: &Store, control: &Control) -> Result<()> {
     let runs = store.active_runs().await?;
     let folders: Vec<_> = runs.iter().map(|run| control.folder(run.id)).collect();

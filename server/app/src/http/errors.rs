@@ -15,7 +15,7 @@ use retort_web::{
     pages::{ErrorPage, Link},
 };
 
-use super::App;
+use super::{App, watching::RequestId};
 
 /// The outcome of a page.
 pub type Result<T> = std::result::Result<T, PageError>;
@@ -167,11 +167,17 @@ impl IntoResponse for PageError {
 
 /// Draws the page of every error that the pages below return.
 pub async fn draw(State(app): State<Arc<App>>, request: Request, next: Next) -> Response {
+    let id = request.extensions().get::<RequestId>().cloned();
     let mut response = next.run(request).await;
     let error = match response.extensions_mut().remove::<PageError>() {
         Some(error) => error,
         None if is_of_the_framework(&response) => PageError::of_the_framework(response).await,
         None => return response,
+    };
+    let is_fault = error.status.is_server_error();
+    let error = match id.filter(|_| is_fault) {
+        Some(RequestId(id)) => error.with_advice(format!("This was request {id}.")),
+        None => error,
     };
     error.draw(&app).await
 }

@@ -26,6 +26,7 @@ mod runs;
 mod shares;
 #[cfg(test)]
 mod tests;
+mod watching;
 
 use std::{path::PathBuf, sync::Arc};
 
@@ -43,8 +44,8 @@ use retort_web::{Frame, Template};
 use tokio::sync::watch;
 
 use crate::{
-    arrivals::Arrivals, disk::Room, live::Live, machine::Machine, public_url::PublicUrl, reader::Reader,
-    scheduler::Control,
+    arrivals::Arrivals, disk::Room, live::Live, machine::Machine, metrics::Metrics, public_url::PublicUrl,
+    reader::Reader, scheduler::Control,
 };
 use errors::{PageError, Result};
 
@@ -91,6 +92,8 @@ pub struct App {
     pub public: Option<PublicUrl>,
     /// What a page found when the database did not hold together; empty while all is well.
     pub damage: std::sync::OnceLock<String>,
+    /// Figures for whoever watches over the server.
+    pub metrics: Metrics,
     /// Becomes true when the server stops.
     pub stopping: watch::Receiver<bool>,
 }
@@ -98,8 +101,21 @@ pub struct App {
 type Shared = State<Arc<App>>;
 
 /// What the paths of pages begin with.
-pub const FIRST_PARTS: [&str; 12] =
-    ["demo", "disk", "experiments", "runs", "shares", "s", "paper", "models", "datasets", "live", "static", "health"];
+pub const FIRST_PARTS: [&str; 13] = [
+    "demo",
+    "disk",
+    "experiments",
+    "runs",
+    "shares",
+    "s",
+    "paper",
+    "models",
+    "datasets",
+    "live",
+    "static",
+    "health",
+    "metrics",
+];
 
 /// All pages, guarded.
 pub fn router(app: Arc<App>) -> Router {
@@ -142,12 +158,14 @@ pub fn router(app: Arc<App>) -> Router {
         .route("/static/{file}", get(assets::serve))
         .route("/disk", get(disk::show).post(disk::free))
         .route("/health", get(health::check))
+        .route("/metrics", get(watching::metrics))
         .fallback(async |State(app): Shared| PageError::no_page().with_advice(app.advice_on_paths()))
         .method_not_allowed_fallback(async || PageError::not_so());
     // No request passes the guard unseen, and no answer leaves without its headers.
     let router = router
         .layer(middleware::from_fn_with_state(app.clone(), errors::draw))
         .layer(middleware::from_fn_with_state(app.clone(), guard::watch))
+        .layer(middleware::from_fn_with_state(app.clone(), watching::note))
         .with_state(app.clone());
     // A request finds its page only after it has lost the path that a proxy shows the server under.
     Router::new().fallback_service(router).layer(middleware::from_fn_with_state(app, base::lead))

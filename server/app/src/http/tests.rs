@@ -75,6 +75,7 @@ impl Site {
             hosts: Hosts::of("127.0.0.1:7878".parse().unwrap(), public.as_ref()),
             public,
             damage: std::sync::OnceLock::new(),
+            metrics: crate::metrics::Metrics::default(),
             stopping,
         }));
         Self { dir, store, control, router, stop }

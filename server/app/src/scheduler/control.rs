@@ -3,6 +3,7 @@
 use std::{
     path::{Path, PathBuf},
     sync::{Arc, Mutex, PoisonError},
+    time::{Duration, Instant},
 };
 
 use anyhow::{Context, Result};
@@ -25,6 +26,8 @@ pub struct Control {
     pub(super) pause: Arc<Mutex<Option<String>>>,
     pub(super) hindrances: Hindrances,
     pub(super) silences: Silences,
+    /// When the scheduler was last through with a round.
+    pub(super) last_round: Arc<Mutex<Instant>>,
 }
 
 impl Control {
@@ -41,7 +44,13 @@ impl Control {
             pause: Arc::default(),
             hindrances: Hindrances::default(),
             silences: Silences::default(),
+            last_round: Arc::new(Mutex::new(Instant::now())),
         }
+    }
+
+    /// How long ago the scheduler was last through with a round.
+    pub fn since_last_round(&self) -> Duration {
+        self.last_round.lock().unwrap_or_else(PoisonError::into_inner).elapsed()
     }
 
     /// Keeps an experiment with its plan and queues its runs; returns its id.

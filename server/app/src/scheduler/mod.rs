@@ -15,11 +15,13 @@ mod watch;
 
 use std::{
     collections::HashMap,
+    sync::PoisonError,
     time::{Duration, Instant},
 };
 
 use anyhow::Result;
 use retort_spec::RunState;
+use retort_store::{Run, StoreError};
 use tokio::sync::watch::Receiver;
 
 pub use control::Control;
@@ -30,6 +32,9 @@ pub use local::{LocalExecutor, how_it_ended};
 
 /// How long the scheduler sleeps when nobody wakes it: as late as that, a page may show what a worker wrote.
 const REST: Duration = Duration::from_millis(300);
+
+/// A round that takes longer hangs: a disk that does not answer, or a database that is held for ever.
+pub const LONGEST_ROUND: Duration = Duration::from_mins(2);
 
 /// How long a worker may take to end a run that was cancelled, before it is killed.
 const CANCEL_GRACE: Duration = Duration::from_secs(15);
@@ -77,6 +82,7 @@ impl Scheduler {
         while !*stop.borrow() {
             let turn = self.turn().await;
             self.report("scheduling", turn);
+            *self.control.last_round.lock().unwrap_or_else(PoisonError::into_inner) = Instant::now();
             let wake = self.control.wake.clone();
             tokio::select! {
                 () = wake.notified() => {}
@@ -107,7 +113,14 @@ impl Scheduler {
         self.start_ready().await
     }
 
-    fn job(&self, run: &retort_store::Run, attempt: u32) -> Job {
+    /// Gives a run another state and says so in the log; returns the attempt.
+    async fn change(&self, run: &Run, to: RunState, cause: &str) -> Result<u32, StoreError> {
+        let attempt = self.control.store.change_state(run.id, to, cause).await?;
+        tracing::info!(run = run.id, attempt, state = to.id(), "{cause}");
+        Ok(attempt)
+    }
+
+    fn job(&self, run: &Run, attempt: u32) -> Job {
         Job { run: run.id, attempt, device: run.device, folder: self.control.folder(run.id) }
     }
 

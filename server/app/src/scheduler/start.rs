@@ -68,7 +68,7 @@ impl Scheduler {
                 Err(fault) => {
                     hindrances.remove(run.id);
                     let cause = format!("It cannot start: {fault:#}");
-                    match self.control.store.change_state(run.id, RunState::Failed, &cause).await {
+                    match self.change(&run, RunState::Failed, &cause).await {
                         // Somebody cancelled it meanwhile.
                         Err(StoreError::Forbidden { .. }) => {}
                         noted => drop(noted?),
@@ -83,7 +83,7 @@ impl Scheduler {
     /// Leaves a run queued, to be tried again after a pause, and says why.
     pub(super) async fn hinder(&self, run: &Run, reason: &str) -> Result<()> {
         if self.control.hindrances.add(run.id, &format!("{reason} It is tried again and again.")) {
-            tracing::warn!("run {}: {reason} It is tried again and again.", run.id);
+            tracing::warn!(run = run.id, "{reason} It is tried again and again.");
             self.control.store.log(run.id, run.attempt, LogLevel::Warning, reason).await?;
         }
         Ok(())
@@ -117,13 +117,12 @@ impl Scheduler {
         }
         let folder = self.prepare(run).await?;
         crash_point("start.prepared");
-        let store = &self.control.store;
-        let attempt = store.change_state(run.id, RunState::Starting, &format!("started on {}", run.device)).await?;
+        let attempt = self.change(run, RunState::Starting, &format!("started on {}", run.device)).await?;
         crash_point("start.noted");
         let job = super::Job { folder, ..self.job(run, attempt) };
         if let Err(e) = self.executor.start(&job) {
             let cause = format!("The system could not start its worker: {e}.");
-            self.control.store.change_state(run.id, RunState::Queued, &cause).await?;
+            self.change(run, RunState::Queued, &cause).await?;
             return Err(anyhow::Error::new(e).context("the system starts no worker"));
         }
         crash_point("start.spawned");
@@ -176,7 +175,7 @@ impl Scheduler {
             "The folder of this number held another run, which the database does not know. It is in {} now.",
             aside.display()
         );
-        tracing::warn!("run {run}: {message}");
+        tracing::warn!(run, "{message}");
         self.control.store.log(run, 0, LogLevel::Warning, &message).await?;
         Ok(())
     }

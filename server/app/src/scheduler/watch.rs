@@ -34,7 +34,11 @@ impl Scheduler {
             return self.give_up_unreadable(run, is_gone, fault).await;
         }
         self.unreadable.remove(&run.id);
+        let before = run.state;
         let run = self.control.store.run(run.id).await?;
+        if run.state != before {
+            tracing::info!(run = run.id, attempt = run.attempt, state = run.state.id(), "{}", run.cause);
+        }
         if run.state == RunState::Lost {
             // A server that was killed between two changes left it so.
             return self.after_loss(&run).await;
@@ -62,7 +66,7 @@ impl Scheduler {
                 let message = format!(
                     "The worker shows no sign of life: it was stopped, or hangs. After {minutes} min of silence it is ended."
                 );
-                tracing::warn!("run {}: {message}", run.id);
+                tracing::warn!(run = run.id, "{message}");
                 self.control.store.log(run.id, run.attempt, LogLevel::Warning, &message).await?;
                 self.control.live.run_changed(run);
             }
@@ -82,7 +86,7 @@ impl Scheduler {
             return Err(fault);
         }
         let cause = format!("Its worker is gone, and what it wrote cannot be read: {fault:#}");
-        self.control.store.change_state(run.id, RunState::Failed, &cause).await?;
+        self.change(run, RunState::Failed, &cause).await?;
         self.unreadable.remove(&run.id);
         self.control.live.run_changed(run);
         Ok(())
@@ -99,7 +103,7 @@ impl Scheduler {
             "Its worker left off: {}.",
             words.as_deref().unwrap_or("a fault of the machine that it could not write down")
         );
-        self.control.store.change_state(run.id, RunState::Queued, &reason).await?;
+        self.change(run, RunState::Queued, &reason).await?;
         self.hinder(run, &reason).await?;
         self.control.live.run_changed(run);
         Ok(())
@@ -141,7 +145,7 @@ impl Scheduler {
         let ending = ended.as_deref().or(ending);
         let store = &self.control.store;
         if run.cancel_requested_at.is_some() {
-            store.change_state(run.id, RunState::Cancelled, "cancelled by a person; its worker was ended").await?;
+            self.change(run, RunState::Cancelled, "cancelled by a person; its worker was ended").await?;
             self.control.live.run_changed(run);
             return Ok(());
         }
@@ -151,7 +155,7 @@ impl Scheduler {
             None => "It printed nothing.".into(),
         };
         let cause = format!("Its worker ended without a final record{ending}. {last_words}");
-        store.change_state(run.id, RunState::Lost, &cause).await?;
+        self.change(run, RunState::Lost, &cause).await?;
         crash_point("loss.noted");
         let run = store.run(run.id).await?;
         self.after_loss(&run).await
@@ -164,10 +168,10 @@ impl Scheduler {
             let next = run.losses + 1;
             let cause = format!("Queued again for attempt {next} of at most {MOST_LOSSES}. {}", run.cause);
             store.log(run.id, run.attempt, LogLevel::Warning, &cause).await?;
-            store.change_state(run.id, RunState::Queued, &cause).await?;
+            self.change(run, RunState::Queued, &cause).await?;
         } else {
             let cause = format!("Given up after {MOST_LOSSES} attempts whose workers vanished. {}", run.cause);
-            store.change_state(run.id, RunState::Failed, &cause).await?;
+            self.change(run, RunState::Failed, &cause).await?;
         }
         self.control.live.run_changed(run);
         Ok(())

@@ -101,6 +101,7 @@ async fn measure(args: &PagesArgs, folder: &Path) -> Result<Value> {
         hosts: Hosts::of(([127, 0, 0, 1], 7878).into(), None),
         public: None,
         damage: std::sync::OnceLock::new(),
+        metrics: crate::metrics::Metrics::default(),
         stopping,
     }));
     let mut draw = Stream::new(1, Purpose::Bench, 0, 0);
