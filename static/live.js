@@ -1,11 +1,12 @@
 // Liveliness on top of pages that work without it.
 //
-// A page marks what may change with `data-live`. When the server says that something changed, the page is fetched again
-// and those parts are brought up to date in place, so that focus, scrolling and unfolded details stay as they are. The
-// launch form's summary follows what is typed.
+// A page marks what may change with `data-live`, and says with `data-follows` whose news it shows. When the server says that
+// something of that changed, the page is fetched again and those parts are brought up to date in place, so that focus,
+// scrolling and unfolded details stay as they are. The launch form's summary follows what is typed.
 "use strict";
 
 const INTERVAL = 1000; // at most one update of the page in so many milliseconds
+const LEISURE = 5000; // the same for lists, while runs only go on
 const TYPING = 400; // the summary waits for so long a pause
 const LIVE = new URL("../live", document.currentScript.src); // the server may stand under a path of a proxy
 
@@ -79,7 +80,7 @@ async function refresh(address, selector) {
 }
 
 /** A function that runs `task` at most once an interval, and once more for calls that came meanwhile. */
-function throttled(task) {
+function throttled(task, interval) {
   let busy = false;
   let again = false;
   return async function run() {
@@ -96,16 +97,27 @@ function throttled(task) {
         again = false;
         run();
       }
-    }, INTERVAL);
+    }, interval);
   };
 }
 
+/** What of the news a page shows: `runs 7`, `experiments 1 2`, `datasets`, `progress` of any run, or `states` alone. */
+const [KIND, ...IDS] = document.documentElement.dataset.follows?.split(" ") ?? ["states"];
+
 function follow() {
-  const pull = throttled(() => refresh(location.href, "[data-live]"));
+  const bring = () => refresh(location.href, "[data-live]");
+  const [pull, pullAtLeisure] = [throttled(bring, INTERVAL), throttled(bring, LEISURE)];
+  const hear = (event) => {
+    const news = JSON.parse(event.data);
+    const named = KIND === "datasets" ? news.datasets : news[KIND]?.some?.((id) => IDS.includes(String(id)));
+    // The header of every page counts runs by state.
+    if (news.everything || news.states || named) pull();
+    else if (KIND === "progress" && news.runs.length) pullAtLeisure();
+  };
   let source = null;
   const open = () => {
     source = new EventSource(LIVE);
-    source.addEventListener("changed", pull);
+    source.addEventListener("changed", hear);
     source.addEventListener("open", () => {
       document.documentElement.classList.remove("offline");
       // What changed since the page was made, or while the connection was lost, was not told.

@@ -22,6 +22,9 @@ pub struct Changes {
     pub runs: BTreeSet<i64>,
     /// Ids of experiments.
     pub experiments: BTreeSet<i64>,
+    /// Whether a run came or has another state, and did not only go on.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub states: bool,
     /// Whether datasets came, or went on on their way.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub datasets: bool,
@@ -36,15 +39,21 @@ impl Live {
         Self { sender: broadcast::channel(BACKLOG).0 }
     }
 
-    /// Announces that a run changed.
+    /// Announces that a run went on.
+    pub fn run_went_on(&self, run: &Run) {
+        let (runs, experiments) = (BTreeSet::from([run.id]), BTreeSet::from([run.experiment]));
+        self.send(Changes { runs, experiments, ..Changes::default() });
+    }
+
+    /// Announces that a run has another state, or something new is said of it.
     pub fn run_changed(&self, run: &Run) {
         self.announce([run.id], run.experiment);
     }
 
-    /// Announces that runs of an experiment changed.
+    /// Announces that runs of an experiment came or changed.
     pub fn announce(&self, runs: impl IntoIterator<Item = i64>, experiment: i64) {
         let (runs, experiments) = (runs.into_iter().collect(), BTreeSet::from([experiment]));
-        self.send(Changes { runs, experiments, ..Changes::default() });
+        self.send(Changes { runs, experiments, states: true, ..Changes::default() });
     }
 
     /// Announces that datasets came, or went on on their way.
@@ -92,6 +101,7 @@ impl Listener {
                 Ok(more) => {
                     all.runs.extend(more.runs);
                     all.experiments.extend(more.experiments);
+                    all.states |= more.states;
                     all.datasets |= more.datasets;
                     all.everything |= more.everything;
                 }
@@ -113,7 +123,7 @@ mod tests {
         live.announce([1, 2], 1);
         live.announce([2, 3], 2);
         let told = serde_json::to_string(&listener.next().await.unwrap()).unwrap();
-        assert_eq!(told, r#"{"runs":[1,2,3],"experiments":[1,2]}"#);
+        assert_eq!(told, r#"{"runs":[1,2,3],"experiments":[1,2],"states":true}"#);
     }
 
     #[tokio::test]

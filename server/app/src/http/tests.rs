@@ -367,7 +367,7 @@ async fn an_open_page_hears_of_changes_until_the_server_stops() {
     tokio::time::sleep(std::time::Duration::from_millis(50)).await;
     site.stop.send_replace(true);
     let heard = String::from_utf8(hear.await.unwrap().unwrap().into()).unwrap();
-    assert_eq!(heard, "event: changed\ndata: {\"runs\":[3],\"experiments\":[1]}\n\n");
+    assert_eq!(heard, "event: changed\ndata: {\"runs\":[3],\"experiments\":[1],\"states\":true}\n\n");
 }
 
 #[tokio::test]

@@ -29,14 +29,19 @@ impl Scheduler {
         if worker != Worker::Alive {
             self.control.silences.remove(run.id);
         }
-        if let Err(fault) = self.follow(run).await {
-            let is_gone = worker != Worker::Alive;
-            return self.give_up_unreadable(run, is_gone, fault).await;
-        }
+        let went_on = match self.follow(run).await {
+            Ok(went_on) => went_on,
+            Err(fault) => return self.give_up_unreadable(run, worker != Worker::Alive, fault).await,
+        };
         self.unreadable.remove(&run.id);
         let before = run.state;
         let run = self.control.store.run(run.id).await?;
-        if run.state != before {
+        if run.state == before {
+            if went_on {
+                self.control.live.run_went_on(&run);
+            }
+        } else {
+            self.control.live.run_changed(&run);
             tracing::info!(run = run.id, attempt = run.attempt, state = run.state.id(), "{}", run.cause);
         }
         if run.state == RunState::Lost {
@@ -109,8 +114,8 @@ impl Scheduler {
         Ok(())
     }
 
-    /// Takes over everything that the worker has written so far.
-    async fn follow(&self, run: &Run) -> Result<()> {
+    /// Takes over everything that the worker has written so far; true where that is something.
+    async fn follow(&self, run: &Run) -> Result<bool> {
         let journal = self.control.folder(run.id).journal();
         let mut offset = run.journal_offset;
         while let Some(chunk) = read_on(&journal, offset, run.attempt).context("reading its journal")? {
@@ -119,10 +124,7 @@ impl Scheduler {
             self.control.store.record_journal(run.id, chunk.bytes, &chunk.records).await?;
             crash_point("journal.recorded");
         }
-        if offset != run.journal_offset {
-            self.control.live.run_changed(run);
-        }
-        Ok(())
+        Ok(offset != run.journal_offset)
     }
 
     fn press_for_cancel(&mut self, run: &Run) -> Result<()> {
