@@ -111,7 +111,9 @@ function follow() {
     const news = JSON.parse(event.data);
     const named = KIND === "datasets" ? news.datasets : news[KIND]?.some?.((id) => IDS.includes(String(id)));
     // The header of every page counts runs by state.
-    if (news.everything || news.states || named) pull();
+    if (news.who !== undefined) document.getElementById("who").textContent = news.who;
+    const ofAny = news.states && (KIND === "states" || KIND === "progress");
+    if (news.everything || named || ofAny) pull();
     else if (KIND === "progress" && news.runs.length) pullAtLeisure();
   };
   let source = null;

@@ -5,11 +5,17 @@ use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
+use retort_engine::test_setting;
 use retort_web::format;
 
 /// Below this many free bytes no run is started: a checkpoint of the largest model and the database need room to be
 /// replaced as a whole.
-pub const FLOOR: u64 = 1 << 30;
+const FLOOR: u64 = 1 << 30;
+
+/// [`FLOOR`], or what a test on a small disk sets.
+pub fn floor() -> u64 {
+    test_setting("RETORT_DISK_FLOOR").and_then(|bytes| bytes.parse().ok()).unwrap_or(FLOOR)
+}
 
 /// Free bytes on the disk that holds `path`, for a user without privileges; none when the system does not tell.
 pub fn free(path: &Path) -> Option<u64> {
@@ -38,14 +44,14 @@ pub struct Reservation {
 }
 
 impl Room {
-    /// Promises `bytes` on the disk that holds `path`, where [`FLOOR`] and all other promises are still met. Where the
+    /// Promises `bytes` on the disk that holds `path`, where the floor and all other promises are still met. Where the
     /// system does not tell how much is free, everything is promised.
     ///
     /// # Errors
     /// In words, when there is too little.
     pub fn reserve(&self, path: &Path, bytes: u64) -> Result<Reservation, String> {
         let mut promised = self.promised();
-        let needed = bytes.saturating_add(*promised).saturating_add(FLOOR);
+        let needed = bytes.saturating_add(*promised).saturating_add(floor());
         if let Some(free) = free(path).filter(|free| *free < needed) {
             let others = match *promised {
                 0 => String::new(),
@@ -55,7 +61,7 @@ impl Room {
                 "The disk has {} free{others}; this needs {}, and {} stay free for runs.",
                 format::bytes(free),
                 format::bytes(bytes),
-                format::bytes(FLOOR)
+                format::bytes(floor())
             ));
         }
         *promised += bytes;

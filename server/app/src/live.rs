@@ -1,6 +1,12 @@
 //! News of changes, for the open pages.
 
-use std::collections::BTreeSet;
+use std::{
+    collections::BTreeSet,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+};
 
 use retort_store::Run;
 use serde::Serialize;
@@ -13,6 +19,7 @@ const BACKLOG: usize = 1_024;
 #[derive(Clone, Debug)]
 pub struct Live {
     sender: broadcast::Sender<Changes>,
+    version: Arc<AtomicU64>,
 }
 
 /// Runs and experiments that changed.
@@ -36,7 +43,7 @@ pub struct Changes {
 impl Live {
     /// Without listeners.
     pub fn new() -> Self {
-        Self { sender: broadcast::channel(BACKLOG).0 }
+        Self { sender: broadcast::channel(BACKLOG).0, version: Arc::default() }
     }
 
     /// Announces that a run went on.
@@ -67,8 +74,14 @@ impl Live {
     }
 
     fn send(&self, changes: Changes) {
+        self.version.fetch_add(1, Ordering::Relaxed);
         // Nobody may be listening, which is fine.
         let _ = self.sender.send(changes);
+    }
+
+    /// How much news there was.
+    pub fn version(&self) -> u64 {
+        self.version.load(Ordering::Relaxed)
     }
 
     /// How many listen.

@@ -30,6 +30,18 @@ pub fn crash_point(name: &str) {
     }
 }
 
+/// What the environment variable of this name says, where a test set it.
+#[cfg(feature = "crash-points")]
+pub fn test_setting(name: &str) -> Option<String> {
+    std::env::var(name).ok()
+}
+
+/// Nothing: this build is for no tests.
+#[cfg(not(feature = "crash-points"))]
+pub const fn test_setting(_name: &str) -> Option<String> {
+    None
+}
+
 /// Does nothing: this build has no crash points.
 #[cfg(not(feature = "crash-points"))]
 pub const fn crash_point(_name: &str) {}

@@ -34,7 +34,7 @@ mod run;
 mod train;
 
 pub use classes::class_order;
-pub use crash::{CRASH_POINTS, crash_point};
+pub use crash::{CRASH_POINTS, crash_point, test_setting};
 pub use error::{EngineError, Result, is_of_the_machine};
 pub use folder::{RunFolder, write_atomically};
 pub use outcomes::Outcomes;

@@ -108,6 +108,9 @@ pub enum StoreError {
         BUSY.as_secs()
     )]
     Busy,
+    /// The disk has no room for what was to be written.
+    #[error("the disk is full. Nothing was changed: make room, and try again")]
+    Full,
     /// `SQLite` refused.
     #[error("database: {0}")]
     Database(sqlx::Error),
@@ -117,6 +120,7 @@ impl From<sqlx::Error> for StoreError {
     fn from(error: sqlx::Error) -> Self {
         match primary_code(&error) {
             Some(SQLITE_BUSY) => Self::Busy,
+            Some(SQLITE_FULL) => Self::Full,
             Some(SQLITE_CORRUPT) => Self::Damaged { path: "retort.db".into(), fault: error.to_string() },
             // Others wait in the same queue for the one connection that writes.
             _ if matches!(error, sqlx::Error::PoolTimedOut) => Self::Busy,
@@ -126,6 +130,7 @@ impl From<sqlx::Error> for StoreError {
 }
 
 pub(crate) const SQLITE_BUSY: i32 = 5;
+const SQLITE_FULL: i32 = 13;
 pub(crate) const SQLITE_CORRUPT: i32 = 11;
 
 /// SQLite's code for an error, without what extends it.

@@ -30,6 +30,8 @@ pub struct Store {
     path: Arc<Path>,
     writer: SqlitePool,
     readers: SqlitePool,
+    /// One connection that is never replaced: the versions that it tells of are its own.
+    watcher: SqlitePool,
 }
 
 impl Store {
@@ -106,8 +108,11 @@ impl Store {
         let writer = one.connect_with(writing).await.map_err(|source| cannot_open(path, source))?;
         SCHEMA.run(&writer).await.map_err(|source| StoreError::Migrate { path: at(), source })?;
         let several = SqlitePoolOptions::new().max_connections(READERS);
-        let readers = several.connect_with(base.read_only(true)).await.map_err(|source| cannot_open(path, source))?;
-        Ok(Self { path: path.into(), writer, readers })
+        let base = base.read_only(true);
+        let watcher = SqlitePoolOptions::new().max_connections(1).idle_timeout(None).max_lifetime(None);
+        let watcher = watcher.connect_lazy_with(base.clone());
+        let readers = several.connect_with(base).await.map_err(|source| cannot_open(path, source))?;
+        Ok(Self { path: path.into(), writer, readers, watcher })
     }
 
     /// Gives new runs and models numbers above these, which folders and files bear already: a database that was lost, or
@@ -138,6 +143,7 @@ impl Store {
     /// Closes all connections; what was confirmed is on disk.
     pub async fn close(&self) {
         self.readers.close().await;
+        self.watcher.close().await;
         self.writer.close().await;
     }
 
@@ -151,6 +157,14 @@ impl Store {
         sqlx::query("PRAGMA user_version = 0").execute(&mut *tx).await?;
         tx.commit().await?;
         Ok(())
+    }
+
+    /// A number that is another one once anything has been written. It means nothing to another process.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub async fn version(&self) -> Result<i64> {
+        Ok(sqlx::query_scalar("PRAGMA data_version").fetch_one(&self.watcher).await?)
     }
 
     /// Where it lies.

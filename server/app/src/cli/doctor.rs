@@ -39,7 +39,7 @@ pub fn doctor(args: &DoctorArgs) -> Result<()> {
         }
     }
     match disk::free(root) {
-        Some(free) if free < disk::FLOOR => {
+        Some(free) if free < disk::floor() => {
             faults += 1;
             println!("disk         {} free: runs do not start below 1 GiB", retort_web::format::bytes(free));
         }

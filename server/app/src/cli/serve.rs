@@ -25,7 +25,7 @@ use crate::{
     connections,
     data_folder::DataFolder,
     disk::Room,
-    http::{self, App, Drawings, FilesOfAnalyses, Hosts, RightAnswersOfEvaluations, WaitingModels},
+    http::{self, App, Drawings, Drawn, FilesOfAnalyses, Hosts, RightAnswersOfEvaluations, WaitingModels},
     keeping,
     live::Live,
     machine::Machine,
@@ -64,7 +64,7 @@ pub fn serve(args: &ServeArgs) -> Result<()> {
 }
 
 /// Runs the server's tasks.
-pub(super) fn block_on(task: impl Future<Output = Result<()>>) -> Result<()> {
+pub(super) fn block_on<T>(task: impl Future<Output = Result<T>>) -> Result<T> {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().context("starting the server")?;
     runtime.block_on(task)
 }
@@ -123,6 +123,8 @@ impl Server {
             uploads: data.uploads(),
             analyses: FilesOfAnalyses::default(),
             drawings: Drawings::default(),
+            who: crate::http::Who::default(),
+            drawn: Drawn::default(),
             right_answers: RightAnswersOfEvaluations::default(),
             waiting: WaitingModels::default(),
             reader: Reader::new().context("finding the program to read weights with")?,

@@ -34,7 +34,7 @@ pub async fn show(State(app): Shared) -> Result<Response> {
         frame: app.frame().await?,
         free: disk::free(&app.data),
         size: disk::size(&app.data),
-        floor: disk::FLOOR,
+        floor: disk::floor(),
         rows: used.into_iter().map(|(kind, used)| DiskRow { kind, bytes: used.bytes, free: used.free }).collect(),
     };
     page(StatusCode::OK, &shown)

@@ -17,6 +17,8 @@ use retort_web::{
 
 use super::{App, watching::RequestId};
 
+const FULL: &str = "The disk is full. Nothing was changed: make room, and try again.";
+
 /// The outcome of a page.
 pub type Result<T> = std::result::Result<T, PageError>;
 
@@ -133,6 +135,7 @@ impl From<StoreError> for PageError {
                 let message = format::upper_first(&StoreError::Busy.to_string());
                 Self::new(StatusCode::SERVICE_UNAVAILABLE, "The database is held", message)
             }
+            StoreError::Full => Self::no_room(FULL).with_link("/disk", "What fills it"),
             StoreError::Damaged { .. } => {
                 tracing::error!("{error}");
                 let message = format!(
@@ -149,6 +152,14 @@ impl From<StoreError> for PageError {
 
 impl From<anyhow::Error> for PageError {
     fn from(error: anyhow::Error) -> Self {
+        let is_full = |cause: &(dyn std::error::Error + 'static)| {
+            cause.downcast_ref::<std::io::Error>().is_some_and(|e| e.kind() == std::io::ErrorKind::StorageFull)
+                || matches!(cause.downcast_ref::<StoreError>(), Some(StoreError::Full))
+        };
+        if error.chain().any(is_full) {
+            tracing::error!("the disk is full: {error:#}");
+            return StoreError::Full.into();
+        }
         match error.downcast::<StoreError>() {
             Ok(error) => error.into(),
             Err(error) => Self::internal(&format!("{error:#}")),

@@ -8,6 +8,7 @@ mod datasets;
 mod demo;
 mod disk;
 mod drawings;
+mod drawn;
 mod errors;
 mod experiments;
 mod form;
@@ -52,7 +53,9 @@ use errors::{PageError, Result};
 pub use analyses::FilesOfAnalyses;
 pub use demo::launch_demo;
 pub use drawings::Drawings;
+pub use drawn::Drawn;
 pub use guard::Hosts;
+pub use live::Who;
 pub use models::Waiting as WaitingModels;
 pub use right_answers::RightAnswersOfEvaluations;
 pub use shares::tidy as tidy_shares;
@@ -76,6 +79,10 @@ pub struct App {
     pub analyses: FilesOfAnalyses,
     /// Figures as files.
     pub drawings: Drawings,
+    /// What the header says of the runs.
+    pub who: Who,
+    /// Pages that were drawn a moment ago.
+    pub drawn: Drawn,
     /// Which answers of evaluations were right.
     pub right_answers: RightAnswersOfEvaluations,
     /// The data folder.
@@ -163,6 +170,7 @@ pub fn router(app: Arc<App>) -> Router {
         .method_not_allowed_fallback(async || PageError::not_so());
     // No request passes the guard unseen, and no answer leaves without its headers.
     let router = router
+        .layer(middleware::from_fn_with_state(app.clone(), drawn::share))
         .layer(middleware::from_fn_with_state(app.clone(), errors::draw))
         .layer(middleware::from_fn_with_state(app.clone(), guard::watch))
         .layer(middleware::from_fn_with_state(app.clone(), watching::note))

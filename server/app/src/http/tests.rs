@@ -1,6 +1,6 @@
 //! The pages, asked in process.
 
-use std::{io::Write, sync::Arc};
+use std::{io::Write, sync::Arc, time::Duration};
 
 use axum::{
     Router,
@@ -46,8 +46,17 @@ impl Site {
         Self::behind(None).await
     }
 
+    /// A server whose pages are drawn once until something changes; others draw them for each request.
+    pub(super) async fn sharing_drawings() -> Self {
+        Self::with(None, Duration::from_hours(1)).await
+    }
+
     /// A server that a proxy shows under another address.
     pub(super) async fn behind(public: Option<&str>) -> Self {
+        Self::with(public, Duration::ZERO).await
+    }
+
+    async fn with(public: Option<&str>, life: Duration) -> Self {
         let public: Option<PublicUrl> = public.map(|url| url.parse().unwrap());
         let dir = tempfile::tempdir().unwrap();
         let store = Store::open(&dir.path().join("retort.db")).await.unwrap();
@@ -69,6 +78,8 @@ impl Site {
             uploads,
             analyses: super::FilesOfAnalyses::default(),
             drawings: super::Drawings::default(),
+            who: crate::http::Who::default(),
+            drawn: super::Drawn::for_at_most(life),
             right_answers: super::RightAnswersOfEvaluations::default(),
             waiting: super::WaitingModels::default(),
             reader: Reader::new().unwrap(),
@@ -367,7 +378,10 @@ async fn an_open_page_hears_of_changes_until_the_server_stops() {
     tokio::time::sleep(std::time::Duration::from_millis(50)).await;
     site.stop.send_replace(true);
     let heard = String::from_utf8(hear.await.unwrap().unwrap().into()).unwrap();
-    assert_eq!(heard, "event: changed\ndata: {\"runs\":[3],\"experiments\":[1],\"states\":true}\n\n");
+    assert_eq!(
+        heard,
+        "event: changed\ndata: {\"runs\":[3],\"experiments\":[1],\"states\":true,\"who\":\"0 running · 7 waiting\"}\n\n"
+    );
 }
 
 #[tokio::test]

@@ -11,10 +11,7 @@ use jiff::Timestamp;
 use tokio::sync::watch;
 
 use super::{Contents, backup};
-use crate::{
-    data_folder::Places,
-    disk::{self, FLOOR},
-};
+use crate::{data_folder::Places, disk};
 
 /// How old the newest backup may become.
 const A_DAY: Duration = Duration::from_hours(24);
@@ -44,7 +41,7 @@ async fn turn(places: &Places, keep: usize, now: SystemTime) -> Result<Option<Pa
     if newest.is_some_and(|at| now.duration_since(at).unwrap_or_default() < A_DAY) {
         return Ok(None);
     }
-    if disk::free(&folder).is_some_and(|free| free < FLOOR) {
+    if disk::free(&folder).is_some_and(|free| free < disk::floor()) {
         anyhow::bail!("the disk is nearly full");
     }
     let to = folder.join(format!("retort-{}.tar.gz", Timestamp::now().strftime("%Y-%m-%dT%H%M%S")));

@@ -66,7 +66,7 @@ impl Scheduler {
         Self {
             control,
             executor,
-            disk_floor: crate::disk::FLOOR,
+            disk_floor: crate::disk::floor(),
             cancel_grace: CANCEL_GRACE,
             journal_patience: JOURNAL_PATIENCE,
             ended: HashMap::new(),

@@ -2,6 +2,7 @@
 //! with.
 
 mod compare;
+mod load;
 mod pages;
 
 use std::path::PathBuf;
@@ -30,6 +31,8 @@ pub enum BenchCommand {
     Tsne(TsneArgs),
     /// The pages of the server over a database of many runs, as milliseconds at the server
     Pages(pages::PagesArgs),
+    /// The server under load: open pages, clients that read and write, and a run that reports without end
+    Load(load::LoadArgs),
     /// All of these beside PyTorch and openTSNE, in turn, as a table
     ///
     /// Needs a Python with torch, openTSNE and scikit-learn (`pip install torch openTSNE scikit-learn`); without it
@@ -136,6 +139,7 @@ pub fn bench(command: BenchCommand) -> Result<()> {
         BenchCommand::Nce(args) => nce(&args),
         BenchCommand::Tsne(args) => tsne(&args),
         BenchCommand::Pages(args) => pages::pages(&args),
+        BenchCommand::Load(args) => load::load(&args),
         BenchCommand::Compare(args) => compare::compare(&args),
     }
 }

@@ -48,11 +48,11 @@ pub struct PagesArgs {
 
     /// How often each page is asked for
     #[arg(long, default_value_t = 200)]
-    times: usize,
+    pub(super) times: usize,
 
     /// Keep the database in this folder, and use one that is there
     #[arg(long, value_name = "DIR")]
-    data: Option<PathBuf>,
+    pub(super) data: Option<PathBuf>,
 }
 
 /// Figures that an epoch reports; the store adds its time.
@@ -77,11 +77,8 @@ async fn measure(args: &PagesArgs, folder: &Path) -> Result<Value> {
     let data = DataFolder::open(folder)?;
     let store = Store::open(&data.database()).await?;
     let control = Control::new(store.clone(), Live::new(), &data.runs(), &data.models());
-    if store.state_counts().await?.total() == 0 {
-        fill(args, &store, &control).await?;
-    }
+    let experiments = filled(args, &store, &control).await?;
     let counts = store.state_counts().await?;
-    let experiments = (counts.total() / (2 * TRAININGS)).max(1) as u32;
     let (_stop, stopping) = watch::channel(false);
     let router = http::router(Arc::new(App {
         store,
@@ -95,6 +92,9 @@ async fn measure(args: &PagesArgs, folder: &Path) -> Result<Value> {
         uploads: data.uploads(),
         analyses: FilesOfAnalyses::default(),
         drawings: http::Drawings::default(),
+        // Here every page is drawn.
+        who: crate::http::Who::default(),
+        drawn: http::Drawn::for_at_most(std::time::Duration::ZERO),
         right_answers: RightAnswersOfEvaluations::default(),
         waiting: WaitingModels::default(),
         reader: Reader::new().context("finding the program to read weights with")?,
@@ -143,6 +143,14 @@ async fn measure(args: &PagesArgs, folder: &Path) -> Result<Value> {
         "cores": std::thread::available_parallelism().map_or(0, std::num::NonZero::get),
         "pages": pages,
     }))
+}
+
+/// Fills a database unless it is there; returns how many experiments it has.
+pub(super) async fn filled(args: &PagesArgs, store: &Store, control: &Control) -> Result<u32> {
+    if store.state_counts().await?.total() == 0 {
+        fill(args, store, control).await?;
+    }
+    Ok((store.state_counts().await?.total() / (2 * TRAININGS)).max(1) as u32)
 }
 
 /// Asks for a page; returns its length in bytes.
