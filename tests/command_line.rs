@@ -317,3 +317,12 @@ fn the_doctor_is_content_and_health_follows_the_server() {
     server.kill();
     assert!(failure(retort().args(["health", "--listen", &address])).contains(&address));
 }
+
+#[test]
+fn whoever_reads_only_the_first_line_leaves_no_fault() {
+    let script = "\"$1\" --help | head -1; \"$1\" data list | head -0";
+    let mut shell = std::process::Command::new("sh");
+    let output = support::output(shell.args(["-c", script, "sh", env!("CARGO_BIN_EXE_retort")]));
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert!(said.is_empty(), "{said}");
+}

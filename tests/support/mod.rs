@@ -21,7 +21,8 @@ pub fn retort() -> Command {
     without_settings(Path::new(env!("CARGO_BIN_EXE_retort")))
 }
 
-fn without_settings(program: &Path) -> Command {
+/// A program without the settings of whoever runs the tests.
+pub fn without_settings(program: &Path) -> Command {
     let mut command = Command::new(program);
     for setting in ["RETORT_DATA", "RETORT_LISTEN", "RETORT_MIRROR", "RETORT_PUBLIC_URL"] {
         command.env_remove(setting);
@@ -92,13 +93,25 @@ impl Server {
     pub fn start_program(program: &Path, data: &Path, arguments: &[&str]) -> Self {
         let mut command = without_settings(program);
         command.args(["serve", "--listen", "127.0.0.1:0", "--data"]).arg(data).args(arguments);
+        Self::start_command(command, |_| data.to_owned())
+    }
+
+    /// The same by a command of its own; `data` tells where the process of this number has its data folder.
+    #[track_caller]
+    pub fn start_command(mut command: Command, data: impl Fn(u32) -> PathBuf) -> Self {
         let child = command.stdin(Stdio::null()).stdout(Stdio::piped()).spawn().unwrap();
-        let mut server = Self { child, link: String::new(), data: data.to_owned() };
+        let data = data(child.id());
+        let mut server = Self { child, link: String::new(), data };
         let mut line = String::new();
         BufReader::new(server.child.stdout.take().unwrap()).read_line(&mut line).unwrap();
         let link = line.split_whitespace().find(|word| word.starts_with("http://"));
         server.link = link.map(str::to_owned).expect("the server did not say where it is");
         server
+    }
+
+    /// The data folder.
+    pub fn data(&self) -> &Path {
+        &self.data
     }
 
     /// The process.

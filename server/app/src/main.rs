@@ -1,5 +1,8 @@
 //! The program `retort`: the server with its pages, the workers that it starts, and the command line.
 
+#[macro_use]
+mod say;
+
 mod arrivals;
 mod classes;
 mod cli;
@@ -34,7 +37,7 @@ fn main() -> ExitCode {
     match cli::Arguments::parse().execute() {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("retort: {}", retort_web::words::shown_in_lines(&format!("{error:#}")));
+            complain!("retort: {}", retort_web::words::shown_in_lines(&format!("{error:#}")));
             ExitCode::FAILURE
         }
     }

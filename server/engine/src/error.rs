@@ -58,6 +58,11 @@ impl EngineError {
         matches!(self, Self::Io { fault, .. } if is_of_the_machine(fault))
     }
 
+    /// Whether the disk has no room for what was to be written.
+    pub fn is_full(&self) -> bool {
+        matches!(self, Self::Io { fault, .. } if fault.kind() == io::ErrorKind::StorageFull)
+    }
+
     /// An input or output error at `path`.
     pub fn io(path: &Path, fault: io::Error) -> Self {
         Self::Io { path: path.to_owned(), fault }

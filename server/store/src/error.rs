@@ -129,6 +129,22 @@ impl From<sqlx::Error> for StoreError {
     }
 }
 
+impl StoreError {
+    /// Whether the disk has no room for what was to be written.
+    pub fn is_full(&self) -> bool {
+        match self {
+            Self::Full => true,
+            Self::Ledger { fault, .. } => fault.kind() == std::io::ErrorKind::StorageFull,
+            _ => false,
+        }
+    }
+
+    /// Whether it is a fault of the machine that may pass.
+    pub fn may_pass(&self) -> bool {
+        matches!(self, Self::Busy | Self::Database(_)) || self.is_full()
+    }
+}
+
 pub(crate) const SQLITE_BUSY: i32 = 5;
 const SQLITE_FULL: i32 = 13;
 pub(crate) const SQLITE_CORRUPT: i32 = 11;

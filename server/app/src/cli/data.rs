@@ -9,6 +9,7 @@ use retort_web::{format, words::shown};
 
 use super::{import_report, out, progress::DataProgress, run::stop_flag};
 use crate::arrivals::is_gone;
+use crate::say::say_text;
 
 /// Where the datasets are.
 #[derive(Args, Clone, Debug)]
@@ -105,18 +106,19 @@ pub fn data(args: DataArgs) -> Result<()> {
     match args.command {
         DataCommand::List => {
             for dataset in library.list()? {
-                match &dataset.fault {
-                    Some(fault) => println!("{:<20} cannot be used: {}", dataset.name, shown(fault)),
-                    None => println!("{:<20} {}", dataset.name, summary(&dataset)),
-                }
+                let said = match &dataset.fault {
+                    Some(fault) => format!("cannot be used: {}", shown(fault)),
+                    None => summary(&dataset),
+                };
+                say!("{:<20} {said}", dataset.name);
             }
             let known: Vec<_> = Library::fetchable().map(|dataset| dataset.name).collect();
-            println!("`retort data fetch` knows: {}", known.join(", "));
+            say!("`retort data fetch` knows: {}", known.join(", "));
         }
         DataCommand::Fetch { name, from } => {
             let stored = library.fetch(&name, from.as_deref(), &mut watch);
             bar.finish();
-            println!("Stored as {name}: {}", summary(&stored?));
+            say!("Stored as {name}: {}", summary(&stored?));
         }
         DataCommand::Import { path, name, resize, test_percent } => {
             // What an import that was killed has left.
@@ -124,7 +126,7 @@ pub fn data(args: DataArgs) -> Result<()> {
             let options = ImportOptions { resize, test_percent, ..ImportOptions::default() };
             let stored = library.import(&path, &name, &options, &mut watch);
             bar.finish();
-            println!("Stored as {name}: {}", counts(&stored?));
+            say!("Stored as {name}: {}", counts(&stored?));
             print_report(&library, &name)?;
         }
         DataCommand::Report { name } => print_report(&library, &name)?,
@@ -133,17 +135,17 @@ pub fn data(args: DataArgs) -> Result<()> {
             fs::write(&out, library.samples(&name)?).with_context(|| format!("writing {}", out.display()))?;
             let list = library.list()?;
             let classes = list.iter().find(|dataset| dataset.name == name).map_or(&[][..], |d| &d.classes);
-            println!("Wrote {}. Its rows are: {}", out.display(), shown(&classes.join(", ")));
+            say!("Wrote {}. Its rows are: {}", out.display(), shown(&classes.join(", ")));
         }
     }
     Ok(())
 }
 
 fn print_report(library: &Library, name: &str) -> Result<()> {
-    match library.report(name)? {
-        Some(report) => print!("{}", import_report::words(&report)),
-        None => println!("No report was kept with {name}."),
-    }
+    let report = library.report(name)?;
+    say_text(
+        &report.map_or_else(|| format!("No report was kept with {name}.\n"), |report| import_report::words(&report)),
+    );
     Ok(())
 }
 

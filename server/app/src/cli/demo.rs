@@ -2,7 +2,7 @@
 
 use anyhow::Result;
 
-use super::serve::{Server, block_on, say};
+use super::serve::{Server, block_on};
 use crate::{config::ServeArgs, http::launch_demo};
 
 /// Serves, and launches the demo comparison unless this data folder has it.

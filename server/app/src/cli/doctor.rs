@@ -22,52 +22,52 @@ pub struct DoctorArgs {
 /// # Errors
 /// When something must be mended before runs can work.
 pub fn doctor(args: &DoctorArgs) -> Result<()> {
-    println!("Retort {}", env!("CARGO_PKG_VERSION"));
+    say!("Retort {}", env!("CARGO_PKG_VERSION"));
     for found in device::available() {
-        println!("device       {:<8} {}", found.name.to_string(), found.description);
+        say!("device       {:<8} {}", found.name.to_string(), found.description);
     }
     if !cfg!(feature = "cuda") {
-        println!("             this program was built without the feature `cuda`: it computes on the CPU only");
+        say!("             this program was built without the feature `cuda`: it computes on the CPU only");
     }
     let mut faults = 0;
     let root = args.data.root();
     match fs::create_dir_all(root).and_then(|()| tempfile::tempfile_in(root)) {
-        Ok(_) => println!("data folder  {} can be written", root.display()),
+        Ok(_) => say!("data folder  {} can be written", root.display()),
         Err(e) => {
             faults += 1;
-            println!("data folder  {} cannot be written: {e}", root.display());
+            say!("data folder  {} cannot be written: {e}", root.display());
         }
     }
     match disk::free(root) {
         Some(free) if free < disk::floor() => {
             faults += 1;
-            println!("disk         {} free: runs do not start below 1 GiB", retort_web::format::bytes(free));
+            say!("disk         {} free: runs do not start below 1 GiB", retort_web::format::bytes(free));
         }
-        Some(free) => println!("disk         {} free", retort_web::format::bytes(free)),
-        None => println!("disk         the system does not tell how much is free"),
+        Some(free) => say!("disk         {} free", retort_web::format::bytes(free)),
+        None => say!("disk         the system does not tell how much is free"),
     }
     for dataset in Library::new(args.data.datasets()).list()? {
         match dataset.fault {
-            None => println!("dataset      {:<18} {}", dataset.name, shown(&dataset.title)),
+            None => say!("dataset      {:<18} {}", dataset.name, shown(&dataset.title)),
             Some(fault) => {
                 faults += 1;
-                println!("dataset      {:<18} cannot be used: {}", dataset.name, shown(&fault));
+                say!("dataset      {:<18} cannot be used: {}", dataset.name, shown(&fault));
             }
         }
     }
     if args.data.root().join("retort.db").is_file() {
         match DataFolder::open(root) {
-            Err(busy) => println!("database     not looked into: {busy:#}"),
+            Err(busy) => say!("database     not looked into: {busy:#}"),
             Ok(folder) => super::serve::block_on(async {
                 let found = match keeping::fsck(&folder).await {
                     Ok(found) => found,
                     Err(error) => vec![format!("{error:#}")],
                 };
                 for fault in &found {
-                    println!("database     {}", shown(fault));
+                    say!("database     {}", shown(fault));
                 }
                 if found.is_empty() {
-                    println!("database     agrees with the run folders");
+                    say!("database     agrees with the run folders");
                 }
                 faults += found.len();
                 Ok(())
@@ -75,7 +75,7 @@ pub fn doctor(args: &DoctorArgs) -> Result<()> {
         }
     }
     match faults {
-        0 => println!("All is well."),
+        0 => say!("All is well."),
         1 => bail!("one thing must be mended"),
         n => bail!("{n} things must be mended"),
     }
@@ -100,6 +100,6 @@ pub fn health(args: &HealthArgs) -> Result<()> {
     let agent: ureq::Agent = ureq::Agent::config_builder().timeout_global(Some(Duration::from_secs(3))).build().into();
     let answer = agent.get(format!("http://{address}/health")).call();
     answer.with_context(|| format!("no healthy Retort at {address}"))?;
-    println!("Retort at {address} is well.");
+    say!("Retort at {address} is well.");
     Ok(())
 }

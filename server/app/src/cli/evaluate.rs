@@ -114,26 +114,26 @@ pub fn evaluate(args: &EvaluateArgs) -> Result<()> {
         fs::copy(folder.outcomes(), file).with_context(|| format!("writing {}", file.display()))?;
     }
     if args.json {
-        println!("{}", json(natural, &attacked, collapse.as_deref()));
+        say!("{}", json(natural, &attacked, collapse.as_deref()));
         return Ok(());
     }
-    println!("{} images of {}", natural.n, args.dataset);
+    say!("{} images of {}", natural.n, args.dataset);
     let name = |attack: &Attack| attack.describe();
     let width = attacked.iter().map(|(attack, ..)| name(attack).chars().count()).chain(["natural".len()]).max();
     let width = width.unwrap_or_default();
     let line = |name: &str, accuracy: Accuracy| {
         let [low, high] = accuracy.interval();
-        println!("{name:<width$} {:6.2} %   95 % interval {low:.2} to {high:.2}", accuracy.percent());
+        say!("{name:<width$} {:6.2} %   95 % interval {low:.2} to {high:.2}", accuracy.percent());
     };
     line("natural", natural);
     for (attack, accuracy, _) in &attacked {
         line(&name(attack), *accuracy);
     }
     for (attack, _, unanswered) in attacked.iter().filter(|(.., unanswered)| *unanswered > 0) {
-        println!("Under {attack} {unanswered} answers are not finite numbers: they count as wrong.");
+        say!("Under {attack} {unanswered} answers are not finite numbers: they count as wrong.");
     }
     if let Some(collapse) = collapse {
-        println!("The model has collapsed: it {collapse}.");
+        say!("The model has collapsed: it {collapse}.");
     }
     Ok(())
 }

@@ -100,12 +100,12 @@ pub fn model(command: ModelCommand) -> Result<()> {
             let datasets = Library::new(data.datasets()).list()?;
             let wanted = classes::wanted(&classes, &datasets).map_err(|fault| anyhow!(fault))?;
             let header = retort_engine::import::set_classes(&file, wanted.classes, wanted.dataset)?;
-            println!("{} now tells these classes apart: {}", file.display(), header.classes.join(", "));
+            say!("{} now tells these classes apart: {}", file.display(), header.classes.join(", "));
             Ok(())
         }
         ModelCommand::Show { file } => block_on(async {
             let description = reader.describe(&file).await?;
-            println!("{}", shown(&description));
+            say!("{}", shown(&description));
             if description.candidates.is_empty() {
                 bail!("{}: it holds nothing that an import takes", file.display());
             }
@@ -137,9 +137,9 @@ fn import(args: &ImportArgs, reader: &Reader) -> Result<()> {
         let report = reader.import(&args.file, wanted, &args.out).await?;
         let (parameters, classes) = (format::count(report.parameters), report.header.classes.len());
         for note in &report.notes {
-            println!("{}", words::shown(note));
+            say!("{}", words::shown(note));
         }
-        println!(
+        say!(
             "Stored {}: {} of {classes} classes, {parameters} parameters, {}",
             args.out.display(),
             report.header.architecture,
@@ -148,7 +148,7 @@ fn import(args: &ImportArgs, reader: &Reader) -> Result<()> {
         let header = &report.header;
         let is_from_keys = header.normaliser.is_some() && args.normaliser == NormaliserChoice::AsKeysTell;
         if let Some(said) = trial::said(&args.out, &header.dataset, &library, is_from_keys) {
-            println!("{said}");
+            say!("{said}");
         }
         Ok(())
     })

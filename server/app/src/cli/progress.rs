@@ -60,7 +60,7 @@ impl RunProgress {
 
     fn print(&self, line: &str) {
         let line = shown_in_lines(line);
-        if self.bar.is_hidden() { eprintln!("{line}") } else { self.bar.println(line) }
+        if self.bar.is_hidden() { complain!("{line}") } else { self.bar.println(line) }
     }
 }
 

@@ -17,7 +17,7 @@ pub fn read_weights() -> Result<()> {
         Task::Import { file, wanted, out } => outcome(import::import(&file, &wanted, &out)),
         Task::Describe { file } => outcome(import::describe(&file)),
     };
-    println!("{}", answer.context("writing the answer")?);
+    say!("{}", answer.context("writing the answer")?);
     Ok(())
 }
 

@@ -43,10 +43,10 @@ pub(super) fn run_spec(spec: &RunSpec, out: &Path, data: &DataDir) -> Result<()>
     let folder = RunFolder::at(out);
     let attempt = match earlier_attempts(&folder, spec)? {
         Earlier::Finished => {
-            println!("{} holds this run, finished.", out.display());
+            say!("{} holds this run, finished.", out.display());
             if let RunSpec::Analyse(spec) = spec {
                 // A crash may have come between its end and its figures.
-                println!("{}", analyse::draw(spec, &folder)?);
+                say!("{}", analyse::draw(spec, &folder)?);
             }
             return Ok(());
         }
@@ -61,9 +61,9 @@ pub(super) fn run_spec(spec: &RunSpec, out: &Path, data: &DataDir) -> Result<()>
     let outcome = run_folder(&folder, &Library::new(data.datasets()), attempt, &stop, &mut |r| bar.show(r));
     bar.finish();
     match outcome? {
-        Outcome::Finished => println!("{}", last_words(&folder, spec)?),
-        Outcome::Stopped => println!("Stopped with a checkpoint: the same command goes on from there."),
-        Outcome::Cancelled => println!("Cancelled: remove the file `cancel` from {} to go on.", out.display()),
+        Outcome::Finished => say!("{}", last_words(&folder, spec)?),
+        Outcome::Stopped => say!("Stopped with a checkpoint: the same command goes on from there."),
+        Outcome::Cancelled => say!("Cancelled: remove the file `cancel` from {} to go on.", out.display()),
     }
     Ok(())
 }

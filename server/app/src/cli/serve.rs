@@ -35,15 +35,6 @@ use crate::{
     service,
 };
 
-/// Prints a line for whoever started the server. Where nobody listens any more, the server goes on all the same.
-macro_rules! say {
-    ($($text:tt)*) => {{
-        use std::io::Write;
-        let _ = writeln!(std::io::stdout(), $($text)*);
-    }};
-}
-pub(super) use say;
-
 /// How long open connections may take to end when the server stops.
 const FAREWELL: Duration = Duration::from_secs(3);
 

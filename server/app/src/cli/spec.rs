@@ -86,7 +86,7 @@ pub fn spec(args: SpecArgs) -> Result<()> {
         _ => train(args, dataset)?,
     };
     spec.validate()?;
-    print!("{}", spec.to_json());
+    crate::say::say_text(&spec.to_json());
     Ok(())
 }
 
@@ -106,7 +106,7 @@ fn train(args: SpecArgs, dataset: DatasetChoice) -> Result<RunSpec> {
     spec.teacher = args.teacher.map(ModelRef::File);
     if method.needs_teacher() && spec.teacher.is_none() {
         spec.teacher = Some(ModelRef::File("teacher.safetensors".into()));
-        eprintln!("note: {method} needs a teacher; put its file in place of “teacher.safetensors”.");
+        complain!("note: {method} needs a teacher; put its file in place of “teacher.safetensors”.");
     }
     Ok(RunSpec::Train(spec))
 }

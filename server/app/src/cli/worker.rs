@@ -49,7 +49,7 @@ pub fn work(args: &WorkerArgs) -> Result<()> {
     match ended {
         Err(fault) if fault.may_pass() => {
             // What the server quotes as the reason.
-            eprintln!("{fault}");
+            complain!("{fault}");
             std::process::exit(LEFT_OFF.into())
         }
         ended => Ok(ended.map(|_| ())?),

@@ -9,6 +9,7 @@ use axum::{
     middleware::Next,
     response::{IntoResponse, Response},
 };
+use retort_engine::EngineError;
 use retort_store::StoreError;
 use retort_web::{
     Frame, format,
@@ -135,7 +136,7 @@ impl From<StoreError> for PageError {
                 let message = format::upper_first(&StoreError::Busy.to_string());
                 Self::new(StatusCode::SERVICE_UNAVAILABLE, "The database is held", message)
             }
-            StoreError::Full => Self::no_room(FULL).with_link("/disk", "What fills it"),
+            full if full.is_full() => Self::no_room(FULL).with_link("/disk", "What fills it"),
             StoreError::Damaged { .. } => {
                 tracing::error!("{error}");
                 let message = format!(
@@ -154,7 +155,8 @@ impl From<anyhow::Error> for PageError {
     fn from(error: anyhow::Error) -> Self {
         let is_full = |cause: &(dyn std::error::Error + 'static)| {
             cause.downcast_ref::<std::io::Error>().is_some_and(|e| e.kind() == std::io::ErrorKind::StorageFull)
-                || matches!(cause.downcast_ref::<StoreError>(), Some(StoreError::Full))
+                || cause.downcast_ref::<EngineError>().is_some_and(EngineError::is_full)
+                || cause.downcast_ref::<StoreError>().is_some_and(StoreError::is_full)
         };
         if error.chain().any(is_full) {
             tracing::error!("the disk is full: {error:#}");

@@ -64,10 +64,7 @@ pub fn may_pass(fault: &anyhow::Error) -> bool {
     fault.chain().any(|cause| {
         cause.downcast_ref::<io::Error>().is_some_and(is_of_the_machine)
             || cause.downcast_ref::<EngineError>().is_some_and(EngineError::may_pass)
-            || matches!(
-                cause.downcast_ref::<StoreError>(),
-                Some(StoreError::Database(_) | StoreError::Busy | StoreError::Full)
-            )
+            || cause.downcast_ref::<StoreError>().is_some_and(StoreError::may_pass)
     })
 }
 

@@ -130,11 +130,8 @@ impl Executor for LocalExecutor {
         let Some(entry) = self.workers.get_mut(&run) else { return Worker::Gone(None) };
         entry.refresh();
         match &entry.handle {
-            Handle::Gone(ending) => {
-                let ending = ending.clone();
-                self.workers.remove(&run);
-                ending
-            }
+            // It stays known: where its end cannot be noted, as the disk is full, it is asked for again.
+            Handle::Gone(ending) => ending.clone(),
             _ => Worker::Alive,
         }
     }

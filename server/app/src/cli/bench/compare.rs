@@ -85,11 +85,8 @@ pub fn compare(args: &CompareArgs) -> Result<()> {
     let threads = if args.threads == 0 { device::threads() } else { args.threads }.to_string();
     let has = |module: &str| python(&args.python, &["-c", &format!("import {module}")]).is_ok();
     let (torch, opentsne) = (has("torch"), has("openTSNE, sklearn"));
-    println!(
-        "| work, {threads} threads | Retort | peer | ratio |{}",
-        if args.modes { " best mode | ratio |" } else { "" }
-    );
-    println!("|---|---|---|---|{}", if args.modes { "---|---|" } else { "" });
+    say!("| work, {threads} threads | Retort | peer | ratio |{}", if args.modes { " best mode | ratio |" } else { "" });
+    say!("|---|---|---|---|{}", if args.modes { "---|---|" } else { "" });
     for work in works(&features) {
         if !work.title.contains(&args.only) {
             continue;
@@ -100,13 +97,13 @@ pub fn compare(args: &CompareArgs) -> Result<()> {
         };
         let script = &scripts[usize::from(work.peer == Peer::OpenTsne)].0;
         let sides = Sides { args, work: &work, script, threads: &threads };
-        println!("{}", sides.line(found)?);
+        say!("{}", sides.line(found)?);
     }
     if !torch {
-        eprintln!("{} has no torch: name another Python with --python, or `pip install torch`", args.python.display());
+        complain!("{} has no torch: name another Python with --python, or `pip install torch`", args.python.display());
     }
     if !opentsne {
-        eprintln!("{} has no openTSNE: `pip install openTSNE scikit-learn`", args.python.display());
+        complain!("{} has no openTSNE: `pip install openTSNE scikit-learn`", args.python.display());
     }
     Ok(())
 }
@@ -156,7 +153,7 @@ impl Sides<'_> {
         let modes: &[&[&str]] = if self.args.modes && self.work.peer == Peer::Torch { &MODES } else { &[] };
         let (mut own, mut eager, mut others) = (Vec::new(), Vec::new(), vec![Vec::new(); modes.len()]);
         for round in 1..=self.args.rounds {
-            eprintln!("{}: round {round} of {}", self.work.title, self.args.rounds);
+            complain!("{}: round {round} of {}", self.work.title, self.args.rounds);
             own.push(self.own()?);
             if !with_peer {
                 continue;

@@ -125,7 +125,7 @@ pub fn load(args: &LoadArgs) -> Result<()> {
         "cores": thread::available_parallelism().map_or(0, std::num::NonZero::get),
         "pages": pages,
     });
-    println!("{figures}");
+    say!("{figures}");
     Ok(())
 }
 

@@ -218,7 +218,7 @@ fn print(mut fields: Value, items: usize, seconds: &[f64]) {
     fields["simd"] = instruction_set().into();
     fields["items_per_s"] = rounded(items as f64 / median(seconds), 3).into();
     fields["seconds"] = seconds.iter().map(|s| rounded(*s, 4)).collect();
-    println!("{fields}");
+    say!("{fields}");
 }
 
 fn rounded(value: f64, digits: i32) -> f64 {

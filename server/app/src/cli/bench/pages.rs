@@ -69,7 +69,7 @@ pub fn pages(args: &PagesArgs) -> Result<()> {
     let folder = args.data.as_deref().unwrap_or(temporary.path());
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().context("starting the server")?;
     let figures = runtime.block_on(measure(args, folder))?;
-    println!("{figures}");
+    say!("{figures}");
     Ok(())
 }
 

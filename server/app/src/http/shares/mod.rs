@@ -254,7 +254,11 @@ impl App {
             keep(&make(frozen, &|run| picture(&control.folder(run).gallery()))?, &folder)
         };
         tokio::task::spawn_blocking(freeze).await.map_err(|e| PageError::internal(&e))??;
-        self.store.create_share(experiment, &hash, &title, until).await?;
+        if let Err(fault) = self.store.create_share(experiment, &hash, &title, until).await {
+            // Without its row nobody finds the copy.
+            let _ = tokio::fs::remove_dir_all(self.share_folder(&hash)).await;
+            return Err(fault.into());
+        }
         let made = SharedPage {
             frame: self.frame().await?,
             back,

@@ -54,25 +54,30 @@ pub(super) fn of_run(page: RunPage, frozen: Frozen, picture: &dyn Fn(i64) -> Opt
 
 /// Writes a snapshot, its figures in every format. The folder appears when all of it is there.
 pub(super) fn keep(snapshot: &Snapshot, folder: &Path) -> Result<()> {
-    let fault = |e: std::io::Error| PageError::internal(&e);
     let fresh = folder.with_extension(UNFINISHED);
-    fs::create_dir_all(&fresh).map_err(fault)?;
-    let keep =
-        |name: &str, bytes: &[u8]| write_atomically(&fresh.join(name), bytes).map_err(|e| PageError::internal(&e));
+    let kept = write(snapshot, &fresh).and_then(|()| Ok(fs::rename(&fresh, folder)?));
+    kept.map_err(|fault| {
+        // If even this fails, the next start of the server removes it.
+        let _ = fs::remove_dir_all(&fresh);
+        fault.into()
+    })
+}
+
+fn write(snapshot: &Snapshot, folder: &Path) -> anyhow::Result<()> {
+    fs::create_dir_all(folder)?;
+    let keep = |name: &str, bytes: &[u8]| write_atomically(&folder.join(name), bytes);
     for (name, table) in &snapshot.tables {
         keep(name, table.as_bytes())?;
     }
     for (name, figure) in &snapshot.figures {
         for format in FigureFormat::ALL {
-            let bytes = format.write(figure).map_err(|e| PageError::internal(&e))?;
-            keep(&format!("{name}.{}", format.extension()), &bytes)?;
+            keep(&format!("{name}.{}", format.extension()), &format.write(figure).map_err(anyhow::Error::msg)?)?;
         }
     }
     if let Some((_, figure)) = snapshot.figures.first() {
-        keep("preview.png", &FigureFormat::Png.write(figure).map_err(|e| PageError::internal(&e))?)?;
+        keep("preview.png", &FigureFormat::Png.write(figure).map_err(anyhow::Error::msg)?)?;
     }
-    keep(PAGE, snapshot.html.as_bytes())?;
-    fs::rename(&fresh, folder).map_err(fault)
+    Ok(keep(PAGE, snapshot.html.as_bytes())?)
 }
 
 /// A gallery's sheet as an address that holds it.
