@@ -1,9 +1,9 @@
 //! A dataset that was read from what a person brought.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashSet};
 
 use super::{
-    dataset::{Dataset, Split},
+    dataset::{Dataset, IMAGE_BYTES, Split},
     report::{ClassCount, ImportReport},
 };
 use crate::{EngineError, Result};
@@ -45,6 +45,15 @@ impl Import {
             .zip(counts(train).into_iter().zip(counts(test)))
             .map(|(class, (train, test))| ClassCount { class: class.clone(), train, test })
             .collect();
+        let trained: HashSet<&[u8]> = train.images.chunks_exact(IMAGE_BYTES).collect();
+        let leaked = test.images.chunks_exact(IMAGE_BYTES).filter(|image| trained.contains(image)).count();
+        if leaked > 0 {
+            self.report.notes.push(format!(
+                "{leaked} of {} test images are training images too, byte for byte: accuracies on them tell nothing about new \
+                 images.",
+                test.len()
+            ));
+        }
         let of = |is_meant: fn(&ClassCount) -> bool| -> Vec<String> {
             self.report.classes.iter().filter(|count| is_meant(count)).map(|count| count.class.clone()).collect()
         };

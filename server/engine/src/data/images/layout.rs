@@ -116,6 +116,10 @@ fn images<'a>(listing: &'a Listing, left_out: &mut Vec<Finding>) -> Vec<Image<'a
 fn no_images(listing: &Listing) -> String {
     let inside = listing.files().filter(|(_, _, content)| content.is_packed()).map(|(_, entry, _)| entry.name()).min();
     match inside {
+        Some(inside) if inside.contains("-ubyte") => format!(
+            "{inside} and its like are of MNIST's own format (IDX), which is not read: save the arrays with NumPy, as x_train, \
+             y_train, x_test and y_test in an .npz"
+        ),
         Some(inside) => format!(
             "there are no images, but an archive inside, {inside}: unpack it, and import the folder that its images lie \
              in; {LAYOUT}"
@@ -230,6 +234,7 @@ fn split(
     let folders = if chosen.is_empty() { &everything[..] } else { chosen };
     let mut by_part = [Classes::new(), Classes::new()];
     let mut outside = Vec::new();
+    let mut unlabelled = Vec::new();
     for (folder, part) in folders {
         let (inside, depth) = inside(folder);
         let left_out = match part {
@@ -262,13 +267,18 @@ fn split(
             let count = if inside.len() == 1 { "1 image".to_owned() } else { format!("{} images", inside.len()) };
             let names: Vec<String> = place.keys().map(|name| format!("“{name}”")).collect();
             let but = if names.is_empty() { String::new() } else { format!(" (only {})", names.join(", ")) };
-            return refuse(&format!(
+            // Every part is told, so that none is found out only after another was put in order.
+            unlabelled.push(format!(
                 "{folder} has {} but no folders of classes{but}, so nobody knows what they show; {}",
                 count,
                 how_to_label(listing, *part)
             ));
+            continue;
         }
         note_folder(*part, &inside, depth, layout);
+    }
+    if !unlabelled.is_empty() {
+        return refuse(&unlabelled.join(". Also, "));
     }
     let in_none = images.iter().filter(|image| !folders.iter().any(|(folder, _)| image.parts.starts_with(folder)));
     outside.extend(in_none.map(|image| image.parts.join("/")));
@@ -296,7 +306,20 @@ fn how_to_label(listing: &Listing, part: Part) -> String {
             () => 2,
         }
     };
+    if listing.files().any(|(_, entry, _)| entry.file_name().to_lowercase().ends_with(".cls")) {
+        return format!(
+            "the labels beside them (.cls) are those of WebDataset, which is not read: make {LAYOUT} of them"
+        );
+    }
     let table = listing.files().map(|(_, entry, _)| entry).filter(is_table).min_by_key(rank);
+    let of_validation = table.filter(|table| Part::mentioned(&table.name()) == Some(Part::Validation));
+    if let (Some(table), Part::Test) = (of_validation, part) {
+        return format!(
+            "nothing here labels them, but {} labels the validation images: move each of those into the folder of its class, \
+             val/CLASS/, and they are tested on instead",
+            table.name()
+        );
+    }
     table.map_or_else(
         || LAYOUT.to_owned(),
         |table| {

@@ -323,6 +323,44 @@ fn images_in_training_folders_without_classes_are_refused_and_a_table_beside_the
 }
 
 #[test]
+fn every_part_without_classes_is_told_at_once_and_validation_images_with_a_table_serve_as_test_images() {
+    let images = |part: &str| (0..3).map(|i| (format!("{part}/{i}.png"), png(32, [i; 3]))).collect::<Files>();
+    let message = refusal(&[images("train"), images("test")].concat());
+    assert!(message.contains("test has 3 images but") && message.contains(". Also, train has 3 images"), "{message}");
+    let mut files: Files = image_files().into_iter().filter(|(name, _)| name.starts_with("train")).collect();
+    files.extend([images("test"), images("val")].concat());
+    files.push(("val/val_annotations.txt".into(), b"0.png\tcat".to_vec()));
+    let message = refusal(&files);
+    assert!(message.contains("val/val_annotations.txt labels the validation images: move each of those"), "{message}");
+}
+
+#[test]
+fn labels_of_webdataset_and_files_of_mnist_are_told_for_what_they_are() {
+    let shard: Files = (0..3)
+        .flat_map(|i| [(format!("train/{i}.png"), png(32, [i; 3])), (format!("train/{i}.cls"), b"1".to_vec())])
+        .collect();
+    assert!(refusal(&shard).contains("(.cls) are those of WebDataset, which is not read"), "{}", refusal(&shard));
+    let packed = crate::data::testing::tar_gz(&image_files());
+    let both = ["train-images-idx3-ubyte.gz", "train-labels-idx1-ubyte.gz"];
+    let message = refusal(&both.map(|name| (format!("raw/{name}"), packed.clone())).into());
+    assert!(
+        message.contains("MNIST's own format (IDX), which is not read") && !message.contains("unpack"),
+        "{message}"
+    );
+}
+
+#[test]
+fn test_images_that_are_training_images_too_are_counted() {
+    let mut files = image_files();
+    let (_, image) = files.iter().find(|(name, _)| name.starts_with("train/")).unwrap().clone();
+    let leak = files.iter().position(|(name, _)| name.starts_with("test/")).unwrap();
+    let told = |files: &Files| import_files(files).unwrap().report.notes.join(" ");
+    assert!(!told(&files).contains("byte for byte"), "{}", told(&files));
+    files[leak].1 = image;
+    assert!(told(&files).contains("1 of 4 test images are training images too, byte for byte"), "{}", told(&files));
+}
+
+#[test]
 fn parts_inside_of_classes_and_two_datasets_are_not_guessed_at() {
     for around in ["cat", "dog"] {
         let mut files = renamed("a/train", "a/test");

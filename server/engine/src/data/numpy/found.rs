@@ -286,7 +286,8 @@ fn add<T>(
     match (place.insert(part, Array { name: name.to_owned(), content }), part) {
         (None, _) => Ok(()),
         (Some(other), _) if last(&other.name) == last(name) => refuse(&format!(
-            "{} and {name} seem to be pieces of one array: join them with `numpy.concatenate`, images and labels alike",
+            "{} and {name} seem to be pieces of one array: join them with `numpy.concatenate`, images and labels alike. Where each \
+             holds one image in the folder of its class, that is not read: save the images as PNG there",
             other.name
         )),
         (Some(other), Some(part)) => {
