@@ -4,8 +4,6 @@ use std::path::PathBuf;
 
 use retort_spec::RunState;
 
-use crate::open::BUSY;
-
 /// A failure of the store.
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
@@ -103,11 +101,16 @@ pub enum StoreError {
     },
     /// Another program holds the database, and did not let go of it in time.
     #[error(
-        "another program holds the database, and did not let go of it in {} s. Nothing was changed. Try again; if it stays so, look \
-         for what has retort.db open.",
-        BUSY.as_secs()
+        "another program holds the database, and did not let go of it in time. Nothing was changed. Try again; if it stays so, look \
+         for what has retort.db open"
     )]
     Busy,
+    /// The database's file cannot be written.
+    #[error(
+        "retort.db cannot be written: the file, its folder or the disk is read-only for this user. Nothing was changed. Make it \
+         writable, or choose another data folder"
+    )]
+    ReadOnly,
     /// The disk has no room for what was to be written.
     #[error("the disk is full. Nothing was changed: make room, and try again")]
     Full,
@@ -121,6 +124,7 @@ impl From<sqlx::Error> for StoreError {
         match primary_code(&error) {
             Some(SQLITE_BUSY) => Self::Busy,
             Some(SQLITE_FULL) => Self::Full,
+            Some(SQLITE_READONLY) => Self::ReadOnly,
             Some(SQLITE_CORRUPT) => Self::Damaged { path: "retort.db".into(), fault: error.to_string() },
             // Others wait in the same queue for the one connection that writes.
             _ if matches!(error, sqlx::Error::PoolTimedOut) => Self::Busy,
@@ -141,11 +145,12 @@ impl StoreError {
 
     /// Whether it is a fault of the machine that may pass.
     pub fn may_pass(&self) -> bool {
-        matches!(self, Self::Busy | Self::Database(_)) || self.is_full()
+        matches!(self, Self::Busy | Self::ReadOnly | Self::Database(_)) || self.is_full()
     }
 }
 
 pub(crate) const SQLITE_BUSY: i32 = 5;
+pub(crate) const SQLITE_READONLY: i32 = 8;
 const SQLITE_FULL: i32 = 13;
 pub(crate) const SQLITE_CORRUPT: i32 = 11;
 

@@ -8,20 +8,20 @@ use std::{
 
 use sqlx::{
     Connection, Sqlite, SqliteConnection, SqlitePool, Transaction,
-    migrate::Migrator,
+    migrate::{MigrateError, Migrator},
     sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous},
 };
 
 use crate::{
     Reindexed, Result, StoreError,
-    error::{SQLITE_BUSY, SQLITE_CORRUPT, primary_code},
+    error::{SQLITE_BUSY, SQLITE_CORRUPT, SQLITE_READONLY, primary_code},
     ledger,
 };
 
 static SCHEMA: Migrator = sqlx::migrate!("../../migrations");
 
 /// How long a connection waits for another one's write before it gives up: as long as a person waits for a page.
-pub(crate) const BUSY: Duration = Duration::from_secs(if cfg!(test) { 1 } else { 20 });
+const BUSY: Duration = Duration::from_secs(if cfg!(test) { 1 } else { 20 });
 const READERS: u32 = 4;
 
 /// The database of one data folder. Clones share its connections.
@@ -106,7 +106,10 @@ impl Store {
             Box::pin(async move { Ok(is_usable) })
         });
         let writer = one.connect_with(writing).await.map_err(|source| cannot_open(path, source))?;
-        SCHEMA.run(&writer).await.map_err(|source| StoreError::Migrate { path: at(), source })?;
+        SCHEMA.run(&writer).await.map_err(|source| match source {
+            MigrateError::Execute(fault) if primary_code(&fault) == Some(SQLITE_READONLY) => StoreError::ReadOnly,
+            source => StoreError::Migrate { path: at(), source },
+        })?;
         let several = SqlitePoolOptions::new().max_connections(READERS);
         let base = base.read_only(true);
         let watcher = SqlitePoolOptions::new().max_connections(1).idle_timeout(None).max_lifetime(None);
@@ -193,6 +196,7 @@ fn cannot_open(path: &Path, source: sqlx::Error) -> StoreError {
     match primary_code(&source) {
         Some(SQLITE_CORRUPT) => StoreError::Damaged { path: path.to_owned(), fault: source.to_string() },
         Some(SQLITE_BUSY) => StoreError::Busy,
+        Some(SQLITE_READONLY) => StoreError::ReadOnly,
         _ => StoreError::Open { path: path.to_owned(), source },
     }
 }
@@ -447,6 +451,21 @@ mod tests {
         assert_eq!(test.store.state_counts().await.unwrap().total(), 8);
         sqlx::query("COMMIT").execute(&mut held).await.unwrap();
         assert_eq!(test.store.create_experiment(&spec, spec.expand()).await.unwrap(), 2);
+    }
+
+    #[tokio::test]
+    async fn a_database_that_cannot_be_written_is_told_and_reads_go_on() {
+        let test = TestStore::new().await;
+        test.demo().await;
+        // What SQLite says of a read-only file, whoever runs this.
+        let mut writer = test.store.writer.acquire().await.unwrap();
+        sqlx::query("PRAGMA query_only = 1").execute(&mut *writer).await.unwrap();
+        drop(writer);
+        let spec = ExperimentSpec::demo();
+        let refused = test.store.create_experiment(&spec, spec.expand()).await.unwrap_err();
+        assert!(matches!(refused, StoreError::ReadOnly), "{refused}");
+        assert!(refused.to_string().contains("Make it writable"), "{refused}");
+        assert_eq!(test.store.state_counts().await.unwrap().total(), 8);
     }
 
     #[tokio::test]

@@ -133,8 +133,12 @@ impl From<StoreError> for PageError {
                 error.with_link(format!("/runs/{run}"), format!("Run {run}"))
             }
             StoreError::Busy => {
-                let message = format::upper_first(&StoreError::Busy.to_string());
+                let message = format!("{}.", format::upper_first(&StoreError::Busy.to_string()));
                 Self::new(StatusCode::SERVICE_UNAVAILABLE, "The database is held", message)
+            }
+            StoreError::ReadOnly => {
+                let message = format!("{}.", format::upper_first(&StoreError::ReadOnly.to_string()));
+                Self::new(StatusCode::SERVICE_UNAVAILABLE, "The database is read-only", message)
             }
             full if full.is_full() => Self::no_room(FULL).with_link("/disk", "What fills it"),
             StoreError::Damaged { .. } => {
