@@ -200,6 +200,10 @@ fn a_folder_of_images_is_imported_and_listed_once() {
     assert!(list.contains("pets") && list.contains("10 training and 10 test images of 2 classes"), "{list}");
     let again = failure(retort().args(["data", "import", "--name", "pets"]).arg(&source).arg("--data").arg(&data));
     assert!(again.contains("pets"), "{again}");
+    std::fs::rename(&source, root.path().join("My Pets")).unwrap();
+    success(retort().args(["data", "import", "My Pets", "--data"]).arg(&data).current_dir(root.path()));
+    let list = success(retort().args(["data", "list", "--data"]).arg(&data));
+    assert!(list.contains("my-pets"), "without a name it has that of the folder: {list}");
 }
 
 #[test]

@@ -56,8 +56,9 @@ enum DataCommand {
     /// Import images: a folder or archive with train/CLASS/*.png (or .jpg) and test/CLASS/*, CIFAR, STL-10, SVHN, or arrays
     /// of NumPy
     ///
-    /// What is there is told by content: images in folders (also val for test, Train, and a folder around them) as PNG,
-    /// JPEG, WebP, GIF, BMP or PPM; CIFAR-10 and CIFAR-100 as torchvision leaves them or in their binary versions;
+    /// Images become 32×32 with three colours; there are 2 to 256 classes. What is there is told by content: images in
+    /// folders (also val for test, Train, and a folder around them) as PNG, JPEG, WebP, GIF, BMP or PPM; images beside a
+    /// table of their labels, as trainLabels.csv with the columns filename and label; CIFAR-10 and CIFAR-100 as torchvision leaves them or in their binary versions;
     /// `stl10_binary`; SVHN's .mat files; Hugging Face's Parquet files; .npz and .npy files named as `x_train`, `y_train`,
     /// `x_test`, `y_test` or in another usual way. An archive is tar, also compressed with gzip, bzip2, xz or Zstandard, or zip,
     /// however it is called.
@@ -66,9 +67,9 @@ enum DataCommand {
     Import {
         /// The folder or archive
         path: PathBuf,
-        /// The name under which specs and forms know it
+        /// The name under which specs and forms know it; without it, that of the folder or archive
         #[arg(long)]
-        name: String,
+        name: Option<String>,
         /// Make images of other sizes 32×32: each pixel is the mean of the area that it covers
         #[arg(long)]
         resize: bool,
@@ -123,6 +124,10 @@ pub fn data(args: DataArgs) -> Result<()> {
         DataCommand::Import { path, name, resize, test_percent } => {
             // What an import that was killed has left.
             library.discard_unfinished(is_gone)?;
+            let name = name.unwrap_or_else(|| {
+                let whole = path.canonicalize().unwrap_or_else(|_| path.clone());
+                Library::suggested_name(&whole.file_name().unwrap_or_default().to_string_lossy())
+            });
             let options = ImportOptions { resize, test_percent, ..ImportOptions::default() };
             let stored = library.import(&path, &name, &options, &mut watch);
             bar.finish();

@@ -246,14 +246,31 @@ impl Library {
         self.info(&dataset.name)
     }
 
+    /// A dataset's name made of a file's: `my-pets` of `My pets (2).tar.gz`; empty where nothing of it can stand
+    /// in a name.
+    pub fn suggested_name(file_name: &str) -> String {
+        const ENDINGS: [&str; 12] =
+            [".gz", ".bz2", ".xz", ".zst", ".tar", ".tgz", ".tbz2", ".txz", ".zip", ".npz", ".mat", ".parquet"];
+        let lower = file_name.to_lowercase();
+        let mut stem = lower.as_str();
+        while let Some(shorter) = ENDINGS.iter().find_map(|ending| stem.strip_suffix(ending)) {
+            stem = shorter;
+        }
+        let words = stem.split(|c: char| !c.is_ascii_alphanumeric()).filter(|word| !word.is_empty());
+        let name: String = words.collect::<Vec<_>>().join("-").chars().take(MAX_NAME).collect();
+        name.trim_end_matches('-').to_owned()
+    }
+
     /// Whether a dataset of this name could be kept.
     ///
     /// # Errors
     /// When no dataset can be called so, or one is already.
     pub fn check_free(&self, name: &str) -> Result<()> {
         if !is_name(name) {
+            let suggested = Self::suggested_name(name);
+            let suggestion = if suggested.is_empty() { String::new() } else { format!(", as in {suggested}") };
             return Err(EngineError::Data(format!(
-                "“{name}” cannot be a dataset's name: use 1 to {MAX_NAME} of the characters a-z, 0-9 and -"
+                "“{name}” cannot be a dataset's name: use 1 to {MAX_NAME} of the characters a-z, 0-9 and -{suggestion}"
             )));
         }
         if name == BUNDLED_DATASET || self.file(name).exists() {

@@ -155,7 +155,7 @@ impl Reader {
                     self.report.notes.push(format!("The labels are those of the column {column}."));
                     self.column = Some(column);
                 }
-                let image = image(&row).ok_or_else(|| about("has no column of encoded images, PNG or JPEG"))?;
+                let image = image(&row).ok_or_else(|| about(&without_images(&row)))?;
                 chunk.push((label, image));
             }
             if chunk.is_empty() {
@@ -272,6 +272,16 @@ fn image(row: &Row) -> Option<Vec<u8>> {
     })
 }
 
+/// What is wrong with a row that holds no image, in words that follow the file's name.
+fn without_images(row: &Row) -> String {
+    let is_path = |(_, field): (&String, &Field)| matches!(field, Field::Group(group) if group.get_column_iter().any(|(name, _)| name == "path"));
+    if row.get_column_iter().any(|(name, field)| is_path((name, field))) {
+        return "names its images and does not hold them: `to_parquet` of Hugging Face's datasets puts them in".into();
+    }
+    let columns: Vec<&str> = row.get_column_iter().map(|(name, _)| name.as_str()).collect();
+    format!("has no column of encoded images, PNG or JPEG; its columns are {}", columns.join(", "))
+}
+
 /// The names of the classes of a column of labels, where the file has them as Hugging Face writes them.
 fn class_names(metadata: &FileMetaData, column: &str) -> Option<Vec<String>> {
     let entry = metadata.key_value_metadata()?.iter().find(|entry| entry.key == "huggingface")?;
@@ -290,6 +300,7 @@ mod tests {
     /// What pyarrow wrote, by tools/golden/parquet.py: four rows and two, images of one colour, 60 × their row.
     const TRAIN: &[u8] = include_bytes!("../../golden/parquet/train.parquet");
     const TEST: &[u8] = include_bytes!("../../golden/parquet/test.parquet");
+    const PATHS: &[u8] = include_bytes!("../../golden/parquet/paths.parquet");
     const SMALL: &[u8] = include_bytes!("../../golden/parquet/small.parquet");
 
     fn files(train: &str, test: &str) -> Vec<(String, Vec<u8>)> {
@@ -328,6 +339,17 @@ mod tests {
         let mut two = files("full/train-00000-of-00001.parquet", "full/test-00000-of-00001.parquet");
         two.extend(files("small/train-00000-of-00001.parquet", "small/test-00000-of-00001.parquet"));
         assert!(message(&two).contains("several configurations (full; small)"), "{}", message(&two));
+    }
+
+    #[test]
+    fn rows_that_name_images_and_do_not_hold_them_are_refused_with_what_puts_them_in() {
+        let mut without = files("train.parquet", "test.parquet");
+        without[0].1 = PATHS.to_vec();
+        let message = import_files(&without).unwrap_err().to_string();
+        assert!(
+            message.contains("train.parquet names its images and does not hold them: `to_parquet` of"),
+            "{message}"
+        );
     }
 
     #[test]

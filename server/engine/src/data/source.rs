@@ -191,6 +191,13 @@ fn refuse_unread(listing: &Listing) -> Result<()> {
                     "{name} is an HDF5 file, as MATLAB 7.3 writes them, which is not read: {BY_NUMPY}, and import that"
                 ));
             }
+            _ if entry.file_name().rsplit('.').next() == Some("arrow") => {
+                return fault(format!(
+                    "{name} was written by `save_to_disk` of Hugging Face's datasets, which is not read: write Parquet, \
+                     `load_from_disk(…)[\"train\"].to_parquet(\"train.parquet\")` and the same for test, and import the folder of \
+                     both"
+                ));
+            }
             Content::Idx => {
                 return fault(format!(
                     "{name} is a file of MNIST's own format (IDX), which is not read: {BY_NUMPY}, and import that with its \
@@ -222,12 +229,16 @@ fn refuse_unread(listing: &Listing) -> Result<()> {
 fn complete(import: &mut Import, test_percent: Option<u8>, how_to_test: &str) -> Result<()> {
     let dataset = &mut import.dataset;
     match test_percent {
-        None if dataset.test.is_empty() => Err(EngineError::Data(format!(
-            "there are {} images of {}, but none to test on: {how_to_test}, or let `--test-percent 20` (a field of the form) \
-             hold 20 percent of each class out",
-            dataset.train.len(),
-            some(&dataset.classes)
-        ))),
+        None if dataset.test.is_empty() => {
+            let unlabelled = import.report.left_out.iter().find(|finding| finding.what == images::UNLABELLED);
+            let unlabelled = unlabelled.map_or_else(String::new, |f| format!(" ({} have no labels)", f.count));
+            Err(EngineError::Data(format!(
+                "there are {} images of {}, but none to test on{unlabelled}: {how_to_test}, or let `--test-percent 20` (a \
+                 field of the form) hold 20 percent of each class out",
+                dataset.train.len(),
+                some(&dataset.classes)
+            )))
+        }
         None => Ok(()),
         Some(_) if !dataset.test.is_empty() => Err(EngineError::Data(format!(
             "there are {} test images already: leave `--test-percent` out (in the form, its field empty)",

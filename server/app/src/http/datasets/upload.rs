@@ -5,6 +5,7 @@ use axum::{
     http::{HeaderMap, StatusCode},
     response::{IntoResponse, Redirect, Response},
 };
+use retort_engine::data::Library;
 use retort_spec::Problem;
 use retort_web::pages::DatasetForm;
 use tempfile::TempDir;
@@ -69,7 +70,7 @@ impl App {
                 "file" => {
                     let file_name = multipart::file_name(&field);
                     if sent.form.name.is_empty() {
-                        sent.form.name = suggested_name(&file_name);
+                        sent.form.name = Library::suggested_name(&file_name);
                     }
                     if let Err(fault) = self.machine.check_free(&sent.form.name) {
                         // What follows is read to its end, so that the browser listens to the answer, and not kept.
@@ -101,37 +102,9 @@ fn on_disk(file_name: &str) -> String {
     if name.is_empty() { "file".into() } else { name }
 }
 
-/// A dataset's name made of a file's: `my-pets` of `My pets (2).tar.gz`; empty where nothing of it can stand in a name.
-fn suggested_name(file_name: &str) -> String {
-    const ENDINGS: [&str; 12] =
-        [".gz", ".bz2", ".xz", ".zst", ".tar", ".tgz", ".tbz2", ".txz", ".zip", ".npz", ".mat", ".parquet"];
-    let lower = file_name.to_lowercase();
-    let mut stem = lower.as_str();
-    while let Some(shorter) = ENDINGS.iter().find_map(|ending| stem.strip_suffix(ending)) {
-        stem = shorter;
-    }
-    let words = stem.split(|c: char| !c.is_ascii_alphanumeric()).filter(|word| !word.is_empty());
-    let name: String = words.collect::<Vec<_>>().join("-").chars().take(64).collect();
-    name.trim_end_matches('-').to_owned()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_name_is_suggested_from_what_the_file_is_called() {
-        for (file, name) in [
-            ("pets.zip", "pets"),
-            ("My Pets (2).tar.gz", "my-pets-2"),
-            ("cifar-10-python.tar.gz", "cifar-10-python"),
-            ("..npz", ""),
-            ("犬.zip", ""),
-        ] {
-            assert_eq!(suggested_name(file), name, "{file}");
-        }
-        assert_eq!(suggested_name(&"long ".repeat(50)).len(), 64);
-    }
 
     #[test]
     fn a_file_keeps_its_name_where_a_disk_can_keep_it() {

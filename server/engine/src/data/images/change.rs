@@ -22,6 +22,7 @@ pub(in crate::data) enum Change {
     FirstFrame,
     Orientation,
     Floats,
+    WholeFloats,
 }
 
 impl Change {
@@ -37,13 +38,14 @@ impl Change {
             Self::Cmyk => "CMYK images, made RGB",
             Self::FirstFrame => "GIFs, of which the first frame was taken",
             Self::Floats => "images of numbers from 0 to 1, made the nearest bytes",
+            Self::WholeFloats => "images of whole numbers from 0 to 255 that were stored as floats",
             Self::Orientation => "images that are marked as rotated, kept as they are stored",
         }
     }
 
     /// Whether it is about colours.
     pub const fn is_colour(self) -> bool {
-        !matches!(self, Self::Resized(..) | Self::FirstFrame | Self::Orientation | Self::Floats)
+        !matches!(self, Self::Resized(..) | Self::FirstFrame | Self::Orientation | Self::Floats | Self::WholeFloats)
     }
 }
 

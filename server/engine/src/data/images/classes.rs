@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::layout::refuse;
+use super::parts::refuse;
 use crate::{
     Result,
     data::import::{check_class_count, some},
@@ -18,8 +18,9 @@ pub(super) struct Class {
 /// The classes of a part by name, in Unicode's composed form.
 pub(super) type Classes = BTreeMap<String, Class>;
 
-/// The names of the classes, which must be the same in both parts.
-pub(super) fn names(by_part: &[Classes; 2], notes: &mut Vec<String>) -> Result<Vec<String>> {
+/// The names of the classes, which must be the same in both parts. They are in the order of text; labels of a table that
+/// `may_be_numbers` and are, in that of numbers.
+pub(super) fn names(by_part: &[Classes; 2], may_be_numbers: bool, notes: &mut Vec<String>) -> Result<Vec<String>> {
     let [train, test] = by_part;
     if !test.is_empty() {
         let missing = |from: &Classes, other: &Classes| -> Vec<String> {
@@ -51,10 +52,12 @@ pub(super) fn names(by_part: &[Classes; 2], notes: &mut Vec<String>) -> Result<V
             notes.push(format!("“{name}” is spelt in {} Unicode forms and is one class.", spellings.len()));
         }
     }
-    let classes: Vec<String> = train.keys().cloned().collect();
+    let mut classes: Vec<String> = train.keys().cloned().collect();
     check_class_count(&classes)?;
     let numbers: Option<Vec<u64>> = classes.iter().map(|class| class.parse().ok()).collect();
-    if numbers.is_some_and(|numbers| !numbers.is_sorted()) {
+    if may_be_numbers && numbers.is_some() {
+        classes.sort_by_key(|class| class.parse::<u64>().unwrap_or(u64::MAX));
+    } else if are_numbers_out_of_order(&classes) {
         notes.push(format!(
             "The classes are in the order of text, as torchvision's ImageFolder has them and not as numbers: {} …",
             classes[..classes.len().min(5)].join(", ")
@@ -68,6 +71,15 @@ pub(super) fn names(by_part: &[Classes; 2], notes: &mut Vec<String>) -> Result<V
         }
     }
     Ok(classes)
+}
+
+/// Whether names that differ in a number at their end alone are not in its order: `class_1`, `class_10`, `class_2`.
+fn are_numbers_out_of_order(classes: &[String]) -> bool {
+    let front = |class: &str| class.trim_end_matches(|c: char| c.is_ascii_digit()).len();
+    let Some(first) = classes.first() else { return false };
+    let shared = &first[..front(first)];
+    let number = |class: &String| class.strip_prefix(shared)?.parse().ok();
+    classes.iter().map(number).collect::<Option<Vec<u64>>>().is_some_and(|numbers| !numbers.is_sorted())
 }
 
 /// Some classes and the verb of a sentence about them.

@@ -125,10 +125,13 @@ fn images_may_lie_deeper_inside_of_a_class() {
 
 #[test]
 fn images_outside_of_the_classes_are_left_out_and_counted() {
-    for name in ["train/overview.png", "logo.png", "old/1.png"] {
+    for (name, outside) in
+        [("train/overview.png", "the folders of classes"), ("logo.png", "test, train"), ("old/1.png", "test, train")]
+    {
         let import = import_files(&with(name, png(32, [4; 3]))).unwrap();
         assert_eq!(import.dataset.train.len(), 4);
-        assert_eq!(finding(&import.report.left_out, "images outside"), (1, vec![name.to_owned()]));
+        let of = finding(&import.report.left_out, &format!("images outside of {outside}"));
+        assert_eq!(of, (1, vec![name.to_owned()]));
     }
 }
 
@@ -214,9 +217,9 @@ fn validation_images_serve_where_the_test_images_have_no_classes() {
     ]));
     let import = import.unwrap();
     assert_eq!((import.dataset.train.len(), import.dataset.test.len()), (2, 2));
-    assert_eq!(finding(&import.report.left_out, "test images without classes").0, 1);
+    assert_eq!(finding(&import.report.left_out, "test images without labels").0, 1);
     let flat = at(&["train/n01/images/a.png", "train/n02/images/b.png", "val/images/c.png", "test/images/e.png"]);
-    assert!(refusal(&flat).contains("has 1 image but no folders of classes"), "{}", refusal(&flat));
+    assert!(refusal(&flat).contains("none to test on (2 have no labels)"), "{}", refusal(&flat));
 }
 
 #[test]
@@ -225,6 +228,10 @@ fn numbers_in_the_order_of_text_classes_that_are_alike_and_merged_folders_are_to
     let places: Vec<&str> = places.iter().map(String::as_str).collect();
     let notes = import_files(&at(&places)).unwrap().report.notes;
     assert!(notes[0].contains("not as numbers: 0, 1, 10, 11, 2 …"), "{notes:?}");
+    let places = [1, 2, 10].map(|n| ["train", "test"].map(|part| format!("{part}/class_{n}/x.png"))).concat();
+    let places: Vec<&str> = places.iter().map(String::as_str).collect();
+    let notes = import_files(&at(&places)).unwrap().report.notes;
+    assert!(notes[0].contains("not as numbers: class_1, class_10, class_2 …"), "{notes:?}");
     let places = ["train/Cat/a.png", "train/cat/a.png", "test/Cat/a.png", "test/cat/a.png", "train/cat/b/c.png"];
     let notes = import_files(&at(&places)).unwrap().report.notes;
     assert!(notes.iter().any(|note| note.contains("“Cat” and “cat” are two classes")), "{notes:?}");
@@ -232,12 +239,17 @@ fn numbers_in_the_order_of_text_classes_that_are_alike_and_merged_folders_are_to
 }
 
 #[test]
-fn labels_are_looked_for_in_the_table_that_is_likeliest_to_hold_them() {
+fn a_file_that_may_hold_labels_and_is_not_understood_is_named() {
     let mut files = at(&["train/1.png", "train/2.png"]);
-    for table in ["sampleSubmission.csv", "Meta.csv", "trainLabels.csv", "notes.txt"] {
+    for table in ["sampleSubmission.csv", "Meta.csv", "trainLabels.json", "notes.txt"] {
         files.push((table.into(), b"id,label".to_vec()));
     }
-    assert!(refusal(&files).contains("labels are not read from trainLabels.csv"), "{}", refusal(&files));
+    assert!(
+        refusal(&files)
+            .contains("trainLabels.json was not understood as their labels: a file labels.csv with the columns"),
+        "{}",
+        refusal(&files)
+    );
 }
 
 #[test]
@@ -307,31 +319,22 @@ fn without_test_images_the_way_out_is_told_and_a_share_of_each_class_can_be_held
 }
 
 #[test]
-fn images_without_classes_are_refused_by_name() {
+fn test_images_without_classes_are_left_out_and_the_way_out_is_told() {
     let mut files: Files = image_files().into_iter().filter(|(name, _)| name.starts_with("train")).collect();
     files.extend((0..3).map(|i| (format!("test/{i}.png"), png(32, [0; 3]))));
-    assert!(refusal(&files).contains("test has 3 images but no folders of classes"), "{}", refusal(&files));
-}
-
-#[test]
-fn images_in_training_folders_without_classes_are_refused_and_a_table_beside_them_is_said_not_to_be_read() {
-    let mut files: Files = (0..3).map(|i| (format!("train/{i}.png"), png(32, [i; 3]))).collect();
-    assert!(refusal(&files).contains("train has 3 images but no folders of classes"), "{}", refusal(&files));
-    files.push(("trainLabels.csv".into(), b"id,label".to_vec()));
     let message = refusal(&files);
-    assert!(message.contains("labels are not read from trainLabels.csv: move each image"), "{message}");
+    assert!(message.contains("none to test on (3 have no labels): put some into test/CLASS/, or let"), "{message}");
+    let options = ImportOptions { test_percent: Some(50), ..ImportOptions::default() };
+    let import = import_files_as(&files, &options).unwrap();
+    assert_eq!((import.dataset.train.len(), import.dataset.test.len()), (2, 2));
+    assert_eq!(finding(&import.report.left_out, "test images without labels").0, 3);
 }
 
 #[test]
-fn every_part_without_classes_is_told_at_once_and_validation_images_with_a_table_serve_as_test_images() {
+fn every_part_without_classes_is_told_at_once() {
     let images = |part: &str| (0..3).map(|i| (format!("{part}/{i}.png"), png(32, [i; 3]))).collect::<Files>();
     let message = refusal(&[images("train"), images("test")].concat());
     assert!(message.contains("test has 3 images but") && message.contains(". Also, train has 3 images"), "{message}");
-    let mut files: Files = image_files().into_iter().filter(|(name, _)| name.starts_with("train")).collect();
-    files.extend([images("test"), images("val")].concat());
-    files.push(("val/val_annotations.txt".into(), b"0.png\tcat".to_vec()));
-    let message = refusal(&files);
-    assert!(message.contains("val/val_annotations.txt labels the validation images: move each of those"), "{message}");
 }
 
 #[test]

@@ -263,3 +263,17 @@ fn a_half_written_dataset_is_discarded_once_its_process_is_gone() {
     kept.sort_unstable();
     assert_eq!(kept, [".cats.18.tmp", ".hidden.tmp", "17.tmp", "pets"]);
 }
+
+#[test]
+fn a_name_is_suggested_from_what_the_file_is_called() {
+    for (file, name) in [
+        ("pets.zip", "pets"),
+        ("My Pets (2).tar.gz", "my-pets-2"),
+        ("cifar-10-python.tar.gz", "cifar-10-python"),
+        ("..npz", ""),
+        ("犬.zip", ""),
+    ] {
+        assert_eq!(Library::suggested_name(file), name, "{file}");
+    }
+    assert_eq!(Library::suggested_name(&"long ".repeat(50)).len(), 64);
+}

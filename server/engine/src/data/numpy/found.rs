@@ -42,6 +42,28 @@ const USUAL: [&str; 22] = [
     "target",
     "features",
 ];
+/// The arrays of CIFAR-10-C and CIFAR-100-C (Hendrycks and Dietterich, arXiv:1903.12261).
+const CORRUPTIONS: [&str; 19] = [
+    "brightness",
+    "contrast",
+    "defocus_blur",
+    "elastic_transform",
+    "fog",
+    "frost",
+    "gaussian_blur",
+    "gaussian_noise",
+    "glass_blur",
+    "impulse_noise",
+    "jpeg_compression",
+    "motion_blur",
+    "pixelate",
+    "saturate",
+    "shot_noise",
+    "snow",
+    "spatter",
+    "speckle_noise",
+    "zoom_blur",
+];
 const BESIDE: &str = "arrays beside those with the usual names";
 
 /// The images of an array.
@@ -293,6 +315,13 @@ fn add<T>(
         (Some(other), Some(part)) => {
             let of = part.images().trim_end_matches(" images");
             refuse(&format!("both {} and {name} would be the {of} {what}: keep one of them", other.name))
+        }
+        (Some(other), None) if [&other.name, name].iter().all(|name| CORRUPTIONS.contains(&last(name))) => {
+            refuse(&format!(
+                "{} and {name} are images of CIFAR-10-C or CIFAR-100-C, the test images in corrupted forms, with none to train on: \
+             a dataset has both",
+                other.name
+            ))
         }
         (Some(other), None) => refuse(&format!(
             "{} and {name} both hold {what}, and neither name says for what: name arrays x_train, y_train, x_test and \

@@ -11,7 +11,7 @@ use self::{
     array::Header,
     found::{Found, Images},
     labels::Labels,
-    pixels::Pixels,
+    pixels::{Floats, Pixels},
 };
 use super::{
     container::Container,
@@ -144,9 +144,6 @@ impl Reader {
         let about = |fault: String| EngineError::Data(format!("{name} {fault}"));
         let (count, size) = (header.shape[0], (pixels.width, pixels.height));
         let mut images = Images { count, ..Images::default() };
-        if header.kind == 'f' {
-            images.changes.push(Change::Floats);
-        }
         if pixels.channels == 1 {
             images.changes.push(Change::Grey);
         }
@@ -160,16 +157,20 @@ impl Reader {
         let numbers = pixels.width.checked_mul(pixels.height).and_then(|area| area.checked_mul(pixels.channels));
         let length = numbers.and_then(|numbers| numbers.checked_mul(header.width)).filter(|bytes| *bytes < MAX_IMAGE);
         let mut image = vec![0; length.ok_or_else(|| about("holds images that are too large to be read".into()))?];
+        let mut floats = Floats::default();
         for i in 0..count {
             if i % STEP == 0 {
                 Progress::images("reading", i, count).tell(&mut **watch.borrow_mut())?;
             }
             content.read_exact(&mut image).map_err(|e| about(format!("ends before its image {i}: {e}")))?;
             header.order(&mut image);
+            if header.kind == 'f' {
+                floats.add(header.width, &image, |bytes| pixels.planes(bytes)).map_err(about)?;
+                continue;
+            }
             let bytes = match (header.kind, header.width) {
                 ('u', 1) => Cow::Borrowed(&image[..]),
                 ('b', 1) => Cow::Owned(image.iter().map(|pixel| u8::MAX * pixel.min(&1)).collect()),
-                ('f', width) => Cow::Owned(array::pixels(width, &image).map_err(about)?),
                 (kind, width) => {
                     let bytes = array::small_numbers(kind, width, &image);
                     let fault = "has pixels that are no bytes: save them as uint8";
@@ -178,8 +179,17 @@ impl Reader {
             };
             images.planes.extend(pixels.planes(&bytes));
         }
+        if header.kind == 'f' {
+            let (planes, change) = floats.planes();
+            images.planes = planes;
+            images.changes.push(change);
+        }
         if count > 0 && images.planes.iter().all(|pixel| *pixel <= 1) {
-            let fault = "has no pixel above 1 of 255: save numbers from 0 to 1 as floats, or bytes from 0 to 255";
+            let fault = if header.kind == 'f' {
+                "has no pixel above 1 of 255, as if it had been divided by 255 twice: save numbers from 0 to 1"
+            } else {
+                "has no pixel above 1 of 255: save numbers from 0 to 1 as floats, or bytes from 0 to 255"
+            };
             return Err(about(fault.into()));
         }
         if header.shape.len() == 2 {

@@ -1,8 +1,9 @@
 //! Images in an array.
 
+use super::array;
 use crate::data::{
     dataset::{CHANNELS, IMAGE_BYTES, SIDE},
-    images,
+    images::{self, Change},
 };
 
 /// Images that are looked at to tell how the colours of flat rows lie.
@@ -61,5 +62,55 @@ impl Pixels {
         let at = |pixel: usize, c: usize| if self.is_planar { c * area + pixel } else { pixel * self.channels + c };
         let rgb: Vec<u8> = (0..area * CHANNELS).map(|i| image[at(i / CHANNELS, channel(i % CHANNELS))]).collect();
         images::planes(&rgb, self.width, self.height)
+    }
+}
+
+/// Images of floats, which go from 0 to 1 or are the whole numbers from 0 to 255: the whole array tells which.
+#[derive(Default)]
+pub(super) struct Floats {
+    /// The planes of all images so far by either reading, and why the array cannot be read so.
+    unit: Reading,
+    whole: Reading,
+}
+
+#[derive(Default)]
+struct Reading {
+    planes: Vec<u8>,
+    fault: Option<String>,
+}
+
+impl Reading {
+    fn add(&mut self, bytes: impl FnOnce() -> Result<Vec<u8>, String>, planes: impl Fn(&[u8]) -> Vec<u8>) {
+        if self.fault.is_none() {
+            match bytes() {
+                Ok(bytes) => self.planes.extend(planes(&bytes)),
+                Err(fault) => *self = Self { planes: Vec::new(), fault: Some(fault) },
+            }
+        }
+    }
+}
+
+impl Floats {
+    /// Adds an image, whose planes are made of bytes by `planes`.
+    ///
+    /// # Errors
+    /// When the array is neither, in words that follow its name.
+    pub fn add(&mut self, width: usize, image: &[u8], planes: impl Fn(&[u8]) -> Vec<u8>) -> Result<(), String> {
+        self.unit.add(|| array::pixels(width, image), &planes);
+        let whole = || array::small_numbers('f', width, image).ok_or_else(String::new);
+        self.whole.add(whole, &planes);
+        match (&self.unit.fault, &self.whole.fault) {
+            (Some(fault), Some(_)) => Err(fault.clone()),
+            _ => Ok(()),
+        }
+    }
+
+    /// The planes of all images, and what was done to them.
+    pub fn planes(self) -> (Vec<u8>, Change) {
+        if self.unit.fault.is_none() {
+            (self.unit.planes, Change::Floats)
+        } else {
+            (self.whole.planes, Change::WholeFloats)
+        }
     }
 }

@@ -281,3 +281,33 @@ fn extra_data_without_test_images_says_what_to_do() {
     );
     assert!(message.contains("--test-percent"), "{message}");
 }
+
+#[test]
+fn floats_that_are_whole_numbers_from_0_to_255_are_those_bytes_even_after_a_dark_image() {
+    let bytes: Vec<u8> =
+        [vec![1; IMAGE_BYTES], vec![0; IMAGE_BYTES], (0..IMAGE_BYTES).map(|i| i as u8).collect()].concat();
+    let array = |scale: f64| {
+        let floats: Vec<u8> = bytes.iter().flat_map(|byte| (f64::from(*byte) * scale).to_le_bytes()).collect();
+        vec![
+            ("x_train.npy".to_owned(), npy("<f8", &[3, 3, 32, 32], &floats)),
+            ("y_train.npy".to_owned(), labels(&[0, 1, 0])),
+            ("x_test.npy".to_owned(), images(2)),
+            ("y_test.npy".to_owned(), labels(&[1, 0])),
+        ]
+    };
+    let import = import_files(&array(1.0)).unwrap();
+    assert_eq!(import.dataset.train.images, bytes);
+    assert_eq!(import.report.changed[0].what, "images of whole numbers from 0 to 255 that were stored as floats");
+    assert_eq!(import_files(&array(1.0 / 255.0)).unwrap().dataset.train.images, bytes);
+    let message = |scale: f64| import_files(&array(scale)).unwrap_err().to_string();
+    assert!(message(0.5).contains("has a pixel of 1.5; save pixels as bytes"), "{}", message(0.5));
+    assert!(message(1.0 / 65025.0).contains("as if it had been divided by 255 twice"), "{}", message(1.0 / 65025.0));
+}
+
+#[test]
+fn corruptions_of_cifar_10_are_told_for_what_they_are() {
+    let files = ["fog", "snow", "labels"]
+        .map(|name| (format!("{name}.npy"), if name == "labels" { labels(&[0, 1, 2]) } else { images(3) }));
+    let message = import_files(&files).unwrap_err().to_string();
+    assert!(message.contains("fog and snow are images of CIFAR-10-C or CIFAR-100-C"), "{message}");
+}

@@ -94,3 +94,15 @@ fn a_file_that_is_no_dataset_is_told_what_a_dataset_is_and_what_cannot_be_read_s
         assert!(message.contains(words), "{message}");
     }
 }
+
+#[test]
+fn what_save_to_disk_wrote_is_refused_with_how_to_write_parquet() {
+    let files = ["train/data-00000-of-00001.arrow", "train/dataset_info.json", "dataset_dict.json"];
+    for import in imports(&files.map(|name| (name.to_owned(), b"\xff\xff\xff\xffxxxx".to_vec()))) {
+        let message = import.unwrap_err().to_string();
+        assert!(
+            message.contains("`save_to_disk` of Hugging Face's datasets") && message.contains("to_parquet"),
+            "{message}"
+        );
+    }
+}
