@@ -4,7 +4,7 @@ use super::{
     fit::{Named, SEPARATORS},
     miss::{Miss, WHOLE, listed},
     names::CLASSIFIERS,
-    shown,
+    others, shown,
 };
 
 /// Fewest convolutions of which a rule over a whole network speaks.
@@ -52,7 +52,7 @@ const PRELU: &str = "Its activations have weights (as PReLU has), and those of R
 
 /// What it means, a sentence without its full stop; none where it is no known case.
 pub fn of(tensors: &[Named], nearest: Option<&Miss>) -> Option<String> {
-    of_keys(tensors).or_else(|| of_miss(tensors, nearest?))
+    of_keys(tensors).or_else(|| nearest.map_or_else(|| others::of(tensors), |nearest| of_miss(tensors, nearest)))
 }
 
 /// What the keys tell, whatever network is nearest: it may be far only because of this.

@@ -20,6 +20,7 @@ mod names;
 mod near;
 mod normaliser;
 mod numbers;
+mod others;
 pub(crate) mod pickle;
 mod plain;
 mod pruned;

@@ -7,7 +7,7 @@ use crate::import::{file::Declared, normaliser};
 pub const UNUSED: &str = "sub_block1";
 
 /// How the names begin of what no image passes on its way: other networks, averages, attacks, and what training needs.
-const ASIDE: [&str; 37] = [
+const ASIDE: [&str; 38] = [
     "teacher",
     "student",
     "ema",
@@ -19,6 +19,7 @@ const ASIDE: [&str; 37] = [
     "target",
     "proxy",
     "attack",
+    "aux",
     "perturb",
     "delta",
     "optim",

@@ -71,6 +71,8 @@ fn what_training_leaves_beside_a_network_is_no_doubt() {
     // A further head, of a task with another number of classes.
     let rotation = [ones("rot_head.weight", &[4, 64]), ones("rot_head.bias", &[4])].to_vec();
     assert_eq!(doubt(&[tensors(&student), rotation].concat()), None);
+    let auxiliary = [ones("aux_fc.weight", &[10, 64]), ones("aux_fc.bias", &[10])].to_vec();
+    assert_eq!(doubt(&[tensors(&student), auxiliary].concat()), None);
     // A whole classifier that is of no known architecture.
     let unknown = [ones("net_t.features.weight", &[64, 3, 3, 3]), ones("net_t.verdict.weight", &[10, 64])];
     assert_eq!(doubt(&[under("net_s.", &student), unknown.to_vec()].concat()), None);

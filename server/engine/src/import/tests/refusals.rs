@@ -285,3 +285,23 @@ fn a_parametrised_layer_is_told_with_how_to_put_it_together() {
     assert!(message.contains("kept in parts (a parametrisation)"), "{message}");
     assert!(message.contains("remove_parametrizations(layer, \"weight\")"), "{message}");
 }
+
+#[test]
+fn networks_that_retort_does_not_have_are_told_by_their_names() {
+    let wide = |blocks: usize, channels: usize| -> Vec<(String, Tensor)> {
+        let conv = |i: usize| (format!("module.block1.layer.{i}.conv1.weight"), zeros(&[channels, 16, 3, 3]));
+        (0..blocks).map(conv).chain([("module.bn1.running_mean".into(), zeros(&[64]))]).collect()
+    };
+    let many = |key: &dyn Fn(usize) -> String, shape: &[usize]| -> Vec<(String, Tensor)> {
+        (0..13).map(|i| (key(i), zeros(shape))).chain([("features.1.running_mean".into(), zeros(&[64]))]).collect()
+    };
+    for (tensors, expected) in [
+        (wide(4, 64), "It is a WRN-28-4, and Retort's networks are ResNet-8,"),
+        (wide(11, 256), "It is a WRN-70-16,"),
+        (many(&|i| format!("net.features.{}.weight", 3 * i), &[64, 64, 3, 3]), "It is a VGG of 13 convolutions"),
+        (many(&|i| format!("blocks.{i}.attn.qkv.weight"), &[576, 192]), "It is a vision transformer"),
+    ] {
+        let message = refusal(|all| *all = tensors.clone());
+        assert!(message.contains(expected), "{expected} is missing in {message}");
+    }
+}
