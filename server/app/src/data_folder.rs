@@ -9,6 +9,9 @@ use std::{
 
 use anyhow::{Context, Result, bail};
 
+/// What the folders begin with in which uploads are removed.
+const ASIDE: &str = ".uploads-";
+
 /// A data folder that this process owns until the value is dropped.
 #[derive(Debug)]
 pub struct DataFolder {
@@ -33,17 +36,28 @@ impl DataFolder {
             let names = entries.flatten().filter_map(|entry| entry.file_name().into_string().ok());
             folder.left_uploads = names.collect();
         }
-        // What a killed server left of an upload is of no use to anybody.
-        match fs::remove_dir_all(folder.uploads()) {
-            Err(e) if e.kind() != io::ErrorKind::NotFound => {
-                return Err(e).with_context(|| format!("cannot clear {}", folder.uploads().display()));
-            }
-            _ => {}
-        }
+        folder.clear_uploads().with_context(|| format!("cannot clear {}", folder.uploads().display()))?;
         for dir in [folder.runs(), folder.datasets(), folder.models(), folder.uploads()] {
             fs::create_dir_all(&dir).with_context(|| format!("cannot create {}", dir.display()))?;
         }
         Ok(folder)
+    }
+
+    /// Removes what a killed server left of uploads, which is of no use to anybody.
+    ///
+    /// A process that the server started to read one may still write there, so that the folder fills while it is emptied: it is
+    /// moved aside first, and what cannot be removed then goes at the next start.
+    fn clear_uploads(&self) -> io::Result<()> {
+        for left in fs::read_dir(&self.root)?.flatten() {
+            if left.file_name().to_string_lossy().starts_with(ASIDE) {
+                let _ = fs::remove_dir_all(left.path());
+            }
+        }
+        let aside = tempfile::Builder::new().prefix(ASIDE).tempdir_in(&self.root)?;
+        match fs::rename(self.uploads(), aside.path().join("uploads")) {
+            Err(e) if e.kind() != io::ErrorKind::NotFound => Err(e),
+            _ => Ok(()),
+        }
     }
 
     /// The names of what an earlier server left in the folder of uploads, which is gone now.
@@ -179,6 +193,27 @@ mod tests {
         drop(folder);
         assert_eq!(DataFolder::open(dir.path()).unwrap().left_uploads(), ["half"]);
         assert!(!half.exists() && model.exists());
+    }
+
+    #[test]
+    fn uploads_are_swept_while_a_process_of_the_server_before_still_writes_there() {
+        let dir = tempfile::tempdir().unwrap();
+        drop(DataFolder::open(dir.path()).unwrap());
+        let (stop, half) = (std::sync::atomic::AtomicBool::new(false), dir.path().join("uploads/half"));
+        std::thread::scope(|scope| {
+            scope.spawn(|| {
+                while !stop.load(std::sync::atomic::Ordering::Relaxed) {
+                    let _ = fs::create_dir_all(&half);
+                    (0..20).for_each(|i| drop(fs::write(half.join(i.to_string()), "half")));
+                }
+            });
+            let opened: Vec<Result<()>> = (0..200).map(|_| DataFolder::open(dir.path()).map(drop)).collect();
+            stop.store(true, std::sync::atomic::Ordering::Relaxed);
+            assert!(opened.iter().all(Result::is_ok), "{opened:?}");
+        });
+        drop(DataFolder::open(dir.path()).unwrap());
+        let left: Vec<_> = fs::read_dir(dir.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+        assert!(!left.iter().any(|name| name.to_string_lossy().starts_with(ASIDE)), "{left:?}");
     }
 
     #[test]
