@@ -2,7 +2,6 @@
 
 use std::{
     collections::HashMap,
-    fs::File,
     io,
     os::unix::process::{CommandExt, ExitStatusExt},
     path::{Path, PathBuf},
@@ -13,7 +12,7 @@ use std::{
 use retort_engine::RunFolder;
 use retort_spec::DeviceName;
 
-use super::{Executor, Job, Worker};
+use super::{Executor, Job, Worker, printed};
 use crate::program::{self, this_program};
 
 /// The exit code of a worker that left off because of a fault of the machine that may pass: `EX_TEMPFAIL` of sysexits.h.
@@ -98,7 +97,7 @@ impl Executor for LocalExecutor {
     }
 
     fn start(&mut self, job: &Job) -> io::Result<()> {
-        let log = File::create(job.folder.worker_log())?;
+        let log = printed::create(&job.folder.worker_log())?;
         // The child inherits the lock: whatever becomes of this server, no other worker starts beside it, however long it takes
         // to begin.
         let lock = job.folder.lock_for_worker().map_err(io::Error::other)?;

@@ -7,6 +7,7 @@ mod executor;
 mod follower;
 mod hindrance;
 mod local;
+mod printed;
 mod silence;
 mod start;
 #[cfg(test)]

@@ -1,11 +1,6 @@
 //! Runs that have a worker: what it wrote, whether it lives, how it ended.
 
-use std::{
-    fs::File,
-    io::{self, Read, Seek, SeekFrom},
-    path::Path,
-    time::Instant,
-};
+use std::{io, time::Instant};
 
 use anyhow::{Context, Result};
 use jiff::Timestamp;
@@ -13,13 +8,10 @@ use retort_engine::crash_point;
 use retort_spec::{LogLevel, RunState};
 use retort_store::Run;
 
-use super::{Scheduler, Worker, follower::read_on, silence::Look};
+use super::{Scheduler, Worker, follower::read_on, printed, silence::Look};
 
 /// Attempts that may vanish before the run fails.
 const MOST_LOSSES: u32 = 3;
-
-/// Bytes of the worker's last words.
-const LAST_WORDS: u64 = 600;
 
 impl Scheduler {
     /// Reads on in a run's journal; ends a cancelled worker that does not listen; judges a run whose worker is gone.
@@ -53,6 +45,8 @@ impl Scheduler {
         }
         match worker {
             Worker::Alive => {
+                let log = self.control.folder(run.id).worker_log();
+                printed::shorten(&log).with_context(|| format!("shortening {}", log.display()))?;
                 self.press_for_cancel(&run)?;
                 self.look_for_life(&run).await
             }
@@ -103,7 +97,7 @@ impl Scheduler {
         if run.cancel_requested_at.is_some() {
             return self.judge(run, None).await;
         }
-        let words = last_words(&self.control.folder(run.id).worker_log());
+        let words = printed::last_words(&self.control.folder(run.id).worker_log());
         let reason = format!(
             "Its worker left off: {}.",
             words.as_deref().unwrap_or("a fault of the machine that it could not write down")
@@ -152,7 +146,7 @@ impl Scheduler {
             return Ok(());
         }
         let ending = ending.map(|words| format!(" ({words})")).unwrap_or_default();
-        let last_words = match last_words(&self.control.folder(run.id).worker_log()) {
+        let last_words = match printed::last_words(&self.control.folder(run.id).worker_log()) {
             Some(words) => format!("Last words: {words}"),
             None => "It printed nothing.".into(),
         };
@@ -177,31 +171,5 @@ impl Scheduler {
         }
         self.control.live.run_changed(run);
         Ok(())
-    }
-}
-
-/// The end of what the worker printed.
-fn last_words(log: &Path) -> Option<String> {
-    let mut file = File::open(log).ok()?;
-    let length = file.metadata().ok()?.len();
-    file.seek(SeekFrom::Start(length.saturating_sub(LAST_WORDS))).ok()?;
-    let mut bytes = Vec::new();
-    file.take(LAST_WORDS).read_to_end(&mut bytes).ok()?;
-    let text = String::from_utf8_lossy(&bytes);
-    let text = text.trim_start_matches('\u{fffd}').trim();
-    if text.is_empty() { None } else { Some(text.to_owned()) }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn last_words_are_the_end_of_a_long_log_and_nothing_of_an_empty_one() {
-        let file = tempfile::NamedTempFile::new().unwrap();
-        assert_eq!(last_words(file.path()), None);
-        std::fs::write(file.path(), format!("{}out of memory\n", "ε".repeat(5_000))).unwrap();
-        let words = last_words(file.path()).unwrap();
-        assert!(words.ends_with("out of memory") && words.starts_with('ε'), "{words}");
     }
 }
