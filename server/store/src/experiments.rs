@@ -72,13 +72,25 @@ impl FromRow<'_, SqliteRow> for Experiment {
     }
 }
 
+/// Most runs that wait at once.
+pub const MOST_QUEUED: usize = 50_000;
+
+/// Whether so many runs `more` may wait.
+fn check_queue(queued: i64, more: usize) -> Result<()> {
+    let queued = usize::try_from(queued).unwrap_or_default();
+    if queued + more > MOST_QUEUED { Err(StoreError::QueueFull { queued, more }) } else { Ok(()) }
+}
+
 impl Store {
     /// Keeps an experiment and all runs of its plan, queued; returns its id. All of it is kept, or nothing.
     ///
     /// # Errors
-    /// When the plan names a run that does not stand before, or the database refuses.
+    /// When the queue would hold more than [`MOST_QUEUED`] runs, the plan names a run that does not stand before, or the
+    /// database refuses.
     pub async fn create_experiment(&self, spec: &ExperimentSpec, plan: Vec<PlannedRun>) -> Result<i64> {
         let mut tx = self.write().await?;
+        let queued = sqlx::query_scalar("SELECT count(*) FROM runs WHERE state = 'queued'").fetch_one(&mut *tx).await?;
+        check_queue(queued, plan.len())?;
         let now = time_text(Timestamp::now());
         let insert = sqlx::query("INSERT INTO experiments (title, spec, created_at) VALUES (?, ?, ?)");
         let id =
@@ -298,6 +310,16 @@ mod tests {
         let RunSpec::Train(student) = test.store.run(3).await.unwrap().spec().unwrap() else { panic!("run 3 trains") };
         assert_eq!(student.teacher, Some(ModelRef::Run(1)));
         assert_eq!(test.store.needs(3).await.unwrap()[0].id, 1);
+    }
+
+    #[test]
+    fn a_launch_that_the_queue_does_not_hold_is_refused_with_its_numbers() {
+        assert!(check_queue(49_992, 8).is_ok());
+        let fault = check_queue(49_993, 8).unwrap_err().to_string();
+        assert!(
+            fault.starts_with("49993 runs wait already, and with these 8 there would be more than 50000"),
+            "{fault}"
+        );
     }
 
     #[tokio::test]

@@ -34,7 +34,7 @@ mod testing;
 pub use cancel::CancelOutcome;
 pub use error::{Result, StoreError};
 pub use evaluations::Evaluation;
-pub use experiments::{Experiment, StateCounts};
+pub use experiments::{Experiment, MOST_QUEUED, StateCounts};
 pub use history::{Attempt, StateChange};
 pub use log::LogLine;
 pub use metrics::{Metric, Point, Series, WALL_TIME};

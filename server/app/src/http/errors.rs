@@ -140,6 +140,11 @@ impl From<StoreError> for PageError {
                 let message = format!("{}.", format::upper_first(&StoreError::ReadOnly.to_string()));
                 Self::new(StatusCode::SERVICE_UNAVAILABLE, "The database is read-only", message)
             }
+            StoreError::QueueFull { .. } => {
+                let message = format!("{}. Nothing was launched.", format::upper_first(&error.to_string()));
+                let full = Self::new(StatusCode::CONFLICT, "The queue is full", message);
+                full.with_link("/runs?state=queued", "Runs that wait")
+            }
             full if full.is_full() => Self::no_room(FULL).with_link("/disk", "What fills it"),
             StoreError::Damaged { .. } => {
                 tracing::error!("{error}");
