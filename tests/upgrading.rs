@@ -133,7 +133,7 @@ fn a_server_that_was_upgraded_takes_over_the_worker_of_the_earlier_one() {
         wait_for("its next epoch on the page", LONG, || shows(&format!("After {} of 40 epochs", known.len() + 1)));
         new.for_each(|line| writeln!(file, "{line}").unwrap());
         // Its model is the one that the same run gives.
-        let again = root.path().join("again");
+        let again = fixture.data.with_extension("again");
         let mut spec: serde_json::Value =
             serde_json::from_slice(&fs::read(student.join("spec.json")).unwrap()).unwrap();
         spec["teacher"]["file"] = fixture.data.join("runs/8/model.safetensors").to_str().unwrap().into();
