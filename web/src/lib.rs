@@ -12,6 +12,7 @@ pub mod findings;
 mod form;
 pub mod format;
 mod frame;
+mod mark;
 pub mod pages;
 mod run_row;
 pub mod settings;

@@ -6,7 +6,10 @@ use retort_spec::{
     Accuracy, Architecture, Attack, CheckResult, MethodName, RunKind, RunState, Stage, Variety, Verdict,
 };
 
-use crate::format::{self, Moment};
+use crate::{
+    format::{self, Moment},
+    mark::{self, Mark},
+};
 
 /// What a run is, in the terms of the comparison table.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -141,21 +144,14 @@ impl RunLabel {
         }
     }
 
-    /// The class that gives it its colour: the method's, or the teacher's own.
-    pub const fn class(&self) -> &'static str {
-        if self.is_teacher { "method-teacher" } else { method_class(self.method) }
+    /// How it is drawn: as its method, or as the teacher.
+    pub fn mark(&self) -> Mark {
+        mark::of(self.method, self.is_teacher)
     }
-}
 
-/// The class that gives a method its colour on every page. Of those that share one, marker and dash tell which it is.
-pub const fn method_class(method: MethodName) -> &'static str {
-    match method {
-        MethodName::Natural => "method-natural",
-        MethodName::PgdAt | MethodName::Trades => "method-pgd-at",
-        MethodName::Kd | MethodName::KdAft => "method-kd",
-        MethodName::Ard | MethodName::ArdAft => "method-ard",
-        MethodName::Gacd => "method-gacd",
-        MethodName::GacdAft => "method-gacd-aft",
+    /// The class that gives it its colour.
+    pub fn class(&self) -> &'static str {
+        self.mark().class
     }
 }
 

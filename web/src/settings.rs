@@ -74,11 +74,11 @@ mod tests {
         let mut problems = Vec::new();
         let sweeps = read(&settings, &mut problems);
         assert!(problems.is_empty());
-        assert_eq!(sweeps[0].method, MethodName::GacdAft);
+        assert_eq!(sweeps[0].method, MethodName::GACD.fine_tuned());
         assert_eq!(sweeps[2].values, ["[1,2]", "[3]"]);
         assert_eq!(sweeps.iter().map(text).collect::<Vec<_>>(), settings);
-        assert_eq!(typed(&settings, MethodName::Kd, "method.temperature"), "4, 30");
-        assert_eq!(typed(&settings, MethodName::Kd, "method"), "");
+        assert_eq!(typed(&settings, MethodName::KD, "method.temperature"), "4, 30");
+        assert_eq!(typed(&settings, MethodName::KD, "method"), "");
     }
 
     #[test]

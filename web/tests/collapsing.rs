@@ -24,14 +24,14 @@ fn collapse(run: &mut RunRow) {
 /// KD, ARD and GACD of three seeds; under attack all students but the collapsed ones are below chance.
 fn page(collapsed_seeds: &[u64]) -> ComparisonPage {
     let spec = ExperimentSpec {
-        methods: vec![MethodName::Kd, MethodName::Ard, MethodName::Gacd],
+        methods: vec![MethodName::KD, MethodName::ARD, MethodName::GACD],
         seeds: vec![1, 2, 3],
         ..ExperimentSpec::demo()
     };
     let mut page = sample::comparison(spec, 99);
     for run in page.runs.iter_mut().filter(|run| run.label.is_evaluation() && !run.label.is_teacher) {
         run.scores[1].accuracy = Accuracy { correct: 50, n: 1_000 };
-        if run.label.method == MethodName::Kd && collapsed_seeds.contains(&run.label.seed) {
+        if run.label.method == MethodName::KD && collapsed_seeds.contains(&run.label.seed) {
             collapse(run);
         }
     }
@@ -42,7 +42,7 @@ fn page(collapsed_seeds: &[u64]) -> ComparisonPage {
 fn a_model_that_answers_one_class_is_marked_and_not_called_best_though_no_attack_moves_it() {
     let page = page(&[1, 2, 3]);
     let table = page.table();
-    let kd = table.rows().find(|row| row.method == MethodName::Kd).unwrap();
+    let kd = table.rows().find(|row| row.method == MethodName::KD).unwrap();
     assert!(kd.cells[1].as_ref().unwrap().mean > 9.9 && !kd.can_be_best());
     let highest = table.highest(0)[1].clone().unwrap();
     assert!(highest.percent < 9.9 && !highest.rows.contains(&"KD".to_owned()), "{highest:?}");
@@ -62,7 +62,7 @@ fn a_model_that_answers_one_class_is_marked_and_not_called_best_though_no_attack
 fn one_collapsed_seed_of_three_is_said_and_the_row_may_still_be_best() {
     let page = page(&[2]);
     let table = page.table();
-    let kd = table.rows().find(|row| row.method == MethodName::Kd).unwrap();
+    let kd = table.rows().find(|row| row.method == MethodName::KD).unwrap();
     assert!(kd.can_be_best());
     assert_eq!(kd.remarks.sentences(), ["Collapsed: in 1 of 3 seeds answers “cat” to every test image."]);
     assert!(!page.render().unwrap().contains("not called best"));

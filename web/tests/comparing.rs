@@ -71,7 +71,7 @@ fn a_choice_of_everything_is_no_choice() {
 
 #[test]
 fn rows_are_tested_against_the_baseline_on_the_same_images() {
-    let spec = ExperimentSpec { methods: vec![MethodName::Kd, MethodName::Ard], ..ExperimentSpec::demo() };
+    let spec = ExperimentSpec { methods: vec![MethodName::KD, MethodName::ARD], ..ExperimentSpec::demo() };
     let mut page = sample::comparison(spec, 6);
     page.view.baseline = "ard:resnet8".into();
     let evaluations: Vec<_> = page.runs.iter().filter(|r| r.label.is_evaluation()).map(|r| r.label.id).collect();
@@ -116,7 +116,7 @@ fn the_papers_number_stands_beside_ours_with_the_difference_and_our_budget() {
         dataset: DatasetChoice::all_of("cifar10"),
         teacher: TeacherChoice::Train(Architecture::ResNet18),
         students: vec![Architecture::ResNet18, Architecture::ResNet8],
-        methods: vec![MethodName::Kd],
+        methods: vec![MethodName::KD],
         ..ExperimentSpec::demo()
     };
     let mut page = sample::comparison(spec, 6);
@@ -135,7 +135,7 @@ fn the_papers_number_stands_beside_ours_with_the_difference_and_our_budget() {
 fn experiments_that_were_made_alike_share_their_rows_and_others_say_how_they_differ() {
     let spec = |seeds: &[u64]| ExperimentSpec {
         seeds: seeds.to_vec(),
-        methods: vec![MethodName::Kd],
+        methods: vec![MethodName::KD],
         ..ExperimentSpec::demo()
     };
     let other = |id: i64, spec: ExperimentSpec| OtherExperiment { id, runs: sample::runs(&spec, id, 99), spec };
@@ -211,12 +211,12 @@ fn a_file_explains_what_stands_in_it_and_nothing_else() {
 #[test]
 fn a_sweep_over_numbers_is_a_figure_for_each_column_and_over_words_none() {
     let sweep = |path: &str, values: &[&str]| Sweep {
-        method: MethodName::Gacd,
+        method: MethodName::GACD,
         path: path.into(),
         values: values.iter().map(|value| (*value).to_owned()).collect(),
     };
     let spec = ExperimentSpec {
-        methods: vec![MethodName::Gacd, MethodName::GacdAft],
+        methods: vec![MethodName::GACD, MethodName::GACD.fine_tuned()],
         seeds: vec![1, 2],
         sweeps: vec![
             sweep("method.negatives", &["16", "256", "16384"]),
@@ -252,7 +252,7 @@ fn a_sweep_over_numbers_is_a_figure_for_each_column_and_over_words_none() {
 
 #[test]
 fn configurations_are_compared_by_the_parameters_that_differ() {
-    let spec = ExperimentSpec { methods: vec![MethodName::Kd, MethodName::Ard], ..ExperimentSpec::demo() };
+    let spec = ExperimentSpec { methods: vec![MethodName::KD, MethodName::ARD], ..ExperimentSpec::demo() };
     let mut page = sample::comparison(spec, 6);
     let trainings: Vec<_> = page.runs.iter().filter(|r| r.label.is_training()).map(|r| r.label.id).collect();
     let config = |entries: &[(&str, &str)]| {
@@ -277,7 +277,7 @@ fn configurations_are_compared_by_the_parameters_that_differ() {
 #[test]
 fn an_image_counts_once_however_many_seeds_disagree_on_it() {
     let spec = ExperimentSpec {
-        methods: vec![MethodName::Kd, MethodName::Ard],
+        methods: vec![MethodName::KD, MethodName::ARD],
         seeds: vec![1, 2, 3],
         ..ExperimentSpec::demo()
     };
@@ -289,11 +289,11 @@ fn an_image_counts_once_however_many_seeds_disagree_on_it() {
         under: vec![(None, (0..10).map(|i| right.contains(&i)).collect())],
     };
     for run in page.runs.iter().filter(|r| r.label.is_evaluation() && !r.label.is_teacher) {
-        let right = if run.label.method == MethodName::Kd { 0..8 } else { 8..10 };
+        let right = if run.label.method == MethodName::KD { 0..8 } else { 8..10 };
         page.right.insert(run.label.id, Arc::new(answers(right)));
     }
     let table = page.table();
-    let kd = table.rows().find(|row| row.method == MethodName::Kd).unwrap();
+    let kd = table.rows().find(|row| row.method == MethodName::KD).unwrap();
     let against = kd.cells[0].as_ref().unwrap().against.unwrap();
     // 2 · (1 + 10 + 45) / 2¹⁰, as with a single seed.
     assert!((against.p_value - 112.0 / 1_024.0).abs() < 1e-12 && (against.difference - 60.0).abs() < 1e-9);
@@ -301,14 +301,14 @@ fn an_image_counts_once_however_many_seeds_disagree_on_it() {
 
 #[test]
 fn a_run_that_waits_hides_no_number_that_another_experiment_has() {
-    let spec = ExperimentSpec { methods: vec![MethodName::Kd], ..ExperimentSpec::demo() };
+    let spec = ExperimentSpec { methods: vec![MethodName::KD], ..ExperimentSpec::demo() };
     let hundred = ExperimentSpec { attacks: vec![Attack::pgd(100)], ..spec.clone() };
     let mut page = sample::comparison(spec.clone(), 0);
     let other =
         |id: i64, spec: &ExperimentSpec| OtherExperiment { id, runs: sample::runs(spec, id, 99), spec: spec.clone() };
     page.with = vec![other(2, &spec), other(3, &hundred)];
     let table = page.table();
-    let kd = table.rows().find(|row| row.method == MethodName::Kd).unwrap();
+    let kd = table.rows().find(|row| row.method == MethodName::KD).unwrap();
     // Natural and PGD-20 of experiment 2, PGD-100 of experiment 3; experiment 1 has not begun.
     assert!(kd.cells.len() == 3 && kd.cells.iter().all(Option::is_some), "{kd:?}");
     assert_eq!((kd.seeds.len(), kd.seeds[0].evaluations.len()), (1, 3));

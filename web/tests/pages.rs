@@ -121,7 +121,7 @@ fn a_comparison_with_one_seed_shows_the_interval_and_the_best_in_bold() {
 
 #[test]
 fn several_seeds_show_mean_sample_deviation_and_n() {
-    let spec = ExperimentSpec { seeds: vec![1, 2, 3], methods: vec![MethodName::Kd], ..ExperimentSpec::demo() };
+    let spec = ExperimentSpec { seeds: vec![1, 2, 3], methods: vec![MethodName::KD], ..ExperimentSpec::demo() };
     let mut page = sample::comparison(spec, 12);
     for (i, run) in page.runs.iter_mut().filter(|r| r.label.is_evaluation() && !r.label.is_teacher).enumerate() {
         // 825, 827 and 829 of 1,000: 82.70 with a sample deviation of 0.20.
@@ -134,7 +134,7 @@ fn several_seeds_show_mean_sample_deviation_and_n() {
 
 #[test]
 fn where_every_row_is_as_good_nothing_is_bold() {
-    let spec = ExperimentSpec { methods: vec![MethodName::Kd, MethodName::Ard], ..ExperimentSpec::demo() };
+    let spec = ExperimentSpec { methods: vec![MethodName::KD, MethodName::ARD], ..ExperimentSpec::demo() };
     let mut page = sample::comparison(spec, 6);
     for run in &mut page.runs {
         for score in &mut run.scores {

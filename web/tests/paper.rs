@@ -21,7 +21,7 @@ fn spec(budget: Budget) -> ExperimentSpec {
         dataset: DatasetChoice::all_of("cifar10"),
         teacher: TeacherChoice::Train(Architecture::ResNet18),
         students: vec![Architecture::ResNet18],
-        methods: vec![MethodName::Kd, MethodName::Ard],
+        methods: vec![MethodName::KD, MethodName::ARD],
         seeds: vec![1, 2],
         epochs: None,
         budget,
@@ -72,7 +72,7 @@ fn ours_at_the_largest_budget_stands_below_the_papers_with_the_difference() {
 #[test]
 fn a_cell_leads_to_the_experiment_that_has_its_row() {
     let of = |method| ExperimentSpec { methods: vec![method], ..spec(Budget::Quick) };
-    let (kd, ard) = (of(MethodName::Kd), of(MethodName::Ard));
+    let (kd, ard) = (of(MethodName::KD), of(MethodName::ARD));
     let (kd_runs, ard_runs) = (sample::runs(&kd, 1, 99), sample::runs(&ard, 2, 99));
     let html =
         html(&[Compared { id: 2, spec: &ard, runs: &ard_runs }, Compared { id: 1, spec: &kd, runs: &kd_runs }], vec![]);
@@ -112,7 +112,7 @@ fn what_is_measured_or_under_way_is_launched_again_only_at_a_larger_budget() {
     assert!(html.contains("▸ All that is missing, about 4 h"), "{html}");
     // One seed that failed does not hide that the other is under way.
     let mut failed = half.clone();
-    let kd = |run: &&mut RunRow| run.label.method == MethodName::Kd && run.label.is_training() && run.label.seed == 1;
+    let kd = |run: &&mut RunRow| run.label.method == MethodName::KD && run.label.is_training() && run.label.seed == 1;
     failed.iter_mut().find(kd).unwrap().state = RunState::Failed;
     assert_eq!(buttons(Budget::Quick, &failed), (22, 2));
     // A figure has one button, and so does the other of the same networks.
@@ -183,8 +183,8 @@ fn figures_are_drawn_from_the_sweep_and_the_analysis_of_their_networks() {
     let found = FoundAnalysis { figure: PaperFigure::Features, experiment: 8, spec: &mapped, view };
     // As the store lists them: the newest first. The newest of the sweep's setting is no sweep of GACD's negatives.
     let sweep =
-        Sweep { method: MethodName::Kd, path: "method.temperature".into(), values: vec!["1".into(), "4".into()] };
-    let other = ExperimentSpec { methods: vec![MethodName::Kd], sweeps: vec![sweep], ..swept.clone() };
+        Sweep { method: MethodName::KD, path: "method.temperature".into(), values: vec!["1".into(), "4".into()] };
+    let other = ExperimentSpec { methods: vec![MethodName::KD], sweeps: vec![sweep], ..swept.clone() };
     let other_runs = sample::runs(&other, 9, 99);
     let html = html(
         &[

@@ -9,11 +9,11 @@ use retort_web::{Template, export::TableFormat, pages::ComparisonPage};
 
 /// A comparison of KD and ARD with these reductions.
 fn page(kd: &str, ard: &str) -> ComparisonPage {
-    let spec = ExperimentSpec { methods: vec![MethodName::Kd, MethodName::Ard], ..ExperimentSpec::demo() };
+    let spec = ExperimentSpec { methods: vec![MethodName::KD, MethodName::ARD], ..ExperimentSpec::demo() };
     let mut page = sample::comparison(spec, 99);
     page.classes = ["Bag"; 10].map(str::to_owned).into();
     for run in page.runs.iter().filter(|run| run.label.is_training() && !run.label.is_teacher) {
-        let reduction = if run.label.method == MethodName::Kd { kd } else { ard };
+        let reduction = if run.label.method == MethodName::KD { kd } else { ard };
         page.configs.insert(run.label.id, [("method.reduction".to_owned(), reduction.to_owned())].into());
     }
     page

@@ -38,14 +38,14 @@ fn finding(page: &ComparisonPage) -> String {
 fn three(run: &RunRow, image: usize) -> bool {
     let shift = run.label.seed as usize;
     match run.label.method {
-        MethodName::Kd => image >= 200,
-        MethodName::Ard => !(10 + shift..210 + shift).contains(&image),
-        MethodName::Gacd => image >= 300,
+        MethodName::KD => image >= 200,
+        MethodName::ARD => !(10 + shift..210 + shift).contains(&image),
+        MethodName::GACD => image >= 300,
         _ => image >= 100,
     }
 }
 
-const THREE: [MethodName; 3] = [MethodName::Kd, MethodName::Ard, MethodName::Gacd];
+const THREE: [MethodName; 3] = [MethodName::KD, MethodName::ARD, MethodName::GACD];
 
 #[test]
 fn the_difference_that_is_printed_is_the_one_that_is_tested() {
@@ -53,8 +53,8 @@ fn the_difference_that_is_printed_is_the_one_that_is_tested() {
     page.view.baseline = "kd:resnet8".into();
     let table = page.table();
     let cell = |method| table.rows().find(|row| row.method == method).unwrap().cells[0].clone().unwrap();
-    let kd = cell(MethodName::Kd);
-    for method in [MethodName::Ard, MethodName::Gacd] {
+    let kd = cell(MethodName::KD);
+    for method in [MethodName::ARD, MethodName::GACD] {
         let (own, against) = (cell(method), cell(method).against.unwrap());
         assert!((against.difference - (own.mean - kd.mean)).abs() < 1e-9, "{against:?}");
         // A difference of nothing is no evidence, one on a hundred images overwhelming, with three seeds as with one.
@@ -66,14 +66,14 @@ fn the_difference_that_is_printed_is_the_one_that_is_tested() {
 fn seeds_of_different_numbers_are_compared_by_their_means() {
     let mut page = page(&THREE, &[1, 2, 3], three);
     // ARD's third seed still waits.
-    let waits = |run: &RunRow| run.label.method == MethodName::Ard && run.label.seed == 3;
+    let waits = |run: &RunRow| run.label.method == MethodName::ARD && run.label.seed == 3;
     for run in page.runs.iter_mut().filter(|run| waits(run)) {
         (run.state, run.scores) = (RunState::Queued, vec![]);
     }
     page.view.baseline = "ard:resnet8".into();
     let table = page.table();
     let cell = |method| table.rows().find(|row| row.method == method).unwrap().cells[0].clone().unwrap();
-    let (ard, gacd) = (cell(MethodName::Ard), cell(MethodName::Gacd));
+    let (ard, gacd) = (cell(MethodName::ARD), cell(MethodName::GACD));
     assert_eq!((ard.seeds(), gacd.seeds()), (2, 3));
     let against = gacd.against.unwrap();
     assert!((against.difference - (gacd.mean - ard.mean)).abs() < 1e-9 && against.p_value < 1e-9, "{against:?}");
@@ -102,7 +102,7 @@ fn bold_is_the_highest_with_all_that_the_test_does_not_tell_from_it() {
     let page = page(&THREE, &[1, 2], three);
     let table = page.table();
     let bold: Vec<_> = table.rows().filter(|row| row.cells[0].as_ref().unwrap().is_among_best).collect();
-    assert_eq!(bold.iter().map(|row| row.method).collect::<Vec<_>>(), [MethodName::Kd, MethodName::Ard]);
+    assert_eq!(bold.iter().map(|row| row.method).collect::<Vec<_>>(), [MethodName::KD, MethodName::ARD]);
     let said = finding(&page);
     assert_eq!(said, "Natural: KD is highest, 80.00 %, not distinguishable from ARD (p = 1.000).");
     let json: serde_json::Value = serde_json::from_str(&page.export(TableFormat::Json)).unwrap();
@@ -112,7 +112,7 @@ fn bold_is_the_highest_with_all_that_the_test_does_not_tell_from_it() {
 
 #[test]
 fn a_student_is_called_the_best_where_the_test_tells_it_from_every_other() {
-    let page = page(&THREE, &[1], |run, image| run.label.method == MethodName::Ard || three(run, image));
+    let page = page(&THREE, &[1], |run, image| run.label.method == MethodName::ARD || three(run, image));
     assert_eq!(finding(&page), "Natural: ARD is best, 100.00 %.");
     assert_eq!(page.render().unwrap().matches("<b>100.00</b>").count(), 1);
 }
@@ -136,8 +136,8 @@ fn without_the_answers_nothing_is_bold_and_the_highest_is_only_the_highest() {
 
 #[test]
 fn a_single_seed_does_not_compete_with_means() {
-    let mut page = page(&THREE, &[1, 2], |run, image| run.label.method == MethodName::Ard || three(run, image));
-    for run in page.runs.iter_mut().filter(|run| run.label.method == MethodName::Ard && run.label.seed == 2) {
+    let mut page = page(&THREE, &[1, 2], |run, image| run.label.method == MethodName::ARD || three(run, image));
+    for run in page.runs.iter_mut().filter(|run| run.label.method == MethodName::ARD && run.label.seed == 2) {
         (run.state, run.scores) = (RunState::Queued, vec![]);
     }
     let html = page.render().unwrap();
@@ -152,7 +152,7 @@ fn a_single_seed_does_not_compete_with_means() {
 #[test]
 fn a_row_lists_the_seeds_that_its_numbers_are_of() {
     let mut page = page(&THREE, &[1, 2], three);
-    for run in page.runs.iter_mut().filter(|run| run.label.method == MethodName::Ard && run.label.seed == 2) {
+    for run in page.runs.iter_mut().filter(|run| run.label.method == MethodName::ARD && run.label.seed == 2) {
         (run.state, run.scores) = (RunState::Queued, vec![]);
     }
     let csv = page.export(TableFormat::Csv);
@@ -180,11 +180,11 @@ fn every_file_with_tests_says_which_test_it_was() {
 #[test]
 fn a_sweep_names_a_best_value_only_if_the_test_carries_it() {
     let sweep = Sweep {
-        method: MethodName::Ard,
+        method: MethodName::ARD,
         path: "method.temperature".into(),
         values: ["1", "5", "30"].map(String::from).into(),
     };
-    let spec = ExperimentSpec { methods: vec![MethodName::Ard], sweeps: vec![sweep], ..ExperimentSpec::demo() };
+    let spec = ExperimentSpec { methods: vec![MethodName::ARD], sweeps: vec![sweep], ..ExperimentSpec::demo() };
     let mut page = sample::comparison(spec, 999);
     // Of a thousand images 5 has one more right than 1, and 30 a hundred fewer.
     let swept = |ahead: usize| {

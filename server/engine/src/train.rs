@@ -23,7 +23,7 @@ use crate::{
     data::Dataset,
     evaluate::validate,
     loader,
-    methods::{Batch, Objective, Setting, fine_tuning, objective},
+    methods::{Batch, Objective, ObjectiveContext, fine_tuning, objective},
     nn::{ModelHeader, Named, Network, Sgd, load_model, save_model},
     ops::SgdStep,
     rng::{Purpose, Stream},
@@ -242,7 +242,7 @@ impl Training<'_, '_, '_, '_> {
                 return Err(EngineError::Data("a linear classifier is trained on features, not by a loss".into()));
             }
         };
-        let setting = Setting {
+        let context = ObjectiveContext {
             teacher,
             student_features: self.network.features()?,
             labels: &self.dataset.train.labels,
@@ -250,7 +250,7 @@ impl Training<'_, '_, '_, '_> {
             seed: self.seed,
             device: &self.context.device,
         };
-        Ok(objective(method, setting)?)
+        Ok(objective(method, context)?)
     }
 
     /// Trains the network through one stage; an outcome means that the run left off in the middle.

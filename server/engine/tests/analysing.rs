@@ -18,7 +18,7 @@ fn result(dir: &Path) -> AnalysisResult {
 fn two_models(root: &Path) -> (std::path::PathBuf, std::path::PathBuf) {
     let teacher = teacher(root);
     let student = root.join("student");
-    run(&student, &spec(MethodName::Kd, Some(&teacher)), 1, None);
+    run(&student, &spec(MethodName::KD, Some(&teacher)), 1, None);
     (teacher, RunFolder::at(&student).model())
 }
 

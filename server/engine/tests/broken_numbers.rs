@@ -161,7 +161,7 @@ fn a_teacher_whose_answers_are_not_finite_fails_the_first_step_by_its_file() {
     let root = tempfile::tempdir().unwrap();
     let whole = teacher(root.path());
     let broken = broken(&whole);
-    for method in [MethodName::Kd, MethodName::Ard, MethodName::Gacd] {
+    for method in [MethodName::KD, MethodName::ARD, MethodName::GACD] {
         let dir = root.path().join(method.id());
         let said = refusal(&dir, &spec(method, Some(&broken))).to_string();
         assert!(said.contains("broken.safetensors: in epoch 1, step 1 the teacher answers "), "{method}: {said}");
@@ -197,7 +197,7 @@ fn a_classifier_that_diverges_fails_and_writes_no_number_that_cannot_be_read() {
 
 /// A training of five epochs with these rules; at a learning rate of 0 nothing is learnt.
 fn hopeless(learning_rate: f64, divergence: DivergenceRules) -> TrainSpec {
-    let RunSpec::Train(mut spec) = spec(MethodName::Natural, None) else { panic!("it trains nothing") };
+    let RunSpec::Train(mut spec) = spec(MethodName::NATURAL, None) else { panic!("it trains nothing") };
     spec.schedule = spec.schedule.stretched_to(5);
     spec.schedule.learning_rate = learning_rate;
     spec.divergence = divergence;

@@ -19,7 +19,7 @@ use support::{dataset, figures, model, run, spec, stop_often, teacher};
 fn every_method_repeats_bit_for_bit_and_resumes_as_if_it_had_never_stopped() {
     let root = tempfile::tempdir().unwrap();
     let teacher = teacher(root.path());
-    for method in MethodName::ALL {
+    for method in MethodName::all() {
         let spec = spec(method, method.needs_teacher().then_some(teacher.as_path()));
         let (whole, again, resumed) =
             (root.path().join("whole"), root.path().join("again"), root.path().join("resumed"));
@@ -40,8 +40,8 @@ fn fine_tuning_a_finished_gacd_model_gives_the_numbers_of_the_whole_run() {
     let root = tempfile::tempdir().unwrap();
     let teacher = teacher(root.path());
     let (gacd, tuned, whole) = (root.path().join("gacd"), root.path().join("tuned"), root.path().join("whole"));
-    run(&gacd, &spec(MethodName::Gacd, Some(&teacher)), 1, None);
-    let both = spec(MethodName::GacdAft, Some(&teacher));
+    run(&gacd, &spec(MethodName::GACD, Some(&teacher)), 1, None);
+    let both = spec(MethodName::GACD.fine_tuned(), Some(&teacher));
     run(&whole, &both, 1, None);
     let RunSpec::Train(mut second) = both else { unreachable!() };
     second.start_from = Some(ModelRef::File(RunFolder::at(&gacd).model()));
@@ -56,10 +56,10 @@ fn options_that_need_two_passes_or_another_attack_repeat_and_resume_too() {
     let root = tempfile::tempdir().unwrap();
     let teacher = teacher(root.path());
     let settings = [
-        (MethodName::Ard, vec![("method.alpha", "0.5"), ("method.sample_weighting", "teacher")]),
-        (MethodName::Gacd, vec![("method.student_input", "both"), ("method.attacked_features", "embedding")]),
-        (MethodName::Gacd, vec![("method.cross_entropy_weight", "1"), ("method.plan_gradient", "unrolled")]),
-        (MethodName::ArdAft, vec![("finetune.loss", "trades"), ("method.attack.batch_norm", "train")]),
+        (MethodName::ARD, vec![("method.alpha", "0.5"), ("method.sample_weighting", "teacher")]),
+        (MethodName::GACD, vec![("method.student_input", "both"), ("method.attacked_features", "embedding")]),
+        (MethodName::GACD, vec![("method.cross_entropy_weight", "1"), ("method.plan_gradient", "unrolled")]),
+        (MethodName::ARD.fine_tuned(), vec![("finetune.loss", "trades"), ("method.attack.batch_norm", "train")]),
     ];
     for (i, (method, settings)) in settings.into_iter().enumerate() {
         let RunSpec::Train(mut spec) = spec(method, Some(&teacher)) else { unreachable!() };
@@ -77,7 +77,7 @@ fn options_that_need_two_passes_or_another_attack_repeat_and_resume_too() {
 #[test]
 fn with_validation_images_the_best_epoch_is_kept_beside_the_last_and_survives_a_stop() {
     let root = tempfile::tempdir().unwrap();
-    let RunSpec::Train(mut spec) = spec(MethodName::PgdAt, None) else { unreachable!() };
+    let RunSpec::Train(mut spec) = spec(MethodName::PGD_AT, None) else { unreachable!() };
     spec.schedule = spec.schedule.stretched_to(4);
     spec.dataset.validation_images = Some(40);
     let spec = RunSpec::Train(spec);
@@ -102,7 +102,7 @@ fn with_validation_images_the_best_epoch_is_kept_beside_the_last_and_survives_a_
 #[test]
 fn damaged_checkpoints_are_told_and_cost_time_but_no_number() {
     let root = tempfile::tempdir().unwrap();
-    let spec = spec(MethodName::PgdAt, None);
+    let spec = spec(MethodName::PGD_AT, None);
     let (whole, damaged) = (root.path().join("whole"), root.path().join("damaged"));
     run(&whole, &spec, 1, None);
     for (both, said) in [(false, "goes on from the one before it"), (true, "starts again from the beginning")] {
@@ -154,7 +154,7 @@ fn a_probe_leaves_the_features_as_they_were_and_resumes() {
 fn more_images_than_there_are_is_an_error_that_the_journal_holds() {
     let root = tempfile::tempdir().unwrap();
     let teacher = teacher(root.path());
-    let mut spec = spec(MethodName::Kd, Some(&teacher));
+    let mut spec = spec(MethodName::KD, Some(&teacher));
     let RunSpec::Train(train) = &mut spec else { unreachable!() };
     train.dataset.train_images = Some(40_000);
     let dir = root.path().join("refused");
@@ -175,16 +175,16 @@ fn a_network_keeps_its_normaliser_through_a_checkpoint_and_a_fine_tuning() {
         train.normaliser = Some(Normaliser::PRESETS[0].1);
         train
     };
-    let both = RunSpec::Train(normalised(MethodName::GacdAft));
+    let both = RunSpec::Train(normalised(MethodName::GACD.fine_tuned()));
     run(&whole, &both, 1, None);
     stop_often(&resumed, &both);
     assert_eq!((figures(&whole), model(&whole)), (figures(&resumed), model(&resumed)));
     let plain = root.path().join("plain");
-    run(&plain, &spec(MethodName::GacdAft, Some(&teacher)), 1, None);
+    run(&plain, &spec(MethodName::GACD.fine_tuned(), Some(&teacher)), 1, None);
     assert_ne!(figures(&whole), figures(&plain));
     // The fine-tuning of a model that was saved with its normaliser, and one that forgot to ask for it.
-    run(&gacd, &RunSpec::Train(normalised(MethodName::Gacd)), 1, None);
-    let mut second = normalised(MethodName::GacdAft);
+    run(&gacd, &RunSpec::Train(normalised(MethodName::GACD)), 1, None);
+    let mut second = normalised(MethodName::GACD.fine_tuned());
     second.start_from = Some(ModelRef::File(RunFolder::at(&gacd).model()));
     run(&tuned, &RunSpec::Train(second.clone()), 1, None);
     assert_eq!(model(&tuned), model(&whole));

@@ -4,7 +4,7 @@ use std::{fmt, str::FromStr};
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Architecture, DatasetChoice, Method, MethodName, TrainSpec};
+use crate::{Architecture, DatasetChoice, MethodName, TrainSpec};
 
 /// How much computing an experiment may take.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -81,8 +81,8 @@ impl Budget {
             finetune.schedule = finetune.schedule.clone().stretched_to(self.epochs(finetune.schedule.epochs));
             finetune.schedule.batch_size = batch(finetune.schedule.batch_size);
         }
-        if let (Self::Smoke, Method::Gacd(gacd)) = (self, &mut spec.method) {
-            gacd.classifier = gacd.classifier.clone().stretched_to(gacd.classifier.epochs.min(40));
+        if self == Self::Smoke {
+            spec.method.shorten_classifier(40);
         }
         spec
     }

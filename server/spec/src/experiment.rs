@@ -117,7 +117,7 @@ impl ExperimentSpec {
             normaliser: None,
             teacher: TeacherChoice::Train(Architecture::ResNet8),
             students: vec![Architecture::ResNet8],
-            methods: vec![MethodName::Kd, MethodName::Ard, MethodName::GacdAft],
+            methods: vec![MethodName::KD, MethodName::ARD, MethodName::GACD.fine_tuned()],
             seeds: vec![1],
             attacks: vec![Attack::pgd(20)],
             surrogates: Vec::new(),
@@ -387,11 +387,11 @@ mod tests {
             values: values.iter().map(|v| (*v).to_owned()).collect(),
         };
         let sweeps = vec![
-            sweep(MethodName::Kd, "method.temperature", &["30", "0"]),
-            sweep(MethodName::Ard, "method.anchor", &["symmetric"]),
-            sweep(MethodName::Trades, "method.beta", &["1"]),
-            sweep(MethodName::Gacd, "method.negatives", &["16", "64", "16"]),
-            sweep(MethodName::GacdAft, "preset", &["trades", "none"]),
+            sweep(MethodName::KD, "method.temperature", &["30", "0"]),
+            sweep(MethodName::ARD, "method.anchor", &["symmetric"]),
+            sweep(MethodName::TRADES, "method.beta", &["1"]),
+            sweep(MethodName::GACD, "method.negatives", &["16", "64", "16"]),
+            sweep(MethodName::GACD.fine_tuned(), "preset", &["trades", "none"]),
         ];
         let found = fields(&ExperimentSpec { sweeps, ..ExperimentSpec::demo() });
         let expected = [
@@ -407,13 +407,13 @@ mod tests {
     /// So many values of each of these parameters of GACD.
     fn sweeps(paths: &[&str], values: usize) -> Vec<Sweep> {
         let values: Vec<String> = (1..=values).map(|value| value.to_string()).collect();
-        let sweep = |path: &&str| Sweep { method: MethodName::Gacd, path: (*path).into(), values: values.clone() };
+        let sweep = |path: &&str| Sweep { method: MethodName::GACD, path: (*path).into(), values: values.clone() };
         paths.iter().map(sweep).collect()
     }
 
     #[test]
     fn sweeps_that_multiply_beyond_all_memory_are_refused_before_they_are_multiplied() {
-        let methods = vec![MethodName::Gacd, MethodName::GacdAft];
+        let methods = vec![MethodName::GACD, MethodName::GACD.fine_tuned()];
         let paths: Vec<String> = (0..90).map(|i| format!("method.{i}")).collect();
         let paths: Vec<&str> = paths.iter().map(String::as_str).collect();
         let spec = ExperimentSpec { methods, sweeps: sweeps(&paths, 100), ..ExperimentSpec::demo() };
@@ -439,10 +439,10 @@ mod tests {
             ExperimentSpec {
                 seeds: vec![1, 2, 3],
                 students: vec![Architecture::ResNet8, Architecture::ResNet20],
-                methods: vec![MethodName::Gacd, MethodName::GacdAft],
+                methods: vec![MethodName::GACD, MethodName::GACD.fine_tuned()],
                 masking_images: Some(100),
                 probes: vec![DatasetChoice::all_of("stl10")],
-                surrogates: vec![Surrogate { method: MethodName::Natural, architecture: Architecture::ResNet8 }],
+                surrogates: vec![Surrogate { method: MethodName::NATURAL, architecture: Architecture::ResNet8 }],
                 sweeps: sweeps(&["method.negatives"], 3),
                 ..ExperimentSpec::demo()
             },
@@ -455,7 +455,7 @@ mod tests {
 
     #[test]
     fn a_surrogate_that_needs_a_teacher_is_refused() {
-        let surrogates = vec![Surrogate { method: MethodName::Kd, architecture: Architecture::ResNet8 }];
+        let surrogates = vec![Surrogate { method: MethodName::KD, architecture: Architecture::ResNet8 }];
         assert_eq!(fields(&ExperimentSpec { surrogates, ..ExperimentSpec::demo() }), ["surrogates"]);
     }
 

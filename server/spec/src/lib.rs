@@ -14,7 +14,6 @@ mod device;
 mod divergence;
 mod event;
 mod experiment;
-mod gacd;
 mod inner_attack;
 mod known_dataset;
 mod masking;
@@ -23,10 +22,8 @@ mod model;
 mod normaliser;
 mod paired;
 mod paper;
-mod parameter;
 mod pixel;
 mod plan;
-mod preset;
 mod problem;
 mod run;
 mod schedule;
@@ -49,22 +46,20 @@ pub use device::DeviceName;
 pub use divergence::{DivergenceRules, EpochAccuracies, Watched};
 pub use event::{CheckResult, Event, LogLevel, Record, Stage};
 pub use experiment::{ExperimentSpec, Surrogate, TeacherChoice};
-pub use gacd::{
-    Anchor, AttackedFeatures, AttackedNetwork, Coupling, Gacd, NormalisingConstant, PlanGradient, Positive,
-    SampleWeighting, StudentInput, TeacherInput,
-};
 pub use inner_attack::{BatchNormMode, InnerAttack};
 pub use known_dataset::KnownDataset;
 pub use masking::{MaskingCheck, MaskingSpec};
-pub use method::{Method, MethodName, Reduction, TRADES_BETA};
+pub use method::{
+    Anchor, Ard, AttackedFeatures, AttackedNetwork, Coupling, Gacd, Kd, Method, MethodName, Natural,
+    NormalisingConstant, Parameter, PgdAt, PlanGradient, Positive, Preset, Reduction, SampleWeighting, StudentInput,
+    TRADES_BETA, TeacherInput, Trades,
+};
 pub use model::{Architecture, ModelRef};
 pub use normaliser::Normaliser;
 pub use paired::{LEVEL, Paired, RightCounts, holm};
 pub use paper::{Conditions, PaperFigure, PaperResult, PaperTable, likely, paper_results, reproduce};
-pub use parameter::Parameter;
 pub use pixel::PixelDistance;
 pub use plan::PlannedRun;
-pub use preset::Preset;
 pub use problem::{Invalid, Problem};
 pub use run::{EvaluateSpec, ProbeSpec, RunKind, RunSpec};
 pub use schedule::Schedule;

@@ -170,7 +170,7 @@ mod tests {
                 let rows = paper_results().iter().filter(|r| r.table == PaperTable::Transfer && r.method == method);
                 rows.map(value).collect()
             };
-            mean(&of(MethodName::Gacd)) - mean(&of(MethodName::PgdAt))
+            mean(&of(MethodName::GACD)) - mean(&of(MethodName::PGD_AT))
         };
         assert!((gain(|r| r.natural) - 11.795).abs() < 1e-9);
         assert!((gain(|r| r.adversarial) - 5.84).abs() < 1e-9);
@@ -180,7 +180,7 @@ mod tests {
     fn a_result_is_found_by_its_likely_networks_and_attack() {
         let rows: Vec<_> = paper_results()
             .iter()
-            .filter(|r| r.method == MethodName::GacdAft && r.variant.is_empty())
+            .filter(|r| r.method == MethodName::GACD.fine_tuned() && r.variant.is_empty())
             .filter(|r| r.is_of(Architecture::ResNet18, Some(Architecture::Wrn34x10)))
             .collect();
         let [row] = rows.as_slice() else { panic!("it stands once: {rows:?}") };

@@ -44,7 +44,7 @@ struct PlannedModel {
 impl PlannedModel {
     /// A teacher that is there already.
     fn stored(model: ModelRef, architecture: Architecture, seed: u64) -> Self {
-        let (method, variant) = (MethodName::PgdAt, String::new());
+        let (method, variant) = (MethodName::PGD_AT, String::new());
         Self { model, method, variant, architecture, is_teacher: true, seed, training: None, has_best: false }
     }
 
@@ -154,7 +154,7 @@ impl Plan<'_> {
     fn teacher(&mut self, seed: u64) -> PlannedModel {
         let teacher = match self.experiment.teacher {
             TeacherChoice::Train(architecture) => {
-                self.train((MethodName::PgdAt, architecture, seed), &Variant::new(), None, None)
+                self.train((MethodName::PGD_AT, architecture, seed), &Variant::new(), None, None)
             }
             TeacherChoice::Run { id, architecture } => PlannedModel::stored(ModelRef::Run(id), architecture, seed),
             TeacherChoice::Imported { id, architecture } => {
@@ -326,7 +326,7 @@ impl ExperimentSpec {
 
     /// A probe's schedule, shortened like the linear classifier of GACD.
     fn probe_schedule(&self) -> Schedule {
-        let classifier = self.train(MethodName::Gacd, Architecture::ResNet8, 0, &[]).ok();
+        let classifier = self.train(MethodName::GACD, Architecture::ResNet8, 0, &[]).ok();
         let schedule = classifier.and_then(|spec| spec.method.classifier().cloned());
         schedule.unwrap_or_else(Schedule::linear_classifier)
     }

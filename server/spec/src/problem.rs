@@ -18,6 +18,13 @@ impl Problem {
     }
 }
 
+/// Adds a fault of `field` unless something holds.
+pub(crate) fn expect(holds: bool, field: &str, message: &str, problems: &mut Vec<Problem>) {
+    if !holds {
+        problems.push(Problem::new(field, message));
+    }
+}
+
 /// Every fault that was found, so that a person can mend them all at once.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Invalid(pub Vec<Problem>);

@@ -226,7 +226,7 @@ mod tests {
 
     #[test]
     fn every_default_spec_is_valid_and_reads_back_from_its_json() {
-        for method in MethodName::ALL {
+        for method in MethodName::all() {
             let spec = spec(method);
             assert_eq!(RunSpec::from_json(&spec.to_json()).unwrap(), spec);
         }
@@ -238,35 +238,35 @@ mod tests {
         let text = r#"{"kind":"train","dataset":{"name":"fashion-mnist-5k"},"architecture":"resnet8","teacher":{"run":1},"method":{"name":"kd","temperature":30.0,"alpha":1.0,"gamma":0.0},"schedule":{"epochs":5,"batch_size":64,"learning_rate":0.1,"milestones":[3,4],"momentum":0.9,"weight_decay":0.0002},"augment":true,"seed":1,"device":"cpu"}"#;
         let RunSpec::Train(kd) = RunSpec::from_json(text).unwrap() else { panic!("it trains") };
         assert_eq!(kd.parameter("method.reduction").unwrap(), "batch_mean");
-        let RunSpec::Train(new) = spec(MethodName::Kd) else { unreachable!() };
+        let RunSpec::Train(new) = spec(MethodName::KD) else { unreachable!() };
         assert_eq!(new.parameter("method.reduction").unwrap(), "element_mean");
     }
 
     #[test]
     fn an_unknown_method_is_named_with_those_that_exist() {
-        let text = spec(MethodName::Kd).to_json().replace("\"kd\"", "\"dk\"");
+        let text = spec(MethodName::KD).to_json().replace("\"kd\"", "\"dk\"");
         let message = RunSpec::from_json(&text).unwrap_err().to_string();
         assert!(message.contains("dk") && message.contains("pgd-at"), "{message}");
     }
 
     #[test]
     fn an_epsilon_above_one_is_refused_by_its_field() {
-        let text = spec(MethodName::Ard).to_json().replace("8/255", "8");
+        let text = spec(MethodName::ARD).to_json().replace("8/255", "8");
         let Invalid(problems) = RunSpec::from_json(&text).unwrap_err();
         assert_eq!(problems[0].field, "method.attack.eps");
     }
 
     #[test]
     fn a_misspelt_field_is_refused_rather_than_ignored() {
-        let text = spec(MethodName::Natural).to_json().replace("\"augment\"", "\"augmnt\"");
+        let text = spec(MethodName::NATURAL).to_json().replace("\"augment\"", "\"augmnt\"");
         assert!(RunSpec::from_json(&text).unwrap_err().to_string().contains("augmnt"));
-        let text = spec(MethodName::Ard).to_json().replace("\"reduction\"", "\"reductoin\"");
+        let text = spec(MethodName::ARD).to_json().replace("\"reduction\"", "\"reductoin\"");
         assert!(RunSpec::from_json(&text).is_err());
     }
 
     #[test]
     fn a_student_without_its_teacher_is_refused() {
-        let RunSpec::Train(mut spec) = spec(MethodName::Ard) else { unreachable!() };
+        let RunSpec::Train(mut spec) = spec(MethodName::ARD) else { unreachable!() };
         spec.teacher = None;
         let Invalid(problems) = RunSpec::Train(spec).validate().unwrap_err();
         assert_eq!(problems[0].field, "teacher");
@@ -274,7 +274,7 @@ mod tests {
 
     #[test]
     fn a_normaliser_is_absent_unless_asked_for_and_refused_where_it_divides_by_zero() {
-        let RunSpec::Train(mut train) = spec(MethodName::Natural) else { unreachable!() };
+        let RunSpec::Train(mut train) = spec(MethodName::NATURAL) else { unreachable!() };
         assert!(!RunSpec::Train(train.clone()).to_json().contains("normaliser"));
         train.normaliser = Some(Normaliser { mean: [0.5; 3], std: [0.2, 0.2, 0.1] });
         let text = RunSpec::Train(train.clone()).to_json();

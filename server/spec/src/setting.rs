@@ -95,7 +95,7 @@ mod tests {
 
     #[test]
     fn numbers_distances_choices_and_lists_are_set_by_their_paths() {
-        let mut gacd = spec(MethodName::GacdAft);
+        let mut gacd = spec(MethodName::GACD.fine_tuned());
         for (path, value) in [
             ("method.temperature", "0.05"),
             ("method.attack.eps", "4/255"),
@@ -113,7 +113,7 @@ mod tests {
 
     #[test]
     fn what_is_no_parameter_is_refused_by_its_path_and_changes_nothing() {
-        let mut kd = spec(MethodName::Kd);
+        let mut kd = spec(MethodName::KD);
         let before = kd.clone();
         for path in ["method.anchor", "seed", "dataset.name", "method", "method.name", "", "finetune.loss", "schedule"]
         {
@@ -123,7 +123,7 @@ mod tests {
         for (path, value) in [("method.temperature", "warm"), ("schedule.epochs", "1.5"), ("augment", "8")] {
             assert_eq!(kd.set(&Setting::new(path, value)).unwrap_err().field, path);
         }
-        let mut gacd = spec(MethodName::Gacd);
+        let mut gacd = spec(MethodName::GACD);
         let message = gacd.set(&Setting::new("method.anchor", "both")).unwrap_err().message;
         assert!(message.contains("both") && message.contains("student_only"), "{message}");
         assert_eq!(kd, before);

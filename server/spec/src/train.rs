@@ -81,18 +81,8 @@ impl Default for FineTune {
 impl TrainSpec {
     /// The row of the comparison table that this training belongs to.
     pub const fn method_name(&self) -> MethodName {
-        let tuned = self.finetune.is_some();
-        match &self.method {
-            Method::Natural {} => MethodName::Natural,
-            Method::PgdAt { .. } => MethodName::PgdAt,
-            Method::Trades { .. } => MethodName::Trades,
-            Method::Kd { .. } if tuned => MethodName::KdAft,
-            Method::Kd { .. } => MethodName::Kd,
-            Method::Ard { .. } if tuned => MethodName::ArdAft,
-            Method::Ard { .. } => MethodName::Ard,
-            Method::Gacd(_) if tuned => MethodName::GacdAft,
-            Method::Gacd(_) => MethodName::Gacd,
-        }
+        let name = self.method.name();
+        if self.finetune.is_some() { name.fine_tuned() } else { name }
     }
 
     /// Whether it keeps the model of its best epoch beside that of its last: the best under PGD-10 on validation images, by
@@ -110,10 +100,7 @@ impl TrainSpec {
         if let Some(finetune) = &mut self.finetune {
             finetune.schedule = finetune.schedule.clone().stretched_to(epochs);
         }
-        if let Method::Gacd(gacd) = &mut self.method {
-            let most = gacd.classifier.epochs.min(10 * epochs);
-            gacd.classifier = gacd.classifier.clone().stretched_to(most);
-        }
+        self.method.shorten_classifier(10 * epochs);
         self
     }
 

@@ -144,7 +144,7 @@ mod tests {
         test.demo().await;
         let filter = RunFilter::default;
         assert_eq!(ids(&test, filter()).await, [8, 7, 6, 5, 4, 3, 2, 1]);
-        assert_eq!(ids(&test, RunFilter { method: Some(MethodName::Ard), ..filter() }).await, [6, 5]);
+        assert_eq!(ids(&test, RunFilter { method: Some(MethodName::ARD), ..filter() }).await, [6, 5]);
         assert_eq!(ids(&test, RunFilter { kind: Some(RunKind::Train), ..filter() }).await, [7, 5, 3, 1]);
         test.walk(1, &[RunState::Cancelled]).await;
         assert_eq!(ids(&test, RunFilter { state: Some(RunState::Cancelled), ..filter() }).await, [1]);

@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use super::{mark, text::text, ticks::Axis};
+use super::{text::text, ticks::Axis};
 use crate::{
     RunLabel,
     words::{escape, most_width, shown, width},
@@ -167,7 +167,7 @@ impl Chart {
         names.sort_by(|a, b| a.0.total_cmp(&b.0));
         let places = spread(&names.iter().map(|n| n.0).collect::<Vec<_>>(), TOP + 4.0, HEIGHT - BOTTOM);
         for ((_, line), at) in names.iter().zip(places) {
-            svg.push_str(&mark::marker(&line.label, right + 11.0, at));
+            svg.push_str(&line.label.mark().at(right + 11.0, at));
             let attributes = format!(r#"class="name" x="{:.1}" y="{:.1}""#, right + 19.0, at + 4.0);
             text(svg, &attributes, &line.name, NAME, LETTERS);
         }
@@ -198,7 +198,7 @@ fn draw_bands(svg: &mut String, line: &Line, x: &Axis, y: &Axis) {
 }
 
 fn draw_line(svg: &mut String, line: &Line, x: &Axis, y: &Axis) {
-    let dash = mark::dash(&line.label);
+    let dash = line.label.mark().dash;
     for piece in line.pieces.iter().filter(|p| p.len() > 1) {
         let _ = write!(svg, r#"<polyline class="line {}""#, line.label.class());
         if !dash.is_empty() {
@@ -213,10 +213,10 @@ fn draw_line(svg: &mut String, line: &Line, x: &Axis, y: &Axis) {
     }
     // A single epoch has no line to see; otherwise the end is marked.
     for piece in line.pieces.iter().filter(|p| p.len() == 1) {
-        svg.push_str(&mark::marker(&line.label, x.place(piece[0].x), y.place(piece[0].y)));
+        svg.push_str(&line.label.mark().at(x.place(piece[0].x), y.place(piece[0].y)));
     }
     if let Some((px, py)) = line.end() {
-        svg.push_str(&mark::marker(&line.label, x.place(px), y.place(py)));
+        svg.push_str(&line.label.mark().at(x.place(px), y.place(py)));
     }
 }
 

@@ -222,7 +222,7 @@ mod tests {
     #[test]
     fn the_caption_says_where_each_method_stands() {
         let runs =
-            [run(MethodName::Ard, 1, 5, &[2.0, 1.5, 1.0, 0.912]), run(MethodName::Kd, 1, 5, &[2.0, 1.0, 0.7, 0.54])];
+            [run(MethodName::ARD, 1, 5, &[2.0, 1.5, 1.0, 0.912]), run(MethodName::KD, 1, 5, &[2.0, 1.0, 0.7, 0.54])];
         let figures = comparison_figures(&runs, false);
         let caption = &figures[0].caption;
         assert!(
@@ -233,14 +233,14 @@ mod tests {
 
     #[test]
     fn the_caption_averages_over_seeds_and_says_so() {
-        let runs = [run(MethodName::Kd, 1, 2, &[1.0, 0.4]), run(MethodName::Kd, 2, 2, &[1.0, 0.6])];
+        let runs = [run(MethodName::KD, 1, 2, &[1.0, 0.4]), run(MethodName::KD, 2, 2, &[1.0, 0.6])];
         let caption = &comparison_figures(&runs, false)[0].caption;
         assert!(caption.starts_with("After all 2 epochs the training loss of KD is 0.500 (mean of 2)."), "{caption}");
     }
 
     #[test]
     fn a_loss_is_not_joined_across_stages() {
-        let mut curves = run(MethodName::GacdAft, 1, 4, &[9.0, 8.0, 1.2, 1.1]);
+        let mut curves = run(MethodName::GACD.fine_tuned(), 1, 4, &[9.0, 8.0, 1.2, 1.1]);
         for point in &mut curves.values.get_mut(&Quantity::TrainLoss).unwrap()[2..] {
             point.stage = Stage::Finetune;
         }
@@ -251,25 +251,25 @@ mod tests {
 
     #[test]
     fn methods_with_more_epochs_do_not_squeeze_the_others() {
-        let runs = [run(MethodName::Kd, 1, 5, &[2.0, 1.0]), run(MethodName::GacdAft, 1, 48, &[2.0, 1.0])];
+        let runs = [run(MethodName::KD, 1, 5, &[2.0, 1.0]), run(MethodName::GACD.fine_tuned(), 1, 48, &[2.0, 1.0])];
         assert!(comparison_figures(&runs, false)[0].svg.contains("share of each run"));
     }
 
     #[test]
     fn a_training_that_diverged_is_drawn_as_far_as_it_has_numbers() {
-        let figures = run_figures(&run(MethodName::Kd, 1, 3, &[2.0, f64::NAN, f64::INFINITY]), false);
+        let figures = run_figures(&run(MethodName::KD, 1, 3, &[2.0, f64::NAN, f64::INFINITY]), false);
         assert!(!figures[0].svg.contains("NaN") && !figures[0].svg.contains("inf"), "{}", figures[0].svg);
         assert!(figures[0].caption.contains("After 1 of 3 epochs"), "{}", figures[0].caption);
     }
 
     #[test]
     fn without_an_epoch_there_is_no_figure() {
-        assert!(run_figures(&run(MethodName::Kd, 1, 3, &[]), false).is_empty());
+        assert!(run_figures(&run(MethodName::KD, 1, 3, &[]), false).is_empty());
     }
 
     #[test]
     fn variants_of_a_method_are_told_apart() {
-        let mut runs = [run(MethodName::Ard, 1, 2, &[2.0, 1.0]), run(MethodName::Ard, 1, 2, &[2.0, 1.5])];
+        let mut runs = [run(MethodName::ARD, 1, 2, &[2.0, 1.0]), run(MethodName::ARD, 1, 2, &[2.0, 1.5])];
         for (run, variant) in runs.iter_mut().zip(["temperature T 5", "temperature T 30"]) {
             run.label.variant = variant.into();
         }
@@ -281,7 +281,7 @@ mod tests {
 
     #[test]
     fn seeds_are_one_line_with_a_band_from_the_lowest_to_the_highest() {
-        let runs = [run(MethodName::Kd, 1, 2, &[1.0, 0.4]), run(MethodName::Kd, 2, 2, &[1.0, 0.6])];
+        let runs = [run(MethodName::KD, 1, 2, &[1.0, 0.4]), run(MethodName::KD, 2, 2, &[1.0, 0.6])];
         let figure = &comparison_figures(&runs, false)[0];
         assert_eq!(figure.svg.matches("<polyline").count(), 1);
         assert_eq!(figure.svg.matches(r#"<polygon class="band"#).count(), 1);
@@ -292,23 +292,23 @@ mod tests {
 
     #[test]
     fn by_time_a_run_ends_where_its_clock_stood_and_an_unknown_time_is_left_out() {
-        let mut slow = run(MethodName::Ard, 1, 3, &[2.0, 1.0, 0.5]);
+        let mut slow = run(MethodName::ARD, 1, 3, &[2.0, 1.0, 0.5]);
         slow.wall_time = [(1, 60.0), (2, 120.0), (3, 180.0)].into();
-        let mut fast = run(MethodName::Kd, 1, 3, &[2.0, 1.0, 0.5]);
+        let mut fast = run(MethodName::KD, 1, 3, &[2.0, 1.0, 0.5]);
         fast.wall_time = [(1, 10.0), (2, 20.0)].into();
         let figure = &comparison_figures(&[slow, fast], true)[0];
         assert!(figure.svg.contains("wall time, min"), "{}", figure.svg);
         let lines: Vec<_> = figure.svg.split("points=\"").skip(1).map(|rest| rest.split('"').next().unwrap()).collect();
         assert_eq!(lines.iter().map(|line| line.split(' ').count()).collect::<Vec<_>>(), [3, 2]);
         // Without any clock there are only epochs.
-        assert!(comparison_figures(&[run(MethodName::Kd, 1, 3, &[2.0, 1.0])], true)[0].svg.contains(">epoch<"));
+        assert!(comparison_figures(&[run(MethodName::KD, 1, 3, &[2.0, 1.0])], true)[0].svg.contains(">epoch<"));
     }
 
     #[test]
     fn a_teacher_stands_beside_its_own_students_alone() {
-        let mut runs = [0, 1, 2, 3].map(|_| run(MethodName::Kd, 1, 2, &[1.0, 0.4]));
+        let mut runs = [0, 1, 2, 3].map(|_| run(MethodName::KD, 1, 2, &[1.0, 0.4]));
         for teacher in [0, 2] {
-            (runs[teacher].label.is_teacher, runs[teacher].label.method) = (true, MethodName::PgdAt);
+            (runs[teacher].label.is_teacher, runs[teacher].label.method) = (true, MethodName::PGD_AT);
         }
         for run in &mut runs[2..] {
             run.group = "exp. 2".into();
@@ -321,7 +321,7 @@ mod tests {
 
     #[test]
     fn runs_of_another_setting_have_a_line_of_their_own() {
-        let mut runs = [run(MethodName::Kd, 1, 2, &[1.0, 0.4]), run(MethodName::Kd, 1, 2, &[1.0, 0.6])];
+        let mut runs = [run(MethodName::KD, 1, 2, &[1.0, 0.4]), run(MethodName::KD, 1, 2, &[1.0, 0.6])];
         runs[1].group = "experiment 2".into();
         let figure = &comparison_figures(&runs, false)[0];
         assert!(figure.svg.contains(">KD (experiment 2)<") && figure.caption.contains("of KD (experiment 2) 0.600"));

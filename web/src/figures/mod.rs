@@ -8,7 +8,6 @@ mod ends;
 mod fonts;
 mod gallery;
 mod heat_map;
-mod mark;
 mod panels;
 mod quantity;
 mod scatter;
@@ -28,7 +27,6 @@ pub(crate) use analysis::{correlation_panels, feature_panels, largest_difference
 pub use curve::{comparison_figures, run_figures};
 pub(crate) use gallery::answer_words;
 pub use heat_map::{heat_map, scale};
-pub use mark::swatch;
 pub use panels::{Key, Panel, panels};
 pub use quantity::Quantity;
 pub use scatter::{kind_swatch, scatter};

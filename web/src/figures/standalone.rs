@@ -115,13 +115,17 @@ fn document(figure: &Figure, note: &str) -> String {
 }
 
 /// The colours of the page by day, as static/style.css has them.
-const METHODS: [(&str, &str); 7] = [
+const METHODS: [(&str, &str); 11] = [
     ("method-natural", "#3f97cf"),
     ("method-pgd-at", "#d55e00"),
     ("method-kd", "#0072b2"),
     ("method-ard", "#c98200"),
     ("method-gacd", "#009e73"),
     ("method-gacd-aft", "#b4508c"),
+    ("method-other-1", "#6a51a3"),
+    ("method-other-2", "#8a5a2b"),
+    ("method-other-3", "#4d7c0f"),
+    ("method-other-4", "#b3324f"),
     ("method-teacher", "#5d6470"),
 ];
 

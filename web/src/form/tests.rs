@@ -39,10 +39,10 @@ fn every_experiment_that_the_form_can_ask_for_comes_back_from_its_form() {
             Attack::pgd(100).with_eps(PixelDistance::levels(4.0)),
             "cw-30".parse::<Attack>().unwrap().with_eps(PixelDistance::levels(4.0)),
         ],
-        surrogates: vec![Surrogate { method: MethodName::Natural, architecture: Architecture::ResNet18 }],
+        surrogates: vec![Surrogate { method: MethodName::NATURAL, architecture: Architecture::ResNet18 }],
         probes: vec![DatasetChoice::all_of("stl10")],
         sweeps: vec![retort_spec::Sweep {
-            method: MethodName::Ard,
+            method: MethodName::ARD,
             path: "method.sample_weighting".into(),
             values: vec!["none".into(), "teacher".into()],
         }],

@@ -145,7 +145,7 @@ impl NewExperimentPage {
             budget.train(method, Architecture::ResNet8, dataset, 1).schedule.epochs
         };
         // The teacher, and surrogates, are trained as PGD-AT is.
-        let mut all: Vec<usize> = chosen.chain([MethodName::PgdAt]).map(epochs).collect();
+        let mut all: Vec<usize> = chosen.chain([MethodName::PGD_AT]).map(epochs).collect();
         all.sort_unstable();
         match (all.first(), all.last()) {
             (Some(least), Some(most)) if least < most => {

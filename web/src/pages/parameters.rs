@@ -45,7 +45,7 @@ impl MethodParameters {
 /// runs that would be launched, so that the form cannot say anything else.
 pub fn of(budget: Budget, epochs: Option<usize>, typed: &[String]) -> Vec<MethodParameters> {
     let spec = ExperimentSpec {
-        methods: MethodName::ALL.to_vec(),
+        methods: MethodName::all().collect(),
         budget,
         epochs: epochs.filter(|e| (1..=10_000).contains(e)),
         ..ExperimentSpec::demo()

@@ -14,7 +14,7 @@ pub fn large() -> ExperimentSpec {
         dataset: DatasetChoice::all_of("cifar10"),
         teacher: TeacherChoice::Train(Architecture::ResNet18),
         students: vec![Architecture::ResNet20, Architecture::ResNet8],
-        methods: vec![MethodName::Kd, MethodName::Ard, MethodName::Gacd, MethodName::GacdAft],
+        methods: vec![MethodName::KD, MethodName::ARD, MethodName::GACD, MethodName::GACD.fine_tuned()],
         seeds: vec![1, 2, 3],
         attacks: vec!["fgsm".parse().unwrap(), Attack::pgd(20), Attack::pgd(100)],
         budget: Budget::Paper,
@@ -81,13 +81,13 @@ pub fn runs(spec: &ExperimentSpec, experiment: i64, finished: usize) -> Vec<RunR
 }
 
 fn natural(method: MethodName, architecture: Architecture) -> f64 {
-    let base = match method {
-        MethodName::Natural => 93.1,
-        MethodName::PgdAt | MethodName::Trades => 82.1,
-        MethodName::Kd | MethodName::KdAft => 81.9,
-        MethodName::Ard | MethodName::ArdAft => 80.0,
-        MethodName::Gacd => 84.9,
-        MethodName::GacdAft => 83.3,
+    let base = match method.id() {
+        "natural" => 93.1,
+        "kd" | "kd+aft" => 81.9,
+        "ard" | "ard+aft" => 80.0,
+        "gacd" => 84.9,
+        "gacd+aft" => 83.3,
+        _ => 82.1,
     };
     base - if architecture == Architecture::ResNet8 { 3.1 } else { 0.0 }
 }
@@ -95,13 +95,13 @@ fn natural(method: MethodName, architecture: Architecture) -> f64 {
 fn scores(spec: &ExperimentSpec, method: MethodName, architecture: Architecture, seed: u64) -> Vec<Score> {
     let n = if spec.budget == Budget::Smoke { 1_000 } else { 10_000 };
     let shift = [0.0, 0.21, -0.17, 0.4][seed as usize % 4];
-    let robust = match method {
-        MethodName::Natural => 0.3,
-        MethodName::Kd | MethodName::KdAft => 40.8,
-        MethodName::Ard | MethodName::ArdAft => 51.6,
-        MethodName::Gacd => 42.6,
-        MethodName::GacdAft => 52.9,
-        MethodName::PgdAt | MethodName::Trades => 51.1,
+    let robust = match method.id() {
+        "natural" => 0.3,
+        "kd" | "kd+aft" => 40.8,
+        "ard" | "ard+aft" => 51.6,
+        "gacd" => 42.6,
+        "gacd+aft" => 52.9,
+        _ => 51.1,
     };
     let score = |attack: Option<Attack>, percent: f64| Score {
         attack,
@@ -140,7 +140,7 @@ pub fn curves(runs: &[RunRow]) -> Vec<RunCurves> {
 }
 
 pub fn curve(run: &RunRow, epochs: usize) -> RunCurves {
-    let gacd = matches!(run.label.method, MethodName::Gacd | MethodName::GacdAft);
+    let gacd = [MethodName::GACD, MethodName::GACD.fine_tuned()].contains(&run.label.method);
     let total = if gacd { epochs + epochs / 2 } else { epochs };
     let last = if run.state == RunState::Running { (total * 3).div_ceil(4) } else { total };
     let end = natural(run.label.method, run.label.architecture);
@@ -198,7 +198,7 @@ pub fn comparison(spec: ExperimentSpec, finished: usize) -> ComparisonPage {
 /// Two seeds of the demo's methods and a sweep, against KD.
 pub fn comparison_with_a_baseline() -> ComparisonPage {
     let sweep = Sweep {
-        method: MethodName::Ard,
+        method: MethodName::ARD,
         path: "method.temperature".into(),
         values: ["1", "5", "30"].map(String::from).into(),
     };

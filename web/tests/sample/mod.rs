@@ -223,7 +223,7 @@ pub fn form() -> NewExperimentPage {
         ],
         teachers: vec![TeacherOption {
             run: 12,
-            method: MethodName::PgdAt,
+            method: MethodName::PGD_AT,
             architecture: Architecture::ResNet18,
             seed: 1,
             dataset: "cifar10".into(),

@@ -114,7 +114,7 @@ fn analyses(name: &str) -> Vec<AnalysisView> {
 
 /// A comparison of this name, with another one beside it, a sweep, analyses, answers by class and shares.
 pub fn comparison_with(name: &str) -> ComparisonPage {
-    let sweep = Sweep { method: MethodName::Ard, path: "temperature".into(), values: vec!["5".into(), "30".into()] };
+    let sweep = Sweep { method: MethodName::ARD, path: "temperature".into(), values: vec!["5".into(), "30".into()] };
     let spec = ExperimentSpec {
         title: name.into(),
         dataset: DatasetChoice { name: name.into(), ..ExperimentSpec::demo().dataset },

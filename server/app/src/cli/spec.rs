@@ -9,11 +9,22 @@ use retort_spec::{
     ProbeSpec, RunSpec, Schedule, Setting, TrainSpec,
 };
 
+/// What may stand for METHOD.
+fn methods() -> String {
+    let (tuned, plain): (Vec<_>, Vec<_>) = MethodName::all().partition(|method| method.fine_tunes().is_some());
+    let ids = |methods: Vec<MethodName>| methods.into_iter().map(MethodName::id).collect::<Vec<_>>().join(", ");
+    format!(
+        "One of {}; one of {} to fine-tune adversarially after it; probe for a linear classifier on the frozen features of \
+         --model; or masking for checks whether --model masks its gradients",
+        ids(plain),
+        ids(tuned)
+    )
+}
+
 /// What the spec is to say.
 #[derive(Args, Debug)]
 pub struct SpecArgs {
-    /// natural, pgd-at, trades, kd, ard or gacd; kd+aft, ard+aft or gacd+aft to fine-tune adversarially after it; probe for a
-    /// linear classifier on the frozen features of --model; or masking for checks whether --model masks its gradients
+    #[arg(help = methods())]
     method: String,
 
     /// Name of a dataset (see `retort data list`), or the path of a folder of images

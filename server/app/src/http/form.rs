@@ -28,7 +28,7 @@ use super::{
 /// Models that are offered as teachers.
 const TEACHERS: u32 = 50;
 /// The methods whose models are offered as teachers.
-const TEACHER_METHODS: [MethodName; 2] = [MethodName::PgdAt, MethodName::Natural];
+const TEACHER_METHODS: [MethodName; 2] = [MethodName::PGD_AT, MethodName::NATURAL];
 
 /// A form that was looked at.
 struct Reading {

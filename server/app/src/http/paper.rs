@@ -77,7 +77,7 @@ pub async fn show(State(app): Shared, RawQuery(query): RawQuery) -> Result<Respo
     let swept = compared.iter().filter(is_swept).flat_map(|own| own.runs);
     let right = app.right_answers.of(swept, &app.control).await?;
     let datasets: Vec<String> = app.machine.datasets().await?.into_iter().map(|dataset| dataset.name).collect();
-    let trainings = app.store.trainings_by(MethodName::PgdAt).await?;
+    let trainings = app.store.trainings_by(MethodName::PGD_AT).await?;
     let seconds = |specs: Vec<ExperimentSpec>| {
         let known = specs.into_iter().map(|spec| with_known_teacher(spec, &trainings));
         known.map(|spec| estimator.experiment(&spec)).sum::<Option<f64>>()
@@ -123,7 +123,7 @@ pub async fn launch(State(app): Shared, body: Bytes) -> Result<Response> {
         spec.validate().map_err(|e| unreadable(&e))?;
         Invalid::unless_empty(app.machine.faults(spec, &datasets)).map_err(|e| unreadable(&e))?;
     }
-    let trainings = app.store.trainings_by(MethodName::PgdAt).await?;
+    let trainings = app.store.trainings_by(MethodName::PGD_AT).await?;
     let (mut first, mut specs) = (None, Vec::new());
     for asked in asked {
         let spec = with_known_teacher(asked.clone(), &trainings);
@@ -339,7 +339,7 @@ mod tests {
         let spec = site.store.experiment(1).await.unwrap().spec().unwrap();
         assert_eq!(
             (spec.budget, spec.methods, spec.students),
-            (Budget::Smoke, vec![MethodName::GacdAft], vec![Architecture::ResNet18])
+            (Budget::Smoke, vec![MethodName::GACD.fine_tuned()], vec![Architecture::ResNet18])
         );
         assert_eq!(spec.teacher, TeacherChoice::Train(Architecture::ResNet18));
         // What is under way is not launched beside itself.

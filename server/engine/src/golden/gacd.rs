@@ -5,7 +5,7 @@ use retort_spec::{Architecture, MethodName};
 
 use super::{
     Golden,
-    methods::{BATCH, hold_steps, method, setting},
+    methods::{BATCH, context, hold_steps, method},
     network, tensor,
 };
 use crate::{
@@ -21,7 +21,7 @@ const DIM: usize = 128;
 fn gacd<'a>(settings: &[(&str, &str)], all: &'a [u8], device: &'a Device) -> Box<dyn Objective + 'a> {
     let settings: Vec<_> = [("method.negatives", "45000")].into_iter().chain(settings.iter().copied()).collect();
     let teacher = network(Architecture::ResNet20);
-    let mut gacd = methods::objective(&method(MethodName::Gacd, &settings), setting(teacher, all, device)).unwrap();
+    let mut gacd = methods::objective(&method(MethodName::GACD, &settings), context(teacher, all, device)).unwrap();
     let mut state: Vec<Named> = gacd.state().into_iter().filter(|named| named.name == "log_normalisers").collect();
     let mut keep = |name: String, tensor: Tensor| state.push(Named { name, tensor });
     for which in 0..2 {

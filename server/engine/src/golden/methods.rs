@@ -8,7 +8,7 @@ use crate::{
     answers::answers,
     attacks::{Attacker, Starts, sinkhorn},
     loss::cross_entropy_gradient,
-    methods::{self, Answer, Batch, Objective, ard::Ard, kd::Kd, trades::Trades},
+    methods::{self, Batch, Objective, StudentOutput, ard::ArdObjective, kd::KdObjective, trades::TradesObjective},
     nn::{Named, Network, Sgd},
     ops::{self, SgdStep, testing},
     rng::Purpose,
@@ -39,17 +39,19 @@ fn losses_and_their_gradients_are_pytorchs() {
     let teacher = logits("teacher logits");
     let natural = Var::from_tensor(&logits("natural logits")).unwrap();
     let attacked = Var::from_tensor(&logits("attacked logits")).unwrap();
-    let answer = |logits| Answer { logits, features: &teacher };
+    let answer = |logits| StudentOutput { logits, features: &teacher };
     let kd = |settings: &[(&str, &str)]| {
-        let kd = Kd::new(network(Architecture::ResNet8), &method(MethodName::Kd, settings)).unwrap();
-        kd.loss_of(&teacher, &[answer(&natural)], &y).unwrap()
+        let Method::Kd(kd) = method(MethodName::KD, settings) else { panic!("it is KD") };
+        KdObjective::new(kd, network(Architecture::ResNet8)).loss_of(&teacher, &[answer(&natural)], &y).unwrap()
     };
     let ard = |settings: &[(&str, &str)]| {
-        let ard = Ard::new(network(Architecture::ResNet8), &method(MethodName::Ard, settings)).unwrap();
-        ard.loss_of(&teacher, &[answer(&attacked), answer(&natural)], &y).unwrap()
+        let Method::Ard(ard) = method(MethodName::ARD, settings) else { panic!("it is ARD") };
+        ArdObjective::new(ard, network(Architecture::ResNet8))
+            .loss_of(&teacher, &[answer(&attacked), answer(&natural)], &y)
+            .unwrap()
     };
-    let Method::Trades { attack, beta } = method(MethodName::Trades, &[]) else { panic!("it is TRADES") };
-    let trades = Trades::new(&attack, beta).loss_of(&[answer(&natural), answer(&attacked)], &y).unwrap();
+    let Method::Trades(trades) = method(MethodName::TRADES, &[]) else { panic!("it is TRADES") };
+    let trades = TradesObjective::new(trades).loss_of(&[answer(&natural), answer(&attacked)], &y).unwrap();
     for (name, loss) in [
         ("kd", kd(&[])),
         ("kd_batch_mean", kd(&[BATCH_MEAN])),
@@ -162,14 +164,14 @@ pub(super) fn hold_steps(
     golden.hold(&format!("{name}.sizes"), &parameters.iter().map(size).collect::<Vec<_>>(), tolerance);
 }
 
-pub(super) fn setting<'a>(teacher: Network, labels: &'a [u8], device: &'a Device) -> methods::Setting<'a> {
-    methods::Setting { teacher: Some(teacher), student_features: 64, labels, classes: 10, seed: SEED, device }
+pub(super) fn context<'a>(teacher: Network, labels: &'a [u8], device: &'a Device) -> methods::ObjectiveContext<'a> {
+    methods::ObjectiveContext { teacher: Some(teacher), student_features: 64, labels, classes: 10, seed: SEED, device }
 }
 
 #[test]
 fn three_steps_of_ard_are_pytorchs() {
     let teacher = network(Architecture::ResNet20);
-    let mut ard = methods::objective(&method(MethodName::Ard, &[]), setting(teacher, &[], &Device::Cpu)).unwrap();
+    let mut ard = methods::objective(&method(MethodName::ARD, &[]), context(teacher, &[], &Device::Cpu)).unwrap();
     let step = SgdStep { learning_rate: 0.1, momentum: 0.9, weight_decay: 2e-4 };
     let batch = |i| (labels(&format!("labels {i}"), BATCH, 10), (0..BATCH as u32).collect());
     hold_steps(&Golden::read("methods"), "ard_steps", ard.as_mut(), step, batch, 1e-3);

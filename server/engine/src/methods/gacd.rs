@@ -11,7 +11,7 @@ use candle_core::{Device, Result, Tensor, backprop::GradStore};
 use retort_spec::{Anchor, AttackedFeatures, AttackedNetwork, Gacd, NormalisingConstant, StudentInput, TeacherInput};
 
 use super::{
-    Answer, Batch, Objective, Setting,
+    Batch, Objective, ObjectiveContext, StudentOutput,
     contrast::Contrast,
     heads::{Heads, named},
     memory_bank::{MemoryBank, Sampler},
@@ -32,7 +32,7 @@ const PAPER_IMAGES: f64 = 50_000.0;
 const TEACHER: usize = 0;
 const STUDENT: usize = 1;
 
-pub(super) struct Guided {
+pub(super) struct GacdObjective {
     parameters: Gacd,
     teacher: Network,
     contrast: Contrast,
@@ -46,23 +46,23 @@ pub(super) struct Guided {
     fresh: Option<[Tensor; 2]>,
 }
 
-impl Guided {
-    pub(super) fn new(parameters: &Gacd, setting: Setting) -> Result<Self> {
-        let Some(teacher) = setting.teacher else { candle_core::bail!("GACD needs a teacher") };
+impl GacdObjective {
+    pub(super) fn new(parameters: &Gacd, context: ObjectiveContext) -> Result<Self> {
+        let Some(teacher) = context.teacher else { candle_core::bail!("GACD needs a teacher") };
         let Gacd { negatives, temperature, embedding, bank_momentum, positive, .. } = *parameters;
-        let rows = setting.labels.len();
+        let rows = context.labels.len();
         // Fewer images keep the paper's ratio k/M.
         let k = ((negatives as f64 * rows as f64 / PAPER_IMAGES).round() as usize).max(1);
         let bank =
-            |which| MemoryBank::new(setting.seed, which as u64, (rows, embedding), bank_momentum, setting.device);
-        let lengths = [teacher.features()?, setting.student_features];
+            |which| MemoryBank::new(context.seed, which as u64, (rows, embedding), bank_momentum, context.device);
+        let lengths = [teacher.features()?, context.student_features];
         let log_normalisers = (parameters.normalising_constant == NormalisingConstant::One).then_some([0.0; 2]);
         Ok(Self {
             parameters: parameters.clone(),
             teacher,
             contrast: Contrast { temperature, noise_ratio: k as f64 / rows as f64 },
-            sampler: Sampler::new(setting.labels, setting.classes, positive, k),
-            heads: Heads::new(setting.seed, lengths, embedding, setting.device)?,
+            sampler: Sampler::new(context.labels, context.classes, positive, k),
+            heads: Heads::new(context.seed, lengths, embedding, context.device)?,
             banks: [bank(TEACHER)?, bank(STUDENT)?],
             log_normalisers,
             fresh: None,
@@ -94,7 +94,7 @@ impl Guided {
     }
 }
 
-impl Objective for Guided {
+impl Objective for GacdObjective {
     fn inputs(&mut self, student: &mut Network, batch: &Batch) -> Result<Vec<Tensor>> {
         let Gacd { attack, attacked_network, attacked_features, coupling, plan_gradient, sinkhorn_epsilon, .. } =
             &self.parameters;
@@ -124,7 +124,7 @@ impl Objective for Guided {
         })
     }
 
-    fn loss(&mut self, answers: &[Answer], inputs: &[Tensor], batch: &Batch) -> Result<Tensor> {
+    fn loss(&mut self, answers: &[StudentOutput], inputs: &[Tensor], batch: &Batch) -> Result<Tensor> {
         let chosen = self.sampler.draw(batch.indices, batch.labels, &batch.stream(Purpose::Negatives))?;
         self.fresh = None;
         let mut losses = Vec::new();
@@ -212,9 +212,9 @@ mod tests {
         parameters
     }
 
-    fn setting<'a>(labels: &'a [u8], device: &'a Device) -> Setting<'a> {
+    fn context<'a>(labels: &'a [u8], device: &'a Device) -> ObjectiveContext<'a> {
         let teacher = Network::new(Architecture::ResNet8, 4, 9, device).unwrap();
-        Setting { teacher: Some(teacher), student_features: 64, labels, classes: 4, seed: 1, device }
+        ObjectiveContext { teacher: Some(teacher), student_features: 64, labels, classes: 4, seed: 1, device }
     }
 
     #[test]
@@ -223,14 +223,14 @@ mod tests {
         // does not depend on M for large k; ln(k+1) of it is the positive, so k = 131 shifts it by ln(131/16384).
         let labels: Vec<u8> = (0..400).map(|i| (i % 4) as u8).collect();
         let device = Device::Cpu;
-        let mut gacd = Guided::new(&parameters(2), setting(&labels, &device)).unwrap();
+        let mut gacd = GacdObjective::new(&parameters(2), context(&labels, &device)).unwrap();
         let mut student = Network::new(Architecture::ResNet8, 4, 3, &device).unwrap();
         let indices: Vec<u32> = (0..32).collect();
         let images = testing::tensor(1, (32, 3, 32, 32)).abs().unwrap();
         let batch = Batch { images, labels: &labels[..32], indices: &indices, seed: 1, epoch: 0, step: 0 };
         let inputs = gacd.inputs(&mut student, &batch).unwrap();
         let (logits, features) = student.infer(&inputs[0]).unwrap();
-        let loss = gacd.loss(&[Answer { logits: &logits, features: &features }], &inputs, &batch).unwrap();
+        let loss = gacd.loss(&[StudentOutput { logits: &logits, features: &features }], &inputs, &batch).unwrap();
         let (teacher_logits, _) = gacd.teacher.infer(&inputs[0]).unwrap();
         let weight = true_class_probabilities(&teacher_logits, batch.labels).unwrap();
         let weight = weight.mean_all().unwrap().to_scalar::<f32>().unwrap();
@@ -243,14 +243,14 @@ mod tests {
     fn loss_and_gradients(parameters: &Gacd) -> (f32, Option<Tensor>, Vec<Option<Tensor>>) {
         let labels: Vec<u8> = (0..40).map(|i| (i % 4) as u8).collect();
         let device = Device::Cpu;
-        let mut gacd = Guided::new(parameters, setting(&labels, &device)).unwrap();
+        let mut gacd = GacdObjective::new(parameters, context(&labels, &device)).unwrap();
         let indices: Vec<u32> = (0..8).collect();
         let images = testing::tensor(1, (8, 3, 32, 32)).abs().unwrap();
         let batch =
             Batch { images: images.clone(), labels: &labels[..8], indices: &indices, seed: 1, epoch: 0, step: 0 };
         let features = Var::from_tensor(&testing::tensor(2, (8, 64))).unwrap();
         let logits = Var::from_tensor(&testing::tensor(3, (8, 4))).unwrap();
-        let answers = [(); 2].map(|()| Answer { logits: &logits, features: &features });
+        let answers = [(); 2].map(|()| StudentOutput { logits: &logits, features: &features });
         let inputs = [(&images * 0.9).unwrap(), images];
         let count = if parameters.student_input == StudentInput::Both { 2 } else { 1 };
         let loss = gacd.loss(&answers[..count], &inputs[..count], &batch).unwrap();
@@ -312,7 +312,7 @@ mod tests {
     fn the_gradient_reaches_the_students_features_and_both_heads() {
         let labels: Vec<u8> = (0..40).map(|i| (i % 4) as u8).collect();
         let device = Device::Cpu;
-        let mut gacd = Guided::new(&parameters(1), setting(&labels, &device)).unwrap();
+        let mut gacd = GacdObjective::new(&parameters(1), context(&labels, &device)).unwrap();
         let indices: Vec<u32> = (0..8).collect();
         let images = testing::tensor(1, (8, 3, 32, 32)).abs().unwrap();
         let batch =
@@ -320,7 +320,7 @@ mod tests {
         let features = Var::from_tensor(&testing::tensor(2, (8, 64))).unwrap();
         let logits = testing::tensor(3, (8, 4));
         let loss = gacd
-            .loss(&[Answer { logits: &logits, features: &features }], std::slice::from_ref(&images), &batch)
+            .loss(&[StudentOutput { logits: &logits, features: &features }], std::slice::from_ref(&images), &batch)
             .unwrap();
         let gradients = loss.backward().unwrap();
         let norm = |t: &Tensor| testing::dot(t, t);
@@ -335,7 +335,7 @@ mod tests {
         let indices: Vec<u32> = (0..8).collect();
         let images = testing::tensor(1, (8, 3, 32, 32)).abs().unwrap();
         let step = SgdStep { learning_rate: 0.05, momentum: 0.9, weight_decay: 5e-4 };
-        let run = |gacd: &mut Guided, steps: std::ops::Range<u64>| {
+        let run = |gacd: &mut GacdObjective, steps: std::ops::Range<u64>| {
             let mut last = 0.0;
             for step_index in steps {
                 let batch = Batch {
@@ -349,7 +349,11 @@ mod tests {
                 let features = Var::from_tensor(&testing::tensor(2, (8, 64))).unwrap();
                 let logits = testing::tensor(3, (8, 4));
                 let loss = gacd
-                    .loss(&[Answer { logits: &logits, features: &features }], std::slice::from_ref(&images), &batch)
+                    .loss(
+                        &[StudentOutput { logits: &logits, features: &features }],
+                        std::slice::from_ref(&images),
+                        &batch,
+                    )
                     .unwrap();
                 last = loss.to_scalar::<f32>().unwrap();
                 gacd.after_step(&loss.backward().unwrap(), &batch, step).unwrap();
@@ -357,11 +361,11 @@ mod tests {
             last
         };
         let method = parameters(1);
-        let mut whole = Guided::new(&method, setting(&labels, &device)).unwrap();
+        let mut whole = GacdObjective::new(&method, context(&labels, &device)).unwrap();
         let expected = run(&mut whole, 0..4);
-        let mut first = Guided::new(&method, setting(&labels, &device)).unwrap();
+        let mut first = GacdObjective::new(&method, context(&labels, &device)).unwrap();
         run(&mut first, 0..2);
-        let mut second = Guided::new(&method, setting(&labels, &device)).unwrap();
+        let mut second = GacdObjective::new(&method, context(&labels, &device)).unwrap();
         second.restore(first.state()).unwrap();
         assert_eq!(run(&mut second, 2..4), expected);
     }

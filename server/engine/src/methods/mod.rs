@@ -1,7 +1,6 @@
 //! Training methods. Each is one file that says how a batch becomes a loss; adding one is that file and a line in
 //! [`objective`].
 
-mod adversarial;
 pub(crate) mod ard;
 pub(crate) mod contrast;
 mod gacd;
@@ -9,10 +8,13 @@ mod heads;
 pub(crate) mod kd;
 pub(crate) mod memory_bank;
 mod natural;
+mod pgd_at;
 pub(crate) mod trades;
 
 use candle_core::{Device, Result, Tensor, backprop::GradStore};
-use retort_spec::{BatchNormMode, FineTune, FineTuneLoss, InnerAttack, Method, SampleWeighting, TRADES_BETA};
+use retort_spec::{
+    BatchNormMode, FineTune, FineTuneLoss, InnerAttack, Method, Natural, SampleWeighting, TRADES_BETA, Trades,
+};
 
 use crate::{
     attacks::{Pgd, cross_entropy_pgd, uniform_start},
@@ -22,8 +24,12 @@ use crate::{
     rng::{Purpose, Stream},
 };
 
-use adversarial::Adversarial;
-use trades::Trades;
+use ard::ArdObjective;
+use gacd::GacdObjective;
+use kd::KdObjective;
+use natural::NaturalObjective;
+use pgd_at::PgdAtObjective;
+use trades::TradesObjective;
 
 /// Some training images, with where in the run they stand.
 pub struct Batch<'a> {
@@ -49,7 +55,7 @@ impl Batch<'_> {
 }
 
 /// What the student answered, as leaves of Candle's graph: the loss is made of these.
-pub struct Answer<'a> {
+pub struct StudentOutput<'a> {
     /// `[B, C]`.
     pub logits: &'a Tensor,
     /// `[B, F]`.
@@ -68,7 +74,7 @@ pub trait Objective: Send {
     ///
     /// # Errors
     /// When the device has no memory left.
-    fn loss(&mut self, answers: &[Answer], inputs: &[Tensor], batch: &Batch) -> Result<Tensor>;
+    fn loss(&mut self, answers: &[StudentOutput], inputs: &[Tensor], batch: &Batch) -> Result<Tensor>;
 
     /// The network whose answers the loss is made of besides the student's, if there is one.
     fn teacher(&mut self) -> Option<&mut Network> {
@@ -98,7 +104,7 @@ pub trait Objective: Send {
 }
 
 /// What an objective is made from.
-pub struct Setting<'a> {
+pub struct ObjectiveContext<'a> {
     /// The trained teacher, for methods that need one.
     pub teacher: Option<Network>,
     /// Length of the student's feature vector.
@@ -117,26 +123,28 @@ pub struct Setting<'a> {
 ///
 /// # Errors
 /// When the method needs a teacher and there is none, or the device has no memory left.
-pub fn objective(method: &Method, setting: Setting) -> Result<Box<dyn Objective>> {
+pub fn objective(method: &Method, context: ObjectiveContext) -> Result<Box<dyn Objective>> {
     let teacher = |teacher: Option<Network>| match teacher {
         Some(teacher) => Ok(teacher),
         None => candle_core::bail!("the method needs a teacher"),
     };
     Ok(match method {
-        Method::Natural {} => Box::new(natural::Natural),
-        Method::PgdAt { attack } => Box::new(Adversarial::new(attack)),
-        Method::Trades { attack, beta } => Box::new(Trades::new(attack, *beta)),
-        Method::Kd { .. } => Box::new(kd::Kd::new(teacher(setting.teacher)?, method)?),
-        Method::Ard { .. } => Box::new(ard::Ard::new(teacher(setting.teacher)?, method)?),
-        Method::Gacd(gacd) => Box::new(gacd::Guided::new(gacd, setting)?),
+        Method::Natural(Natural {}) => Box::new(NaturalObjective),
+        Method::PgdAt(parameters) => Box::new(PgdAtObjective::new(&parameters.attack)),
+        Method::Trades(parameters) => Box::new(TradesObjective::new(parameters.clone())),
+        Method::Kd(parameters) => Box::new(KdObjective::new(parameters.clone(), teacher(context.teacher)?)),
+        Method::Ard(parameters) => Box::new(ArdObjective::new(parameters.clone(), teacher(context.teacher)?)),
+        Method::Gacd(parameters) => Box::new(GacdObjective::new(parameters, context)?),
     })
 }
 
 /// The objective of adversarial fine-tuning.
 pub fn fine_tuning(finetune: &FineTune) -> Box<dyn Objective> {
     match finetune.loss {
-        FineTuneLoss::PgdAt => Box::new(Adversarial::new(&finetune.attack)),
-        FineTuneLoss::Trades => Box::new(Trades::new(&finetune.attack, TRADES_BETA)),
+        FineTuneLoss::PgdAt => Box::new(PgdAtObjective::new(&finetune.attack)),
+        FineTuneLoss::Trades => {
+            Box::new(TradesObjective::new(Trades { attack: finetune.attack.clone(), beta: TRADES_BETA }))
+        }
     }
 }
 

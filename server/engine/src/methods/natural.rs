@@ -2,18 +2,18 @@
 
 use candle_core::{Result, Tensor};
 
-use super::{Answer, Batch, Objective};
+use super::{Batch, Objective, StudentOutput};
 use crate::{loss::cross_entropy, nn::Network};
 
 /// Cross-entropy on natural images.
-pub(super) struct Natural;
+pub(super) struct NaturalObjective;
 
-impl Objective for Natural {
+impl Objective for NaturalObjective {
     fn inputs(&mut self, _student: &mut Network, batch: &Batch) -> Result<Vec<Tensor>> {
         Ok(vec![batch.images.clone()])
     }
 
-    fn loss(&mut self, answers: &[Answer], _inputs: &[Tensor], batch: &Batch) -> Result<Tensor> {
+    fn loss(&mut self, answers: &[StudentOutput], _inputs: &[Tensor], batch: &Batch) -> Result<Tensor> {
         cross_entropy(answers[0].logits, batch.labels)
     }
 }

@@ -3,26 +3,26 @@
 use candle_core::{Result, Tensor};
 use retort_spec::InnerAttack;
 
-use super::{Answer, Batch, Objective, attack_student};
+use super::{Batch, Objective, StudentOutput, attack_student};
 use crate::{loss::cross_entropy, nn::Network};
 
 /// Cross-entropy on images attacked by PGD from a start clipped to [0, 1].
-pub(super) struct Adversarial {
+pub(super) struct PgdAtObjective {
     attack: InnerAttack,
 }
 
-impl Adversarial {
+impl PgdAtObjective {
     pub(super) fn new(attack: &InnerAttack) -> Self {
         Self { attack: attack.clone() }
     }
 }
 
-impl Objective for Adversarial {
+impl Objective for PgdAtObjective {
     fn inputs(&mut self, student: &mut Network, batch: &Batch) -> Result<Vec<Tensor>> {
         Ok(vec![attack_student(student, batch, &self.attack, true)?])
     }
 
-    fn loss(&mut self, answers: &[Answer], _inputs: &[Tensor], batch: &Batch) -> Result<Tensor> {
+    fn loss(&mut self, answers: &[StudentOutput], _inputs: &[Tensor], batch: &Batch) -> Result<Tensor> {
         cross_entropy(answers[0].logits, batch.labels)
     }
 }

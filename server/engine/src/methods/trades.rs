@@ -1,9 +1,9 @@
 //! TRADES (Zhang et al. 2019; methods.md §3.2).
 
 use candle_core::{Result, Tensor};
-use retort_spec::{InnerAttack, Reduction};
+use retort_spec::{Reduction, Trades};
 
-use super::{Answer, Batch, Objective, statistics};
+use super::{Batch, Objective, StudentOutput, statistics};
 use crate::{
     attacks::{Pgd, normal_start},
     loss::{cross_entropy, kl_divergence, kl_gradient},
@@ -18,38 +18,37 @@ const START: f32 = 0.001;
 ///
 /// The natural and the attacked images are a pass each, so each has batch statistics of its own. The authors' code passes the
 /// natural images twice, which counts them twice in the running statistics and changes nothing else.
-pub(crate) struct Trades {
-    attack: InnerAttack,
-    beta: f64,
+pub(crate) struct TradesObjective {
+    parameters: Trades,
 }
 
-impl Trades {
-    pub(crate) fn new(attack: &InnerAttack, beta: f64) -> Self {
-        Self { attack: attack.clone(), beta }
+impl TradesObjective {
+    pub(crate) const fn new(parameters: Trades) -> Self {
+        Self { parameters }
     }
 }
 
-impl Objective for Trades {
+impl Objective for TradesObjective {
     fn inputs(&mut self, student: &mut Network, batch: &Batch) -> Result<Vec<Tensor>> {
         let natural = &batch.images;
-        let statistics = statistics(&self.attack);
+        let statistics = statistics(&self.parameters.attack);
         let target = student.forward(natural, statistics, Want::Nothing)?.logits;
         let start = normal_start(natural, START, &mut batch.stream(Purpose::InnerAttack))?;
-        let pgd = Pgd::from(&self.attack);
+        let pgd = Pgd::from(&self.parameters.attack);
         let attacked = pgd.climb_logits(student, natural, start, statistics, |logits| kl_gradient(&target, logits))?;
         Ok(vec![natural.clone(), attacked])
     }
 
-    fn loss(&mut self, answers: &[Answer], _inputs: &[Tensor], batch: &Batch) -> Result<Tensor> {
+    fn loss(&mut self, answers: &[StudentOutput], _inputs: &[Tensor], batch: &Batch) -> Result<Tensor> {
         self.loss_of(answers, batch.labels)
     }
 }
 
-impl Trades {
+impl TradesObjective {
     /// The loss of the natural and the attacked answers.
-    pub(crate) fn loss_of(&self, answers: &[Answer], labels: &[u8]) -> Result<Tensor> {
+    pub(crate) fn loss_of(&self, answers: &[StudentOutput], labels: &[u8]) -> Result<Tensor> {
         let [natural, attacked] = answers else { candle_core::bail!("TRADES learns from two answers") };
         let divergence = kl_divergence(natural.logits, attacked.logits, 1.0, Reduction::BatchMean)?;
-        cross_entropy(natural.logits, labels)? + (divergence * self.beta)?
+        cross_entropy(natural.logits, labels)? + (divergence * self.parameters.beta)?
     }
 }

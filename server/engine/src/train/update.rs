@@ -5,7 +5,7 @@ use candle_core::{Tensor, Var};
 use crate::{
     EngineError, Result,
     answers::{broken_rows, counted},
-    methods::{Answer, Batch, Objective},
+    methods::{Batch, Objective, StudentOutput},
     nn::{Network, Sgd, Statistics, Want},
     ops::SgdStep,
 };
@@ -31,7 +31,8 @@ pub(crate) fn update(
         .iter()
         .map(|pass| Ok((Var::from_tensor(&pass.logits)?, Var::from_tensor(&pass.features)?)))
         .collect::<Result<_>>()?;
-    let answers: Vec<Answer> = leaves.iter().map(|(logits, features)| Answer { logits, features }).collect();
+    let answers: Vec<StudentOutput> =
+        leaves.iter().map(|(logits, features)| StudentOutput { logits, features }).collect();
     let loss = objective.loss(&answers, &inputs, batch)?;
     let value = f64::from(loss.to_scalar::<f32>()?);
     if !value.is_finite() {

@@ -86,6 +86,6 @@ pub fn model(dir: &Path) -> Vec<u8> {
 
 pub fn teacher(dir: &Path) -> std::path::PathBuf {
     let dir = dir.join("teacher");
-    assert_eq!(run(&dir, &spec(MethodName::PgdAt, None), 1, None), Outcome::Finished);
+    assert_eq!(run(&dir, &spec(MethodName::PGD_AT, None), 1, None), Outcome::Finished);
     RunFolder::at(dir).model()
 }

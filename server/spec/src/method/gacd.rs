@@ -3,10 +3,14 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{
-    InnerAttack, Problem, Schedule,
-    method::{TEMPERATURE_RANGE, temperature_holds},
+use super::{
+    Described, Names, Parameters, Record, one,
+    parameter::{
+        ATTACK, Parameter, TEMPERATURE, TEMPERATURE_RANGE, WEIGHT, WEIGHT_RANGE, parameter, temperature_holds,
+    },
+    preset::Preset,
 };
+use crate::{InnerAttack, Problem, Schedule, problem::expect};
 
 /// GACD's parameters.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -63,10 +67,6 @@ pub struct Gacd {
     pub plan_gradient: PlanGradient,
     /// The linear classifier, trained on natural images with the backbone frozen.
     pub classifier: Schedule,
-}
-
-const fn one() -> f64 {
-    1.0
 }
 
 /// Which row of the memory is an anchor's positive.
@@ -219,28 +219,185 @@ impl Default for Gacd {
     }
 }
 
-impl Gacd {
-    /// The linear classifier's schedule, unless the classifier is trained with the contrast.
-    pub fn linear_classifier(&self) -> Option<&Schedule> {
+const PARAMETERS: [Parameter; 18] = [
+    parameter(
+        "method.negatives",
+        "negatives k",
+        "1 to 1,000,000",
+        "At 50,000 training images; fewer images use proportionally fewer. More is more robust, and natural accuracy falls.",
+    ),
+    parameter(
+        "method.temperature",
+        "temperature T",
+        TEMPERATURE,
+        "The paper's; lower looks at the hardest negatives only.",
+    ),
+    parameter(
+        "method.sample_weighting",
+        "sample weighting",
+        "none, teacher or teacher_normalised",
+        "The paper's w_t: images that the teacher knows count more.",
+    ),
+    parameter(
+        "method.anchor",
+        "anchor",
+        "symmetric, teacher_live or student_only",
+        "CRD's two terms; the printed loss alone sends the student no gradient through a memory.",
+    ),
+    parameter(
+        "method.normalising_constant",
+        "normalising constant Z",
+        "calibrated or one",
+        "CRD's code calibrates it on the first batch; the printed formula has none.",
+    ),
+    parameter("method.positive", "positive", "exact or relaxed", "The same image, or a random one of its class."),
+    parameter(
+        "method.teacher_input",
+        "teacher's input",
+        "same or natural",
+        "Algorithm 1 shows it the adversarial image.",
+    ),
+    parameter(
+        "method.student_input",
+        "student's input",
+        "adversarial or both",
+        "both averages the loss over the natural and the adversarial image.",
+    ),
+    parameter(
+        "method.attacked_features",
+        "attacked features",
+        "penultimate, logits or embedding",
+        "“Distortion on features”; feature scattering's code takes the logits.",
+    ),
+    parameter("method.attacked_network", "attacked network", "student or teacher", "Whose features the attack moves."),
+    parameter(
+        "method.coupling",
+        "coupling",
+        "transport or identity",
+        "identity is the mean cosine distance of each image to itself: faster, and almost the same.",
+    ),
+    parameter(
+        "method.sinkhorn_epsilon",
+        "Sinkhorn ε",
+        "0.0001 to 100",
+        "Smaller is nearer to the exact transport, and slower.",
+    ),
+    parameter(
+        "method.plan_gradient",
+        "gradient of the plan",
+        "detached or unrolled",
+        "At the optimum a constant plan gives the exact gradient.",
+    ),
+    parameter("method.contrast_weight", "contrast β", WEIGHT, "Weight of the contrast; 0.8 in CRD."),
+    parameter(
+        "method.cross_entropy_weight",
+        "cross-entropy γ",
+        WEIGHT,
+        "Above 0 the classifier is trained with the contrast, as in CRD, and none follows.",
+    ),
+    parameter("method.embedding", "embedding", "2 to 4,096", "Dimension of the heads, as in CRD."),
+    parameter(
+        "method.bank_momentum",
+        "bank momentum",
+        "0 to 1",
+        "How much of a remembered embedding stays at an update, as in CRD.",
+    ),
+    parameter(
+        "method.classifier.epochs",
+        "classifier epochs",
+        "1 to 10,000",
+        "A linear layer on the frozen features; cheap, as these are computed once.",
+    ),
+];
+
+/// The attack of the feature-scattering code (methods.md §2.3).
+const FEATURE_SCATTER: Preset = Preset {
+    name: "feature-scatter-1",
+    summary: "Feature scattering's own attack: one step of 8/255 on the logits, through the unrolled plan.",
+    settings: &[
+        ("method.attack.steps", "1"),
+        ("method.attack.step_size", "8/255"),
+        ("method.attacked_features", "logits"),
+        ("method.plan_gradient", "unrolled"),
+    ],
+};
+
+/// CRD's weights and temperature (methods.md §2.1).
+const CRD: Preset = Preset {
+    name: "crd",
+    summary: "CRD's loss on adversarial images: cross-entropy beside the contrast, T = 0.07, no weights w_t.",
+    settings: &[
+        ("method.cross_entropy_weight", "1"),
+        ("method.contrast_weight", "0.8"),
+        ("method.temperature", "0.07"),
+        ("method.sample_weighting", "none"),
+    ],
+};
+
+/// The formulas as the paper prints them (methods.md §2.2).
+const AS_PRINTED: Preset = Preset {
+    name: "as-printed",
+    summary: "Eq. 9 to the letter: the teacher is the only anchor, and h has no normalising constant.",
+    settings: &[("method.anchor", "teacher_live"), ("method.normalising_constant", "one")],
+};
+
+impl Described for Gacd {
+    const RECORD: Record = Record {
+        names: Names {
+            id: "gacd",
+            title: "GACD",
+            summary: "Adversarial features are pulled to the teacher's by a guided contrast; linear classifier.",
+        },
+        source: "Bai et al. 2020, arXiv:2009.09922",
+        fine_tuned: Some(Names {
+            id: "gacd+aft",
+            title: "GACD+AFT",
+            summary: "GACD, then the whole network is fine-tuned adversarially.",
+        }),
+        schedule: |_| Schedule::new(240, 64, 0.05, 5e-4, &[0.625, 0.75, 0.875]),
+        // Its attack is always in eval mode.
+        parameters: &[&PARAMETERS, ATTACK.split_at(3).0],
+        presets: &[FEATURE_SCATTER, CRD, AS_PRINTED],
+    };
+}
+
+impl Parameters for Gacd {
+    fn check(&self, problems: &mut Vec<Problem>) {
+        let mut expect = |holds: bool, field: &str, message: &str| expect(holds, field, message, problems);
+        let weight = |w: f64| (0.0..=1e6).contains(&w);
+        let (contrast, cross_entropy) = (self.contrast_weight, self.cross_entropy_weight);
+        expect((1..=1_000_000).contains(&self.negatives), "method.negatives", "must be from 1 to 1,000,000");
+        expect(temperature_holds(self.temperature), "method.temperature", TEMPERATURE_RANGE);
+        expect((2..=4_096).contains(&self.embedding), "method.embedding", "must be from 2 to 4,096");
+        expect((0.0..=1.0).contains(&self.bank_momentum), "method.bank_momentum", "must be from 0 to 1");
+        let epsilon = (1e-4..=100.0).contains(&self.sinkhorn_epsilon);
+        expect(epsilon, "method.sinkhorn_epsilon", "must be from 0.0001 to 100");
+        expect(weight(contrast), "method.contrast_weight", WEIGHT_RANGE);
+        expect(weight(cross_entropy), "method.cross_entropy_weight", WEIGHT_RANGE);
+        let both = "contrast_weight and cross_entropy_weight must not both be 0";
+        expect(contrast + cross_entropy > 0.0, "method.contrast_weight", both);
+        self.classifier.check("method.classifier", problems);
+    }
+
+    fn attack(&self) -> Option<&InnerAttack> {
+        Some(&self.attack)
+    }
+
+    fn attack_mut(&mut self) -> Option<&mut InnerAttack> {
+        Some(&mut self.attack)
+    }
+
+    /// The classifier is trained with the contrast where that has a cross-entropy.
+    fn classifier(&self) -> Option<&Schedule> {
         (self.cross_entropy_weight <= 0.0).then_some(&self.classifier)
     }
 
-    pub(crate) fn check(&self, problems: &mut Vec<Problem>) {
-        let mut expect = |holds: bool, field: &str, message: &str| {
-            if !holds {
-                problems.push(Problem::new(format!("method.{field}"), message));
-            }
-        };
-        let weight = |w: f64| (0.0..=1e6).contains(&w);
-        expect((1..=1_000_000).contains(&self.negatives), "negatives", "must be from 1 to 1,000,000");
-        expect(temperature_holds(self.temperature), "temperature", TEMPERATURE_RANGE);
-        expect((2..=4_096).contains(&self.embedding), "embedding", "must be from 2 to 4,096");
-        expect((0.0..=1.0).contains(&self.bank_momentum), "bank_momentum", "must be from 0 to 1");
-        expect((1e-4..=100.0).contains(&self.sinkhorn_epsilon), "sinkhorn_epsilon", "must be from 0.0001 to 100");
-        expect(weight(self.contrast_weight), "contrast_weight", "must be from 0 to 1,000,000");
-        expect(weight(self.cross_entropy_weight), "cross_entropy_weight", "must be from 0 to 1,000,000");
-        let weights = self.contrast_weight + self.cross_entropy_weight;
-        expect(weights > 0.0, "contrast_weight", "contrast_weight and cross_entropy_weight must not both be 0");
-        self.classifier.check("method.classifier", problems);
+    fn shorten_classifier(&mut self, most: usize) {
+        let most = self.classifier.epochs.min(most);
+        self.classifier = self.classifier.clone().stretched_to(most);
+    }
+
+    fn student_passes(&self) -> usize {
+        1 + usize::from(self.student_input == StudentInput::Both)
     }
 }

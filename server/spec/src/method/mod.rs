@@ -1,303 +1,297 @@
-//! Ways to train a model.
+//! Ways to train a model. Each is a file that says what it is called, which parameters it has, and what they mean for the
+//! work; the list below is all that knows them all.
+
+mod ard;
+mod fine_tuning;
+mod gacd;
+mod kd;
+mod natural;
+mod parameter;
+mod pgd_at;
+mod preset;
+mod trades;
 
 use std::{fmt, str::FromStr};
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
-use crate::{
-    Architecture, BatchNormMode, Gacd, InnerAttack, PixelDistance, Problem, SampleWeighting, Schedule, StudentInput,
+use crate::{Architecture, InnerAttack, Problem, Schedule};
+
+pub use ard::Ard;
+pub use gacd::{
+    Anchor, AttackedFeatures, AttackedNetwork, Coupling, Gacd, NormalisingConstant, PlanGradient, Positive,
+    SampleWeighting, StudentInput, TeacherInput,
 };
+pub use kd::{Kd, Reduction};
+pub use natural::Natural;
+pub use parameter::Parameter;
+pub use pgd_at::PgdAt;
+pub use preset::Preset;
+pub use trades::{TRADES_BETA, Trades};
 
-/// How a KL divergence is averaged.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Reduction {
-    /// The sum over classes, averaged over the batch: the mathematical KL.
-    BatchMean,
-    /// Averaged over batch and classes, as PyTorch's `KLDivLoss()` does by default: 1/C of the above.
-    ElementMean,
+/// Makes of the list of methods what names each of them: [`Method`], [`MethodName`] and its constants.
+macro_rules! methods {
+    ($($method:ident $constant:ident),+) => {
+        /// A method with its parameters: how a batch becomes a loss.
+        #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+        #[serde(tag = "name", rename_all = "kebab-case")]
+        pub enum Method {
+            $(
+                #[doc = concat!("See [`", stringify!($method), "`].")]
+                $method($method)
+            ),+
+        }
+
+        impl Method {
+            fn parameters(&self) -> &dyn Parameters {
+                match self { $(Self::$method(parameters) => parameters),+ }
+            }
+
+            fn parameters_mut(&mut self) -> &mut dyn Parameters {
+                match self { $(Self::$method(parameters) => parameters),+ }
+            }
+
+            /// Its name, without fine-tuning.
+            pub const fn name(&self) -> MethodName {
+                match self { $(Self::$method(_) => MethodName::$constant),+ }
+            }
+        }
+
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+        enum Kind { $($method),+ }
+
+        impl Kind {
+            const ALL: &[Self] = &[$(Self::$method),+];
+
+            const fn record(self) -> &'static Record {
+                match self { $(Self::$method => &<$method as Described>::RECORD),+ }
+            }
+
+            fn defaults(self) -> Method {
+                match self { $(Self::$method => Method::$method($method::default())),+ }
+            }
+        }
+
+        impl MethodName {
+            $(
+                #[doc = concat!("That of [`", stringify!($method), "`].")]
+                pub const $constant: Self = Self { kind: Kind::$method, is_fine_tuned: false };
+            )+
+        }
+    };
 }
 
-/// A method with its parameters: how a batch becomes a loss.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(tag = "name", rename_all = "kebab-case", deny_unknown_fields)]
-pub enum Method {
-    /// Cross-entropy on natural images.
-    Natural {},
-    /// Adversarial training: cross-entropy on PGD images (methods.md §3.1).
-    PgdAt {
-        /// The inner maximisation.
-        attack: InnerAttack,
-    },
-    /// Cross-entropy on natural images and β·KL between the answers to natural and attacked ones (methods.md §3.2).
-    Trades {
-        /// The inner maximisation, on that KL.
-        attack: InnerAttack,
-        /// Weight of the KL.
-        beta: f64,
-    },
-    /// Hinton's distillation on natural images: γ·CE + α·T²·KL(teacher ‖ student) (methods.md §1.1).
-    Kd {
-        /// T.
-        temperature: f64,
-        /// Weight of the teacher's soft labels.
-        alpha: f64,
-        /// Weight of the true labels.
-        gamma: f64,
-        /// How the KL is averaged. Specs from before there was a choice meant the mean over the batch.
-        #[serde(default = "batch_mean")]
-        reduction: Reduction,
-    },
-    /// Adversarially robust distillation: the teacher sees natural images, the student PGD images (methods.md §1.2).
-    Ard {
-        /// The inner maximisation, on the student's cross-entropy.
-        attack: InnerAttack,
-        /// T.
-        temperature: f64,
-        /// Weight α of the teacher's soft labels; the cross-entropy on natural images weighs 1 − α.
-        #[serde(default = "one")]
-        alpha: f64,
-        /// How the KL is averaged; the authors' code averages over classes too.
-        reduction: Reduction,
-        /// Whether images count by the teacher's confidence in them: the paper's ablation “ARD + `w_t`”.
-        #[serde(default = "SampleWeighting::none")]
-        sample_weighting: SampleWeighting,
-    },
-    /// Guided adversarial contrastive distillation, then a linear classifier on the frozen student (methods.md §2.2).
-    Gacd(Gacd),
+// In the order of the tables.
+methods! {
+    Natural NATURAL,
+    PgdAt PGD_AT,
+    Trades TRADES,
+    Kd KD,
+    Ard ARD,
+    Gacd GACD
+}
+
+/// What the file of a method says about it.
+struct Record {
+    names: Names,
+    /// Where it was published.
+    source: &'static str,
+    /// What it is called with adversarial fine-tuning after it; nothing for methods without a teacher, after which there is none.
+    fine_tuned: Option<Names>,
+    /// Its published schedule for an architecture.
+    schedule: fn(Architecture) -> Schedule,
+    /// The parameters that a lab may want to vary, those of its own loss first, without those of the schedule.
+    parameters: &'static [&'static [Parameter]],
+    /// Its published variants.
+    presets: &'static [Preset],
+}
+
+/// What a method is called.
+struct Names {
+    /// In specs and on the command line.
+    id: &'static str,
+    /// By people.
+    title: &'static str,
+    /// One sentence that says what it does.
+    summary: &'static str,
+}
+
+/// A method whose file says what it is.
+trait Described: Parameters + Default {
+    const RECORD: Record;
+}
+
+/// The parameters of a method: how they are checked, and what they mean for the work. The default is the published one
+/// (methods.md §1–3).
+trait Parameters {
+    /// Adds what is wrong with them, but for their attack.
+    fn check(&self, _problems: &mut Vec<Problem>) {}
+
+    /// The attack inside the training.
+    fn attack(&self) -> Option<&InnerAttack> {
+        None
+    }
+
+    /// The attack inside the training, to change it.
+    fn attack_mut(&mut self) -> Option<&mut InnerAttack> {
+        None
+    }
+
+    /// The linear classifier that is trained after the method's own stage.
+    fn classifier(&self) -> Option<&Schedule> {
+        None
+    }
+
+    /// Lets that classifier train for at most so many epochs.
+    fn shorten_classifier(&mut self, _most: usize) {}
+
+    /// Forward passes of the student over the batch that its parameters are trained by.
+    fn student_passes(&self) -> usize {
+        1
+    }
 }
 
 const fn one() -> f64 {
     1.0
 }
 
-const fn batch_mean() -> Reduction {
-    Reduction::BatchMean
-}
-
 impl Method {
     /// Whether it learns from a teacher.
     pub const fn needs_teacher(&self) -> bool {
-        matches!(self, Self::Kd { .. } | Self::Ard { .. } | Self::Gacd(_))
+        self.name().needs_teacher()
     }
 
     /// The attack inside the training, if there is one.
-    pub const fn inner_attack(&self) -> Option<&InnerAttack> {
-        match self {
-            Self::Natural {} | Self::Kd { .. } => None,
-            Self::PgdAt { attack } | Self::Trades { attack, .. } | Self::Ard { attack, .. } => Some(attack),
-            Self::Gacd(gacd) => Some(&gacd.attack),
-        }
+    pub fn inner_attack(&self) -> Option<&InnerAttack> {
+        self.parameters().attack()
     }
 
     /// The attack inside the training, to change it.
-    pub const fn inner_attack_mut(&mut self) -> Option<&mut InnerAttack> {
-        match self {
-            Self::Natural {} | Self::Kd { .. } => None,
-            Self::PgdAt { attack } | Self::Trades { attack, .. } | Self::Ard { attack, .. } => Some(attack),
-            Self::Gacd(gacd) => Some(&mut gacd.attack),
-        }
+    pub fn inner_attack_mut(&mut self) -> Option<&mut InnerAttack> {
+        self.parameters_mut().attack_mut()
     }
 
     /// The linear classifier that is trained after the method's own stage, if there is one.
     pub fn classifier(&self) -> Option<&Schedule> {
-        match self {
-            Self::Gacd(gacd) => gacd.linear_classifier(),
-            _ => None,
-        }
+        self.parameters().classifier()
+    }
+
+    /// Lets that classifier train for at most so many epochs.
+    pub(crate) fn shorten_classifier(&mut self, most: usize) {
+        self.parameters_mut().shorten_classifier(most);
     }
 
     /// Forward passes of the student over the batch that its parameters are trained by.
     pub fn student_passes(&self) -> usize {
-        let two = match self {
-            Self::Natural {} | Self::PgdAt { .. } | Self::Kd { .. } => false,
-            Self::Trades { .. } => true,
-            Self::Ard { alpha, attack, .. } => *alpha < 1.0 || attack.batch_norm == BatchNormMode::Train,
-            Self::Gacd(gacd) => gacd.student_input == StudentInput::Both,
-        };
-        1 + usize::from(two)
+        self.parameters().student_passes()
     }
 
     pub(crate) fn check(&self, problems: &mut Vec<Problem>) {
         if let Some(attack) = self.inner_attack() {
             attack.check("method.attack", problems);
         }
-        let mut expect = |holds: bool, field: &str, message: &str| {
-            if !holds {
-                problems.push(Problem::new(format!("method.{field}"), message));
-            }
-        };
-        let weight = "must be from 0 to 1,000,000";
-        match self {
-            Self::Natural {} | Self::PgdAt { .. } => {}
-            Self::Trades { beta, .. } => expect((0.0..=1e6).contains(beta), "beta", weight),
-            Self::Kd { temperature, alpha, gamma, reduction: _ } => {
-                expect(temperature_holds(*temperature), "temperature", TEMPERATURE_RANGE);
-                expect((0.0..=1e6).contains(alpha), "alpha", weight);
-                expect((0.0..=1e6).contains(gamma), "gamma", weight);
-                expect(alpha + gamma > 0.0, "alpha", "alpha and gamma must not both be 0");
-            }
-            Self::Ard { temperature, alpha, .. } => {
-                expect(temperature_holds(*temperature), "temperature", TEMPERATURE_RANGE);
-                expect((0.0..=1.0).contains(alpha), "alpha", "must be from 0 to 1");
-            }
-            Self::Gacd(gacd) => gacd.check(problems),
-        }
+        self.parameters().check(problems);
     }
 }
 
-pub(crate) const TEMPERATURE_RANGE: &str = "must be from 0.001 to 1,000";
-
-pub(crate) fn temperature_holds(temperature: f64) -> bool {
-    (0.001..=1_000.0).contains(&temperature)
-}
-
-/// A method as it is chosen and compared: the name of a row of the table.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
-pub enum MethodName {
-    /// Training on natural images.
-    #[serde(rename = "natural")]
-    Natural,
-    /// Adversarial training.
-    #[serde(rename = "pgd-at")]
-    PgdAt,
-    /// TRADES.
-    #[serde(rename = "trades")]
-    Trades,
-    /// Knowledge distillation.
-    #[serde(rename = "kd")]
-    Kd,
-    /// Knowledge distillation, then adversarial fine-tuning.
-    #[serde(rename = "kd+aft")]
-    KdAft,
-    /// Adversarially robust distillation.
-    #[serde(rename = "ard")]
-    Ard,
-    /// Adversarially robust distillation, then adversarial fine-tuning.
-    #[serde(rename = "ard+aft")]
-    ArdAft,
-    /// Guided adversarial contrastive distillation with a linear classifier.
-    #[serde(rename = "gacd")]
-    Gacd,
-    /// GACD, then adversarial fine-tuning of the whole network.
-    #[serde(rename = "gacd+aft")]
-    GacdAft,
+/// A method as it is chosen and compared: the name of a row of the table. After a distillation the whole network may be
+/// fine-tuned adversarially (AFT), which has a name of its own.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct MethodName {
+    kind: Kind,
+    is_fine_tuned: bool,
 }
 
 impl MethodName {
     /// All of them, in the order of the tables.
-    pub const ALL: [Self; 9] = [
-        Self::Natural,
-        Self::PgdAt,
-        Self::Trades,
-        Self::Kd,
-        Self::KdAft,
-        Self::Ard,
-        Self::ArdAft,
-        Self::Gacd,
-        Self::GacdAft,
-    ];
+    pub fn all() -> impl Iterator<Item = Self> {
+        Kind::ALL.iter().flat_map(|kind| {
+            let plain = Self { kind: *kind, is_fine_tuned: false };
+            [plain, plain.fine_tuned()].into_iter().take(if plain.needs_teacher() { 2 } else { 1 })
+        })
+    }
+
+    /// The same with adversarial fine-tuning after it. What has no teacher stays as it is: nothing is fine-tuned after it.
+    #[must_use]
+    pub const fn fine_tuned(self) -> Self {
+        Self { is_fine_tuned: self.needs_teacher(), ..self }
+    }
+
+    const fn names(self) -> &'static Names {
+        match &self.kind.record().fine_tuned {
+            Some(names) if self.is_fine_tuned => names,
+            _ => &self.kind.record().names,
+        }
+    }
 
     /// The name in specs and on the command line.
     pub const fn id(self) -> &'static str {
-        match self {
-            Self::Natural => "natural",
-            Self::PgdAt => "pgd-at",
-            Self::Trades => "trades",
-            Self::Kd => "kd",
-            Self::KdAft => "kd+aft",
-            Self::Ard => "ard",
-            Self::ArdAft => "ard+aft",
-            Self::Gacd => "gacd",
-            Self::GacdAft => "gacd+aft",
-        }
+        self.names().id
     }
 
     /// The name that people read.
     pub const fn title(self) -> &'static str {
-        match self {
-            Self::Natural => "Natural",
-            Self::PgdAt => "PGD-AT",
-            Self::Trades => "TRADES",
-            Self::Kd => "KD",
-            Self::KdAft => "KD+AFT",
-            Self::Ard => "ARD",
-            Self::ArdAft => "ARD+AFT",
-            Self::Gacd => "GACD",
-            Self::GacdAft => "GACD+AFT",
-        }
+        self.names().title
     }
 
     /// One sentence that says what it does.
     pub const fn summary(self) -> &'static str {
-        match self {
-            Self::Natural => "Cross-entropy on natural images; no teacher.",
-            Self::PgdAt => "Adversarial training: cross-entropy on PGD images; no teacher.",
-            Self::Trades => "Cross-entropy on natural images, and stable answers around them; no teacher.",
-            Self::Kd => "The student matches the teacher's soft labels on natural images.",
-            Self::KdAft => "KD, then the whole network is fine-tuned adversarially.",
-            Self::Ard => "On PGD images the student matches the teacher's soft labels of the natural ones.",
-            Self::ArdAft => "ARD, then the whole network is fine-tuned adversarially: GACD+AFT's control.",
-            Self::Gacd => "Adversarial features are pulled to the teacher's by a guided contrast; linear classifier.",
-            Self::GacdAft => "GACD, then the whole network is fine-tuned adversarially.",
-        }
+        self.names().summary
+    }
+
+    /// Where it was published.
+    pub const fn source(self) -> &'static str {
+        self.kind.record().source
     }
 
     /// Whether it learns from a teacher.
     pub const fn needs_teacher(self) -> bool {
-        !matches!(self, Self::Natural | Self::PgdAt | Self::Trades)
+        self.kind.record().fine_tuned.is_some()
     }
 
     /// The method that is fine-tuned, for those that end with AFT.
     pub const fn fine_tunes(self) -> Option<Self> {
-        match self {
-            Self::KdAft => Some(Self::Kd),
-            Self::ArdAft => Some(Self::Ard),
-            Self::GacdAft => Some(Self::Gacd),
-            _ => None,
-        }
+        if self.is_fine_tuned { Some(Self { is_fine_tuned: false, ..self }) } else { None }
     }
 
     /// The method with the defaults of methods.md §1–3.
     pub fn defaults(self) -> Method {
-        let attack = InnerAttack::default();
-        match self {
-            Self::Natural => Method::Natural {},
-            Self::PgdAt => Method::PgdAt { attack },
-            Self::Trades => {
-                let (eps, step_size) = (PixelDistance::new(0.031), PixelDistance::new(0.007));
-                Method::Trades { attack: InnerAttack { eps, step_size, ..attack }, beta: TRADES_BETA }
-            }
-            Self::Kd | Self::KdAft => {
-                Method::Kd { temperature: 30.0, alpha: 1.0, gamma: 0.0, reduction: Reduction::ElementMean }
-            }
-            Self::Ard | Self::ArdAft => Method::Ard {
-                attack,
-                temperature: 30.0,
-                alpha: 1.0,
-                reduction: Reduction::ElementMean,
-                sample_weighting: SampleWeighting::None,
-            },
-            Self::Gacd | Self::GacdAft => Method::Gacd(Gacd::default()),
-        }
+        self.kind.defaults()
     }
 
     /// Its published schedule for an architecture (methods.md §1.2, §2.2, §3.1, §3.2).
     pub fn schedule(self, architecture: Architecture) -> Schedule {
-        match self {
-            Self::Gacd | Self::GacdAft => Schedule::new(240, 64, 0.05, 5e-4, &[0.625, 0.75, 0.875]),
-            Self::PgdAt | Self::Natural => {
-                let weight_decay = if architecture.is_wide() { 2e-4 } else { 5e-4 };
-                Schedule::new(200, 128, 0.1, weight_decay, &[0.5, 0.75])
-            }
-            Self::Trades => Schedule { milestones: vec![75], ..Schedule::new(76, 128, 0.1, 2e-4, &[]) },
-            Self::Kd | Self::KdAft | Self::Ard | Self::ArdAft => Schedule::new(200, 128, 0.1, 2e-4, &[0.5, 0.75]),
+        (self.kind.record().schedule)(architecture)
+    }
+
+    /// The parameters that a lab may want to vary, those of its own loss first. For a method that ends with AFT they are
+    /// those of the fine-tuning; what goes before has the parameters of the method that is fine-tuned.
+    pub fn parameters(self) -> Vec<Parameter> {
+        if self.is_fine_tuned {
+            return fine_tuning::PARAMETERS.to_vec();
         }
+        let own = self.kind.record().parameters.iter().copied();
+        own.chain([&parameter::SCHEDULE[..]]).flatten().copied().collect()
+    }
+
+    /// Its published variants.
+    pub const fn presets(self) -> &'static [Preset] {
+        if self.is_fine_tuned { &fine_tuning::PRESETS } else { self.kind.record().presets }
+    }
+
+    /// The preset of this name.
+    ///
+    /// # Errors
+    /// With those that there are.
+    pub fn preset(self, name: &str) -> Result<Preset, String> {
+        self.presets().iter().find(|preset| preset.name == name).copied().ok_or_else(|| {
+            let known: Vec<_> = self.presets().iter().map(|preset| preset.name).collect();
+            let known =
+                if known.is_empty() { "it has none".to_owned() } else { format!("choose {}", known.join(" or ")) };
+            format!("{self} has no preset “{name}”: {known}")
+        })
     }
 }
-
-/// The published weight of TRADES' KL.
-pub const TRADES_BETA: f64 = 6.0;
 
 impl fmt::Display for MethodName {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -309,9 +303,65 @@ impl FromStr for MethodName {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        Self::ALL.into_iter().find(|m| m.id() == text.to_lowercase()).ok_or_else(|| {
-            let known = Self::ALL.map(Self::id).join(", ");
-            format!("there is no method “{text}”: choose one of {known}")
+        Self::all().find(|m| m.id() == text.to_lowercase()).ok_or_else(|| {
+            let known: Vec<_> = Self::all().map(Self::id).collect();
+            format!("there is no method “{text}”: choose one of {}", known.join(", "))
         })
+    }
+}
+
+impl Serialize for MethodName {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.id())
+    }
+}
+
+impl<'de> Deserialize<'de> for MethodName {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        String::deserialize(deserializer)?.parse().map_err(de::Error::custom)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_method_reads_back_from_its_name_and_its_defaults_bear_it() {
+        for method in MethodName::all() {
+            assert_eq!(method.id().parse(), Ok(method));
+            assert_eq!(serde_json::from_str::<MethodName>(&serde_json::to_string(&method).unwrap()).unwrap(), method);
+            assert_eq!(method.defaults().name(), method.fine_tunes().unwrap_or(method));
+            let json = serde_json::to_value(method.defaults()).unwrap();
+            assert_eq!(
+                json["name"],
+                method.fine_tunes().unwrap_or(method).id(),
+                "the spec names it as its record does"
+            );
+        }
+    }
+
+    #[test]
+    fn the_readme_has_the_table_of_all_methods() {
+        let (tuned, plain): (Vec<_>, Vec<_>) = MethodName::all().partition(|method| method.fine_tunes().is_some());
+        let row = |method: &MethodName| format!("| `{}` | {} | {} |\n", method.id(), method.summary(), method.source());
+        let rows: String = plain.iter().map(row).collect();
+        let tuned: Vec<_> = tuned.iter().map(|method| format!("`{}`", method.id())).collect();
+        let last = format!(
+            "| {} | The same, then adversarial fine-tuning of the whole network by PGD-AT or TRADES. |",
+            tuned.join(", ")
+        );
+        let readme = include_str!("../../../../README.md");
+        assert!(readme.contains(&rows) && readme.contains(&last), "put into the README:\n{rows}{last} as above |");
+    }
+
+    #[test]
+    fn fine_tuning_follows_a_distillation_and_its_name_says_so() {
+        for method in MethodName::all().filter(|method| method.needs_teacher() && method.fine_tunes().is_none()) {
+            let tuned = method.fine_tuned();
+            assert_eq!((tuned.id(), tuned.title()), (&*format!("{}+aft", method.id()), &*format!("{method}+AFT")));
+            assert_eq!(tuned.fine_tunes(), Some(method));
+        }
+        assert_eq!(MethodName::PGD_AT.fine_tuned(), MethodName::PGD_AT);
     }
 }

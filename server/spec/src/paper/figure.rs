@@ -85,11 +85,11 @@ impl PaperFigure {
     pub fn experiment(self, conditions: &Conditions) -> ExperimentSpec {
         let (teacher, student) = self.networks();
         let methods = match self {
-            Self::Negatives | Self::Temperature => vec![MethodName::Gacd],
-            Self::Correlation | Self::Features => vec![MethodName::Ard, MethodName::Gacd],
+            Self::Negatives | Self::Temperature => vec![MethodName::GACD],
+            Self::Correlation | Self::Features => vec![MethodName::ARD, MethodName::GACD],
         };
         let surrogates = match self {
-            Self::Features => vec![Surrogate { method: MethodName::Natural, architecture: student }],
+            Self::Features => vec![Surrogate { method: MethodName::NATURAL, architecture: student }],
             _ => Vec::new(),
         };
         ExperimentSpec {
@@ -135,7 +135,7 @@ impl PaperFigure {
             Self::Correlation | Self::Features => return None,
         };
         let values = values.iter().map(|value| (*value).to_owned()).collect();
-        Some(Sweep { method: MethodName::Gacd, path: path.into(), values })
+        Some(Sweep { method: MethodName::GACD, path: path.into(), values })
     }
 
     /// The analysis that it shows, and the names of its models; none of a sweep.
@@ -204,13 +204,13 @@ mod tests {
             figure.shows(&last, spec)
         };
         assert!(shows(&spec));
-        let natural = Surrogate { method: MethodName::Natural, architecture: Architecture::ResNet8 };
+        let natural = Surrogate { method: MethodName::NATURAL, architecture: Architecture::ResNet8 };
         let mobile = vec![Architecture::MobileNetV2, Architecture::ResNet18];
         let attacks = vec![crate::Attack::pgd(20).with_eps(PixelDistance::levels(4.0))];
         for other in [
             ExperimentSpec { surrogates: vec![], ..spec.clone() },
             ExperimentSpec { surrogates: vec![natural], ..spec.clone() },
-            ExperimentSpec { methods: vec![MethodName::Kd, MethodName::Ard, MethodName::Gacd], ..spec.clone() },
+            ExperimentSpec { methods: vec![MethodName::KD, MethodName::ARD, MethodName::GACD], ..spec.clone() },
             ExperimentSpec { students: mobile, ..spec.clone() },
             ExperimentSpec { attacks, ..spec.clone() },
         ] {

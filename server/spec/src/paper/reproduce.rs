@@ -180,7 +180,7 @@ mod tests {
         let teacher = reproduce(of(PaperTable::Teachers).take(1), &at(Budget::Smoke));
         assert_eq!(teacher[0].title, "Paper: PGD-AT for ResNet-18 on cifar10");
         let cell = reproduce(of(PaperTable::Cifar100).take(1), &at(Budget::Smoke));
-        assert_eq!((cell.len(), &cell[0].methods[..]), (1, &[MethodName::Kd][..]));
+        assert_eq!((cell.len(), &cell[0].methods[..]), (1, &[MethodName::KD][..]));
         let transfer = reproduce(of(PaperTable::Transfer), &at(Budget::Smoke));
         let probes: Vec<_> = transfer[0].probes.iter().map(|probe| probe.name.as_str()).collect();
         assert_eq!(
@@ -199,14 +199,14 @@ mod tests {
             };
             paper_results().iter().find(is_own).unwrap()
         };
-        let asked = [of(MethodName::Kd, Architecture::MobileNetV2), of(MethodName::Gacd, Architecture::ResNet18)];
+        let asked = [of(MethodName::KD, Architecture::MobileNetV2), of(MethodName::GACD, Architecture::ResNet18)];
         let specs = reproduce(asked, &at(Budget::Smoke));
         let cells: Vec<_> = specs.iter().map(|spec| (spec.methods.clone(), spec.students.clone())).collect();
         assert_eq!(
             cells,
             [
-                (vec![MethodName::Kd], vec![Architecture::MobileNetV2]),
-                (vec![MethodName::Gacd], vec![Architecture::ResNet18])
+                (vec![MethodName::KD], vec![Architecture::MobileNetV2]),
+                (vec![MethodName::GACD], vec![Architecture::ResNet18])
             ]
         );
     }

@@ -28,9 +28,9 @@ fn the_demo_expands_to_a_teacher_three_students_and_their_evaluations() {
 #[test]
 fn every_run_stands_after_those_that_it_needs() {
     let spec = ExperimentSpec {
-        methods: MethodName::ALL.to_vec(),
+        methods: MethodName::all().collect(),
         seeds: vec![1, 2],
-        surrogates: vec![Surrogate { method: MethodName::Natural, architecture: Architecture::ResNet8 }],
+        surrogates: vec![Surrogate { method: MethodName::NATURAL, architecture: Architecture::ResNet8 }],
         probes: vec![DatasetChoice::all_of("stl10")],
         ..ExperimentSpec::demo()
     };
@@ -44,21 +44,21 @@ fn every_run_stands_after_those_that_it_needs() {
 
 #[test]
 fn fine_tuning_starts_from_the_model_of_the_same_student_seed_and_variant() {
-    let methods = vec![MethodName::GacdAft, MethodName::Gacd];
+    let methods = vec![MethodName::GACD.fine_tuned(), MethodName::GACD];
     let sweeps = vec![
-        sweep(MethodName::Gacd, "method.temperature", &["0.05", "0.2"]),
-        sweep(MethodName::GacdAft, "finetune.schedule.learning_rate", &["0.1", "0.01"]),
+        sweep(MethodName::GACD, "method.temperature", &["0.05", "0.2"]),
+        sweep(MethodName::GACD.fine_tuned(), "finetune.schedule.learning_rate", &["0.1", "0.01"]),
     ];
     let spec = ExperimentSpec { methods, sweeps, ..ExperimentSpec::demo() };
     spec.validate().unwrap();
     let plan = spec.expand();
     let temperature = |spec: &crate::TrainSpec| spec.parameter("method.temperature").unwrap();
-    let tuned: Vec<_> = trained(&plan).into_iter().filter(|t| t.0.method == MethodName::GacdAft).collect();
+    let tuned: Vec<_> = trained(&plan).into_iter().filter(|t| t.0.method == MethodName::GACD.fine_tuned()).collect();
     assert_eq!(tuned.len(), 4);
     for (run, spec) in tuned {
         let Some(ModelRef::Planned(before)) = spec.start_from else { panic!("it starts from a GACD model") };
         let RunSpec::Train(before_spec) = &plan[before].spec else { panic!("that is a training") };
-        assert_eq!((plan[before].method, temperature(before_spec)), (MethodName::Gacd, temperature(spec)));
+        assert_eq!((plan[before].method, temperature(before_spec)), (MethodName::GACD, temperature(spec)));
         assert!(run.needs.contains(&before) && run.variant.starts_with("temperature T "), "{}", run.variant);
         assert!(run.variant.contains("learning rate "), "{}", run.variant);
     }
@@ -67,24 +67,24 @@ fn fine_tuning_starts_from_the_model_of_the_same_student_seed_and_variant() {
 #[test]
 fn a_preset_keeps_its_proportions_and_what_is_set_by_hand_stands() {
     let sweeps = vec![
-        sweep(MethodName::Kd, "preset", &["repdistiller"]),
-        sweep(MethodName::Kd, "schedule.learning_rate", &["0.02"]),
+        sweep(MethodName::KD, "preset", &["repdistiller"]),
+        sweep(MethodName::KD, "schedule.learning_rate", &["0.02"]),
     ];
-    let spec = ExperimentSpec { methods: vec![MethodName::Kd], sweeps, epochs: None, ..ExperimentSpec::demo() };
+    let spec = ExperimentSpec { methods: vec![MethodName::KD], sweeps, epochs: None, ..ExperimentSpec::demo() };
     spec.validate().unwrap();
     let plan = spec.expand();
     let (run, kd) = trained(&plan)[1];
     assert_eq!(run.variant, "repdistiller, learning rate 0.02");
     // 240 epochs at a fortieth; the milestones at 150, 180 and 210.
     assert_eq!((kd.schedule.epochs, kd.schedule.milestones.as_slice()), (6, &[4, 5, 5][..]));
-    let Method::Kd { temperature, .. } = kd.method else { panic!("it is KD") };
-    assert!((temperature - 4.0).abs() < 1e-12 && (kd.schedule.learning_rate - 0.02).abs() < 1e-12);
+    let Method::Kd(parameters) = &kd.method else { panic!("it is KD") };
+    assert!((parameters.temperature - 4.0).abs() < 1e-12 && (kd.schedule.learning_rate - 0.02).abs() < 1e-12);
 }
 
 #[test]
 fn with_a_validation_split_the_best_epoch_is_evaluated_too_and_teaches() {
     let dataset = DatasetChoice { validation_images: Some(100), ..DatasetChoice::all_of("d") };
-    let methods = vec![MethodName::Ard, MethodName::Gacd];
+    let methods = vec![MethodName::ARD, MethodName::GACD];
     let plan = ExperimentSpec { dataset, methods, ..ExperimentSpec::demo() }.expand();
     let evaluated: Vec<_> = plan.iter().filter(|r| matches!(r.spec, RunSpec::Evaluate(_))).collect();
     let names: Vec<_> = evaluated.iter().map(|r| format!("{} {}", r.method.id(), r.variant)).collect();
@@ -106,7 +106,7 @@ fn students_of_an_imported_teacher_wait_for_nothing() {
 
 #[test]
 fn every_model_is_checked_for_masking_where_that_is_asked_for() {
-    let surrogates = vec![Surrogate { method: MethodName::Natural, architecture: Architecture::ResNet8 }];
+    let surrogates = vec![Surrogate { method: MethodName::NATURAL, architecture: Architecture::ResNet8 }];
     let spec = ExperimentSpec { masking_images: Some(100), surrogates, ..ExperimentSpec::demo() };
     let plan = spec.expand();
     let checked: Vec<_> = plan.iter().filter(|r| matches!(r.spec, RunSpec::Masking(_))).collect();
@@ -128,7 +128,7 @@ fn every_network_that_is_trained_has_the_experiments_normaliser() {
 
 #[test]
 fn a_surrogate_attacks_every_model_but_itself() {
-    let surrogates = [MethodName::Natural, MethodName::PgdAt]
+    let surrogates = [MethodName::NATURAL, MethodName::PGD_AT]
         .map(|method| Surrogate { method, architecture: Architecture::ResNet8 });
     let spec = ExperimentSpec { surrogates: surrogates.to_vec(), ..ExperimentSpec::demo() };
     let plan = spec.expand();
@@ -155,11 +155,11 @@ fn analyses_are_of_the_first_seed_and_student_and_wait_for_their_models() {
     };
     let gallery = Analysis::Gallery { classes: vec![], images: 10, differ: false };
     let spec = ExperimentSpec {
-        methods: vec![MethodName::Gacd, MethodName::Ard],
+        methods: vec![MethodName::GACD, MethodName::ARD],
         students: vec![Architecture::ResNet20, Architecture::ResNet8],
         seeds: vec![3, 4],
-        surrogates: vec![Surrogate { method: MethodName::Natural, architecture: Architecture::ResNet8 }],
-        sweeps: vec![sweep(MethodName::Gacd, "method.temperature", &["0.05", "0.2"])],
+        surrogates: vec![Surrogate { method: MethodName::NATURAL, architecture: Architecture::ResNet8 }],
+        sweeps: vec![sweep(MethodName::GACD, "method.temperature", &["0.05", "0.2"])],
         analyses: vec![features, Analysis::correlation(), gallery],
         ..ExperimentSpec::demo()
     };
@@ -221,8 +221,8 @@ fn a_surrogate_that_is_a_student_too_is_one_panel() {
         adversarial: crate::AdversarialImages::Shared,
     };
     let spec = ExperimentSpec {
-        methods: vec![MethodName::Natural, MethodName::Kd],
-        surrogates: vec![Surrogate { method: MethodName::Natural, architecture: ExperimentSpec::demo().students[0] }],
+        methods: vec![MethodName::NATURAL, MethodName::KD],
+        surrogates: vec![Surrogate { method: MethodName::NATURAL, architecture: ExperimentSpec::demo().students[0] }],
         analyses: vec![analysis],
         ..ExperimentSpec::demo()
     };
@@ -238,16 +238,16 @@ fn an_analysis_of_too_many_or_too_few_models_is_refused() {
         assert_eq!((problems.len(), problems[0].field.as_str()), (1, "analyses"));
         problems[0].message.clone()
     };
-    let many = refused(&MethodName::ALL, Analysis::correlation());
+    let many = refused(&MethodName::all().collect::<Vec<_>>(), Analysis::correlation());
     assert_eq!(many, "logit correlations can be of 2 to 8 models, not of 10");
-    let few = refused(&[MethodName::Kd], Analysis::Gallery { classes: vec![], images: 10, differ: true });
+    let few = refused(&[MethodName::KD], Analysis::Gallery { classes: vec![], images: 10, differ: true });
     assert_eq!(few, "images that two models differ on can be of 2 to 8 models, not of 1");
 }
 
 #[test]
 fn differences_from_a_teacher_are_refused_without_one() {
     let spec = ExperimentSpec {
-        methods: vec![MethodName::PgdAt],
+        methods: vec![MethodName::PGD_AT],
         analyses: vec![Analysis::correlation()],
         ..ExperimentSpec::demo()
     };

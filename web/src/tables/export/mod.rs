@@ -113,9 +113,9 @@ mod tests {
                 id,
                 kind: RunKind::Evaluate,
                 method,
-                variant: if method == MethodName::Ard { "preset a_b & 50 %".into() } else { String::new() },
+                variant: if method == MethodName::ARD { "preset a_b & 50 %".into() } else { String::new() },
                 architecture: retort_spec::Architecture::ResNet18,
-                is_teacher: method == MethodName::PgdAt,
+                is_teacher: method == MethodName::PGD_AT,
                 is_imported: false,
                 seed,
             },
@@ -135,16 +135,16 @@ mod tests {
             dataset: retort_spec::DatasetChoice::all_of("cifar10"),
             teacher: retort_spec::TeacherChoice::Train(retort_spec::Architecture::ResNet18),
             students: vec![retort_spec::Architecture::ResNet18],
-            methods: vec![MethodName::Kd, MethodName::Ard],
+            methods: vec![MethodName::KD, MethodName::ARD],
             seeds: vec![1, 2],
             ..ExperimentSpec::demo()
         };
         let runs = vec![
-            run(1, MethodName::PgdAt, 1, 500),
-            run(2, MethodName::PgdAt, 2, 502),
-            run(3, MethodName::Kd, 1, 400),
-            run(4, MethodName::Kd, 2, 404),
-            run(5, MethodName::Ard, 1, 510),
+            run(1, MethodName::PGD_AT, 1, 500),
+            run(2, MethodName::PGD_AT, 2, 502),
+            run(3, MethodName::KD, 1, 400),
+            run(4, MethodName::KD, 2, 404),
+            run(5, MethodName::ARD, 1, 510),
         ];
         let compared = [Compared { id: 1, spec: &spec, runs: &runs }];
         ComparisonTable::new(&compared, &ComparisonView::default(), &HashMap::new())

@@ -174,7 +174,7 @@ async fn fill(args: &PagesArgs, store: &Store, control: &Control) -> Result<()> 
         let spec = ExperimentSpec {
             title: format!("Question {experiment}: nine methods for one student"),
             teacher: TeacherChoice::Train(Architecture::ResNet20),
-            methods: MethodName::ALL.to_vec(),
+            methods: MethodName::all().collect(),
             attacks: vec![Attack::pgd(20), Attack::pgd(100)],
             seeds: vec![experiment as u64],
             ..ExperimentSpec::demo()

@@ -54,7 +54,7 @@ pub(super) fn candidates(spec: &ExperimentSpec, runs: &[RunRow], with: &[OtherEx
         }
     }
     // A natural model first, on which the paper attacks the images that it shows to all; then the teacher.
-    all.sort_by_key(|candidate| (candidate.method != MethodName::Natural, !candidate.is_teacher));
+    all.sort_by_key(|candidate| (candidate.method != MethodName::NATURAL, !candidate.is_teacher));
     all
 }
 

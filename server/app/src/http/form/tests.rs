@@ -109,13 +109,13 @@ async fn the_paper_budget_trains_the_papers_epochs_unless_the_form_says_otherwis
 #[tokio::test]
 async fn a_finished_teacher_serves_another_comparison_and_its_evaluation_bears_its_method() {
     let site = Site::new().await;
-    let natural = ExperimentSpec { methods: vec![MethodName::Natural], ..ExperimentSpec::demo() };
+    let natural = ExperimentSpec { methods: vec![MethodName::NATURAL], ..ExperimentSpec::demo() };
     site.control.launch(&natural, natural.expand()).await.unwrap();
     site.finish_teacher().await;
     let form = ExperimentForm { teacher: "run:1".into(), ..ExperimentForm::initial() };
     assert_eq!(site.send(&form).await.status, StatusCode::SEE_OTHER);
     let runs = site.store.runs_of_experiment(2).await.unwrap();
-    assert!(runs[0].is_teacher && runs[0].method == MethodName::Natural, "{:?}", runs[0]);
+    assert!(runs[0].is_teacher && runs[0].method == MethodName::NATURAL, "{:?}", runs[0]);
     assert!(site.get("/experiments/new").await.text.contains("run:1"));
 }
 

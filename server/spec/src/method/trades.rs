@@ -1,0 +1,65 @@
+//! TRADES (Zhang et al. 2019; methods.md §3.2).
+
+use serde::{Deserialize, Serialize};
+
+use super::{
+    Described, Names, Parameters, Record,
+    parameter::{ATTACK, Parameter, WEIGHT, WEIGHT_RANGE, parameter},
+};
+use crate::{InnerAttack, PixelDistance, Problem, Schedule, problem::expect};
+
+/// The published weight of TRADES' KL.
+pub const TRADES_BETA: f64 = 6.0;
+
+/// Cross-entropy on natural images and β·KL between the answers to natural and attacked ones.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Trades {
+    /// The inner maximisation, on that KL.
+    pub attack: InnerAttack,
+    /// Weight of the KL.
+    pub beta: f64,
+}
+
+const PARAMETERS: [Parameter; 1] =
+    [parameter("method.beta", "β", WEIGHT, "Weight of the KL between answers: more is more robust and less accurate.")];
+
+impl Default for Trades {
+    fn default() -> Self {
+        let (eps, step_size) = (PixelDistance::new(0.031), PixelDistance::new(0.007));
+        Self { attack: InnerAttack { eps, step_size, ..InnerAttack::default() }, beta: TRADES_BETA }
+    }
+}
+
+impl Described for Trades {
+    const RECORD: Record = Record {
+        names: Names {
+            id: "trades",
+            title: "TRADES",
+            summary: "Cross-entropy on natural images, and stable answers around them; no teacher.",
+        },
+        source: "Zhang et al. 2019, arXiv:1901.08573",
+        fine_tuned: None,
+        schedule: |_| Schedule { milestones: vec![75], ..Schedule::new(76, 128, 0.1, 2e-4, &[]) },
+        parameters: &[&PARAMETERS, &ATTACK],
+        presets: &[],
+    };
+}
+
+impl Parameters for Trades {
+    fn check(&self, problems: &mut Vec<Problem>) {
+        expect((0.0..=1e6).contains(&self.beta), "method.beta", WEIGHT_RANGE, problems);
+    }
+
+    fn attack(&self) -> Option<&InnerAttack> {
+        Some(&self.attack)
+    }
+
+    fn attack_mut(&mut self) -> Option<&mut InnerAttack> {
+        Some(&mut self.attack)
+    }
+
+    fn student_passes(&self) -> usize {
+        2
+    }
+}
