@@ -8,7 +8,7 @@ use retort_spec::{Architecture, Positive};
 use crate::{
     EngineError, Result,
     analysis::{self, Tsne},
-    attacks::{Pgd, cross_entropy_pgd, uniform_start},
+    attacks::{Iterative, cross_entropy_pgd, uniform_start},
     loss::cross_entropy,
     methods::{contrast::Contrast, memory_bank::Sampler},
     nn::{Network, Sgd, Statistics, Want},
@@ -62,7 +62,7 @@ struct Bench {
     network: Network,
     images: Tensor,
     labels: Vec<u8>,
-    pgd: Pgd,
+    pgd: Iterative,
     stream: Stream,
 }
 
@@ -76,7 +76,7 @@ impl Bench {
             network: Network::new(architecture, CLASSES, 0, device)?,
             images: Tensor::from_vec(values, (batch, 3, 32, 32), device)?,
             labels,
-            pgd: Pgd { eps: EPS, step_size: STEP, steps: pgd_steps },
+            pgd: Iterative { eps: EPS, step_size: STEP, steps: pgd_steps },
             stream,
         })
     }

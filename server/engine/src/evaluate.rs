@@ -132,10 +132,8 @@ pub(crate) fn answers(
             at.predictions.push(at.predictions[0].clone());
             at.batches = 0;
         }
-        let mut surrogate = match attack {
-            Attack::Transfer { surrogate, .. } => Some(load_surrogate(model_path(surrogate)?, dataset, context)?),
-            _ => None,
-        };
+        let surrogate = attack.surrogate().map(|surrogate| load_surrogate(model_path(surrogate)?, dataset, context));
+        let mut surrogate = surrogate.transpose()?;
         let starts = Starts { seed: spec.seed, purpose: Purpose::Attack };
         let mut attacker = Attacker { attack, surrogate: surrogate.as_mut(), starts };
         for batch in batches.iter().skip(at.batches) {

@@ -15,15 +15,10 @@ use crate::{
     run::{Context, Outcome},
 };
 
-/// Classes that the difference-of-logits ratio needs.
-const DLR_CLASSES: usize = 3;
-
 /// Carries the checks on to their end: an evaluation under many attacks, then what they and the gradients say.
 pub(crate) fn run(spec: &MaskingSpec, dataset: &Dataset, context: &mut Context) -> Result<Outcome> {
     let mut evaluation = spec.evaluation();
-    if dataset.classes.len() < DLR_CLASSES {
-        evaluation.attacks.retain(|attack| !matches!(attack, Attack::Dlr { .. }));
-    }
+    evaluation.attacks.retain(|attack| attack.fewest_classes() <= dataset.classes.len());
     let (mut network, outcomes) = match evaluate::answers(&evaluation, dataset, context)? {
         ControlFlow::Break(outcome) => return Ok(outcome),
         ControlFlow::Continue(answers) => answers,

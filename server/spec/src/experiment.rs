@@ -173,7 +173,7 @@ impl ExperimentSpec {
             expect(!surrogate.method.needs_teacher(), "surrogates", message);
         }
         for attack in &self.attacks {
-            let planned = !matches!(attack, Attack::Transfer { .. });
+            let planned = attack.surrogate().is_none();
             expect(planned, "attacks", format!("{attack}: name the other model under `surrogates`"));
         }
         let runs = self.most_runs();

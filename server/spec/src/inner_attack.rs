@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Attack, PixelDistance, Problem};
+use crate::{Attack, Pgd, PixelDistance, Problem};
 
 /// Which statistics the student's batch-norm layers use while the inner attack differentiates through it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -54,7 +54,6 @@ impl InnerAttack {
     }
 
     pub(crate) fn check(&self, field: &str, problems: &mut Vec<Problem>) {
-        let &Self { eps, step_size, steps, .. } = self;
-        Attack::Pgd { eps, step_size, steps, restarts: 1, logit_scale: 1.0 }.check(field, problems);
+        Attack::Pgd(Pgd::new(self.eps, self.step_size, self.steps)).check(field, problems);
     }
 }

@@ -5,7 +5,9 @@ use std::{fmt, str::FromStr};
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Attack, DatasetChoice, DeviceName, EvaluateSpec, ModelRef, PixelDistance, Problem};
+use crate::{
+    Attack, Cw, DatasetChoice, DeviceName, Dlr, EvaluateSpec, Fgsm, ModelRef, Noise, Pgd, PixelDistance, Problem,
+};
 
 /// The masking checks of one model.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -153,7 +155,7 @@ impl MaskingSpec {
 
     /// FGSM at the radius.
     pub const fn one_step(&self) -> Attack {
-        Attack::Fgsm { eps: self.eps, random_start: false }
+        Attack::Fgsm(Fgsm { eps: self.eps, random_start: false })
     }
 
     /// PGD-20 at the radius: what the others are measured by.
@@ -164,30 +166,34 @@ impl MaskingSpec {
     /// PGD-20 at the radius on logits that are multiplied by `logit_scale`.
     pub fn scaled(&self, logit_scale: f64) -> Attack {
         let (eps, step_size) = (self.eps, self.eps.times(0.25));
-        Attack::Pgd { eps, step_size, steps: 20, restarts: 1, logit_scale }
+        Attack::Pgd(Pgd { logit_scale, ..Pgd::new(eps, step_size, 20) })
     }
 
     /// PGD-100 with 5 restarts at the radius.
     pub fn converged(&self) -> Attack {
-        let (eps, step_size) = (self.eps, self.eps.times(0.25));
-        Attack::Pgd { eps, step_size, steps: MANY_STEPS, restarts: 5, logit_scale: 1.0 }
+        Attack::Pgd(self.converged_pgd())
+    }
+
+    /// The same with its parameters.
+    pub fn converged_pgd(&self) -> Pgd {
+        Pgd { restarts: 5, ..Pgd::new(self.eps, self.eps.times(0.25), MANY_STEPS) }
     }
 
     /// 1,000 draws from the ball (methods.md §5.1).
     pub const fn noise(&self) -> Attack {
-        Attack::Noise { eps: self.eps, draws: 1_000 }
+        Attack::Noise(Noise { eps: self.eps, draws: 1_000 })
     }
 
     /// 20 steps on the other losses: the margin of Carlini and Wagner, and the difference-of-logits ratio.
     pub fn other_losses(&self) -> [Attack; 2] {
         let (eps, step_size, steps) = (self.eps, self.eps.times(0.25), 20);
-        [Attack::Cw { eps, step_size, steps, confidence: 50.0 }, Attack::Dlr { eps, step_size, steps }]
+        [Attack::Cw(Cw { eps, step_size, steps, confidence: 50.0 }), Attack::Dlr(Dlr { eps, step_size, steps })]
     }
 
     /// PGD-100 at another radius, with steps of 2.5 ε/100 as Madry et al. (2018) take them, so that it crosses any ball.
     pub fn at_radius(eps: PixelDistance) -> Attack {
         let step_size = eps.times(2.5 / MANY_STEPS as f64);
-        Attack::Pgd { eps, step_size, steps: MANY_STEPS, restarts: 1, logit_scale: 1.0 }
+        Attack::Pgd(Pgd::new(eps, step_size, MANY_STEPS))
     }
 
     /// PGD-100 with the whole pixel range as its ball.
@@ -214,7 +220,7 @@ impl MaskingSpec {
     pub(crate) fn check(&self, problems: &mut Vec<Problem>) {
         problems.extend(self.eps.fault().map(|fault| Problem::new("eps", fault)));
         for (i, attack) in self.transfers.iter().enumerate() {
-            if !matches!(attack, Attack::Transfer { .. }) {
+            if attack.surrogate().is_none() {
                 problems.push(Problem::new(format!("transfers[{i}]"), format!("{attack} is no transfer attack")));
             }
         }

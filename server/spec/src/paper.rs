@@ -12,7 +12,7 @@ pub use self::{
     figure::PaperFigure,
     reproduce::{Conditions, reproduce},
 };
-use crate::{Architecture, Attack, MethodName};
+use crate::{Architecture, Attack, MethodName, Pgd};
 
 /// The cells of the paper, a line each.
 const CELLS: &str = include_str!("../data/paper_results.csv");
@@ -83,7 +83,7 @@ fn read(line: &str) -> Option<PaperResult> {
         natural: natural.parse().ok()?,
         adversarial: adversarial.parse().ok()?,
         steps: match attack.parse().ok()? {
-            Attack::Pgd { steps, .. } => steps,
+            Attack::Pgd(pgd) => pgd.steps,
             _ => return None,
         },
     })
@@ -120,7 +120,7 @@ impl PaperResult {
     pub fn accuracy(&self, attack: Option<&Attack>) -> Option<f64> {
         match attack {
             None => Some(self.natural),
-            Some(Attack::Pgd { eps, steps, restarts: 1, .. }) => {
+            Some(Attack::Pgd(Pgd { eps, steps, restarts: 1, .. })) => {
                 let same = *steps == self.steps && (eps.value() - 8.0 / 255.0).abs() < 1e-9;
                 same.then_some(self.adversarial)
             }

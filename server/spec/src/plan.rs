@@ -276,7 +276,7 @@ impl Plan<'_> {
             model: model.model.clone(),
             dataset: crate::DatasetChoice { test_images: Some(images), ..self.experiment.dataset.clone() },
             eps: first.eps(),
-            transfers: attacks.iter().filter(|a| matches!(a, Attack::Transfer { .. })).cloned().collect(),
+            transfers: attacks.iter().filter(|attack| attack.surrogate().is_some()).cloned().collect(),
             batch_size: 100,
             seed: model.seed,
             device: self.experiment.device,

@@ -11,7 +11,7 @@ pub(crate) use comparison::{experiments, same_setting, settings};
 pub use answers::Answers;
 pub use comparison::{
     Beside, Cell, Compared, ComparisonTable, ComparisonView, Highest, Lead, RightAnswers, Row, Seed, Spread,
-    attack_detail, column_name,
+    column_name,
 };
 pub use config::{Config, ConfigDifferences, differences};
 pub use standing::Standing;

@@ -112,7 +112,7 @@ fn scores(spec: &ExperimentSpec, method: MethodName, architecture: Architecture,
     let mut list = vec![score(None, natural(method, architecture) + shift)];
     for attack in &spec.attacks {
         let ease = match attack {
-            Attack::Pgd { steps, .. } => 2.0 / *steps as f64,
+            Attack::Pgd(pgd) => 2.0 / pgd.steps as f64,
             _ => 5.3,
         };
         list.push(score(Some(attack.clone()), robust + ease - shift));

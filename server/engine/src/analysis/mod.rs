@@ -12,12 +12,12 @@ mod tsne;
 use std::ops::ControlFlow;
 
 use candle_core::Tensor;
-use retort_spec::{AnalyseSpec, AnalysedModel, Analysis, AnalysisResult, Attack, Event, PixelDistance, Stage};
+use retort_spec::{AnalyseSpec, AnalysedModel, Analysis, AnalysisResult, Attack, Event, Pgd, PixelDistance, Stage};
 
 use crate::{
     EngineError, Result,
     answers::{broken_rows, not_finite},
-    attacks::Pgd,
+    attacks::Iterative,
     classes::load_for,
     data::Dataset,
     nn::Network,
@@ -85,12 +85,12 @@ fn infer((name, network): (&str, &mut Network), images: &Tensor, places: &[usize
 }
 
 /// The attack of an analysis.
-fn pgd(spec: &AnalyseSpec) -> (PixelDistance, Pgd) {
+fn pgd(spec: &AnalyseSpec) -> (PixelDistance, Iterative) {
     let (eps, step_size, steps) = match spec.attack() {
-        Attack::Pgd { eps, step_size, steps, .. } => (eps, step_size, steps),
+        Attack::Pgd(Pgd { eps, step_size, steps, .. }) => (eps, step_size, steps),
         other => (other.eps(), other.eps(), 1),
     };
-    (eps, Pgd { eps: eps.value() as f32, step_size: step_size.value() as f32, steps })
+    (eps, Iterative::new(eps, step_size, steps))
 }
 
 /// Reports that so large a share is done; breaks if the analysis must leave off.

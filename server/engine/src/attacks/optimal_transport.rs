@@ -4,7 +4,7 @@
 use candle_core::{Result, Tensor, Var};
 use retort_spec::{Coupling, PlanGradient};
 
-use super::pgd::Pgd;
+use super::Iterative;
 use crate::nn::{Network, Pass, Statistics, Want};
 
 /// What the attack moves.
@@ -22,7 +22,7 @@ pub enum Scattered<'a> {
 #[derive(Clone, Copy)]
 pub struct OptimalTransport<'a> {
     /// Radius, step size and steps.
-    pub pgd: Pgd,
+    pub pgd: Iterative,
     /// What is moved.
     pub scattered: Scattered<'a>,
     /// How natural and attacked features are matched.
@@ -208,7 +208,7 @@ mod tests {
     }
 
     fn attack(scattered: Scattered<'_>, coupling: Coupling, plan_gradient: PlanGradient) -> OptimalTransport<'_> {
-        let pgd = Pgd { eps: 8.0 / 255.0, step_size: 2.0 / 255.0, steps: 5 };
+        let pgd = Iterative { eps: 8.0 / 255.0, step_size: 2.0 / 255.0, steps: 5 };
         OptimalTransport { pgd, scattered, coupling, plan_gradient, sinkhorn_epsilon: 0.01 }
     }
 

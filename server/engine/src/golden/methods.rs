@@ -21,7 +21,7 @@ const TOLERANCE: f32 = 1e-4;
 const BATCH_MEAN: (&str, &str) = ("method.reduction", "batch_mean");
 
 /// A method with parameters that differ from its defaults.
-pub(super) fn method(name: MethodName, settings: &[(&str, &str)]) -> Method {
+pub(crate) fn method(name: MethodName, settings: &[(&str, &str)]) -> Method {
     let dataset = retort_spec::DatasetChoice::all_of("golden");
     let mut spec = retort_spec::TrainSpec::published(name, Architecture::ResNet8, dataset, 0);
     for (path, value) in settings {
@@ -133,12 +133,12 @@ fn the_transport_plan_and_its_value_are_pytorchs() {
     }
 }
 
-pub(super) const BATCH: usize = 12;
-pub(super) const SEED: u64 = 11;
+pub(crate) const BATCH: usize = 12;
+pub(crate) const SEED: u64 = 11;
 
 /// As many steps from the golden weights as the golden file has losses of. The steps of an attack are signs: where a slope is almost 0, rounding decides, so that
 /// the numbers agree less closely than a single pass does.
-pub(super) fn hold_steps(
+pub(crate) fn hold_steps(
     golden: &Golden,
     name: &str,
     objective: &mut dyn Objective,
@@ -164,7 +164,7 @@ pub(super) fn hold_steps(
     golden.hold(&format!("{name}.sizes"), &parameters.iter().map(size).collect::<Vec<_>>(), tolerance);
 }
 
-pub(super) fn context<'a>(teacher: Network, labels: &'a [u8], device: &'a Device) -> methods::ObjectiveContext<'a> {
+pub(crate) fn context<'a>(teacher: Network, labels: &'a [u8], device: &'a Device) -> methods::ObjectiveContext<'a> {
     methods::ObjectiveContext { teacher: Some(teacher), student_features: 64, labels, classes: 10, seed: SEED, device }
 }
 

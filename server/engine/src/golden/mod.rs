@@ -5,7 +5,7 @@
 
 mod architectures;
 mod gacd;
-mod methods;
+pub(crate) mod methods;
 
 use std::{collections::HashMap, path::Path};
 
@@ -27,7 +27,7 @@ fn values(name: &str, count: usize) -> Vec<f32> {
     (0..count).map(value).collect()
 }
 
-fn tensor(name: &str, shape: &[usize]) -> Tensor {
+pub(crate) fn tensor(name: &str, shape: &[usize]) -> Tensor {
     Tensor::from_vec(values(name, shape.iter().product()), shape, &Device::Cpu).unwrap()
 }
 
@@ -36,7 +36,7 @@ pub(crate) fn images(name: &str, n: usize) -> Tensor {
     tensor(name, &[n, 3, 32, 32]).affine(0.5, 0.5).unwrap()
 }
 
-fn labels(name: &str, n: usize, classes: usize) -> Vec<u8> {
+pub(crate) fn labels(name: &str, n: usize, classes: usize) -> Vec<u8> {
     let label = |v: f32| (f64::midpoint(f64::from(v), 1.0) * classes as f64) as u8;
     values(name, n).into_iter().map(label).collect()
 }

@@ -2,10 +2,10 @@
 
 use candle_core::{Device, Result, Tensor};
 use candle_nn::ops::softmax;
-use retort_spec::{Attack, MaskingSpec};
+use retort_spec::{MaskingSpec, Pgd};
 
 use crate::{
-    attacks::{Pgd, uniform_start},
+    attacks::{Iterative, uniform_start},
     data::Split,
     evaluate::images,
     loss::{cross_entropy, cross_entropy_gradient, margin_gradient},
@@ -68,9 +68,10 @@ impl Measures {
             measures.gradient_error = gradient_error(network, &tensor(checked)?, &labels(checked))?;
         }
         let followed = &left[..left.len().min(BATCH)];
-        if let (Attack::Pgd { eps, step_size, steps, .. }, false) = (spec.converged(), followed.is_empty()) {
-            let pgd = Pgd { eps: eps.value() as f32, step_size: step_size.value() as f32, steps };
-            measures.loss = loss_curve(network, &tensor(followed)?, &labels(followed), pgd, spec.seed)?;
+        if !followed.is_empty() {
+            let Pgd { eps, step_size, steps, .. } = spec.converged_pgd();
+            let by = Iterative::new(eps, step_size, steps);
+            measures.loss = loss_curve(network, &tensor(followed)?, &labels(followed), by, spec.seed)?;
         }
         Ok(measures)
     }
@@ -112,7 +113,7 @@ fn gradient_error(network: &mut Network, natural: &Tensor, labels: &[u8]) -> Res
 }
 
 /// The mean cross-entropy before each step of PGD.
-fn loss_curve(network: &mut Network, natural: &Tensor, labels: &[u8], pgd: Pgd, seed: u64) -> Result<Vec<f64>> {
+fn loss_curve(network: &mut Network, natural: &Tensor, labels: &[u8], pgd: Iterative, seed: u64) -> Result<Vec<f64>> {
     let start = uniform_start(natural, pgd.eps, &mut Stream::new(seed, Purpose::LossCurve, 0, 0), true)?;
     let mut curve = Vec::with_capacity(pgd.steps);
     pgd.climb_logits(network, natural, start, Statistics::Running, |logits| {
@@ -146,7 +147,7 @@ mod tests {
     #[test]
     fn the_loss_rises_along_the_steps() {
         let (mut network, natural, labels) = setting();
-        let pgd = Pgd { eps: 8.0 / 255.0, step_size: 2.0 / 255.0, steps: 12 };
+        let pgd = Iterative { eps: 8.0 / 255.0, step_size: 2.0 / 255.0, steps: 12 };
         let curve = loss_curve(&mut network, &natural, &labels, pgd, 1).unwrap();
         assert!(curve.len() == 12 && curve[11] > curve[0], "{curve:?}");
     }

@@ -18,7 +18,7 @@ use super::{
     sample_weights, weighted_mean,
 };
 use crate::{
-    attacks::{OptimalTransport, Pgd, Scattered, uniform_start},
+    attacks::{Iterative, OptimalTransport, Scattered, uniform_start},
     loss::cross_entropy,
     nn::{Named, Network},
     ops::{Chosen, SgdStep},
@@ -98,7 +98,7 @@ impl Objective for GacdObjective {
     fn inputs(&mut self, student: &mut Network, batch: &Batch) -> Result<Vec<Tensor>> {
         let Gacd { attack, attacked_network, attacked_features, coupling, plan_gradient, sinkhorn_epsilon, .. } =
             &self.parameters;
-        let pgd = Pgd::from(attack);
+        let pgd = Iterative::from(attack);
         let start = uniform_start(&batch.images, pgd.eps, &mut batch.stream(Purpose::InnerAttack), false)?;
         let (network, which) = match attacked_network {
             AttackedNetwork::Student => (student, STUDENT),

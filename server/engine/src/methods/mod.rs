@@ -17,8 +17,8 @@ use retort_spec::{
 };
 
 use crate::{
-    attacks::{Pgd, cross_entropy_pgd, uniform_start},
-    loss::true_class_probabilities,
+    attacks::{Iterative, cross_entropy_pgd, normal_start, uniform_start},
+    loss::{kl_gradient, true_class_probabilities},
     nn::{Named, Network, Statistics},
     ops::SgdStep,
     rng::{Purpose, Stream},
@@ -177,10 +177,20 @@ const fn statistics(attack: &InnerAttack) -> Statistics {
     }
 }
 
+/// PGD that climbs the divergence of the student's answers from those of `target`, logits, out of the noise beside the images, as
+/// TRADES uses it.
+fn attack_divergence(student: &mut Network, batch: &Batch, attack: &InnerAttack, target: &Tensor) -> Result<Tensor> {
+    /// Standard deviation of the noise.
+    const START: f32 = 0.001;
+    let start = normal_start(&batch.images, START, &mut batch.stream(Purpose::InnerAttack))?;
+    let slope = |logits: &Tensor| kl_gradient(target, logits);
+    Iterative::from(attack).climb_logits(student, &batch.images, start, statistics(attack), slope)
+}
+
 /// PGD on the student's cross-entropy from a random start, as adversarial training uses it; `clip_start` keeps the start
 /// in [0, 1].
 fn attack_student(student: &mut Network, batch: &Batch, attack: &InnerAttack, clip_start: bool) -> Result<Tensor> {
-    let pgd = Pgd::from(attack);
+    let pgd = Iterative::from(attack);
     let start = uniform_start(&batch.images, pgd.eps, &mut batch.stream(Purpose::InnerAttack), clip_start)?;
     cross_entropy_pgd(student, &batch.images, batch.labels, pgd, start, statistics(attack))
 }

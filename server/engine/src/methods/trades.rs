@@ -3,16 +3,11 @@
 use candle_core::{Result, Tensor};
 use retort_spec::{Reduction, Trades};
 
-use super::{Batch, Objective, StudentOutput, statistics};
+use super::{Batch, Objective, StudentOutput, attack_divergence, statistics};
 use crate::{
-    attacks::{Pgd, normal_start},
-    loss::{cross_entropy, kl_divergence, kl_gradient},
+    loss::{cross_entropy, kl_divergence},
     nn::{Network, Want},
-    rng::Purpose,
 };
-
-/// Standard deviation of the noise that the attack starts from.
-const START: f32 = 0.001;
 
 /// CE(s(x), y) + β·KL(s(x) ‖ s(x̃)), batch mean; the gradient flows through both answers. x̃ climbs that KL.
 ///
@@ -31,11 +26,8 @@ impl TradesObjective {
 impl Objective for TradesObjective {
     fn inputs(&mut self, student: &mut Network, batch: &Batch) -> Result<Vec<Tensor>> {
         let natural = &batch.images;
-        let statistics = statistics(&self.parameters.attack);
-        let target = student.forward(natural, statistics, Want::Nothing)?.logits;
-        let start = normal_start(natural, START, &mut batch.stream(Purpose::InnerAttack))?;
-        let pgd = Pgd::from(&self.parameters.attack);
-        let attacked = pgd.climb_logits(student, natural, start, statistics, |logits| kl_gradient(&target, logits))?;
+        let target = student.forward(natural, statistics(&self.parameters.attack), Want::Nothing)?.logits;
+        let attacked = attack_divergence(student, batch, &self.parameters.attack, &target)?;
         Ok(vec![natural.clone(), attacked])
     }
 

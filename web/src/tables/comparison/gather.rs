@@ -95,8 +95,8 @@ pub(super) fn table(
 fn columns(compared: &[Compared], probe: Option<&str>) -> Vec<Option<Attack>> {
     let mut columns = vec![None];
     let mut add = |attack: Attack| {
-        let describes = |other: &Option<Attack>| other.as_ref().map(Attack::describe) == Some(attack.describe());
-        if !columns.iter().any(describes) {
+        let key = attack.key();
+        if !columns.iter().flatten().any(|other: &Attack| other.key() == key) {
             columns.push(Some(attack));
         }
     };

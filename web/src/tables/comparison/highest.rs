@@ -32,15 +32,10 @@ impl ComparisonTable {
     /// The highest accuracy of a student without an attack, and under the strongest attack (the one with the most steps), of a
     /// setting: what was made otherwise is no match for it.
     pub fn highest(&self, setting: usize) -> [Option<Highest>; 2] {
-        let steps = |attack: &Option<Attack>| match attack {
-            None | Some(Attack::Noise { .. } | Attack::Transfer { .. }) => 0,
-            Some(Attack::Fgsm { .. }) => 1,
-            Some(Attack::Pgd { steps, restarts, .. }) => steps * restarts,
-            Some(Attack::Cw { steps, .. } | Attack::Dlr { steps, .. } | Attack::Mim { steps, .. }) => *steps,
-        };
+        let strength = |attack: &Option<Attack>| attack.as_ref().map_or(0, Attack::strength);
         let natural = self.columns.iter().position(Option::is_none);
         let attacked = (0..self.columns.len()).filter(|i| self.columns[*i].is_some());
-        let strongest = attacked.max_by_key(|i| steps(&self.columns[*i]));
+        let strongest = attacked.max_by_key(|i| strength(&self.columns[*i]));
         [natural, strongest].map(|column| column.and_then(|column| self.highest_of(setting, column)))
     }
 

@@ -166,11 +166,6 @@ impl ComparisonTable {
     }
 }
 
-/// What the head of an attack's column adds to its name: `ε 8/255, step 2/255`.
-pub fn attack_detail(attack: &Attack) -> String {
-    attack.describe().split_once(", ").map(|(_, detail)| detail.to_owned()).unwrap_or_default()
-}
-
 /// Experiments in words: `experiment 3`, `experiments 3 and 5`.
 pub(crate) fn experiments(ids: &[i64]) -> String {
     let words: Vec<String> = ids.iter().map(i64::to_string).collect();

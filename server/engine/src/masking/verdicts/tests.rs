@@ -35,9 +35,9 @@ fn honest(attack: &Attack) -> f64 {
         MaskingSpec::RADII.into_iter().find(|levels| *attack == MaskingSpec::at_radius(PixelDistance::levels(*levels)));
     match attack {
         _ if *attack == MaskingSpec::unbounded() => 0.0,
-        Attack::Fgsm { .. } => 50.0,
-        Attack::Noise { .. } => 79.0,
-        Attack::Transfer { .. } => 70.0,
+        Attack::Fgsm(_) => 50.0,
+        Attack::Noise(_) => 79.0,
+        Attack::Transfer(_) => 70.0,
         _ if *attack == spec.converged() => 44.5,
         _ => radius.map_or(45.0, |levels| (80.0 - 4.0 * levels).max(0.0)),
     }
@@ -125,7 +125,7 @@ fn an_image_that_has_no_answer_under_an_attack_is_not_left_by_it() {
 #[test]
 fn what_was_not_measured_is_not_judged() {
     let mut outcomes = outcomes(&honest);
-    outcomes.predictions.retain(|(attack, _)| !matches!(attack, Some(Attack::Dlr { .. })));
+    outcomes.predictions.retain(|(attack, _)| !matches!(attack, Some(Attack::Dlr(_))));
     let spec = MaskingSpec { transfers: vec![], ..spec() };
     let results = verdicts(&spec, &outcomes, &measures());
     assert!(results.iter().all(|r| r.verdict == Verdict::Pass && r.check != MaskingCheck::Transfer));
@@ -178,7 +178,7 @@ fn a_check_on_few_images_says_how_many_it_needs() {
 fn an_image_that_may_not_fail_is_a_warning_however_few_there_are() {
     // PGD-20 leaves 10 of the first images right, and noise, one step and the whole pixel range one less or more.
     let left = |attack: &Attack| match attack {
-        Attack::Noise { .. } | Attack::Fgsm { .. } | Attack::Transfer { .. } => 0.9,
+        Attack::Noise(_) | Attack::Fgsm(_) | Attack::Transfer(_) => 0.9,
         _ => 1.0,
     };
     let warned: Vec<_> = on_few(&left, 20, 15).into_iter().filter(|(_, v, _)| *v == Verdict::Warning).collect();
@@ -190,8 +190,8 @@ fn an_image_that_may_not_fail_is_a_warning_however_few_there_are() {
 #[test]
 fn a_model_that_no_image_survives_on_leaves_noise_nothing_to_tell_and_passes_the_rest() {
     let natural = |attack: &Attack| match attack {
-        Attack::Noise { .. } | Attack::Transfer { .. } => 70.0,
-        Attack::Fgsm { .. } => 5.0,
+        Attack::Noise(_) | Attack::Transfer(_) => 70.0,
+        Attack::Fgsm(_) => 5.0,
         _ => 0.0,
     };
     assert_eq!(warned(&natural, &Measures { loss: vec![], ..measures() }), [MaskingCheck::Noise]);

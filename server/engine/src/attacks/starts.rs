@@ -1,0 +1,57 @@
+//! Where attacks start.
+
+use candle_core::{Result, Tensor};
+use retort_spec::PixelDistance;
+
+use crate::rng::{Purpose, Stream};
+
+/// The streams of random starts: one for each image and try, so that an outcome does not depend on the batch that the image
+/// stands in.
+#[derive(Clone, Copy)]
+pub(crate) struct Starts {
+    pub seed: u64,
+    pub purpose: Purpose,
+}
+
+impl Starts {
+    /// The images moved uniformly at random inside the ball, clipped to [0, 1].
+    ///
+    /// # Errors
+    /// When the device has no memory left.
+    pub(crate) fn uniform(
+        self,
+        natural: &Tensor,
+        eps: PixelDistance,
+        indices: &[usize],
+        attempt: u64,
+    ) -> Result<Tensor> {
+        let eps = eps.value() as f32;
+        let size = natural.elem_count() / indices.len().max(1);
+        let mut noise = Vec::with_capacity(natural.elem_count());
+        for index in indices {
+            let mut stream = Stream::new(self.seed, self.purpose, *index as u64, attempt);
+            noise.extend((0..size).map(|_| stream.uniform(-eps, eps)));
+        }
+        let noise = Tensor::from_vec(noise, natural.shape(), natural.device())?;
+        (natural + noise)?.clamp(0f32, 1f32)
+    }
+}
+
+/// The natural images plus noise uniform in ±eps; `clip` keeps them in [0, 1].
+///
+/// # Errors
+/// When the device has no memory left.
+pub fn uniform_start(natural: &Tensor, eps: f32, stream: &mut Stream, clip: bool) -> Result<Tensor> {
+    let noise: Vec<f32> = (0..natural.elem_count()).map(|_| stream.uniform(-eps, eps)).collect();
+    let moved = (natural + Tensor::from_vec(noise, natural.shape(), natural.device())?)?;
+    if clip { moved.clamp(0f32, 1f32) } else { Ok(moved) }
+}
+
+/// The natural images plus normal noise of this standard deviation.
+///
+/// # Errors
+/// When the device has no memory left.
+pub fn normal_start(natural: &Tensor, deviation: f32, stream: &mut Stream) -> Result<Tensor> {
+    let noise: Vec<f32> = (0..natural.elem_count()).map(|_| deviation * stream.normal()).collect();
+    natural + Tensor::from_vec(noise, natural.shape(), natural.device())?
+}
