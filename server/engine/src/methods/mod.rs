@@ -9,6 +9,7 @@ pub(crate) mod kd;
 pub(crate) mod memory_bank;
 mod natural;
 mod pgd_at;
+mod rslad;
 pub(crate) mod trades;
 
 use candle_core::{Device, Result, Tensor, backprop::GradStore};
@@ -29,6 +30,7 @@ use gacd::GacdObjective;
 use kd::KdObjective;
 use natural::NaturalObjective;
 use pgd_at::PgdAtObjective;
+use rslad::RsladObjective;
 use trades::TradesObjective;
 
 /// Some training images, with where in the run they stand.
@@ -134,6 +136,7 @@ pub fn objective(method: &Method, context: ObjectiveContext) -> Result<Box<dyn O
         Method::Trades(parameters) => Box::new(TradesObjective::new(parameters.clone())),
         Method::Kd(parameters) => Box::new(KdObjective::new(parameters.clone(), teacher(context.teacher)?)),
         Method::Ard(parameters) => Box::new(ArdObjective::new(parameters.clone(), teacher(context.teacher)?)),
+        Method::Rslad(parameters) => Box::new(RsladObjective::new(parameters.clone(), teacher(context.teacher)?)),
         Method::Gacd(parameters) => Box::new(GacdObjective::new(parameters, context)?),
     })
 }

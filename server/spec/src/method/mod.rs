@@ -9,6 +9,7 @@ mod natural;
 mod parameter;
 mod pgd_at;
 mod preset;
+mod rslad;
 mod trades;
 
 use std::{fmt, str::FromStr};
@@ -27,6 +28,7 @@ pub use natural::Natural;
 pub use parameter::Parameter;
 pub use pgd_at::PgdAt;
 pub use preset::Preset;
+pub use rslad::Rslad;
 pub use trades::{TRADES_BETA, Trades};
 
 /// Makes of the list of methods what names each of them: [`Method`], [`MethodName`] and its constants.
@@ -88,6 +90,7 @@ methods! {
     Trades TRADES,
     Kd KD,
     Ard ARD,
+    Rslad RSLAD,
     Gacd GACD
 }
 
