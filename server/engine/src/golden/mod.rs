@@ -70,8 +70,13 @@ impl Golden {
         Self(candle_core::safetensors::load(path, &Device::Cpu).unwrap())
     }
 
-    fn numbers(&self, name: &str) -> Vec<f32> {
-        testing::values(self.0.get(name).unwrap_or_else(|| panic!("there is no golden {name}")))
+    /// A tensor of it.
+    pub(crate) fn tensor(&self, name: &str) -> Tensor {
+        self.0.get(name).unwrap_or_else(|| panic!("there is no golden {name}")).clone()
+    }
+
+    pub(crate) fn numbers(&self, name: &str) -> Vec<f32> {
+        testing::values(&self.tensor(name))
     }
 
     /// Holds that each number is PyTorch's to within `tolerance` times the largest of them.
