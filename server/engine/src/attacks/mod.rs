@@ -6,6 +6,7 @@ mod dlr;
 mod fgsm;
 mod iterative;
 mod mim;
+mod multi_targeted;
 mod noise;
 mod optimal_transport;
 mod pgd;
@@ -71,6 +72,7 @@ fn of(attack: &Attack) -> &dyn EvaluationAttack {
         Attack::Cw(attack) => attack,
         Attack::Dlr(attack) => attack,
         Attack::Mim(attack) => attack,
+        Attack::MultiTargeted(attack) => attack,
         Attack::Noise(attack) => attack,
         Attack::Transfer(attack) => attack,
     }
@@ -191,7 +193,7 @@ mod tests {
     }
 
     fn attacks() -> Vec<Attack> {
-        let named = ["fgsm", "fgsm-rs", "pgd-5", "pgd-5x3", "pgd-5@10", "cw-5", "dlr-5", "mim-5", "noise-4"];
+        let named = ["fgsm", "fgsm-rs", "pgd-5", "pgd-5x3", "pgd-5@10", "cw-5", "dlr-5", "mim-5", "mt-3", "noise-4"];
         let surrogate = ModelRef::File("surrogate.safetensors".into());
         let transfer = Attack::transfer("another", surrogate);
         named.into_iter().map(|id| id.parse().unwrap()).chain([transfer]).collect()

@@ -5,6 +5,7 @@ mod cw;
 mod dlr;
 mod fgsm;
 mod mim;
+mod multi_targeted;
 mod noise;
 mod pgd;
 mod transfer;
@@ -19,6 +20,7 @@ pub use cw::Cw;
 pub use dlr::Dlr;
 pub use fgsm::Fgsm;
 pub use mim::Mim;
+pub use multi_targeted::MultiTargeted;
 pub use noise::Noise;
 pub use pgd::Pgd;
 pub use transfer::Transfer;
@@ -53,7 +55,7 @@ macro_rules! attacks {
     };
 }
 
-attacks! { Fgsm, Pgd, Cw, Dlr, Mim, Noise, Transfer }
+attacks! { Fgsm, Pgd, Cw, Dlr, Mim, MultiTargeted, Noise, Transfer }
 
 /// How an attack is named on the command line.
 struct Record {
@@ -300,6 +302,7 @@ mod tests {
             "dlr-20",
             "mim-10",
             "mim-20",
+            "mt-20",
             "noise-1000",
         ] {
             assert_eq!(id.parse::<Attack>().unwrap().id(), id);
