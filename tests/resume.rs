@@ -7,7 +7,7 @@ mod support;
 use std::{fs, path::Path, time::Duration};
 
 use retort_engine::RunFolder;
-use retort_spec::Event;
+use retort_spec::{Event, Metric};
 use retort_store::Store;
 use support::{Server, TINY, figures, is_finished, journal, retort, signal, success, wait_for};
 
@@ -160,5 +160,5 @@ fn metrics(dir: &Path) -> impl Iterator<Item = usize> {
 async fn losses(database: &Path) -> Vec<usize> {
     let store = Store::open(database).await.unwrap();
     let kept = store.metrics(1).await.unwrap();
-    kept.into_iter().filter(|m| m.key == "train_loss").map(|m| m.epoch).collect()
+    kept.into_iter().filter(|m| m.metric == Metric::TrainLoss).map(|m| m.epoch).collect()
 }

@@ -32,7 +32,7 @@ impl Estimator {
         let mut estimator = Self { datasets, rates: HashMap::new() };
         for device in devices {
             let (mut macs, mut seconds) = (0.0, 0.0);
-            for work in store.finished_work(&device.to_string(), HISTORY).await? {
+            for work in store.finished_work(*device, HISTORY).await? {
                 macs += estimator.macs(&work.spec, work.architecture, work.teacher);
                 seconds += work.seconds;
             }

@@ -84,12 +84,12 @@ impl<'a> Journal<'a> {
 mod tests {
     use std::{collections::BTreeMap, fs};
 
-    use retort_spec::Stage;
+    use retort_spec::{Metric, Stage};
 
     use super::*;
 
     fn metrics(epoch: usize) -> Event {
-        Event::Metrics { stage: Stage::Train, epoch, values: BTreeMap::from([("train_loss".into(), 0.5)]) }
+        Event::Metrics { stage: Stage::Train, epoch, values: BTreeMap::from([(Metric::TrainLoss, 0.5)]) }
     }
 
     #[test]

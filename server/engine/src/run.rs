@@ -8,7 +8,7 @@ use std::{
 };
 
 use candle_core::Device;
-use retort_spec::{Event, LogLevel, ModelRef, Record, RunSpec, Stage, StageWork};
+use retort_spec::{DeviceName, Event, LogLevel, ModelRef, Record, RunSpec, Stage, StageWork};
 
 use crate::{
     EngineError, Result, RunFolder, analysis, checkpoint, crash_point,
@@ -93,7 +93,8 @@ fn attempt_run(folder: &RunFolder, library: &Library, stop: &AtomicBool, journal
         journal.write(Event::Log { level: LogLevel::Warning, message })?;
     }
     let dataset = library.load(&spec.dataset().name)?.choose(spec.dataset())?;
-    let mut context = Context { folder, stop, journal, device, clock: Clock::new(), seconds_before: 0.0 };
+    let mut context =
+        Context { folder, stop, journal, device, asked: spec.device(), clock: Clock::new(), seconds_before: 0.0 };
     match spec {
         RunSpec::Train(spec) => train::run(&spec, &dataset, &mut context),
         RunSpec::Probe(spec) => train::run_probe(&spec, &dataset, &mut context),
@@ -109,6 +110,8 @@ pub(crate) struct Context<'a, 'j> {
     stop: &'a AtomicBool,
     pub journal: &'a mut Journal<'j>,
     pub device: Device,
+    /// The device that the spec names.
+    asked: DeviceName,
     clock: Clock,
     /// Seconds that earlier attempts computed.
     pub seconds_before: f64,
@@ -141,10 +144,10 @@ impl Clock {
 impl Context<'_, '_> {
     /// Reports that a worker took up the run.
     pub(crate) fn started(&mut self, resumed_epochs: usize) -> Result<()> {
-        let device = if self.device.is_cpu() { "cpu" } else { "cuda" };
+        let device = if self.device.is_cpu() { DeviceName::Cpu } else { self.asked };
         let threads = device::threads();
         self.journal.write(Event::Started {
-            device: device.into(),
+            device,
             threads,
             version: env!("CARGO_PKG_VERSION").into(),
             resumed_epochs,

@@ -8,8 +8,8 @@ mod update;
 use std::{collections::BTreeMap, path::Path};
 
 use retort_spec::{
-    Accuracy, DivergenceRules, EpochAccuracies, Event, FineTune, Method, ProbeSpec, RunSpec, Schedule, Stage,
-    StageWork, TrainSpec, VALIDATION_STEPS,
+    Accuracy, DivergenceRules, EpochAccuracies, Event, FineTune, Method, Metric, ProbeSpec, RunSpec, Schedule, Stage,
+    StageWork, TrainSpec,
 };
 
 use self::state::Position;
@@ -353,24 +353,22 @@ impl Training<'_, '_, '_, '_> {
     /// that nothing comes of it.
     fn report(&mut self, part: &Part, epoch: usize, learning_rate: f64, at: &mut Position) -> Result<()> {
         let seen = at.seen.max(1) as f64;
-        let mut values = BTreeMap::from([
-            ("train_loss".to_owned(), at.loss_sum / seen),
-            ("learning_rate".to_owned(), learning_rate),
-        ]);
+        let mut values =
+            BTreeMap::from([(Metric::TrainLoss, at.loss_sum / seen), (Metric::LearningRate, learning_rate)]);
         let answers = part.teaches_answers();
         let mut accuracies = None;
         if answers {
             let natural = self.natural_accuracy(epoch + 1, part.is_last && at.epoch + 1 == part.schedule.epochs)?;
-            values.insert("train_accuracy".to_owned(), 100.0 * at.correct as f64 / seen);
-            values.insert("natural_accuracy".to_owned(), natural.percent());
+            values.insert(Metric::TrainAccuracy, 100.0 * at.correct as f64 / seen);
+            values.insert(Metric::NaturalAccuracy, natural.percent());
             let (train, chance) = (Accuracy { correct: at.correct, n: at.seen }, self.dataset.largest_share());
             accuracies = Some(EpochAccuracies { train, natural, chance });
         }
         if answers && !self.dataset.validation.is_empty() {
             let (split, seed) = (&self.dataset.validation, self.seed);
             let [natural, adversarial] = validate(&mut self.network, split, seed, &self.context.device)?;
-            values.insert("validation_natural_accuracy".to_owned(), natural.percent());
-            values.insert(format!("validation_pgd_{VALIDATION_STEPS}_accuracy"), adversarial.percent());
+            values.insert(Metric::ValidationNaturalAccuracy, natural.percent());
+            values.insert(Metric::ValidationPgdAccuracy, adversarial.percent());
             if part.is_last && at.best.is_none_or(|best| adversarial.correct > best) {
                 let header = ModelHeader { epoch: Some(epoch + 1), ..self.header.clone() };
                 save_model(&self.context.folder.best_model(), &self.network, &header)?;

@@ -12,7 +12,7 @@ use retort_engine::{
     nn::{Network, load_model},
     run_folder,
 };
-use retort_spec::{DeviceName, Event, MethodName, ModelRef, Normaliser, ProbeSpec, RunSpec, Schedule, Setting};
+use retort_spec::{DeviceName, Event, MethodName, Metric, ModelRef, Normaliser, ProbeSpec, RunSpec, Schedule, Setting};
 use support::{dataset, figures, model, run, spec, stop_often, teacher};
 
 #[test]
@@ -89,7 +89,7 @@ fn with_validation_images_the_best_epoch_is_kept_beside_the_last_and_survives_a_
     let robust: Vec<f64> = figures(&whole)
         .iter()
         .map(|line| match serde_json::from_str(line).unwrap() {
-            Event::Metrics { values, .. } => values["validation_pgd_10_accuracy"],
+            Event::Metrics { values, .. } => values[&Metric::ValidationPgdAccuracy],
             event => panic!("{event:?}"),
         })
         .collect();

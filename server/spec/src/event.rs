@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Deserializer, Serialize};
 
-use crate::{Accuracy, Attack, MaskingCheck, Variety, Verdict};
+use crate::{Accuracy, Attack, DeviceName, MaskingCheck, Metric, Variety, Verdict};
 
 /// One line of `journal.jsonl`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -61,7 +61,7 @@ pub enum Event {
     /// A worker took up the run.
     Started {
         /// The device that it computes on, which is the CPU where the one that the spec names is missing.
-        device: String,
+        device: DeviceName,
         /// Threads it computes with.
         threads: usize,
         /// Version of the program.
@@ -88,9 +88,9 @@ pub enum Event {
         stage: Stage,
         /// The epoch, counted from 1 over all stages.
         epoch: usize,
-        /// Figures by name: `train_loss` (nats), `train_accuracy` and `natural_accuracy` (percent), `learning_rate`.
-        #[serde(deserialize_with = "numbers")]
-        values: BTreeMap<String, f64>,
+        /// Its figures.
+        #[serde(deserialize_with = "metrics")]
+        values: BTreeMap<Metric, f64>,
     },
     /// An accuracy over the test images.
     Evaluation {
@@ -163,6 +163,11 @@ fn numbers<'de, D: Deserializer<'de>>(deserializer: D) -> Result<BTreeMap<String
     Ok(written.into_iter().filter_map(|(name, value)| Some((name, value?))).collect())
 }
 
+/// Figures of an epoch. One that this version does not know is left out, as what was not finite is.
+fn metrics<'de, D: Deserializer<'de>>(deserializer: D) -> Result<BTreeMap<Metric, f64>, D::Error> {
+    Ok(numbers(deserializer)?.into_iter().filter_map(|(name, value)| Some((name.parse().ok()?, value))).collect())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -180,12 +185,26 @@ mod tests {
     }
 
     #[test]
+    fn a_worker_says_which_gpu_it_computes_on_and_one_of_earlier_versions_means_the_first() {
+        for (device, written) in
+            [(DeviceName::Cpu, "cpu"), (DeviceName::Cuda(1), "cuda:1"), (DeviceName::Cuda(0), "cuda")]
+        {
+            let line = format!(
+                r#"{{"at":"","attempt":1,"event":"started","device":"{written}","threads":2,"version":"0","resumed_epochs":0}}"#
+            );
+            let record: Record = serde_json::from_str(&line).unwrap();
+            assert!(matches!(&record.event, Event::Started { device: read, .. } if *read == device), "{record:?}");
+            assert!(written == "cuda" || serde_json::to_string(&record).unwrap() == line);
+        }
+    }
+
+    #[test]
     fn a_figure_that_an_earlier_version_wrote_as_null_is_left_out_and_the_others_are_read() {
         let line = r#"{"at":"2026-01-01T00:00:00Z","attempt":1,"event":"metrics","stage":"classifier","epoch":3,
-            "values":{"train_loss":null,"train_accuracy":10.0}}"#;
+            "values":{"train_loss":null,"train_accuracy":10.0,"of_a_later_version":1.0}}"#;
         let record: Record = serde_json::from_str(line).unwrap();
         let Event::Metrics { values, .. } = record.event else { panic!("{record:?}") };
-        assert_eq!(values, BTreeMap::from([("train_accuracy".to_owned(), 10.0)]));
+        assert_eq!(values, BTreeMap::from([(Metric::TrainAccuracy, 10.0)]));
         let line = r#"{"at":"2026-01-01T00:00:00Z","attempt":1,"event":"check","check":"gradients","passed":false,
             "finding":"NaN","figures":{"zero_gradients":0.0,"gradient_error":null}}"#;
         let record: Record = serde_json::from_str(line).unwrap();

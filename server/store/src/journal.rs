@@ -67,7 +67,7 @@ async fn apply(tx: &mut SqliteConnection, run: i64, record: &Record) -> Result<(
         Event::Started { device, threads, version, resumed_epochs } => {
             let note = "UPDATE attempts SET device = ?, threads = ?, version = ?, resumed_epochs = ?
                         WHERE run = ? AND attempt = ?";
-            let note = sqlx::query(note).bind(device).bind(stored(*threads)).bind(version);
+            let note = sqlx::query(note).bind(device.to_string()).bind(stored(*threads)).bind(version);
             note.bind(stored(*resumed_epochs)).bind(run).bind(attempt).execute(&mut *tx).await?;
             // Counted from what the first worker says itself, wall times are the same whenever its journal is read.
             let found = sqlx::query(
@@ -75,7 +75,7 @@ async fn apply(tx: &mut SqliteConnection, run: i64, record: &Record) -> Result<(
                      SELECT count(*) FROM attempts WHERE run = ?2 AND version IS NOT NULL) = 1
                  THEN ?3 ELSE started_at END WHERE id = ?2",
             );
-            let found = found.bind(device).bind(run).bind(time_text(time_of(record)));
+            let found = found.bind(device.to_string()).bind(run).bind(time_text(time_of(record)));
             found.execute(&mut *tx).await?;
             if state == RunState::Starting {
                 let cause = format!("its worker computes on {device}");
@@ -129,14 +129,13 @@ pub(crate) fn time_of(record: &Record) -> Timestamp {
 mod tests {
     use std::collections::BTreeMap;
 
-    use retort_spec::{Accuracy, Attack, LogLevel, Stage, Variety};
+    use retort_spec::{Accuracy, Attack, LogLevel, Metric, Stage, Variety};
 
     use super::*;
-    use crate::metrics::WALL_TIME;
     use crate::testing::{TestStore, started};
 
     fn metrics(epoch: usize, loss: f64) -> Event {
-        Event::Metrics { stage: Stage::Train, epoch, values: BTreeMap::from([("train_loss".into(), loss)]) }
+        Event::Metrics { stage: Stage::Train, epoch, values: BTreeMap::from([(Metric::TrainLoss, loss)]) }
     }
 
     async fn running() -> TestStore {
@@ -151,7 +150,7 @@ mod tests {
     async fn the_first_record_makes_a_starting_run_a_running_one() {
         let test = running().await;
         let run = test.store.run(1).await.unwrap();
-        assert_eq!((run.state, run.computed_on.as_deref()), (RunState::Running, Some("cpu")));
+        assert_eq!((run.state, run.computed_on), (RunState::Running, Some(retort_spec::DeviceName::Cpu)));
         assert_eq!(test.store.attempts(1, 9).await.unwrap()[0].threads, Some(2));
     }
 
@@ -161,16 +160,16 @@ mod tests {
         test.record(1, [metrics(1, 2.0), metrics(2, 1.5)]).await;
         test.record(1, [metrics(2, 1.5), metrics(3, 1.0)]).await;
         let kept = test.store.metrics(1).await.unwrap();
-        let (kept, times): (Vec<_>, Vec<_>) = kept.into_iter().partition(|metric| metric.key != WALL_TIME);
+        let (kept, times): (Vec<_>, Vec<_>) = kept.into_iter().partition(|metric| metric.metric != Metric::WallTime);
         // The records of a test all bear one time, long before the run's start.
         assert_eq!(times.iter().map(|m| (m.epoch, m.value)).collect::<Vec<_>>(), [(1, 0.0), (2, 0.0), (3, 0.0)]);
         assert_eq!(kept.iter().map(|m| (m.epoch, m.value)).collect::<Vec<_>>(), [(1, 2.0), (2, 1.5), (3, 1.0)]);
-        let series = test.store.series_of_runs(&[1, 2], &["train_loss"]).await.unwrap();
+        let series = test.store.series_of_runs(&[1, 2], &[Metric::TrainLoss]).await.unwrap();
         let points: Vec<_> = series[&1][0].points.iter().map(|p| (p.epoch, p.stage, p.value)).collect();
         assert_eq!((series.len(), series[&1].len()), (1, 1));
         assert_eq!(points, [(1, Stage::Train, 2.0), (2, Stage::Train, 1.5), (3, Stage::Train, 1.0)]);
-        assert!(test.store.series_of_runs(&[1, 2], &["learning_rate"]).await.unwrap().is_empty());
-        let last = test.store.last_metrics(&[1, 2], "train_loss").await.unwrap();
+        assert!(test.store.series_of_runs(&[1, 2], &[Metric::LearningRate]).await.unwrap().is_empty());
+        let last = test.store.last_metrics(&[1, 2], Metric::TrainLoss).await.unwrap();
         assert_eq!(last.into_iter().collect::<Vec<_>>(), [(1, 1.0)]);
     }
 

@@ -37,7 +37,7 @@ pub use evaluations::Evaluation;
 pub use experiments::{Experiment, MOST_QUEUED, StateCounts};
 pub use history::{Attempt, StateChange};
 pub use log::LogLine;
-pub use metrics::{Metric, Point, Series, WALL_TIME};
+pub use metrics::{MetricValue, Point, Series};
 pub use models::{Model, NewModel, PendingModel};
 pub use open::Store;
 pub use queue::DoomedRun;

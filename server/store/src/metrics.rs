@@ -3,23 +3,19 @@
 use std::collections::{BTreeMap, HashMap};
 
 use jiff::Timestamp;
-use retort_spec::Stage;
+use retort_spec::{Metric, Stage};
 use sqlx::{Row, SqliteConnection, sqlite::SqliteRow};
 
 use crate::{
     Result, Store,
-    row::{count, json, stored, time_text, to_word, word},
+    row::{count, json, parsed, stored, time_text, to_word, word},
 };
-
-/// The figure that the store itself adds to each epoch: seconds from the run's first start to the epoch's end, pauses
-/// included.
-pub const WALL_TIME: &str = "wall_time";
 
 /// One figure of one epoch.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Metric {
-    /// The figure's name, such as `train_loss`.
-    pub key: String,
+pub struct MetricValue {
+    /// Which it is.
+    pub metric: Metric,
     /// The epoch, from 1 over all stages.
     pub epoch: usize,
     /// The part of the run.
@@ -31,8 +27,8 @@ pub struct Metric {
 /// One figure of a run over its epochs.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Series {
-    /// The figure's name.
-    pub key: String,
+    /// Which it is.
+    pub metric: Metric,
     /// Its values, in the order of the epochs.
     pub points: Vec<Point>,
 }
@@ -53,7 +49,7 @@ impl Store {
     ///
     /// # Errors
     /// When the database refuses.
-    pub async fn metrics(&self, run: i64) -> Result<Vec<Metric>> {
+    pub async fn metrics(&self, run: i64) -> Result<Vec<MetricValue>> {
         let rows = sqlx::query("SELECT key, epoch, stage, value FROM metrics WHERE run = ? ORDER BY key, epoch");
         let rows = rows.bind(run).fetch_all(self.readers()).await?;
         Ok(rows.iter().map(read).collect::<sqlx::Result<_>>()?)
@@ -63,14 +59,14 @@ impl Store {
     ///
     /// # Errors
     /// When the database refuses.
-    pub async fn series_of_runs(&self, runs: &[i64], keys: &[&str]) -> Result<HashMap<i64, Vec<Series>>> {
+    pub async fn series_of_runs(&self, runs: &[i64], metrics: &[Metric]) -> Result<HashMap<i64, Vec<Series>>> {
         // A row for each series instead of one for each point: handing rows over costs more than reading them.
         let rows = sqlx::query(
             "SELECT run, key, group_concat(epoch || ' ' || value, ';') AS points FROM metrics
              WHERE run IN (SELECT value FROM json_each(?)) AND key IN (SELECT value FROM json_each(?))
              GROUP BY run, key",
         );
-        let rows = rows.bind(json(&runs)).bind(json(&keys)).fetch_all(self.readers()).await?;
+        let rows = rows.bind(json(&runs)).bind(json(&metrics)).fetch_all(self.readers()).await?;
         let stages = self.stages_of_runs(runs).await?;
         let mut series: HashMap<i64, Vec<Series>> = HashMap::new();
         for row in rows {
@@ -85,7 +81,7 @@ impl Store {
             };
             let mut points: Vec<Point> = points.split(';').filter_map(read).collect();
             points.sort_by_key(|point| point.epoch);
-            series.entry(run).or_default().push(Series { key: row.try_get("key")?, points });
+            series.entry(run).or_default().push(Series { metric: parsed(&row, "key")?, points });
         }
         Ok(series)
     }
@@ -98,7 +94,7 @@ impl Store {
         );
         let mut stages: HashMap<i64, Vec<(Stage, usize)>> = HashMap::new();
         // Every stage reports a loss.
-        for row in rows.bind(json(&runs)).bind("train_loss").fetch_all(self.readers()).await? {
+        for row in rows.bind(json(&runs)).bind(Metric::TrainLoss.id()).fetch_all(self.readers()).await? {
             stages.entry(row.try_get("run")?).or_default().push((word(&row, "stage")?, count(&row, "last")?));
         }
         Ok(stages)
@@ -108,23 +104,23 @@ impl Store {
     ///
     /// # Errors
     /// When the database refuses.
-    pub async fn last_metrics(&self, runs: &[i64], key: &str) -> Result<HashMap<i64, f64>> {
+    pub async fn last_metrics(&self, runs: &[i64], metric: Metric) -> Result<HashMap<i64, f64>> {
         // One step down the index for each run; no epoch but the last is read.
         let rows = sqlx::query(
             "SELECT one.value AS run,
                     (SELECT value FROM metrics WHERE run = one.value AND key = ?2 ORDER BY epoch DESC LIMIT 1) AS last
              FROM json_each(?1) AS one",
         );
-        let rows = rows.bind(json(&runs)).bind(key).fetch_all(self.readers()).await?;
+        let rows = rows.bind(json(&runs)).bind(metric.id()).fetch_all(self.readers()).await?;
         let last = rows.iter().map(|row| Ok((row.try_get("run")?, row.try_get::<Option<f64>, _>("last")?)));
         let last: Vec<(i64, Option<f64>)> = last.collect::<Result<_>>()?;
         Ok(last.into_iter().filter_map(|(run, value)| Some((run, value?))).collect())
     }
 }
 
-fn read(row: &SqliteRow) -> sqlx::Result<Metric> {
+fn read(row: &SqliteRow) -> sqlx::Result<MetricValue> {
     let (epoch, stage) = (count(row, "epoch")?, word(row, "stage")?);
-    Ok(Metric { key: row.try_get("key")?, epoch, stage, value: row.try_get("value")? })
+    Ok(MetricValue { metric: parsed(row, "key")?, epoch, stage, value: row.try_get("value")? })
 }
 
 pub(crate) async fn keep(
@@ -132,16 +128,16 @@ pub(crate) async fn keep(
     run: i64,
     stage: Stage,
     epoch: usize,
-    values: &BTreeMap<String, f64>,
+    values: &BTreeMap<Metric, f64>,
 ) -> Result<()> {
     // SQLite has no number for infinity or none at all, and a curve cannot show it.
-    for (key, value) in values.iter().filter(|(_, value)| value.is_finite()) {
+    for (metric, value) in values.iter().filter(|(_, value)| value.is_finite()) {
         sqlx::query(
             "INSERT INTO metrics (run, key, epoch, stage, value) VALUES (?, ?, ?, ?, ?)
              ON CONFLICT (run, key, epoch) DO UPDATE SET stage = excluded.stage, value = excluded.value",
         )
         .bind(run)
-        .bind(key)
+        .bind(metric.id())
         .bind(stored(epoch))
         .bind(to_word(&stage))
         .bind(value)
@@ -163,7 +159,7 @@ pub(crate) async fn keep_wall_time(
     let since = sqlx::query_scalar(since).bind(time_text(at)).bind(run);
     let seconds: Option<f64> = since.fetch_one(&mut *tx).await?;
     match seconds {
-        Some(seconds) => keep(tx, run, stage, epoch, &BTreeMap::from([(WALL_TIME.to_owned(), seconds)])).await,
+        Some(seconds) => keep(tx, run, stage, epoch, &BTreeMap::from([(Metric::WallTime, seconds)])).await,
         None => Ok(()),
     }
 }

@@ -285,7 +285,7 @@ mod tests {
         let store = Store::open(&path).await.unwrap();
         let run = store.run(1).await.unwrap();
         assert_eq!((run.title().as_str(), run.variant.as_str()), ("evaluation of ARD ResNet-8, seed 7", ""));
-        assert_eq!(store.last_metrics(&[1], "train_loss").await.unwrap()[&1], 0.5);
+        assert_eq!(store.last_metrics(&[1], retort_spec::Metric::TrainLoss).await.unwrap()[&1], 0.5);
         let orphan = "INSERT INTO metrics (run, key, epoch, stage, value) VALUES (99, 'train_loss', 1, 'train', 0.5)";
         assert!(sqlx::query(orphan).execute(&store.writer).await.is_err(), "foreign keys are off");
         let id = store.create_experiment(&ExperimentSpec::demo(), ExperimentSpec::demo().expand()).await.unwrap();

@@ -187,11 +187,10 @@ async fn insert(tx: &mut SqliteConnection, kept: &Kept, row: &Value) -> Result<(
 
 #[cfg(test)]
 mod tests {
-    use retort_spec::{Accuracy, Attack, Event, ExperimentSpec, Stage};
+    use retort_spec::{Accuracy, Attack, Event, ExperimentSpec, Metric, Stage};
 
     use super::*;
     use crate::{
-        metrics::WALL_TIME,
         models::tests::teacher,
         testing::{TestStore, started},
     };
@@ -209,7 +208,7 @@ mod tests {
         let record =
             |minute: u32, attempt, event| Record { at: format!("2026-01-01T00:{minute:02}:00Z"), attempt, event };
         let metrics =
-            |epoch| Event::Metrics { stage: Stage::Train, epoch, values: BTreeMap::from([("train_loss".into(), 1.5)]) };
+            |epoch| Event::Metrics { stage: Stage::Train, epoch, values: BTreeMap::from([(Metric::TrainLoss, 1.5)]) };
         let accuracy = Accuracy { correct: 3, n: 10 };
         vec![
             record(1, 1, started()),
@@ -279,7 +278,7 @@ mod tests {
         );
         let metrics = store.metrics(1).await.unwrap();
         assert_eq!(metrics, test.store.metrics(1).await.unwrap());
-        assert!(metrics.iter().any(|metric| metric.key == WALL_TIME && metric.value == 300.0), "{metrics:?}");
+        assert!(metrics.iter().any(|metric| metric.metric == Metric::WallTime && metric.value == 300.0), "{metrics:?}");
         assert_eq!(store.evaluations_of_runs(&[1]).await.unwrap(), test.store.evaluations_of_runs(&[1]).await.unwrap());
         let outcomes: Vec<_> = store.attempts(1, 9).await.unwrap().into_iter().map(|attempt| attempt.outcome).collect();
         assert_eq!(outcomes, [Some(RunState::Lost), Some(RunState::Lost), Some(RunState::Finished)]);

@@ -52,7 +52,7 @@ pub struct Run {
     /// The device that the spec names.
     pub device: DeviceName,
     /// The device that the worker of the last attempt found, in its words.
-    pub computed_on: Option<String>,
+    pub computed_on: Option<DeviceName>,
     /// Where it stands.
     pub state: RunState,
     /// Why it is in this state.
@@ -130,7 +130,7 @@ impl FromRow<'_, SqliteRow> for Run {
             dataset: row.try_get("dataset")?,
             seed: row.try_get::<i64, _>("seed")?.cast_unsigned(),
             device: parsed(row, "device")?,
-            computed_on: row.try_get("computed_on")?,
+            computed_on: parsed_option(row, "computed_on")?,
             state: parsed(row, "state")?,
             cause: row.try_get("state_cause")?,
             since: parsed(row, "state_since")?,

@@ -1,6 +1,6 @@
 //! A store in a temporary folder, with short ways to fill it.
 
-use retort_spec::{Event, ExperimentSpec, Record, RunState};
+use retort_spec::{DeviceName, Event, ExperimentSpec, Record, RunState};
 
 use crate::Store;
 
@@ -48,5 +48,5 @@ impl TestStore {
 
 /// What a worker reports first.
 pub(crate) fn started() -> Event {
-    Event::Started { device: "cpu".into(), threads: 2, version: "0".into(), resumed_epochs: 0 }
+    Event::Started { device: DeviceName::Cpu, threads: 2, version: "0".into(), resumed_epochs: 0 }
 }

@@ -1,6 +1,6 @@
 //! How fast finished runs computed, from which estimates are made.
 
-use retort_spec::{Architecture, RunSpec};
+use retort_spec::{Architecture, DeviceName, RunSpec};
 use sqlx::Row;
 
 use crate::{
@@ -22,16 +22,16 @@ pub struct FinishedWork {
 }
 
 impl Store {
-    /// The last `limit` runs that finished on a device, newest first. `device` is a prefix of the worker's words for it.
+    /// The last `limit` runs that finished on a device, newest first.
     ///
     /// # Errors
     /// When the database refuses.
-    pub async fn finished_work(&self, device: &str, limit: u32) -> Result<Vec<FinishedWork>> {
+    pub async fn finished_work(&self, device: DeviceName, limit: u32) -> Result<Vec<FinishedWork>> {
         let rows = sqlx::query(
             "SELECT id, spec, architecture, teacher, seconds FROM runs
-             WHERE state = 'finished' AND seconds > 0 AND computed_on LIKE ? || '%' ORDER BY ended_at DESC LIMIT ?",
+             WHERE state = 'finished' AND seconds > 0 AND computed_on = ? ORDER BY ended_at DESC LIMIT ?",
         );
-        let rows = rows.bind(device).bind(limit).fetch_all(self.readers()).await?;
+        let rows = rows.bind(device.to_string()).bind(limit).fetch_all(self.readers()).await?;
         let mut finished = Vec::with_capacity(rows.len());
         for row in rows {
             let run: i64 = row.try_get("id")?;
@@ -48,7 +48,7 @@ impl Store {
 
 #[cfg(test)]
 mod tests {
-    use retort_spec::{Event, RunState};
+    use retort_spec::{DeviceName, Event, RunState};
 
     use crate::testing::{TestStore, started};
 
@@ -61,8 +61,8 @@ mod tests {
             test.record(run, [started()]).await;
         }
         test.record(1, [Event::Finished { seconds: 30.0 }]).await;
-        let work = test.store.finished_work("cpu", 10).await.unwrap();
+        let work = test.store.finished_work(DeviceName::Cpu, 10).await.unwrap();
         assert_eq!(work.iter().map(|w| w.seconds).collect::<Vec<_>>(), [30.0]);
-        assert!(test.store.finished_work("cuda:0", 10).await.unwrap().is_empty());
+        assert!(test.store.finished_work(DeviceName::Cuda(0), 10).await.unwrap().is_empty());
     }
 }

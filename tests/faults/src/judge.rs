@@ -7,7 +7,7 @@ use std::{
 };
 
 use anyhow::{Context, Result, ensure};
-use retort_spec::{Event, Record, RunState};
+use retort_spec::{Event, Metric, Record, RunState};
 use retort_store::{Run, Store};
 
 use super::{Figures, world::World};
@@ -73,7 +73,7 @@ fn against_journals(world: &World, runs: &[Run], figures: &mut Figures) -> Resul
 /// An epoch or an accuracy, by what it is of and its value.
 fn figure(event: &Event) -> Option<String> {
     match event {
-        Event::Metrics { epoch, values, .. } => Some(format!("epoch {epoch}: {:?}", values.get("train_loss")?)),
+        Event::Metrics { epoch, values, .. } => Some(format!("epoch {epoch}: {:?}", values.get(&Metric::TrainLoss)?)),
         Event::Evaluation { attack, accuracy, .. } => {
             let attack = attack.as_ref().map_or_else(|| "Natural".into(), retort_spec::Attack::describe);
             Some(format!("{attack}: {} of {}", accuracy.correct, accuracy.n))
@@ -88,7 +88,7 @@ async fn kept(database: &Path, runs: &[Run]) -> Result<BTreeMap<i64, Vec<String>
     let store = Store::open(database).await?;
     let mut kept: BTreeMap<i64, Vec<String>> = BTreeMap::new();
     for run in runs {
-        let losses = store.metrics(run.id).await?.into_iter().filter(|metric| metric.key == "train_loss");
+        let losses = store.metrics(run.id).await?.into_iter().filter(|metric| metric.metric == Metric::TrainLoss);
         let losses = losses.map(|metric| format!("epoch {}: {:?}", metric.epoch, metric.value));
         kept.insert(run.id, losses.collect());
     }

@@ -2,11 +2,12 @@
 
 use std::collections::BTreeMap;
 
-use retort_spec::{Architecture, Stage};
+use retort_spec::{Architecture, Metric, Stage};
 
 use super::{
-    CurvePoint, Figure, Quantity, RunCurves,
+    CurvePoint, Figure, RunCurves,
     chart::{BandPoint, Chart, Line, Scale},
+    drawn_metrics::{DRAWN, title},
     ends::caption,
 };
 use crate::format::lower_first;
@@ -25,7 +26,7 @@ enum Along {
 
 /// The figures of one training, of those quantities of which there is something to see.
 pub fn run_figures(run: &RunCurves, by_time: bool) -> Vec<Figure> {
-    Quantity::ALL.into_iter().filter_map(|quantity| draw(quantity, &[run], None, by_time)).collect()
+    DRAWN.into_iter().filter_map(|metric| draw(metric, &[run], None, by_time)).collect()
 }
 
 /// The figures of a comparison: for each student, its methods and the teacher.
@@ -41,13 +42,13 @@ pub fn comparison_figures(runs: &[RunCurves], by_time: bool) -> Vec<Figure> {
         let teaches = |r: &RunCurves| r.label.is_teacher && runs.iter().any(|s| is_student(s) && s.group == r.group);
         let members: Vec<_> = runs.iter().filter(|r| is_student(r) || teaches(r)).collect();
         let named = (students.len() > 1).then_some(*student);
-        figures.extend(Quantity::ALL.into_iter().filter_map(|quantity| draw(quantity, &members, named, by_time)));
+        figures.extend(DRAWN.into_iter().filter_map(|metric| draw(metric, &members, named, by_time)));
     }
     figures
 }
 
-fn draw(quantity: Quantity, runs: &[&RunCurves], student: Option<Architecture>, by_time: bool) -> Option<Figure> {
-    let runs: Vec<_> = runs.iter().copied().filter(|r| finite(r.points(quantity)).next().is_some()).collect();
+fn draw(metric: Metric, runs: &[&RunCurves], student: Option<Architecture>, by_time: bool) -> Option<Figure> {
+    let runs: Vec<_> = runs.iter().copied().filter(|r| finite(r.points(metric)).next().is_some()).collect();
     let along = along(&runs, by_time)?;
     let mut groups: Vec<Vec<&RunCurves>> = Vec::new();
     for run in &runs {
@@ -58,13 +59,13 @@ fn draw(quantity: Quantity, runs: &[&RunCurves], student: Option<Architecture>, 
             None => groups.push(vec![run]),
         }
     }
-    let lines: Vec<_> = groups.iter().map(|group| line(quantity, group, groups.len() > 1, along)).collect();
-    let values = || runs.iter().flat_map(|r| finite(r.points(quantity))).map(|p| p.value);
+    let lines: Vec<_> = groups.iter().map(|group| line(metric, group, groups.len() > 1, along)).collect();
+    let values = || runs.iter().flat_map(|r| finite(r.points(metric))).map(|p| p.value);
     let (low, high) = values().fold((f64::INFINITY, 0.0_f64), |(l, h), v| (l.min(v), h.max(v)));
-    let caption = caption(quantity, &runs);
+    let caption = caption(metric, &runs);
     let title = match student {
-        Some(student) => format!("{student}: {}", lower_first(quantity.title())),
-        None => quantity.title().into(),
+        Some(student) => format!("{student}: {}", lower_first(title(metric))),
+        None => title(metric).into(),
     };
     let last = lines.iter().flat_map(|line| line.pieces.iter().flatten()).map(|point| point.x).fold(0.0, f64::max);
     let chart = Chart {
@@ -81,9 +82,9 @@ fn draw(quantity: Quantity, runs: &[&RunCurves], student: Option<Architecture>, 
             Along::Time(..) => (0.0, last.max(1e-3)),
         },
         x_scale: if matches!(along, Along::Time(..)) { Scale::Linear } else { Scale::Whole },
-        is_log: quantity == Quantity::TrainLoss && low > 0.0 && high / low > 20.0,
+        is_log: metric == Metric::TrainLoss && low > 0.0 && high / low > 20.0,
         rules: match runs.as_slice() {
-            [run] if along == Along::Epochs => stage_rules(run.points(quantity)),
+            [run] if along == Along::Epochs => stage_rules(run.points(metric)),
             _ => Vec::new(),
         },
     };
@@ -128,10 +129,10 @@ struct Epoch {
 
 /// The mean of a group's runs with their range. A loss is interrupted where a stage ends: what it measures before and after
 /// is not the same.
-fn line(quantity: Quantity, group: &[&RunCurves], is_one_of_many: bool, along: Along) -> Line {
+fn line(metric: Metric, group: &[&RunCurves], is_one_of_many: bool, along: Along) -> Line {
     let mut epochs: BTreeMap<usize, Epoch> = BTreeMap::new();
     for run in group {
-        for point in finite(run.points(quantity)) {
+        for point in finite(run.points(metric)) {
             let epoch = epochs.entry(point.epoch).or_default();
             epoch.stage = Some(point.stage);
             epoch.values.push(point.value);
@@ -154,7 +155,7 @@ fn line(quantity: Quantity, group: &[&RunCurves], is_one_of_many: bool, along: A
         if x.is_nan() {
             continue;
         }
-        if pieces.is_empty() || quantity == Quantity::TrainLoss && stage != of {
+        if pieces.is_empty() || metric == Metric::TrainLoss && stage != of {
             pieces.push(Vec::new());
             stage = of;
         }
@@ -214,7 +215,7 @@ mod tests {
             },
             group: String::new(),
             epochs: Some(epochs),
-            values: [(Quantity::TrainLoss, losses.iter().enumerate().map(point).collect())].into(),
+            values: [(Metric::TrainLoss, losses.iter().enumerate().map(point).collect())].into(),
             wall_time: BTreeMap::new(),
         }
     }
@@ -241,7 +242,7 @@ mod tests {
     #[test]
     fn a_loss_is_not_joined_across_stages() {
         let mut curves = run(MethodName::GACD.fine_tuned(), 1, 4, &[9.0, 8.0, 1.2, 1.1]);
-        for point in &mut curves.values.get_mut(&Quantity::TrainLoss).unwrap()[2..] {
+        for point in &mut curves.values.get_mut(&Metric::TrainLoss).unwrap()[2..] {
             point.stage = Stage::Finetune;
         }
         let svg = &run_figures(&curves, false)[0].svg;

@@ -1,8 +1,11 @@
 //! What a figure of curves finds: where each method stands.
 
+use retort_spec::Metric;
+
 use super::{
-    Quantity, RunCurves,
+    RunCurves,
     curve::{TEACHER, finite, length, name},
+    drawn_metrics::{noun, say},
 };
 use crate::format;
 
@@ -37,10 +40,10 @@ impl End {
 }
 
 /// What the figure finds: where each method stands now, the best first.
-pub(super) fn caption(quantity: Quantity, runs: &[&RunCurves]) -> String {
+pub(super) fn caption(metric: Metric, runs: &[&RunCurves]) -> String {
     let mut ends: Vec<End> = Vec::new();
     for run in runs {
-        let Some(last) = finite(run.points(quantity)).last() else { continue };
+        let Some(last) = finite(run.points(metric)).last() else { continue };
         let place = Some((last.epoch, length(run)));
         match ends.iter_mut().find(|e| e.name == name(run)) {
             Some(end) => {
@@ -50,8 +53,8 @@ pub(super) fn caption(quantity: Quantity, runs: &[&RunCurves]) -> String {
             None => ends.push(End { name: name(run), values: vec![last.value], place }),
         }
     }
-    ends.sort_by(|a, b| match quantity {
-        Quantity::TrainLoss => a.mean().total_cmp(&b.mean()),
+    ends.sort_by(|a, b| match metric {
+        Metric::TrainLoss => a.mean().total_cmp(&b.mean()),
         _ => b.mean().total_cmp(&a.mean()),
     });
     let common = ends.first().and_then(|e| e.place).filter(|p| ends.iter().all(|e| e.place == Some(*p)));
@@ -63,24 +66,24 @@ pub(super) fn caption(quantity: Quantity, runs: &[&RunCurves]) -> String {
         None => "So far ".into(),
     };
     if let ([end], [_]) = (ends.as_slice(), runs) {
-        return format!("{start}{} is {}.", quantity.noun(), quantity.say(end.mean()));
+        return format!("{start}{} is {}.", noun(metric), say(metric, end.mean()));
     }
     let parts = ends.iter().enumerate().map(|(i, end)| {
         let who = if end.name == TEACHER { "the teacher" } else { &end.name };
         let verb = if i == 0 { "is " } else { "" };
-        format!("of {who} {verb}{}{}", quantity.say(end.mean()), end.remark(common.is_some()))
+        format!("of {who} {verb}{}{}", say(metric, end.mean()), end.remark(common.is_some()))
     });
     let parts = parts.collect::<Vec<_>>().join(", ");
-    let scale = match quantity {
-        Quantity::TrainLoss => " Each method has a loss of its own: compare shapes, not heights.",
-        Quantity::TrainAccuracy => " Each method trains on images of its own: natural ones, or attacked ones.",
+    let scale = match metric {
+        Metric::TrainLoss => " Each method has a loss of its own: compare shapes, not heights.",
+        Metric::TrainAccuracy => " Each method trains on images of its own: natural ones, or attacked ones.",
         _ => "",
     };
-    let has_line = runs.iter().any(|run| finite(run.points(quantity)).nth(1).is_some());
+    let has_line = runs.iter().any(|run| finite(run.points(metric)).nth(1).is_some());
     let band = if has_line && ends.iter().any(|end| end.values.len() > 1) {
         " Bands reach from the lowest to the highest seed."
     } else {
         ""
     };
-    format!("{start}{} {parts}.{scale}{band}", quantity.noun())
+    format!("{start}{} {parts}.{scale}{band}", noun(metric))
 }

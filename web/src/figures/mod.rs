@@ -4,12 +4,12 @@
 mod analysis;
 mod chart;
 mod curve;
+mod drawn_metrics;
 mod ends;
 mod fonts;
 mod gallery;
 mod heat_map;
 mod panels;
-mod quantity;
 mod scatter;
 mod standalone;
 mod sweep;
@@ -18,17 +18,17 @@ mod ticks;
 
 use std::collections::BTreeMap;
 
-use retort_spec::Stage;
+use retort_spec::{Metric, Stage};
 
 use crate::RunLabel;
 
 pub use analysis::{AnalysisFiles, analysis_figure};
 pub(crate) use analysis::{correlation_panels, feature_panels, largest_difference};
 pub use curve::{comparison_figures, run_figures};
+pub use drawn_metrics::DRAWN;
 pub(crate) use gallery::answer_words;
 pub use heat_map::{heat_map, scale};
 pub use panels::{Key, Panel, panels};
-pub use quantity::Quantity;
 pub use scatter::{kind_swatch, scatter};
 pub use standalone::{FigureFormat, slug};
 pub use sweep::sweep_figures;
@@ -53,8 +53,8 @@ pub struct RunCurves {
     pub group: String,
     /// Epochs of all its stages, where known; the axis reaches so far.
     pub epochs: Option<usize>,
-    /// By quantity: its values by epoch.
-    pub values: BTreeMap<Quantity, Vec<CurvePoint>>,
+    /// By metric: its values by epoch.
+    pub values: BTreeMap<Metric, Vec<CurvePoint>>,
     /// By epoch: seconds from the run's start to the epoch's end; empty where they are not known.
     pub wall_time: BTreeMap<usize, f64>,
 }
@@ -65,8 +65,8 @@ impl RunCurves {
         Self { label, group: String::new(), epochs, values: BTreeMap::new(), wall_time: BTreeMap::new() }
     }
 
-    fn points(&self, quantity: Quantity) -> &[CurvePoint] {
-        self.values.get(&quantity).map_or(&[], Vec::as_slice)
+    fn points(&self, metric: Metric) -> &[CurvePoint] {
+        self.values.get(&metric).map_or(&[], Vec::as_slice)
     }
 }
 

@@ -2,7 +2,7 @@
 
 use super::{
     Accuracy, AnalysedOption, Arc, Architecture, Attack, Budget, CLASSES, ComparisonPage, ComparisonView, CurvePoint,
-    DatasetChoice, DeviceName, EvaluateSpec, ExperimentSpec, HashMap, MethodName, ModelRef, Progress, Quantity,
+    DatasetChoice, DeviceName, EvaluateSpec, ExperimentSpec, HashMap, MethodName, Metric, ModelRef, Progress,
     RightAnswers, RunCurves, RunKind, RunLabel, RunRow, RunSpec, RunState, Score, Stage, Sweep, TeacherChoice, at,
     frame, run_pages,
 };
@@ -159,7 +159,7 @@ pub fn curve(run: &RunRow, epochs: usize) -> RunCurves {
     });
     let natural = points(&|share, _| end - 55.0 * (-5.0 * share).exp());
     RunCurves {
-        values: [(Quantity::TrainLoss, loss), (Quantity::NaturalAccuracy, natural)].into(),
+        values: [(Metric::TrainLoss, loss), (Metric::NaturalAccuracy, natural)].into(),
         wall_time: (1..=last).map(|epoch| (epoch, 31.2 * epoch as f64)).collect(),
         ..RunCurves::new(run.label.clone(), Some(total))
     }

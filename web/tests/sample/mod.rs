@@ -6,12 +6,12 @@ use std::{collections::HashMap, sync::Arc};
 
 use retort_spec::{
     Accuracy, Architecture, Attack, Budget, DatasetChoice, DeviceName, EvaluateSpec, ExperimentSpec, MethodName,
-    ModelRef, Problem, RunKind, RunSpec, RunState, Stage, Sweep, TeacherChoice,
+    Metric, ModelRef, Problem, RunKind, RunSpec, RunState, Stage, Sweep, TeacherChoice,
 };
 use retort_web::{
     Arrival, ArrivalKind, ArrivalState, ComparisonView, ExperimentForm, Frame, Progress, RightAnswers, RunLabel,
     RunRow, Score, Scores, Step, Template,
-    figures::{CurvePoint, Quantity, RunCurves},
+    figures::{CurvePoint, RunCurves},
     format::Moment,
     pages::{
         AnalysedOption, ComparisonPage, ComparisonSummary, ComparisonsPage, DatasetCard, DatasetForm, DatasetOption,

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressStyle};
 use retort_engine::data::{Progress, ProgressUnit};
-use retort_spec::{CheckResult, Event, LogLevel, Record};
+use retort_spec::{CheckResult, Event, LogLevel, Metric, Record};
 use retort_web::words::shown_in_lines;
 
 /// A bar that follows a run's journal; figures of epochs are printed above it.
@@ -34,12 +34,12 @@ impl RunProgress {
                 self.bar.set_message(format!("{}{epoch}  {left}", stage.title()));
             }
             Event::Metrics { stage, epoch, values } => {
-                let of = |name: &str| values.get(name).copied();
+                let of = |metric: Metric| values.get(&metric).copied();
                 let mut line = format!("epoch {epoch} ({})", stage.title());
-                if let Some(loss) = of("train_loss") {
+                if let Some(loss) = of(Metric::TrainLoss) {
                     line = format!("{line}: loss {loss:.4}");
                 }
-                if let Some(natural) = of("natural_accuracy") {
+                if let Some(natural) = of(Metric::NaturalAccuracy) {
                     line = format!("{line}, natural accuracy {natural:.2} %");
                 }
                 self.print(&line);

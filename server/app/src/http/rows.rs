@@ -3,20 +3,17 @@
 use std::collections::HashMap;
 
 use jiff::Timestamp;
-use retort_spec::{EvaluateSpec, ModelRef, RunKind, RunSpec, RunState};
-use retort_store::{Evaluation, Experiment, Point, Run, WALL_TIME};
+use retort_spec::{EvaluateSpec, Metric, ModelRef, RunKind, RunSpec, RunState};
+use retort_store::{Evaluation, Experiment, Point, Run};
 use retort_web::{
     Progress, RunLabel, RunRow, Score, Scores,
-    figures::{self, Quantity},
+    figures::{self, DRAWN},
     format::Moment,
     pages::ComparisonSummary,
 };
 
 use super::{App, errors::Result};
 use crate::scheduler::Control;
-
-/// The accuracy that lists show of a training.
-const NATURAL: &str = Quantity::NaturalAccuracy.key();
 
 /// Trainings whose curves one page draws.
 const MOST_CURVES: usize = 100;
@@ -38,7 +35,7 @@ impl App {
         }
         let mut checks = self.store.checks_of_runs(&of(|r| r.kind == RunKind::Masking)).await?;
         let computed = self.store.attempt_seconds(&of(|r| r.seconds.is_none() && r.attempt > 0)).await?;
-        let natural = self.store.last_metrics(&trainings, NATURAL).await?;
+        let natural = self.store.last_metrics(&trainings, Metric::NaturalAccuracy).await?;
         let mut waits = self.store.unfinished_needs(&of(|r| r.state == RunState::Queued)).await?;
         let pause = self.control.pause();
         let rows = runs.into_iter().map(|run| RunRow {
@@ -56,7 +53,7 @@ impl App {
                 seconds_left: Some(p.seconds_left).filter(|_| run.state.is_active()),
             }),
             seconds: run.seconds.or_else(|| computed.get(&run.id).copied()),
-            device: run.computed_on.unwrap_or_else(|| run.device.to_string()),
+            device: run.computed_on.unwrap_or(run.device).to_string(),
             state: run.state,
             since: moment(run.since),
             experiment: Some((run.experiment, run.experiment_title)),
@@ -98,20 +95,19 @@ impl App {
     pub async fn curves(&self, runs: &[RunRow], by_time: bool) -> Result<Vec<figures::RunCurves>> {
         let trainings: Vec<_> = runs.iter().filter(|run| run.label.kind == RunKind::Train).take(MOST_CURVES).collect();
         let ids: Vec<_> = trainings.iter().map(|run| run.label.id).collect();
-        let time = by_time.then_some(WALL_TIME);
-        let keys: Vec<&str> = Quantity::ALL.map(Quantity::key).into_iter().chain(time).collect();
-        let mut series = self.store.series_of_runs(&ids, &keys).await?;
+        let time = by_time.then_some(Metric::WallTime);
+        let metrics: Vec<Metric> = DRAWN.into_iter().chain(time).collect();
+        let mut series = self.store.series_of_runs(&ids, &metrics).await?;
         let curves = trainings.into_iter().map(|run| {
             let epochs = run.progress.map(|p| p.epochs).filter(|epochs| *epochs > 0);
             let mut curves = figures::RunCurves::new(run.label.clone(), epochs);
             for one in series.remove(&run.label.id).unwrap_or_default() {
-                match Quantity::of_key(&one.key) {
-                    Some(quantity) => {
-                        let point = |p: &Point| figures::CurvePoint { stage: p.stage, epoch: p.epoch, value: p.value };
-                        curves.values.insert(quantity, one.points.iter().map(point).collect());
-                    }
-                    None => curves.wall_time = one.points.iter().map(|point| (point.epoch, point.value)).collect(),
+                if one.metric == Metric::WallTime {
+                    curves.wall_time = one.points.iter().map(|point| (point.epoch, point.value)).collect();
+                    continue;
                 }
+                let point = |p: &Point| figures::CurvePoint { stage: p.stage, epoch: p.epoch, value: p.value };
+                curves.values.insert(one.metric, one.points.iter().map(point).collect());
             }
             curves
         });

@@ -8,7 +8,7 @@ use axum::{
     http::{HeaderName, Request, StatusCode, header},
 };
 use retort_engine::data::{ImportOptions, Library};
-use retort_spec::{AnalysisResult, Event, FeatureMap, Record, RunState};
+use retort_spec::{AnalysisResult, DeviceName, Event, FeatureMap, Record, RunState};
 use retort_store::Store;
 use retort_web::ExperimentForm;
 use tokio::sync::watch;
@@ -160,7 +160,7 @@ impl Site {
     pub(super) async fn finish(&self, run: i64) {
         self.store.change_state(run, RunState::Starting, "test").await.unwrap();
         let events = [
-            Event::Started { device: "cpu".into(), threads: 1, version: "0".into(), resumed_epochs: 0 },
+            Event::Started { device: DeviceName::Cpu, threads: 1, version: "0".into(), resumed_epochs: 0 },
             Event::Finished { seconds: 10.0 },
         ];
         let record = |event| Record { at: "2026-01-01T00:00:00Z".into(), attempt: 1, event };

@@ -7,7 +7,7 @@ use std::{
     sync::{Arc, Mutex},
 };
 
-use retort_spec::{DeviceName, Event, ExperimentSpec, Record, RunState, Stage};
+use retort_spec::{DeviceName, Event, ExperimentSpec, Metric, Record, RunState, Stage};
 use retort_store::Store;
 
 use super::{Control, Executor, Job, Scheduler, Worker};
@@ -119,7 +119,7 @@ impl Bench {
 
     /// Epochs whose loss is kept.
     pub(super) async fn epochs(&self, run: i64) -> usize {
-        let kept = self.store.series_of_runs(&[run], &["train_loss"]).await.unwrap();
+        let kept = self.store.series_of_runs(&[run], &[Metric::TrainLoss]).await.unwrap();
         kept.get(&run).map_or(0, |series| series[0].points.len())
     }
 
@@ -133,10 +133,10 @@ impl Bench {
 }
 
 pub(super) fn started() -> Event {
-    Event::Started { device: "cpu".into(), threads: 2, version: "0".into(), resumed_epochs: 0 }
+    Event::Started { device: DeviceName::Cpu, threads: 2, version: "0".into(), resumed_epochs: 0 }
 }
 
 pub(super) fn metrics(epoch: usize) -> Event {
-    let values = BTreeMap::from([("train_loss".into(), epoch as f64)]);
+    let values = BTreeMap::from([(Metric::TrainLoss, epoch as f64)]);
     Event::Metrics { stage: Stage::Train, epoch, values }
 }

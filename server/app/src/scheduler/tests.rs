@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use retort_spec::{Architecture, Event, ExperimentSpec, ModelRef, RunSpec, RunState, TeacherChoice};
+use retort_spec::{Architecture, DeviceName, Event, ExperimentSpec, ModelRef, RunSpec, RunState, TeacherChoice};
 use retort_store::NewModel;
 
 use super::{
@@ -342,4 +342,22 @@ async fn a_run_waits_while_a_worker_of_an_earlier_attempt_still_holds_its_folder
     bench.turn().await;
     assert_eq!(bench.started(), [(1, 1)]);
     assert!(bench.dir.path().join("runs/1/spec.json").is_file());
+}
+
+#[tokio::test]
+async fn a_run_that_finished_on_a_gpu_teaches_the_speed_of_that_gpu() {
+    let mut bench = Bench::new().await;
+    bench.turn().await;
+    let gpu = DeviceName::Cuda(1);
+    let started = Event::Started { device: gpu, threads: 2, version: "0".into(), resumed_epochs: 0 };
+    bench.write(1, 1, [started, Event::Finished { seconds: 30.0 }]);
+    std::fs::write(bench.control.folder(1).model(), "weights").unwrap();
+    bench.end(1);
+    bench.turn().await;
+    let datasets = retort_engine::data::Library::new(bench.dir.path().join("datasets")).list().unwrap();
+    let devices = [gpu, DeviceName::Cuda(0)];
+    let estimator = crate::estimate::Estimator::learn(&bench.store, datasets, &devices).await.unwrap();
+    let on = |device| estimator.experiment(&ExperimentSpec { device, ..ExperimentSpec::demo() });
+    assert!(on(gpu).is_some_and(|seconds| seconds > 30.0), "the demo is more than its teacher: {:?}", on(gpu));
+    assert_eq!(on(DeviceName::Cuda(0)), None, "nothing is known of another");
 }

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use candle_core::Tensor;
 use candle_nn::ops::log_softmax;
-use retort_spec::Event;
+use retort_spec::{Event, Metric};
 
 use super::{Part, Position, Training, state::Resumed};
 use crate::{
@@ -57,7 +57,7 @@ pub(super) fn train(
         write_back(training, &layer);
         if epoch == part.schedule.epochs {
             let natural = training.natural_accuracy(at + 1, part.is_last)?;
-            values.insert("natural_accuracy".to_owned(), natural.percent());
+            values.insert(Metric::NaturalAccuracy, natural.percent());
         }
         training.context.journal.write(Event::Metrics { stage: part.stage(), epoch: at + 1, values })?;
         let done = share_done(&training.work, index, epoch as f64 / part.schedule.epochs as f64);
@@ -118,7 +118,7 @@ fn train_epoch(
     layer: &mut [Named],
     sgd: &mut Sgd,
     step: SgdStep,
-) -> Result<BTreeMap<String, f64>> {
+) -> Result<BTreeMap<Metric, f64>> {
     let labels = &training.dataset.train.labels;
     let order = loader::order(labels.len(), training.seed, epoch as u64);
     let (mut loss, mut correct) = (0.0, 0usize);
@@ -142,9 +142,9 @@ fn train_epoch(
     }
     let n = labels.len() as f64;
     Ok(BTreeMap::from([
-        ("train_loss".to_owned(), loss / n),
-        ("train_accuracy".to_owned(), 100.0 * correct as f64 / n),
-        ("learning_rate".to_owned(), step.learning_rate),
+        (Metric::TrainLoss, loss / n),
+        (Metric::TrainAccuracy, 100.0 * correct as f64 / n),
+        (Metric::LearningRate, step.learning_rate),
     ]))
 }
 

@@ -21,7 +21,7 @@ use retort_engine::{
     RunFolder,
     rng::{Purpose, Stream},
 };
-use retort_spec::{Event, ExperimentSpec, Record, RunState, Stage};
+use retort_spec::{DeviceName, Event, ExperimentSpec, Metric, Record, RunState, Stage};
 use retort_store::Store;
 use rustix::process::{Pid, Signal};
 use serde_json::{Value, json};
@@ -384,7 +384,12 @@ impl Reports {
         let journal =
             OpenOptions::new().create(true).append(true).open(worker.journal()).context("opening a journal")?;
         let mut reports = Self { journal, epoch: 0, began: Instant::now() };
-        reports.append(Event::Started { device: "cpu".into(), threads: 1, version: "0".into(), resumed_epochs: 0 })?;
+        reports.append(Event::Started {
+            device: DeviceName::Cpu,
+            threads: 1,
+            version: "0".into(),
+            resumed_epochs: 0,
+        })?;
         Ok(reports)
     }
 
@@ -396,7 +401,7 @@ impl Reports {
     /// One epoch with one figure.
     fn write(&mut self) -> Result<()> {
         self.epoch += 1;
-        let values = BTreeMap::from([("train_loss".to_owned(), 1.0 / self.epoch as f64)]);
+        let values = BTreeMap::from([(Metric::TrainLoss, 1.0 / self.epoch as f64)]);
         self.append(Event::Metrics { stage: Stage::Train, epoch: self.epoch, values })
     }
 

@@ -1,7 +1,6 @@
 //! `retort bench pages`: how long the server takes to make its pages over a database of many runs.
 
 use std::{
-    collections::BTreeMap,
     path::{Path, PathBuf},
     sync::Arc,
     time::Instant,
@@ -16,8 +15,8 @@ use retort_engine::{
     rng::{Purpose, Stream},
 };
 use retort_spec::{
-    Accuracy, Architecture, Attack, EvaluateSpec, Event, ExperimentSpec, MethodName, Record, RunSpec, RunState, Stage,
-    TeacherChoice,
+    Accuracy, Architecture, Attack, DeviceName, EvaluateSpec, Event, ExperimentSpec, MethodName, Metric, Record,
+    RunSpec, RunState, Stage, TeacherChoice,
 };
 use retort_store::Store;
 use serde_json::{Value, json};
@@ -56,7 +55,7 @@ pub struct PagesArgs {
 }
 
 /// Figures that an epoch reports; the store adds its time.
-const FIGURES: [&str; 4] = ["train_loss", "train_accuracy", "natural_accuracy", "learning_rate"];
+const FIGURES: [Metric; 4] = [Metric::TrainLoss, Metric::TrainAccuracy, Metric::NaturalAccuracy, Metric::LearningRate];
 /// Trainings of an experiment.
 const TRAININGS: usize = 10;
 
@@ -232,7 +231,8 @@ fn outcomes(spec: &EvaluateSpec, records: &[Record]) -> Outcomes {
 /// What a finished run has reported.
 fn events(spec: &RunSpec, run: i64, epochs: usize) -> Vec<Event> {
     let mut draw = Stream::new(run.cast_unsigned(), Purpose::Bench, 1, 0);
-    let mut events = vec![Event::Started { device: "cpu".into(), threads: 2, version: "0".into(), resumed_epochs: 0 }];
+    let mut events =
+        vec![Event::Started { device: DeviceName::Cpu, threads: 2, version: "0".into(), resumed_epochs: 0 }];
     match spec {
         RunSpec::Evaluate(spec) => {
             let mut correct = 8_500;
@@ -244,8 +244,7 @@ fn events(spec: &RunSpec, run: i64, epochs: usize) -> Vec<Event> {
         }
         _ => {
             for epoch in 1..=epochs {
-                let values: BTreeMap<String, f64> =
-                    FIGURES.iter().map(|key| ((*key).to_owned(), f64::from(draw.uniform(0.1, 90.0)))).collect();
+                let values = FIGURES.into_iter().map(|metric| (metric, f64::from(draw.uniform(0.1, 90.0)))).collect();
                 events.push(Event::Metrics { stage: Stage::Train, epoch, values });
             }
         }

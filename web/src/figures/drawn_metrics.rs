@@ -1,0 +1,48 @@
+//! The metrics that curves are drawn of, in words.
+
+use retort_spec::Metric;
+
+use crate::format;
+
+/// Those that are drawn, in the order of the figures.
+pub const DRAWN: [Metric; 5] = [
+    Metric::NaturalAccuracy,
+    Metric::ValidationPgdAccuracy,
+    Metric::ValidationNaturalAccuracy,
+    Metric::TrainAccuracy,
+    Metric::TrainLoss,
+];
+
+/// The heading of a metric's figure.
+pub(super) const fn title(metric: Metric) -> &'static str {
+    match metric {
+        Metric::NaturalAccuracy => "Natural accuracy on the test images, %",
+        Metric::ValidationPgdAccuracy => "PGD-10 accuracy on the validation images, %",
+        Metric::ValidationNaturalAccuracy => "Natural accuracy on the validation images, %",
+        Metric::TrainAccuracy => "Accuracy on the training images, %",
+        Metric::TrainLoss => "Training loss, nats",
+        Metric::LearningRate => "Learning rate",
+        Metric::WallTime => "Wall time, s",
+    }
+}
+
+/// A metric as it stands in a sentence.
+pub(super) const fn noun(metric: Metric) -> &'static str {
+    match metric {
+        Metric::NaturalAccuracy => "the natural accuracy",
+        Metric::ValidationPgdAccuracy => "the PGD-10 accuracy on validation images",
+        Metric::ValidationNaturalAccuracy => "the natural accuracy on validation images",
+        Metric::TrainAccuracy => "the accuracy on training images",
+        Metric::TrainLoss => "the training loss",
+        Metric::LearningRate => "the learning rate",
+        Metric::WallTime => "the wall time",
+    }
+}
+
+/// A value of a metric.
+pub(super) fn say(metric: Metric, value: f64) -> String {
+    match metric {
+        Metric::TrainLoss | Metric::LearningRate | Metric::WallTime => format::figure(value),
+        _ => format!("{} %", format::percent(value)),
+    }
+}
