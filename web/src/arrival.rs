@@ -1,6 +1,6 @@
 //! Datasets on their way.
 
-use crate::{format, pages::DatasetForm};
+use crate::{dataset_form::DatasetForm, format};
 
 /// A dataset that is being fetched or imported, or one that did not arrive.
 #[derive(Clone, Debug, PartialEq)]

@@ -7,6 +7,7 @@
 #![forbid(unsafe_code)]
 
 mod arrival;
+mod dataset_form;
 pub mod figures;
 pub mod findings;
 mod form;

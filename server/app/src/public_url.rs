@@ -35,6 +35,23 @@ impl fmt::Display for PublicUrl {
     }
 }
 
+/// What the paths of pages begin with.
+pub const FIRST_PARTS: [&str; 13] = [
+    "demo",
+    "disk",
+    "experiments",
+    "runs",
+    "shares",
+    "s",
+    "paper",
+    "models",
+    "datasets",
+    "live",
+    "static",
+    "health",
+    "metrics",
+];
+
 const EXPECTED: &str = "write the address that browsers open, such as https://lab.example/retort";
 
 impl FromStr for PublicUrl {
@@ -72,7 +89,7 @@ fn base(path: &str) -> Result<String, String> {
             "the path “{base}” may have letters, digits and -_~. between its slashes, and nothing else"
         ));
     }
-    if let Some(own) = parts.next().filter(|part| crate::http::FIRST_PARTS.contains(part)) {
+    if let Some(own) = parts.next().filter(|part| FIRST_PARTS.contains(part)) {
         return Err(format!("/{own} is an address inside Retort: let the proxy use another path, such as /retort"));
     }
     Ok(base.to_owned())

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use candle_core::{Result, Tensor};
+use retort_spec::Accuracy;
 
 use crate::{EngineError, nn::is_finite};
 
@@ -24,6 +25,16 @@ pub(crate) fn answers(logits: &Tensor) -> Result<Vec<Option<u8>>> {
         row.iter().all(|logit| logit.is_finite()).then_some(best as u8)
     };
     Ok(logits.to_vec2::<f32>()?.iter().map(answer).collect())
+}
+
+/// How many answers are their labels; no answer is none.
+pub(crate) fn accuracy(answers: &[Option<u8>], labels: &[u8]) -> Accuracy {
+    Accuracy { correct: correct(answers, labels).len(), n: labels.len() }
+}
+
+/// The places of the answers that are their labels.
+pub(crate) fn correct(answers: &[Option<u8>], labels: &[u8]) -> Vec<usize> {
+    (0..labels.len()).filter(|i| answers[*i] == Some(labels[*i])).collect()
 }
 
 /// How many rows, all of whose logits are finite, have none above that of their label.

@@ -1,12 +1,12 @@
 //! The checkpoints of a run: the newest, and the one before it, each with the checksum of all its bytes.
 
-use std::{fs, io, path::Path};
+use std::{fs, io, path::Path, time::Instant};
 
 use candle_core::Device;
 use retort_spec::{Event, LogLevel};
 use sha2::{Digest, Sha256};
 
-use crate::{EngineError, Result, RunFolder, crash_point, data::hex, folder::replace, nn::StateFile, run::Context};
+use crate::{EngineError, Result, RunFolder, context::Context, crash_point, data::hex, folder::replace, nn::StateFile};
 
 /// What stands before the checksum, which stands before the state.
 const MARK: &str = "sha256:";
@@ -17,7 +17,14 @@ const DIGITS: usize = 64;
 ///
 /// # Errors
 /// When the disk refuses; all older files then stay.
-pub(crate) fn save(folder: &RunFolder, file: StateFile) -> Result<()> {
+pub(crate) fn save(context: &mut Context, file: StateFile) -> Result<()> {
+    let begun = Instant::now();
+    write(context.folder, file)?;
+    context.checkpoint_written(begun);
+    Ok(())
+}
+
+fn write(folder: &RunFolder, file: StateFile) -> Result<()> {
     let (newest, before) = (folder.checkpoint(), folder.earlier_checkpoint());
     let state = format!("{MARK}{} {}", "0".repeat(DIGITS), file.state);
     let mut bytes = StateFile { state, ..file }.serialize(&newest)?;
@@ -128,7 +135,7 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let folder = RunFolder::at(dir.path());
         for i in 1..=3 {
-            save(&folder, file(&format!("{{\"epoch\": {i}}}"))).unwrap();
+            write(&folder, file(&format!("{{\"epoch\": {i}}}"))).unwrap();
         }
         assert_eq!(state(&folder.checkpoint()).unwrap(), "{\"epoch\": 3}");
         assert_eq!(state(&folder.earlier_checkpoint()).unwrap(), "{\"epoch\": 2}");
@@ -140,7 +147,7 @@ mod tests {
     fn every_flipped_bit_and_every_cut_is_noticed() {
         let dir = tempfile::tempdir().unwrap();
         let folder = RunFolder::at(dir.path());
-        save(&folder, file("{}")).unwrap();
+        write(&folder, file("{}")).unwrap();
         let path = folder.checkpoint();
         let whole = fs::read(&path).unwrap();
         for i in 0..whole.len() {

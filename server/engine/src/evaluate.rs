@@ -2,38 +2,22 @@
 
 use std::{ops::ControlFlow, path::Path};
 
-use candle_core::{Device, Tensor};
+use candle_core::Device;
 use retort_spec::{Accuracy, Attack, EvaluateSpec, Event, LogLevel, RunSpec, Stage, VALIDATION_STEPS, Variety};
 
 use crate::{
     Outcomes, Result,
-    answers::{counted, not_finite},
+    answers::{accuracy, correct, counted, not_finite},
     attacks::{Attacker, Starts},
     checkpoint,
     classes::load_for,
+    context::{Context, Outcome, model_path, share_done},
     data::{Dataset, Split},
+    loader::images,
     natural::Natural,
     nn::{Network, StateFile},
     rng::Purpose,
-    run::{Context, Outcome, model_path, share_done},
 };
-
-/// Images of a split as a tensor `[N, 3, 32, 32]` with values in [0, 1].
-///
-/// # Errors
-/// When the device has no memory left.
-pub(crate) fn images(split: &Split, indices: &[usize], device: &Device) -> Result<Tensor> {
-    let mut values = Vec::with_capacity(indices.len() * 3 * 32 * 32);
-    for index in indices {
-        values.extend(split.image(*index).iter().map(|byte| f32::from(*byte) / 255.0));
-    }
-    Ok(Tensor::from_vec(values, (indices.len(), 3, 32, 32), device)?)
-}
-
-/// How many answers are their labels; no answer is none.
-pub(crate) fn accuracy(answers: &[Option<u8>], labels: &[u8]) -> Accuracy {
-    Accuracy { correct: correct(answers, labels).len(), n: labels.len() }
-}
 
 /// Natural and adversarial accuracy on validation images, the latter under PGD-10: what the best epoch is chosen by.
 pub(crate) fn validate(network: &mut Network, split: &Split, seed: u64, device: &Device) -> Result<[Accuracy; 2]> {
@@ -47,11 +31,6 @@ pub(crate) fn validate(network: &mut Network, split: &Split, seed: u64, device: 
         answer(network, &mut attacker, split, batch, device, &mut adversarial)?;
     }
     Ok([accuracy(&natural, &split.labels), accuracy(&adversarial, &split.labels)])
-}
-
-/// The places of the answers that are their labels.
-fn correct(answers: &[Option<u8>], labels: &[u8]) -> Vec<usize> {
-    (0..labels.len()).filter(|i| answers[*i] == Some(labels[*i])).collect()
 }
 
 /// Attacks the images of a split at these places, and sets what the network answers to them.
@@ -210,5 +189,5 @@ fn warn(context: &mut Context, message: String) -> Result<()> {
 fn save(context: &mut Context, at: &mut Position) -> Result<()> {
     at.seconds = context.seconds();
     let state = serde_json::to_string(at).unwrap_or_default();
-    context.save_checkpoint(StateFile { tensors: Vec::new(), state })
+    checkpoint::save(context, StateFile { tensors: Vec::new(), state })
 }

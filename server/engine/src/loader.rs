@@ -1,4 +1,4 @@
-//! Batches of training images.
+//! Images as tensors, and batches of training images.
 
 use candle_core::{Device, Tensor};
 
@@ -16,6 +16,18 @@ pub(crate) fn order(images: usize, seed: u64, epoch: u64) -> Vec<u32> {
     let mut order: Vec<u32> = (0..images as u32).collect();
     Stream::new(seed, Purpose::Shuffle, epoch, 0).shuffle(&mut order);
     order
+}
+
+/// Images of a split as a tensor `[N, 3, 32, 32]` with values in [0, 1].
+///
+/// # Errors
+/// When the device has no memory left.
+pub(crate) fn images(split: &Split, indices: &[usize], device: &Device) -> Result<Tensor> {
+    let mut values = Vec::with_capacity(indices.len() * CHANNELS * SIDE * SIDE);
+    for index in indices {
+        values.extend(split.image(*index).iter().map(|byte| f32::from(*byte) / 255.0));
+    }
+    Ok(Tensor::from_vec(values, (indices.len(), CHANNELS, SIDE, SIDE), device)?)
 }
 
 /// Images as a tensor `[N, 3, 32, 32]` with values in [0, 1]; with a stream, each is padded with 4 zeros, cropped to 32×32

@@ -10,9 +10,9 @@ use retort_spec::{Attack, Event, MaskingSpec};
 use self::{measures::Measures, verdicts::verdicts};
 use crate::{
     Outcomes, Result,
+    context::{Context, Outcome},
     data::Dataset,
     evaluate,
-    run::{Context, Outcome},
 };
 
 /// Carries the checks on to their end: an evaluation under many attacks, then what they and the gradients say.

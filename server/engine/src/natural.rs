@@ -5,9 +5,9 @@ use retort_spec::{Accuracy, Variety};
 
 use crate::{
     Result,
-    answers::answers,
+    answers::{accuracy, answers},
     data::{Dataset, Split},
-    evaluate::{accuracy, images},
+    loader::images,
     nn::Network,
 };
 

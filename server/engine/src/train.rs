@@ -19,6 +19,7 @@ use crate::{
     answers::led_by_label,
     checkpoint,
     classes::load_for,
+    context::{Context, Outcome, model_path, share_done},
     crash_point,
     data::Dataset,
     evaluate::validate,
@@ -27,7 +28,6 @@ use crate::{
     nn::{ModelHeader, Named, Network, Sgd, load_model, save_model},
     ops::SgdStep,
     rng::{Purpose, Stream},
-    run::{Context, Outcome, model_path, share_done},
 };
 
 /// What a stage trains by.
@@ -384,6 +384,6 @@ impl Training<'_, '_, '_, '_> {
     fn save(&mut self, mut at: Position, sgd: Option<&Sgd>, objective: Vec<Named>) -> Result<()> {
         at.seconds = self.context.seconds();
         let checkpoint = state::checkpoint(at, &self.network, sgd, objective)?;
-        self.context.save_checkpoint(checkpoint)
+        checkpoint::save(self.context, checkpoint)
     }
 }

@@ -6,9 +6,7 @@ use std::ops::RangeInclusive;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{
-    Architecture, Attack, DatasetChoice, DeviceName, MethodName, ModelRef, PixelDistance, PlannedRun, Problem, RunSpec,
-};
+use crate::{Attack, DatasetChoice, DeviceName, ModelRef, PixelDistance, Problem};
 
 pub use self::result::{
     AnalysisResult, Answer, CorrelationMap, CorrelationMaps, Difference, FeatureMap, FeatureMaps, Gallery, GalleryImage,
@@ -210,20 +208,6 @@ impl AnalyseSpec {
             }
         }
         self.analysis.check(problems);
-    }
-
-    /// It as a run of an experiment, which waits for those that it needs. It stands in lists under the method and the
-    /// architecture of its first model.
-    pub fn planned(self, method: MethodName, architecture: Architecture, needs: Vec<usize>) -> PlannedRun {
-        PlannedRun {
-            method,
-            variant: self.analysis.title(),
-            architecture,
-            teacher: None,
-            is_teacher: false,
-            needs,
-            spec: RunSpec::Analyse(self),
-        }
     }
 }
 

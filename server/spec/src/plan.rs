@@ -26,6 +26,27 @@ pub struct PlannedRun {
     pub needs: Vec<usize>,
 }
 
+impl PlannedRun {
+    /// An analysis as a run of an experiment, which waits for those that it needs. It stands in lists under the method and the
+    /// architecture of its first model.
+    pub fn of_analysis(
+        analyse: AnalyseSpec,
+        method: MethodName,
+        architecture: Architecture,
+        needs: Vec<usize>,
+    ) -> Self {
+        Self {
+            method,
+            variant: analyse.analysis.title(),
+            architecture,
+            teacher: None,
+            is_teacher: false,
+            needs,
+            spec: RunSpec::Analyse(analyse),
+        }
+    }
+}
+
 /// A model of the plan with the row that its evaluations belong to.
 #[derive(Clone)]
 struct PlannedModel {
@@ -292,7 +313,7 @@ impl Plan<'_> {
             |(name, model): &(String, &PlannedModel)| AnalysedModel { name: name.clone(), model: model.model.clone() };
         let spec = self.experiment.analyse(analysis.clone(), models.iter().map(named).collect());
         let needs = models.iter().filter_map(|(_, model)| model.training).collect();
-        self.runs.push(spec.planned(first.method, first.architecture, needs));
+        self.runs.push(PlannedRun::of_analysis(spec, first.method, first.architecture, needs));
     }
 
     fn add(&mut self, spec: RunSpec, model: &PlannedModel, needs: Vec<usize>) {

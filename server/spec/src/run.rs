@@ -5,7 +5,8 @@ use std::str::FromStr;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    AnalyseSpec, Attack, DatasetChoice, DeviceName, Invalid, MaskingSpec, ModelRef, Problem, Schedule, TrainSpec,
+    AnalyseSpec, Attack, DatasetChoice, DeviceName, EvaluateSpec, Invalid, MaskingSpec, ModelRef, ProbeSpec, Problem,
+    TrainSpec,
 };
 
 /// One run, by what it does.
@@ -60,41 +61,6 @@ impl FromStr for RunKind {
         let all = [Self::Train, Self::Probe, Self::Evaluate, Self::Masking, Self::Analyse];
         all.into_iter().find(|kind| kind.id() == text).ok_or_else(|| format!("there is no kind of run “{text}”"))
     }
-}
-
-/// A linear probe: a linear classifier of another dataset's classes on the frozen features of a model (methods.md §7). It
-/// leaves a model that is evaluated like any other.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct ProbeSpec {
-    /// The model whose features are used.
-    pub model: ModelRef,
-    /// The dataset, whose natural training images the classifier learns from.
-    pub dataset: DatasetChoice,
-    /// How long, with which steps.
-    pub schedule: Schedule,
-    /// The seed of the classifier's weights and of the images' order.
-    pub seed: u64,
-    /// Where it computes.
-    pub device: DeviceName,
-}
-
-/// The evaluation of one model: its natural accuracy, and its accuracy under each attack.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct EvaluateSpec {
-    /// The model.
-    pub model: ModelRef,
-    /// The dataset, whose test images are used.
-    pub dataset: DatasetChoice,
-    /// The attacks, each on every test image.
-    pub attacks: Vec<Attack>,
-    /// Images a batch; it changes the speed, not the numbers.
-    pub batch_size: usize,
-    /// The seed of the random starts.
-    pub seed: u64,
-    /// Where it computes.
-    pub device: DeviceName,
 }
 
 impl RunSpec {
@@ -199,17 +165,6 @@ impl RunSpec {
             Self::Analyse(spec) => spec.check(&mut problems),
         }
         Invalid::unless_empty(problems)
-    }
-}
-
-impl EvaluateSpec {
-    pub(crate) fn check(&self, problems: &mut Vec<Problem>) {
-        for (i, attack) in self.attacks.iter().enumerate() {
-            attack.check(&format!("attacks[{i}]"), problems);
-        }
-        if !(1..=4_096).contains(&self.batch_size) {
-            problems.push(Problem::new("batch_size", "must be from 1 to 4,096"));
-        }
     }
 }
 

@@ -1,5 +1,7 @@
 //! The training of one model.
 
+mod parameters;
+
 use serde::{Deserialize, Serialize};
 
 use crate::{

@@ -27,15 +27,16 @@ pub enum StoreError {
     },
     /// More runs would wait than may.
     #[error(
-        "{queued} runs wait already, and with these {more} there would be more than {}, the most that may: cancel some, or \
-         launch these when others have ended",
-        crate::MOST_QUEUED
+        "{queued} runs wait already, and with these {more} there would be more than {most}, the most that may: cancel some, or \
+         launch these when others have ended"
     )]
     QueueFull {
         /// Runs that wait.
         queued: usize,
         /// Runs that were to be added.
         more: usize,
+        /// Runs that may wait.
+        most: usize,
     },
     /// Somebody else has read on in the journal meanwhile.
     #[error("the journal of run {run} is already read up to byte {stored}, not {expected}")]

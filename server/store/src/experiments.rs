@@ -78,7 +78,8 @@ pub const MOST_QUEUED: usize = 50_000;
 /// Whether so many runs `more` may wait.
 fn check_queue(queued: i64, more: usize) -> Result<()> {
     let queued = usize::try_from(queued).unwrap_or_default();
-    if queued + more > MOST_QUEUED { Err(StoreError::QueueFull { queued, more }) } else { Ok(()) }
+    let most = MOST_QUEUED;
+    if queued + more > most { Err(StoreError::QueueFull { queued, more, most }) } else { Ok(()) }
 }
 
 impl Store {

@@ -13,7 +13,7 @@ use sqlx::{
 };
 
 use crate::{
-    Reindexed, Result, StoreError,
+    Result, StoreError,
     error::{SQLITE_BUSY, SQLITE_CORRUPT, SQLITE_READONLY, primary_code},
     ledger,
 };
@@ -51,16 +51,6 @@ impl Store {
         Ok(store)
     }
 
-    /// Creates a database and fills it with what the ledger beside it tells; the ledger is left as it is.
-    ///
-    /// # Errors
-    /// When there is such a file already, the ledger cannot be read, or the database cannot be written.
-    pub async fn reindex(path: &Path) -> Result<(Self, Reindexed)> {
-        let store = Self::connect(path).await?;
-        let done = store.fill_from_ledger().await?;
-        Ok((store, done))
-    }
-
     /// Writes a copy of a database, as it is at this moment, to a file that is not there yet. Whoever writes to it goes on.
     ///
     /// # Errors
@@ -88,7 +78,7 @@ impl Store {
         if found == ["ok"] { Ok(()) } else { Err(damaged(found.join("; "))) }
     }
 
-    async fn connect(path: &Path) -> Result<Self> {
+    pub(crate) async fn connect(path: &Path) -> Result<Self> {
         let at = || PathBuf::from(path);
         refuse_newer(path).await?;
         let base = SqliteConnectOptions::new().filename(path).busy_timeout(BUSY).foreign_keys(true);

@@ -1,6 +1,6 @@
 //! Building a lost database again, from the ledger and the journals.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, path::Path};
 
 use jiff::Timestamp;
 use retort_spec::{Record, RunState};
@@ -35,6 +35,16 @@ const UNKNOWN: &str = "The index was built again, and the run's folder does not 
                        go on from its checkpoint.";
 
 impl Store {
+    /// Creates a database and fills it with what the ledger beside it tells; the ledger is left as it is.
+    ///
+    /// # Errors
+    /// When there is such a file already, the ledger cannot be read, or the database cannot be written.
+    pub async fn reindex(path: &Path) -> Result<(Self, Reindexed)> {
+        let store = Self::connect(path).await?;
+        let done = store.fill_from_ledger().await?;
+        Ok((store, done))
+    }
+
     /// Fills this database, which is new, with what stands in the ledger beside it. Every run is queued then, and its journal
     /// unread.
     ///

@@ -2,18 +2,14 @@
 
 use askama::Template;
 use retort_spec::Problem;
-use serde::Deserialize;
 
-use crate::{Arrival, Frame, Section, format};
+use crate::{Arrival, Frame, Section, dataset_form::DatasetForm, format};
 
 /// Classes whose samples are shown at once; those of the others unfold.
 const SHOWN: usize = 10;
 
 /// Classes whose images are listed at once; where there are more, their table unfolds.
 const LISTED: usize = 20;
-
-/// How many percent of a class can be held out as test images.
-const HELD_OUT: std::ops::RangeInclusive<u8> = 1..=90;
 
 /// The datasets that are there, each with samples, and how to get others.
 #[derive(Clone, Debug, Template)]
@@ -85,18 +81,6 @@ pub struct FindingView {
     pub count: usize,
     /// The names of the first of them.
     pub examples: Vec<String>,
-}
-
-/// The fields of the form that imports a dataset, as they were typed, but for the file.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
-#[serde(default)]
-pub struct DatasetForm {
-    /// The name that specs will use; empty for one made of the file's name.
-    pub name: String,
-    /// Whether images of other sizes are made 32×32.
-    pub resize: bool,
-    /// How many percent of each class become test images where there are none; empty for none.
-    pub test_percent: String,
 }
 
 /// A dataset as the page shows it. Its sheet of samples is at `/datasets/NAME/samples.png`.
@@ -185,35 +169,6 @@ impl FindingView {
     fn names(&self) -> String {
         let more = if self.count > self.examples.len() { ", …" } else { "" };
         self.examples.join(", ") + more
-    }
-}
-
-impl DatasetForm {
-    /// Whether anything stands in its fields.
-    fn is_filled(&self) -> bool {
-        *self != Self::default()
-    }
-
-    /// The address of the form with these values in its fields, and in sight.
-    ///
-    /// Neither value needs to be escaped: the name was taken, and the percentage is a number.
-    fn address(&self) -> String {
-        let resize = if self.resize { "&resize=true" } else { "" };
-        let percent = if self.test_percent.is_empty() { "" } else { "&test_percent=" };
-        format!("/datasets?name={}{resize}{percent}{}#import", self.name, self.test_percent)
-    }
-
-    /// How many percent of each class become test images; none where the field is empty.
-    ///
-    /// # Errors
-    /// When it is no number from 1 to 90.
-    pub fn held_out(&self) -> Result<Option<u8>, Problem> {
-        if self.test_percent.is_empty() {
-            return Ok(None);
-        }
-        let percent = self.test_percent.parse().ok().filter(|percent| HELD_OUT.contains(percent));
-        let wrong = || Problem::new("test_percent", "write a whole number from 1 to 90, or leave it empty");
-        percent.map(Some).ok_or_else(wrong)
     }
 }
 

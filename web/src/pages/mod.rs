@@ -18,13 +18,12 @@ mod run;
 mod runs;
 mod shared;
 
+pub use crate::dataset_form::DatasetForm;
 pub use analysis::AnalysisView;
 pub use comparison::{AnalysedOption, ComparisonPage, OtherExperiment, ShareRow};
 pub use comparisons::{ComparisonSummary, ComparisonsPage};
 pub use confirm::ConfirmPage;
-pub use datasets::{
-    DatasetCard, DatasetForm, DatasetPage, DatasetsPage, Download, FindingView, ReportView, SampleSheet,
-};
+pub use datasets::{DatasetCard, DatasetPage, DatasetsPage, Download, FindingView, ReportView, SampleSheet};
 pub use disk::{DiskKind, DiskPage, DiskRow};
 pub use document::{DocumentPage, Frozen, LINK, RunDocumentPage};
 pub use error::{ErrorPage, Link};

@@ -107,23 +107,6 @@ pub struct App {
 
 type Shared = State<Arc<App>>;
 
-/// What the paths of pages begin with.
-pub const FIRST_PARTS: [&str; 13] = [
-    "demo",
-    "disk",
-    "experiments",
-    "runs",
-    "shares",
-    "s",
-    "paper",
-    "models",
-    "datasets",
-    "live",
-    "static",
-    "health",
-    "metrics",
-];
-
 /// All pages, guarded.
 pub fn router(app: Arc<App>) -> Router {
     let router = Router::new()

@@ -16,12 +16,12 @@ use crate::{
     EngineError, Result,
     attacks::{Starts, cross_entropy_pgd},
     checkpoint,
+    context::Context,
     data::Dataset,
-    evaluate::images,
+    loader::images,
     natural::Spread,
     nn::{Network, StateFile, Statistics},
     rng::Purpose,
-    run::Context,
 };
 
 /// A model with its name.
@@ -61,7 +61,7 @@ pub(super) fn compute(spec: &AnalyseSpec, dataset: &Dataset, context: &mut Conte
     let save = |progress: &mut Progress, context: &mut Context| {
         progress.seconds = context.seconds();
         let state = serde_json::to_string(progress).map_err(|e| EngineError::Data(format!("its progress: {e}")))?;
-        context.save_checkpoint(StateFile { tensors: Vec::new(), state })
+        checkpoint::save(context, StateFile { tensors: Vec::new(), state })
     };
     let is_white_box = adversarial == AdversarialImages::WhiteBox;
     // An attack takes nearly all the time, so a teacher that is attacked counts as one more student.

@@ -14,12 +14,12 @@ use crate::{
     EngineError, Result,
     answers::answers,
     attacks::{Starts, targeted_pgd},
+    context::Context,
     data::{Dataset, Split},
-    evaluate::images,
+    loader::images,
     natural::Spread,
     nn::Network,
     rng::Purpose,
-    run::Context,
 };
 
 /// t-SNE's perplexity, and how many neighbours say where an adversarial image lies.

@@ -12,11 +12,11 @@ use crate::{
     EngineError, Result,
     answers::answers,
     attacks::{Starts, cross_entropy_pgd},
+    context::Context,
     data::{Dataset, SIDE},
-    evaluate::images,
+    loader::images,
     nn::{Network, Statistics},
     rng::Purpose,
-    run::Context,
     write_atomically,
 };
 

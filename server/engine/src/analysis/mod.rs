@@ -19,9 +19,9 @@ use crate::{
     answers::{broken_rows, not_finite},
     attacks::Iterative,
     classes::load_for,
+    context::{Context, Outcome, model_path},
     data::Dataset,
     nn::Network,
-    run::{Context, Outcome, model_path},
     write_atomically,
 };
 

@@ -14,7 +14,7 @@ use super::{
 };
 use crate::{
     EngineError, Result,
-    import::pickle::{
+    pickle::{
         Pickle, Place,
         numpy::{array, text},
     },

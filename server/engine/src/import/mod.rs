@@ -21,7 +21,6 @@ mod near;
 mod normaliser;
 mod numbers;
 mod others;
-pub(crate) mod pickle;
 mod plain;
 mod pruned;
 #[cfg(test)]
@@ -43,6 +42,8 @@ pub use trial::{TRIAL_IMAGES, Trial, Tried, try_normalisers};
 use crate::{
     EngineError, Result,
     nn::{ModelHeader, Network, load_model, save_model},
+    pickle,
+    shown::shown,
 };
 use candidates::{Found, Standing};
 use file::Contents;
@@ -289,15 +290,4 @@ fn own_header(contents: &Contents) -> Option<ModelHeader> {
     let is_clean =
         header.classes.iter().chain([&header.dataset, &header.method]).all(|name| !name.contains(char::is_control));
     is_clean.then_some(header)
-}
-
-/// A name from a file, as it may stand in a message: without control characters, and not too long.
-fn shown(name: &str) -> String {
-    let mut letters = name.chars();
-    let mut text = String::new();
-    for letter in letters.by_ref().take(80) {
-        // Quotes stand in the names of callbacks, and are read best as they are.
-        if matches!(letter, '\'' | '"') { text.push(letter) } else { text.extend(letter.escape_debug()) }
-    }
-    if letters.next().is_some() { text + "…" } else { text }
 }

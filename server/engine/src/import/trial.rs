@@ -13,7 +13,7 @@ use crate::{
     EngineError, Result,
     answers::answers,
     data::{Dataset, Split},
-    evaluate::images,
+    loader::images,
     nn::{Network, load_model},
 };
 

@@ -7,7 +7,7 @@ use retort_spec::{MaskingSpec, Pgd};
 use crate::{
     attacks::{Iterative, uniform_start},
     data::Split,
-    evaluate::images,
+    loader::images,
     loss::{cross_entropy, cross_entropy_gradient, margin_gradient},
     nn::{Network, Statistics, Want},
     rng::{Purpose, Stream},

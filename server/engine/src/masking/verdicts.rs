@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use retort_spec::{Accuracy, Attack, CheckResult, MaskingCheck, MaskingSpec, PixelDistance, Verdict};
 
 use super::{measures::Measures, right_under};
-use crate::{Outcomes, evaluate::accuracy};
+use crate::{Outcomes, answers::accuracy};
 
 /// Percentage points that PGD-20 may leave more than FGSM.
 const ONE_STEP: f64 = 0.1;

@@ -2,6 +2,7 @@
 
 mod checkpoint;
 mod forward;
+pub mod models;
 mod network;
 mod optimiser;
 mod packed;

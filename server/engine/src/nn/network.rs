@@ -5,13 +5,11 @@ use retort_spec::{Architecture, Normaliser};
 
 use super::{
     forward::{Forward, Statistics},
+    models::{self, Model},
     tape::{Tape, Value, Want},
     weights::{Builder, Weights},
 };
-use crate::{
-    models::{self, Model},
-    ops::{nchw, nhwc},
-};
+use crate::ops::{nchw, nhwc};
 
 /// An architecture with its weights, on a device.
 pub struct Network {

@@ -11,13 +11,13 @@ use super::{Part, Position, Training, state::Resumed};
 use crate::{
     EngineError, Result,
     answers::{broken_rows, counted, led_by_label},
-    evaluate::images,
+    context::{Outcome, share_done},
     loader,
+    loader::images,
     loss::{cross_entropy_gradient, label_column},
     nn::{Named, Sgd},
     ops::{SgdStep, linear, linear_gradients},
     rng::{Purpose, Stream},
-    run::{Outcome, share_done},
 };
 
 /// Standard deviation of the initial weights; the bias starts at 0.

@@ -1,6 +1,6 @@
 //! Published variants of a method under names of their own.
 
-use crate::{Setting, TrainSpec};
+use crate::Setting;
 
 /// A named variant of a method: what differs from its defaults.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -16,18 +16,6 @@ impl Preset {
     /// The parameters that differ from the method's defaults.
     pub fn settings(&self) -> impl Iterator<Item = Setting> {
         self.settings.iter().map(|(path, value)| Setting::new(*path, *value))
-    }
-}
-
-impl TrainSpec {
-    /// This training as a preset varies it.
-    #[must_use]
-    pub fn with_preset(mut self, preset: Preset) -> Self {
-        for setting in preset.settings() {
-            // Each names a parameter of its method; a test holds that.
-            let _ = self.set(&setting);
-        }
-        self
     }
 }
 

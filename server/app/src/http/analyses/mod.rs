@@ -10,7 +10,7 @@ use axum::{
     response::{IntoResponse, Redirect, Response},
 };
 use retort_spec::{
-    AdversarialImages, AnalysedModel, Analysis, ExperimentSpec, LogitStatistic, RunKind, RunSpec, RunState,
+    AdversarialImages, AnalysedModel, Analysis, ExperimentSpec, LogitStatistic, PlannedRun, RunKind, RunSpec, RunState,
 };
 use retort_store::Run;
 use retort_web::{RunRow, format, pages::AnalysisView};
@@ -73,7 +73,7 @@ pub async fn launch(
     let models = candidates::named(&chosen).into_iter();
     let models = models.map(|(name, model)| AnalysedModel { name, model }).collect();
     let analysed = spec.analyse(analysis, models);
-    let planned = analysed.planned(first.method, first.architecture, Vec::new());
+    let planned = PlannedRun::of_analysis(analysed, first.method, first.architecture, Vec::new());
     planned.spec.validate().map_err(|e| fault(&e))?;
     app.control.analyse(experiment.id, planned).await?;
     Ok(Redirect::to(&format!("/experiments/{}{}#{}", experiment.id, view.query(), form.analysis)))

@@ -6,8 +6,9 @@ use axum::http::{StatusCode, header};
 use retort_spec::{AnalysisResult, Answer, Gallery, GalleryImage};
 use retort_web::ExperimentForm;
 
-use super::super::{FIRST_PARTS, launch_demo, tests::Site};
+use super::super::{launch_demo, tests::Site};
 use super::*;
+use crate::public_url::FIRST_PARTS;
 
 #[test]
 fn a_request_loses_the_base_and_nothing_else() {

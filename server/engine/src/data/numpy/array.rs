@@ -2,6 +2,8 @@
 
 use std::io::{self, Read};
 
+use crate::pickle::numpy::dtype;
+
 /// Bytes of the longest header that is read.
 const MAX_HEADER: usize = 1 << 16;
 
@@ -73,15 +75,6 @@ impl Header {
     pub fn count(&self) -> Option<usize> {
         self.shape.iter().try_fold(1_usize, |count, length| count.checked_mul(*length))
     }
-}
-
-/// A type of numbers as NumPy writes it, `<f4`: what they are, and their width in bytes. None for those whose bytes are
-/// in another order than here, and for what is no numbers.
-pub(crate) fn dtype(text: &str) -> Option<(char, usize)> {
-    let text = text.trim_start_matches(['|', '<', '=']);
-    let kind = text.chars().next().filter(|kind| "uifb".contains(*kind))?;
-    let width = text[1..].parse().ok().filter(|width| matches!(width, 1 | 2 | 4 | 8))?;
-    Some((kind, width))
 }
 
 /// A type of text as NumPy writes it: `<U5` for five code points of four bytes each, `|S5` for five bytes.

@@ -146,9 +146,9 @@ impl Pickle {
             Value::Tuple(_) => "a tuple".into(),
             Value::List(_) => "a list".into(),
             Value::Dict(_) => "a dict".into(),
-            Value::Global(name) => format!("the name {}", super::shown(name)),
+            Value::Global(name) => format!("the name {}", crate::shown::shown(name)),
             Value::Call(..) => match self.call(at) {
-                Some((name, _)) => format!("an object of {}", super::shown(name)),
+                Some((name, _)) => format!("an object of {}", crate::shown::shown(name)),
                 None => "an object of a computed class".into(),
             },
             Value::Persistent(_) => "bare storage".into(),

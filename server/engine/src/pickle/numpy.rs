@@ -3,7 +3,15 @@
 use std::borrow::Cow;
 
 use super::{Pickle, Place, Value};
-use crate::data::numpy::array::dtype;
+
+/// A type of numbers as NumPy writes it, `<f4`: what they are, and their width in bytes. None for those whose bytes are
+/// in another order than here, and for what is no numbers.
+pub(crate) fn dtype(text: &str) -> Option<(char, usize)> {
+    let text = text.trim_start_matches(['|', '<', '=']);
+    let kind = text.chars().next().filter(|kind| "uifb".contains(*kind))?;
+    let width = text[1..].parse().ok().filter(|width| matches!(width, 1 | 2 | 4 | 8))?;
+    Some((kind, width))
+}
 
 /// An array of numbers.
 #[derive(Clone, Debug, PartialEq, Eq)]
