@@ -1,5 +1,7 @@
 //! The house itself: who may use whom, and that what the code cites is there.
 
+#![allow(clippy::unwrap_used)]
+
 use std::{
     collections::{BTreeMap, BTreeSet},
     fs,

@@ -38,7 +38,7 @@ impl RunFolder {
     pub fn create(dir: impl Into<PathBuf>, spec: &RunSpec) -> Result<Self> {
         let folder = Self::at(dir);
         fs::create_dir_all(&folder.dir).map_err(|e| EngineError::io(&folder.dir, e))?;
-        write_atomically(&folder.spec(), spec.to_json().as_bytes())?;
+        write_atomically(&folder.spec(), spec.to_json()?.as_bytes())?;
         Ok(folder)
     }
 

@@ -57,12 +57,15 @@ pub struct PaperResult {
 
 /// Every result of the paper, in its order.
 pub fn paper_results() -> &'static [PaperResult] {
-    static RESULTS: LazyLock<Vec<PaperResult>> = LazyLock::new(|| CELLS.lines().skip(1).filter_map(read).collect());
+    static RESULTS: LazyLock<Vec<PaperResult>> = LazyLock::new(|| {
+        let mut reader = csv::Reader::from_reader(CELLS.as_bytes());
+        reader.records().filter_map(|record| read(&record.ok()?)).collect()
+    });
     &RESULTS
 }
 
-fn read(line: &str) -> Option<PaperResult> {
-    let cells: Vec<&str> = line.split(',').collect();
+fn read(record: &csv::StringRecord) -> Option<PaperResult> {
+    let cells: Vec<&str> = record.iter().collect();
     let [table, dataset, teacher, student, method, variant, natural, adversarial, attack] = cells.as_slice() else {
         return None;
     };

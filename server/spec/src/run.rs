@@ -145,9 +145,12 @@ impl RunSpec {
     }
 
     /// The spec as JSON, as `spec.json` holds it.
-    pub fn to_json(&self) -> String {
-        // A spec is strings, numbers and lists: there is nothing in it that JSON cannot hold.
-        serde_json::to_string_pretty(self).unwrap_or_default() + "\n"
+    ///
+    /// # Errors
+    /// When it names a file whose path is no text.
+    pub fn to_json(&self) -> Result<String, Invalid> {
+        let text = serde_json::to_string_pretty(self);
+        Ok(text.map_err(|e| Invalid(vec![Problem::new("spec", format!("it cannot be written as JSON: {e}"))]))? + "\n")
     }
 
     /// Checks every value.
@@ -179,11 +182,21 @@ mod tests {
         RunSpec::Train(spec)
     }
 
+    #[cfg(unix)]
+    #[test]
+    fn a_path_that_is_no_text_is_refused_and_writes_no_empty_spec() {
+        use std::os::unix::ffi::OsStringExt;
+        let RunSpec::Train(mut kd) = spec(MethodName::KD) else { unreachable!() };
+        kd.teacher = Some(ModelRef::File(std::ffi::OsString::from_vec(vec![b'm', 0xff]).into()));
+        let fault = RunSpec::Train(kd).to_json().unwrap_err().to_string();
+        assert!(fault.contains("spec: it cannot be written as JSON"), "{fault}");
+    }
+
     #[test]
     fn every_default_spec_is_valid_and_reads_back_from_its_json() {
         for method in MethodName::all() {
             let spec = spec(method);
-            assert_eq!(RunSpec::from_json(&spec.to_json()).unwrap(), spec);
+            assert_eq!(RunSpec::from_json(&spec.to_json().unwrap()).unwrap(), spec);
         }
     }
 
@@ -199,23 +212,23 @@ mod tests {
 
     #[test]
     fn an_unknown_method_is_named_with_those_that_exist() {
-        let text = spec(MethodName::KD).to_json().replace("\"kd\"", "\"dk\"");
+        let text = spec(MethodName::KD).to_json().unwrap().replace("\"kd\"", "\"dk\"");
         let message = RunSpec::from_json(&text).unwrap_err().to_string();
         assert!(message.contains("dk") && message.contains("pgd-at"), "{message}");
     }
 
     #[test]
     fn an_epsilon_above_one_is_refused_by_its_field() {
-        let text = spec(MethodName::ARD).to_json().replace("8/255", "8");
+        let text = spec(MethodName::ARD).to_json().unwrap().replace("8/255", "8");
         let Invalid(problems) = RunSpec::from_json(&text).unwrap_err();
         assert_eq!(problems[0].field, "method.attack.eps");
     }
 
     #[test]
     fn a_misspelt_field_is_refused_rather_than_ignored() {
-        let text = spec(MethodName::NATURAL).to_json().replace("\"augment\"", "\"augmnt\"");
+        let text = spec(MethodName::NATURAL).to_json().unwrap().replace("\"augment\"", "\"augmnt\"");
         assert!(RunSpec::from_json(&text).unwrap_err().to_string().contains("augmnt"));
-        let text = spec(MethodName::ARD).to_json().replace("\"reduction\"", "\"reductoin\"");
+        let text = spec(MethodName::ARD).to_json().unwrap().replace("\"reduction\"", "\"reductoin\"");
         assert!(RunSpec::from_json(&text).is_err());
     }
 
@@ -230,9 +243,9 @@ mod tests {
     #[test]
     fn a_normaliser_is_absent_unless_asked_for_and_refused_where_it_divides_by_zero() {
         let RunSpec::Train(mut train) = spec(MethodName::NATURAL) else { unreachable!() };
-        assert!(!RunSpec::Train(train.clone()).to_json().contains("normaliser"));
+        assert!(!RunSpec::Train(train.clone()).to_json().unwrap().contains("normaliser"));
         train.normaliser = Some(Normaliser { mean: [0.5; 3], std: [0.2, 0.2, 0.1] });
-        let text = RunSpec::Train(train.clone()).to_json();
+        let text = RunSpec::Train(train.clone()).to_json().unwrap();
         assert_eq!(RunSpec::from_json(&text).unwrap(), RunSpec::Train(train.clone()));
         for std in [0.0, -0.2, f64::NAN, f64::INFINITY] {
             train.normaliser = Some(Normaliser { mean: [0.5; 3], std: [0.2, std, 0.1] });

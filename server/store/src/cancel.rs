@@ -25,7 +25,7 @@ impl Store {
     /// Ends a run without a worker at once; notes the wish where there is one.
     ///
     /// # Errors
-    /// [`StoreError::NotFound`].
+    /// When there is no such run, or the database refuses.
     pub async fn request_cancel(&self, run: i64) -> Result<CancelOutcome> {
         let mut tx = self.write().await?;
         let outcome = cancel(&mut tx, run).await?;

@@ -17,7 +17,7 @@ impl Store {
     /// When the database refuses.
     pub async fn checks_of_runs(&self, runs: &[i64]) -> Result<HashMap<i64, Vec<CheckResult>>> {
         let mut query = QueryBuilder::<Sqlite>::new("SELECT * FROM checks WHERE run IN (SELECT value FROM json_each(");
-        query.push_bind(json(&runs)).push(")) ORDER BY run, position");
+        query.push_bind(json(&runs)?).push(")) ORDER BY run, position");
         let mut found: HashMap<i64, Vec<CheckResult>> = HashMap::new();
         for row in query.build().fetch_all(self.readers()).await? {
             found.entry(row.try_get("run")?).or_default().push(read(&row)?);
@@ -47,7 +47,7 @@ pub(crate) async fn keep(tx: &mut SqliteConnection, run: i64, result: &CheckResu
     .bind(result.check.id())
     .bind(result.verdict.id())
     .bind(&result.finding)
-    .bind(json(&result.figures))
+    .bind(json(&result.figures)?)
     .execute(tx)
     .await?;
     Ok(())

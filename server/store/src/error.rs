@@ -77,6 +77,12 @@ pub enum StoreError {
         /// What went wrong.
         source: sqlx::migrate::MigrateError,
     },
+    /// A value cannot be stored as JSON.
+    #[error("it cannot be stored: {fault}")]
+    NoJson {
+        /// What is wrong with it.
+        fault: String,
+    },
     /// A stored value does not have the form that it was written in.
     #[error("the database holds {what} that cannot be read: {fault}")]
     Corrupt {

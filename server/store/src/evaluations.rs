@@ -54,7 +54,7 @@ impl Store {
     /// When the database refuses.
     pub async fn evaluations_of_runs(&self, runs: &[i64]) -> Result<Vec<Evaluation>> {
         let mut query = QueryBuilder::<Sqlite>::new(SELECT);
-        query.push("evaluations.run IN (SELECT value FROM json_each(").push_bind(json(&runs)).push("))").push(ORDER);
+        query.push("evaluations.run IN (SELECT value FROM json_each(").push_bind(json(&runs)?).push("))").push(ORDER);
         query.build().fetch_all(self.readers()).await?.iter().map(read).collect()
     }
 
@@ -112,7 +112,10 @@ pub(crate) async fn keep(
     accuracy: Accuracy,
     (unanswered, variety): (usize, Option<&Variety>),
 ) -> Result<()> {
-    let (key, title) = attack.map_or_else(|| (String::new(), "Natural".into()), |a| (json(a), a.describe()));
+    let (key, title) = match attack {
+        None => (String::new(), "Natural".into()),
+        Some(attack) => (json(attack)?, attack.describe()),
+    };
     sqlx::query(
         "INSERT INTO evaluations (run, attack, title, position, correct, n, unanswered, variety)
          VALUES (?1, ?2, ?3, (SELECT count(*) FROM evaluations WHERE run = ?1), ?4, ?5, ?6, ?7)
@@ -125,7 +128,7 @@ pub(crate) async fn keep(
     .bind(stored(accuracy.correct))
     .bind(stored(accuracy.n))
     .bind(stored(unanswered))
-    .bind(variety.map(json))
+    .bind(variety.map(json).transpose()?)
     .execute(tx)
     .await?;
     Ok(())

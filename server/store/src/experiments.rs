@@ -95,7 +95,7 @@ impl Store {
         let now = time_text(Timestamp::now());
         let insert = sqlx::query("INSERT INTO experiments (title, spec, created_at) VALUES (?, ?, ?)");
         let id =
-            insert.bind(spec.title.trim()).bind(json(spec)).bind(&now).execute(&mut *tx).await?.last_insert_rowid();
+            insert.bind(spec.title.trim()).bind(json(spec)?).bind(&now).execute(&mut *tx).await?.last_insert_rowid();
         let mut ids = Vec::with_capacity(plan.len());
         for run in plan {
             let run = insert_run(&mut tx, id, run, &ids, &now).await?;
@@ -129,7 +129,7 @@ impl Store {
             "SELECT id FROM runs WHERE experiment = ? AND kind = ? AND spec = ?
                  AND state NOT IN ('failed', 'diverged', 'cancelled') ORDER BY id DESC LIMIT 1",
         );
-        let find = find.bind(experiment).bind(spec.kind().id()).bind(json(spec));
+        let find = find.bind(experiment).bind(spec.kind().id()).bind(json(spec)?);
         Ok(find.fetch_optional(self.readers()).await?)
     }
 
@@ -189,7 +189,7 @@ impl Store {
                   ORDER BY experiment DESC LIMIT ?)
              ORDER BY id DESC",
         );
-        Ok(newest.bind(json(&datasets)).bind(limit).fetch_all(self.readers()).await?)
+        Ok(newest.bind(json(&datasets)?).bind(limit).fetch_all(self.readers()).await?)
     }
 
     /// The ids and titles of the newest experiments, newest first.
@@ -207,7 +207,7 @@ impl Store {
     /// When the database refuses.
     pub async fn experiment_like(&self, spec: &ExperimentSpec) -> Result<Option<i64>> {
         let find = sqlx::query_scalar("SELECT id FROM experiments WHERE spec = ? ORDER BY id DESC LIMIT 1");
-        Ok(find.bind(json(spec)).fetch_optional(self.readers()).await?)
+        Ok(find.bind(json(spec)?).fetch_optional(self.readers()).await?)
     }
 
     /// All runs by state.
@@ -281,7 +281,7 @@ async fn insert_run(
         .bind(run.spec.seed().cast_signed())
         .bind(run.spec.device().to_string())
         .bind(imported)
-        .bind(json(&run.spec))
+        .bind(json(&run.spec)?)
         .bind(now)
         .bind(now)
         .execute(&mut *connection)

@@ -98,7 +98,7 @@ impl Store {
             "SELECT run, sum(unixepoch(coalesce(ended_at, ?), 'subsec') - unixepoch(started_at, 'subsec')) AS seconds
              FROM attempts WHERE run IN (SELECT value FROM json_each(?)) GROUP BY run",
         );
-        let rows = rows.bind(time_text(Timestamp::now())).bind(json(&runs)).fetch_all(self.readers()).await?;
+        let rows = rows.bind(time_text(Timestamp::now())).bind(json(&runs)?).fetch_all(self.readers()).await?;
         rows.iter().map(|row| Ok((row.try_get("run")?, row.try_get("seconds")?))).collect()
     }
 

@@ -222,8 +222,8 @@ pub(crate) async fn rows(
     let which = if ids.is_some() { "WHERE id IN (SELECT value FROM json_each(?))" } else { "WHERE ? IS NOT NULL" };
     let select = format!("SELECT {} FROM {table} {which} ORDER BY id", kept.object());
     // The names are those of the list above.
-    let select =
-        sqlx::query_scalar(sqlx::AssertSqlSafe(select)).bind(ids.map_or_else(|| "all".to_owned(), |ids| json(&ids)));
+    let select = sqlx::query_scalar(sqlx::AssertSqlSafe(select))
+        .bind(ids.map_or_else(|| Ok("all".to_owned()), |ids| json(&ids))?);
     Ok(select.fetch_all(connection).await?)
 }
 

@@ -66,7 +66,7 @@ impl Store {
              WHERE run IN (SELECT value FROM json_each(?)) AND key IN (SELECT value FROM json_each(?))
              GROUP BY run, key",
         );
-        let rows = rows.bind(json(&runs)).bind(json(&metrics)).fetch_all(self.readers()).await?;
+        let rows = rows.bind(json(&runs)?).bind(json(&metrics)?).fetch_all(self.readers()).await?;
         let stages = self.stages_of_runs(runs).await?;
         let mut series: HashMap<i64, Vec<Series>> = HashMap::new();
         for row in rows {
@@ -94,7 +94,7 @@ impl Store {
         );
         let mut stages: HashMap<i64, Vec<(Stage, usize)>> = HashMap::new();
         // Every stage reports a loss.
-        for row in rows.bind(json(&runs)).bind(Metric::TrainLoss.id()).fetch_all(self.readers()).await? {
+        for row in rows.bind(json(&runs)?).bind(Metric::TrainLoss.id()).fetch_all(self.readers()).await? {
             stages.entry(row.try_get("run")?).or_default().push((word(&row, "stage")?, count(&row, "last")?));
         }
         Ok(stages)
@@ -111,7 +111,7 @@ impl Store {
                     (SELECT value FROM metrics WHERE run = one.value AND key = ?2 ORDER BY epoch DESC LIMIT 1) AS last
              FROM json_each(?1) AS one",
         );
-        let rows = rows.bind(json(&runs)).bind(metric.id()).fetch_all(self.readers()).await?;
+        let rows = rows.bind(json(&runs)?).bind(metric.id()).fetch_all(self.readers()).await?;
         let last = rows.iter().map(|row| Ok((row.try_get("run")?, row.try_get::<Option<f64>, _>("last")?)));
         let last: Vec<(i64, Option<f64>)> = last.collect::<Result<_>>()?;
         Ok(last.into_iter().filter_map(|(run, value)| Some((run, value?))).collect())

@@ -101,12 +101,12 @@ impl Store {
             .bind(&model.title)
             .bind(&model.file_name)
             .bind(model.architecture.id())
-            .bind(json(&model.classes))
+            .bind(json(&model.classes)?)
             .bind(&model.dataset)
             .bind(&model.method)
             .bind(stored(model.parameters))
             .bind(stored(model.bytes))
-            .bind(json(&model.notes))
+            .bind(json(&model.notes)?)
             .bind(time_text(Timestamp::now()))
             .execute(&mut *transaction)
             .await?
@@ -139,7 +139,7 @@ impl Store {
     pub async fn set_model_classes(&self, id: i64, classes: &[String], dataset: &str) -> Result<()> {
         let mut transaction = self.write().await?;
         let update = sqlx::query("UPDATE models SET classes = ?, dataset = ? WHERE id = ?");
-        let changed = update.bind(json(&classes)).bind(dataset).bind(id).execute(&mut *transaction).await?;
+        let changed = update.bind(json(&classes)?).bind(dataset).bind(id).execute(&mut *transaction).await?;
         if changed.rows_affected() == 0 {
             return Err(StoreError::NotFound { what: "model", id });
         }

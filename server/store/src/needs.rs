@@ -39,7 +39,7 @@ impl Store {
              ORDER BY run_needs.run, run_needs.needs",
         );
         let mut needs: HashMap<i64, Vec<i64>> = HashMap::new();
-        for row in rows.bind(json(&runs)).fetch_all(self.readers()).await? {
+        for row in rows.bind(json(&runs)?).fetch_all(self.readers()).await? {
             needs.entry(row.try_get("run")?).or_default().push(row.try_get("needs")?);
         }
         Ok(needs)

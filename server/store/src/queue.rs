@@ -28,8 +28,10 @@ impl Store {
     pub async fn next_ready_run(&self, busy: &[DeviceName], except: &[i64]) -> Result<Option<Run>> {
         let mut query = QueryBuilder::<Sqlite>::new(SELECT);
         let busy: Vec<_> = busy.iter().map(DeviceName::to_string).collect();
-        query.push("runs.state = 'queued' AND runs.device NOT IN (SELECT value FROM json_each(").push_bind(json(&busy));
-        query.push(")) AND runs.id NOT IN (SELECT value FROM json_each(").push_bind(json(&except));
+        query
+            .push("runs.state = 'queued' AND runs.device NOT IN (SELECT value FROM json_each(")
+            .push_bind(json(&busy)?);
+        query.push(")) AND runs.id NOT IN (SELECT value FROM json_each(").push_bind(json(&except)?);
         query.push(
             ")) AND NOT EXISTS (
                  SELECT 1 FROM run_needs JOIN runs AS needed ON needed.id = run_needs.needs

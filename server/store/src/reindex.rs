@@ -87,7 +87,7 @@ impl Store {
                  JOIN runs AS needed ON needed.id = value JOIN runs ON runs.id = ?1",
             )
             .bind(run)
-            .bind(json(&needs))
+            .bind(json(&needs)?)
             .execute(&mut *tx)
             .await?;
         }
@@ -191,7 +191,7 @@ async fn insert(tx: &mut SqliteConnection, kept: &Kept, row: &Value) -> Result<(
     }
     // The names are those of the ledger's list.
     let insert = format!("INSERT INTO {} ({columns}) SELECT {values}", kept.table);
-    sqlx::query(AssertSqlSafe(insert)).bind(json(row)).execute(tx).await?;
+    sqlx::query(AssertSqlSafe(insert)).bind(json(row)?).execute(tx).await?;
     Ok(())
 }
 

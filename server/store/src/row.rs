@@ -66,9 +66,12 @@ pub(crate) fn stored<T: TryInto<i64>>(value: T) -> i64 {
     value.try_into().unwrap_or(i64::MAX)
 }
 
-/// JSON text of a value made of strings, numbers and lists, which cannot fail.
-pub(crate) fn json<T: Serialize>(value: &T) -> String {
-    serde_json::to_string(value).unwrap_or_default()
+/// JSON text of a value.
+///
+/// # Errors
+/// When JSON cannot hold it, as a path that is no text.
+pub(crate) fn json<T: Serialize>(value: &T) -> Result<String> {
+    serde_json::to_string(value).map_err(|e| StoreError::NoJson { fault: e.to_string() })
 }
 
 /// A value from the JSON in the database.

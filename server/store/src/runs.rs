@@ -190,7 +190,7 @@ impl Store {
     /// When the database refuses.
     pub async fn runs_of_experiments(&self, experiments: &[i64]) -> Result<Vec<Run>> {
         let mut query = QueryBuilder::<Sqlite>::new(SELECT);
-        query.push("runs.experiment IN (SELECT value FROM json_each(").push_bind(json(&experiments));
+        query.push("runs.experiment IN (SELECT value FROM json_each(").push_bind(json(&experiments)?);
         query.push(")) ORDER BY runs.experiment, runs.id");
         Ok(query.build_query_as().fetch_all(self.readers()).await?)
     }

@@ -35,7 +35,7 @@ pub fn run(state: RunState) -> RunPage {
         answers: None,
         analysis: None,
         log,
-        spec_json: spec.to_json(),
+        spec_json: spec.to_json().unwrap(),
         created: at(0),
         attempts: vec![
             Attempt {

@@ -97,7 +97,7 @@ pub fn spec(args: SpecArgs) -> Result<()> {
         _ => train(args, dataset)?,
     };
     spec.validate()?;
-    crate::say::say_text(&spec.to_json());
+    crate::say::say_text(&spec.to_json()?);
     Ok(())
 }
 

@@ -70,7 +70,7 @@ impl App {
             analysis: app.analyses(&own, &row, is_signed).await?.pop(),
             curves: app.curves(&row, false).await?.pop(),
             log: log.into_iter().map(|l| LogLine { at: moment(l.at), level: l.level, message: l.message }).collect(),
-            spec_json: spec.to_json(),
+            spec_json: spec.to_json().map_err(|e| PageError::internal(&e))?,
             attempts: attempts.collect(),
             needs: app.rows(store.needs(run_id).await?).await?,
             needed_by: app.rows(store.needed_by(run_id, NEEDED_BY).await?).await?,

@@ -1,5 +1,5 @@
 //! Attacks: how an image is moved inside its ε-ball. Each attack that a model is evaluated under is one file; adding one is
-//! that file and a line in [`of`].
+//! that file and a line in `of`.
 
 mod cw;
 mod dlr;
