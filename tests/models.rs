@@ -80,7 +80,12 @@ fn a_checkpoint_is_shown_imported_and_evaluated() {
         told.contains("of 100 test images of fashion-mnist-5k, and guessing among 10 classes is right on 10"),
         "{told}"
     );
-    assert!(failure(&mut import).contains("is there already"));
+    // What an import made can be made again, and nothing else is replaced.
+    success(&mut import);
+    std::fs::rename(&out, root.path().join("kept")).unwrap();
+    std::fs::write(&out, "notes").unwrap();
+    assert!(failure(&mut import).contains("is there already, and no import made it"));
+    std::fs::rename(root.path().join("kept"), &out).unwrap();
     let shown = success(retort().args(["model", "show"]).arg(&out));
     assert!(
         shown.contains("imported, with the classes of fashion-mnist-5k") && shown.contains("safetensors"),

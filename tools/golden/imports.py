@@ -68,6 +68,10 @@ class Stretch(nn.Module):
         return x * 2 - 1
 
 
+def stretch_input(module, inputs):
+    return (inputs[0] * 2 - 1,)
+
+
 def under(prefix, state):
     return OrderedDict((prefix + key, value) for key, value in state.items())
 
@@ -205,6 +209,10 @@ def questions():
         "instance.pt": nn.Sequential(nn.InstanceNorm2d(3), zeros()),
         "softmax.pt": nn.Sequential(zeros(), nn.Softmax(1)),
         "own.pt": nn.Sequential(Stretch(), zeros()),
+        "hook.pt": changed(lambda net: net.register_forward_pre_hook(stretch_input)),
+        "forward.pt": changed(lambda net: setattr(net, "forward", Stretch().forward)),
+        "activation.pt": changed(lambda net: setattr(net.layer1[0], "act", nn.functional.silu)),
+        "activation-name.pt": changed(lambda net: setattr(net, "activation", "leaky_relu")),
         "beside-module.pt": {"net": state, "normalizer": Normalise()},
         "beside-state.pt": {"state_dict": state, "normalizer": {"mean": MEAN, "std": STD}},
         "beside-dict.pt": {"net": state, "normalize": lists},

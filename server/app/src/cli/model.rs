@@ -118,8 +118,9 @@ fn import(args: &ImportArgs, reader: &Reader) -> Result<()> {
     let library = Library::new(args.data.datasets());
     let datasets = library.list()?;
     out::check(&args.out)?;
-    if args.out.exists() {
-        bail!("{} is there already: name another file, or remove it", args.out.display());
+    // What an import made can be made again: another normaliser, say, is a second try and no new file.
+    if args.out.exists() && !retort_engine::import::is_import(&args.out) {
+        bail!("{} is there already, and no import made it: name another file, or remove it", args.out.display());
     }
     block_on(async {
         let classes = match classes::wanted(&args.classes, &datasets) {

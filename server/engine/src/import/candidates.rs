@@ -161,6 +161,7 @@ fn candidate(
         .chain(layers::doubts(&dictionary.layers, fit))
         .chain(of_lost)
         .chain(of_masks(contents, fit))
+        .chain(fit.weights.iter().any(Option::is_none).then(|| NO_BIAS.to_owned()))
         .collect();
     Candidate {
         is_average: is_average(&path),
@@ -188,6 +189,9 @@ fn candidate(
         normaliser_keys,
     }
 }
+
+const NO_BIAS: &str = "its last layer has no bias, as where features and weights are normalised (hypersphere embedding), which \
+    Retort's network does not do; if it is a plain layer, its bias is 0";
 
 /// What it means that masks for a network's weights stand in a dictionary of their own, if they do.
 fn of_masks(contents: &Contents, fit: &Fit) -> Option<String> {

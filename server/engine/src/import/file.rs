@@ -141,7 +141,14 @@ pub enum Storages {
 pub fn open(path: &Path) -> Result<(Contents, Source), String> {
     let metadata = fs::metadata(path).map_err(|e| e.to_string())?;
     if !metadata.is_file() {
-        return Err("it is not a file".into());
+        let is_distributed = path.join(".metadata").is_file();
+        return Err(if is_distributed {
+            "it is a folder of torch.distributed.checkpoint: make one file of it by \
+             `torch.distributed.checkpoint.format_utils.dcp_to_torch_save(folder, \"model.pt\")`, and take that"
+                .into()
+        } else {
+            "it is not a file".into()
+        });
     }
     if metadata.len() > LARGEST_FILE {
         return Err(format!("it is larger than 2 GiB, the most that is read: {}", torch::SAVE));

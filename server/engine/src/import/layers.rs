@@ -17,6 +17,8 @@ pub struct Layer {
     is_bare: bool,
     /// Those of [`SETTINGS`] that it has.
     settings: BTreeMap<&'static str, String>,
+    /// What it keeps that changes its answers, in words.
+    changes: Vec<String>,
 }
 
 /// The attributes of PyTorch's layers by which they compute something else from the same tensors.
@@ -74,12 +76,40 @@ impl Layer {
             let name = SETTINGS.into_iter().find(|name| pickle.text(*key) == Some(name))?;
             Some((name, written(pickle, *value)?))
         };
-        Some(Self { class, is_bare, settings: attributes.iter().filter_map(setting).collect() })
+        let changes = attributes.iter().filter_map(|(key, value)| change(pickle, pickle.text(*key)?, *value)).collect();
+        Some(Self { class, is_bare, settings: attributes.iter().filter_map(setting).collect(), changes })
     }
 
     fn computes(&self) -> bool {
         let is_usual = USUAL.contains(&self.class.to_lowercase().as_str()) || self.class.ends_with("Loss");
         self.is_bare && !is_usual
+    }
+}
+
+/// What an attribute of a layer does to its answers, if it changes them.
+fn change(pickle: &Pickle, name: &str, value: Place) -> Option<String> {
+    let is_other = |activation: &str| {
+        let bare: String = activation.to_lowercase().chars().filter(|c| c.is_alphanumeric()).collect();
+        OTHER_ACTIVATIONS.iter().any(|other| other.to_lowercase() == bare)
+    };
+    match (name, pickle.value(value)) {
+        ("forward", _) => Some("a forward of its own".into()),
+        ("_forward_hooks" | "_forward_pre_hooks", _) => {
+            let of_torch = |hook: Place| pickle.call(hook).is_some_and(|(name, _)| name.starts_with("torch.nn.utils."));
+            let hooks = pickle.dict(value)?.iter().filter(|(_, hook)| !of_torch(*hook)).count();
+            (hooks > 0).then(|| "a forward hook".into())
+        }
+        (_, Value::Global(function)) => {
+            let activation =
+                function.strip_prefix("torch.nn.functional.").or_else(|| function.strip_prefix("torch."))?;
+            is_other(activation).then(|| format!("the activation {activation}"))
+        }
+        (name, Value::Text(text))
+            if name.starts_with("act") || name.starts_with("nonlin") || name.starts_with("non_lin") =>
+        {
+            is_other(text).then(|| format!("the activation {text}"))
+        }
+        _ => None,
     }
 }
 
@@ -128,6 +158,13 @@ pub fn doubts(layers: &BTreeMap<String, Layer>, fit: &Fit) -> Vec<String> {
             note(&name, format!("an eps of {found}, and Retort's of {EPS}"));
         }
     }
+    for (name, layer) in
+        layers.iter().filter(|(name, layer)| !layer.changes.is_empty() && is_passed(name, fit, &layers))
+    {
+        for change in &layer.changes {
+            note(name, format!("{change}, and what that computes is lost"));
+        }
+    }
     let settings: Vec<_> = odd.into_iter().map(|(what, names)| format!("{} {what}", having(&names))).collect();
     let mut computing: BTreeMap<&str, Vec<String>> = BTreeMap::new();
     for (name, layer) in &layers {
@@ -155,7 +192,9 @@ fn is_passed(name: &str, fit: &Fit, layers: &BTreeMap<String, &Layer>) -> bool {
 
 fn having(names: &[String]) -> String {
     match names {
+        [one] if one.is_empty() => "it has".into(),
         [one] => format!("its layer {one} has"),
+        [first, others @ ..] if first.is_empty() => format!("it and {} of its layers have", others.len()),
         [first, others @ ..] => format!("its layer {first} and {} more have", others.len()),
         [] => String::new(),
     }

@@ -222,10 +222,13 @@ fn no_last_layer(tensors: &[Named]) -> String {
     let is_matrix = |(_, tensor): &&Named| tensor.shape.len() == 2 && tensor.is_float();
     let matrices: Vec<String> = tensors.iter().filter(is_matrix).map(|(key, _)| shown(key)).collect();
     if matrices.is_empty() {
-        return "It has no last layer, as a body for other tasks has none: train one that tells the classes apart, and save both".into();
+        return "It has no last layer. Where that stands elsewhere in the file, as classifier.fc, put it beside these under the name \
+            fc; else train one that tells the classes apart, and save both"
+            .into();
     }
     format!(
-        "It cannot be told which of {} is its last layer: name the one that tells its classes apart fc",
+        "It cannot be told which of {} is its last layer: name the one that tells its classes apart fc. Where none does, as in a \
+         projection head, leave these out and put the last layer that stands elsewhere in the file beside the network, as fc",
         listed(&matrices)
     )
 }

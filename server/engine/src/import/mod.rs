@@ -126,6 +126,11 @@ pub fn import(path: &Path, wanted: &Wanted, out: &Path) -> Result<Report> {
     Ok(Report { header, parameters: network.weights.count(), bytes, notes })
 }
 
+/// Whether a file is a model that an import made.
+pub fn is_import(path: &Path) -> bool {
+    load_model(path, &Device::Cpu).is_ok_and(|(_, header)| header.method == IMPORTED)
+}
+
 /// The network in a file, with its header and what was done to it.
 fn read(path: &Path, wanted: &Wanted) -> Result<(Network, ModelHeader, Vec<String>)> {
     let error = |fault: String| EngineError::Model { path: path.to_owned(), fault };

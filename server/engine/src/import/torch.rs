@@ -66,6 +66,11 @@ pub fn open(file: File) -> Result<(Contents, Source), String> {
 fn other_archive(names: &[String]) -> String {
     let inside = |endings: &[&str]| names.iter().find(|name| endings.iter().any(|ending| name.ends_with(ending)));
     if let Some(name) = inside(&[".pt", ".pth", ".tar", ".t7", ".ckpt", ".bin", ".safetensors"]) {
+        if name.contains("sample_inputs") {
+            return "it is a program of torch.export, which Retort does not run: load it with torch.export.load, and save its \
+                    state_dict with torch.save"
+                .into();
+        }
         return format!("it is a zip archive around {}: unpack it, and take that file", shown(name));
     }
     if inside(&[".npy"]).is_some() {

@@ -11,7 +11,7 @@ use super::{
 };
 
 /// Networks that were saved whole, and what is asked about their layers.
-const LAYERS: [(&str, &str); 8] = [
+const LAYERS: [(&str, &str); 12] = [
     ("eps.pt", "its layer bn1 and 8 more have an eps of 0.001, and Retort's of 0.00001"),
     ("pool.pt", "its layer maxpool is of the class MaxPool2d, and Retort's network has no such layer"),
     ("dilation.pt", "its layer layer3.0.conv2 has a dilation of 2, and Retort's of 1"),
@@ -20,6 +20,10 @@ const LAYERS: [(&str, &str); 8] = [
     ("instance.pt", "its layer 0 is of the class InstanceNorm2d, and"),
     ("softmax.pt", "its layer 1 is of the class Softmax, and"),
     ("own.pt", "its layer 0 is of the class Stretch, and"),
+    ("hook.pt", "it has a forward hook, and what that computes is lost"),
+    ("forward.pt", "it has a forward of its own, and what that computes is lost"),
+    ("activation.pt", "its layer layer1.0 has the activation silu, and what that computes is lost"),
+    ("activation-name.pt", "it has the activation leaky_relu, and what that computes is lost"),
 ];
 
 /// Files with a normaliser outside of the network's dictionary, and the names that they have for it.
