@@ -8,7 +8,7 @@ use retort_spec::{Architecture, Positive};
 use crate::{
     EngineError, Result,
     analysis::{self, Tsne},
-    attacks::{Iterative, cross_entropy_pgd, uniform_start},
+    attacks::{Iterative, StartRange, cross_entropy_pgd, uniform_start},
     loss::cross_entropy,
     methods::{contrast::Contrast, memory_bank::Sampler},
     nn::{Network, Sgd, Statistics, Want},
@@ -82,7 +82,7 @@ impl Bench {
     }
 
     fn attack(&mut self) -> Result<Tensor> {
-        let start = uniform_start(&self.images, EPS, &mut self.stream, true)?;
+        let start = uniform_start(&self.images, EPS, &mut self.stream, StartRange::Image)?;
         let network = &mut self.network;
         Ok(cross_entropy_pgd(network, &self.images, &self.labels, self.pgd, start, Statistics::Running)?)
     }

@@ -23,9 +23,9 @@ pub(crate) fn run(spec: &MaskingSpec, dataset: &Dataset, context: &mut Context) 
         ControlFlow::Break(outcome) => return Ok(outcome),
         ControlFlow::Continue(answers) => answers,
     };
-    let right = right_under(&outcomes, None);
-    let left = right_under(&outcomes, Some(&spec.iterative()));
-    let measures = Measures::of(&mut network, &dataset.test, &right, &left, spec, &context.device)?;
+    let correct = correct_under(&outcomes, None);
+    let robust = correct_under(&outcomes, Some(&spec.iterative()));
+    let measures = Measures::of(&mut network, &dataset.test, &correct, &robust, spec, &context.device)?;
     for result in verdicts(spec, &outcomes, &measures).into_iter().skip(context.journal.checks()) {
         context.journal.write(Event::Check(result))?;
     }
@@ -35,8 +35,8 @@ pub(crate) fn run(spec: &MaskingSpec, dataset: &Dataset, context: &mut Context) 
 }
 
 /// The images that are still classified correctly under an attack; none where it was not made.
-fn right_under(outcomes: &Outcomes, attack: Option<&Attack>) -> Vec<usize> {
+fn correct_under(outcomes: &Outcomes, attack: Option<&Attack>) -> Vec<usize> {
     let answers = outcomes.under(attack).unwrap_or_default();
-    let right = |(place, (answer, label)): (usize, (&Option<u8>, &u8))| (*answer == Some(*label)).then_some(place);
-    answers.iter().zip(&outcomes.labels).enumerate().filter_map(right).collect()
+    let correct = |(place, (answer, label)): (usize, (&Option<u8>, &u8))| (*answer == Some(*label)).then_some(place);
+    answers.iter().zip(&outcomes.labels).enumerate().filter_map(correct).collect()
 }

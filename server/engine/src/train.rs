@@ -32,7 +32,7 @@ use crate::{
 
 /// What a stage trains by.
 #[derive(Clone, Copy)]
-enum Lesson<'a> {
+enum StageKind<'a> {
     /// The method's own loss.
     Method(&'a Method),
     /// A linear classifier on the frozen features.
@@ -45,28 +45,28 @@ enum Lesson<'a> {
 const JUDGED_EVERY: usize = 50;
 
 /// A stage with its schedule and the epochs of the whole spec that lie before it.
-struct Part<'a> {
-    lesson: Lesson<'a>,
+struct StagePlan<'a> {
+    kind: StageKind<'a>,
     schedule: &'a Schedule,
     epochs_before: usize,
     /// Whether no other stage follows.
     is_last: bool,
 }
 
-impl Part<'_> {
+impl StagePlan<'_> {
     const fn stage(&self) -> Stage {
-        match self.lesson {
-            Lesson::Method(_) => Stage::Train,
-            Lesson::Classifier => Stage::Classifier,
-            Lesson::FineTune(_) => Stage::Finetune,
+        match self.kind {
+            StageKind::Method(_) => Stage::Train,
+            StageKind::Classifier => Stage::Classifier,
+            StageKind::FineTune(_) => Stage::Finetune,
         }
     }
 
     /// Whether the network's classifier learns too, so that its answers count.
-    fn teaches_answers(&self) -> bool {
-        match self.lesson {
-            Lesson::Method(method) => method.classifier().is_none(),
-            Lesson::Classifier | Lesson::FineTune(_) => true,
+    fn trains_classifier(&self) -> bool {
+        match self.kind {
+            StageKind::Method(method) => method.classifier().is_none(),
+            StageKind::Classifier | StageKind::FineTune(_) => true,
         }
     }
 }
@@ -123,7 +123,7 @@ pub(crate) fn run(spec: &TrainSpec, dataset: &Dataset, context: &mut Context) ->
         work,
         epochs: 0,
     };
-    training.carry_out(&parts(spec), teacher)
+    training.carry_out(&plans(spec), teacher)
 }
 
 /// Carries a linear probe on to its end: the features of a model stay as they are, and a new classifier tells the classes of
@@ -145,7 +145,7 @@ pub(crate) fn run_probe(spec: &ProbeSpec, dataset: &Dataset, context: &mut Conte
         ModelHeader { classes: dataset.classes.clone(), dataset: dataset.name.clone(), seed: spec.seed, ..header };
     let (train, test) = (dataset.train.len(), dataset.test.len());
     let work = RunSpec::Probe(spec.clone()).work(train, test, source.architecture, None);
-    let part = Part { lesson: Lesson::Classifier, schedule: &spec.schedule, epochs_before: 0, is_last: true };
+    let plan = StagePlan { kind: StageKind::Classifier, schedule: &spec.schedule, epochs_before: 0, is_last: true };
     let training = Training {
         seed: spec.seed,
         augment: false,
@@ -158,29 +158,29 @@ pub(crate) fn run_probe(spec: &ProbeSpec, dataset: &Dataset, context: &mut Conte
         work,
         epochs: 0,
     };
-    training.carry_out(&[part], None)
+    training.carry_out(&[plan], None)
 }
 
 /// The stages that are to be run. Their places in the whole do not depend on where the run starts from, so that a
 /// fine-tuning draws the same random numbers in a run of its own as behind its training.
-fn parts(spec: &TrainSpec) -> Vec<Part<'_>> {
-    let mut all = vec![(Lesson::Method(&spec.method), &spec.schedule)];
+fn plans(spec: &TrainSpec) -> Vec<StagePlan<'_>> {
+    let mut all = vec![(StageKind::Method(&spec.method), &spec.schedule)];
     if let Some(classifier) = spec.method.classifier() {
-        all.push((Lesson::Classifier, classifier));
+        all.push((StageKind::Classifier, classifier));
     }
     if let Some(finetune) = &spec.finetune {
-        all.push((Lesson::FineTune(finetune), &finetune.schedule));
+        all.push((StageKind::FineTune(finetune), &finetune.schedule));
     }
     let mut epochs_before = 0;
-    let mut parts = Vec::new();
+    let mut plans = Vec::new();
     let count = all.len();
-    for (index, (lesson, schedule)) in all.into_iter().enumerate() {
-        if spec.start_from.is_none() || matches!(lesson, Lesson::FineTune(_)) {
-            parts.push(Part { lesson, schedule, epochs_before, is_last: index + 1 == count });
+    for (index, (kind, schedule)) in all.into_iter().enumerate() {
+        if spec.start_from.is_none() || matches!(kind, StageKind::FineTune(_)) {
+            plans.push(StagePlan { kind, schedule, epochs_before, is_last: index + 1 == count });
         }
         epochs_before += schedule.epochs;
     }
-    parts
+    plans
 }
 
 fn start_from(spec: &TrainSpec, path: &Path, context: &Context) -> Result<Network> {
@@ -199,7 +199,7 @@ fn start_from(spec: &TrainSpec, path: &Path, context: &Context) -> Result<Networ
 
 impl Training<'_, '_, '_, '_> {
     /// Trains stage after stage, from the checkpoint if there is one, and leaves the model.
-    fn carry_out(mut self, parts: &[Part], mut teacher: Option<Network>) -> Result<Outcome> {
+    fn carry_out(mut self, plans: &[StagePlan], mut teacher: Option<Network>) -> Result<Outcome> {
         if self.dataset.train.is_empty() || self.dataset.test.is_empty() {
             return Err(EngineError::Data(format!("the dataset {} has an empty split", self.dataset.name)));
         }
@@ -210,17 +210,17 @@ impl Training<'_, '_, '_, '_> {
             resumed
         });
         self.context.seconds_before = resumed.as_ref().map_or(0.0, |r| r.position.seconds);
-        self.epochs = parts.last().map_or(0, |p| p.epochs_before + p.schedule.epochs);
+        self.epochs = plans.last().map_or(0, |p| p.epochs_before + p.schedule.epochs);
         let spared = resumed
             .as_ref()
-            .map_or(0, |r| parts.get(r.position.stage).map_or(self.epochs, |p| p.epochs_before + r.position.epoch));
+            .map_or(0, |r| plans.get(r.position.stage).map_or(self.epochs, |p| p.epochs_before + r.position.epoch));
         self.context.started(spared)?;
         let first = resumed.as_ref().map_or(0, |r| r.position.stage);
-        for (index, part) in parts.iter().enumerate().skip(first) {
+        for (index, plan) in plans.iter().enumerate().skip(first) {
             let state = resumed.take();
-            let outcome = match part.lesson {
-                Lesson::Classifier => classifier::train(&mut self, index, part, state)?,
-                _ => self.train(index, part, teacher.take(), state)?,
+            let outcome = match plan.kind {
+                StageKind::Classifier => classifier::train(&mut self, index, plan, state)?,
+                _ => self.train(index, plan, teacher.take(), state)?,
             };
             if let Some(outcome) = outcome {
                 return Ok(outcome);
@@ -234,11 +234,11 @@ impl Training<'_, '_, '_, '_> {
         Ok(Outcome::Finished)
     }
 
-    fn objective(&self, part: &Part, teacher: Option<Network>) -> Result<Box<dyn Objective>> {
-        let method = match part.lesson {
-            Lesson::Method(method) => method,
-            Lesson::FineTune(finetune) => return Ok(fine_tuning(finetune)),
-            Lesson::Classifier => {
+    fn objective(&self, plan: &StagePlan, teacher: Option<Network>) -> Result<Box<dyn Objective>> {
+        let method = match plan.kind {
+            StageKind::Method(method) => method,
+            StageKind::FineTune(finetune) => return Ok(fine_tuning(finetune)),
+            StageKind::Classifier => {
                 return Err(EngineError::Data("a linear classifier is trained on features, not by a loss".into()));
             }
         };
@@ -257,11 +257,11 @@ impl Training<'_, '_, '_, '_> {
     fn train(
         &mut self,
         index: usize,
-        part: &Part,
+        plan: &StagePlan,
         teacher: Option<Network>,
         resumed: Option<state::Resumed>,
     ) -> Result<Option<Outcome>> {
-        let mut objective = self.objective(part, teacher)?;
+        let mut objective = self.objective(plan, teacher)?;
         let mut sgd = Sgd::new(&self.network.weights.parameters)?;
         let mut at = Position { stage: index, ..Position::default() };
         if let Some(resumed) = resumed
@@ -271,29 +271,29 @@ impl Training<'_, '_, '_, '_> {
             sgd.restore(velocities);
             objective.restore(resumed.objective)?;
         }
-        let steps = self.dataset.train.len().div_ceil(part.schedule.batch_size);
-        while at.epoch < part.schedule.epochs {
-            let epoch = part.epochs_before + at.epoch;
-            let learning_rate = part.schedule.learning_rate_at(at.epoch);
+        let steps = self.dataset.train.len().div_ceil(plan.schedule.batch_size);
+        while at.epoch < plan.schedule.epochs {
+            let epoch = plan.epochs_before + at.epoch;
+            let learning_rate = plan.schedule.learning_rate_at(at.epoch);
             let order = loader::order(self.dataset.train.len(), self.seed, epoch as u64);
-            for (step, indices) in order.chunks(part.schedule.batch_size).enumerate().skip(at.step) {
+            for (step, indices) in order.chunks(plan.schedule.batch_size).enumerate().skip(at.step) {
                 if let Some(outcome) = self.context.interrupted() {
                     self.save(at, Some(&sgd), objective.state())?;
                     return Ok(Some(outcome));
                 }
-                self.step(part, learning_rate, &mut at, indices, &mut sgd, objective.as_mut())?;
+                self.step(plan, learning_rate, &mut at, indices, &mut sgd, objective.as_mut())?;
                 at.step = step + 1;
                 if at.step.is_multiple_of(JUDGED_EVERY) {
                     self.judge_loss(epoch, &at)?;
                 }
-                let within = (at.epoch as f64 + at.step as f64 / steps as f64) / part.schedule.epochs as f64;
+                let within = (at.epoch as f64 + at.step as f64 / steps as f64) / plan.schedule.epochs as f64;
                 let done = share_done(&self.work, index, within);
-                self.context.progress(part.stage(), (epoch, self.epochs), done)?;
+                self.context.progress(plan.stage(), (epoch, self.epochs), done)?;
                 if self.context.checkpoint_is_due() {
                     self.save(at.clone(), Some(&sgd), objective.state())?;
                 }
             }
-            self.report(part, epoch, learning_rate, &mut at)?;
+            self.report(plan, epoch, learning_rate, &mut at)?;
             at = Position {
                 stage: index,
                 epoch: at.epoch + 1,
@@ -311,19 +311,19 @@ impl Training<'_, '_, '_, '_> {
     /// One batch: attack, forward, loss, backward, step.
     fn step(
         &mut self,
-        part: &Part,
+        plan: &StagePlan,
         learning_rate: f64,
         at: &mut Position,
         indices: &[u32],
         sgd: &mut Sgd,
         objective: &mut dyn Objective,
     ) -> Result<()> {
-        let (seed, epoch, step) = (self.seed, (part.epochs_before + at.epoch) as u64, at.step as u64);
+        let (seed, epoch, step) = (self.seed, (plan.epochs_before + at.epoch) as u64, at.step as u64);
         let labels: Vec<u8> = indices.iter().map(|i| self.dataset.train.labels[*i as usize]).collect();
         let mut stream = self.augment.then(|| Stream::new(seed, Purpose::Augment, epoch, step));
         let images = loader::batch(&self.dataset.train, indices, stream.as_mut(), &self.context.device)?;
         let batch = Batch { images, labels: &labels, indices, seed, epoch, step };
-        let (momentum, weight_decay) = (part.schedule.momentum, part.schedule.weight_decay);
+        let (momentum, weight_decay) = (plan.schedule.momentum, plan.schedule.weight_decay);
         let sgd_step = SgdStep { learning_rate, momentum, weight_decay };
         let (loss, logits) =
             update(&mut self.network, objective, &batch, sgd, sgd_step).map_err(|error| self.of_teacher(error))?;
@@ -351,14 +351,14 @@ impl Training<'_, '_, '_, '_> {
 
     /// Reports the figures of a finished epoch, keeps its model if it is the best so far, and gives the training up if they show
     /// that nothing comes of it.
-    fn report(&mut self, part: &Part, epoch: usize, learning_rate: f64, at: &mut Position) -> Result<()> {
+    fn report(&mut self, plan: &StagePlan, epoch: usize, learning_rate: f64, at: &mut Position) -> Result<()> {
         let seen = at.seen.max(1) as f64;
         let mut values =
             BTreeMap::from([(Metric::TrainLoss, at.loss_sum / seen), (Metric::LearningRate, learning_rate)]);
-        let answers = part.teaches_answers();
+        let answers = plan.trains_classifier();
         let mut accuracies = None;
         if answers {
-            let natural = self.natural_accuracy(epoch + 1, part.is_last && at.epoch + 1 == part.schedule.epochs)?;
+            let natural = self.natural_accuracy(epoch + 1, plan.is_last && at.epoch + 1 == plan.schedule.epochs)?;
             values.insert(Metric::TrainAccuracy, 100.0 * at.correct as f64 / seen);
             values.insert(Metric::NaturalAccuracy, natural.percent());
             let (train, chance) = (Accuracy { correct: at.correct, n: at.seen }, self.dataset.largest_share());
@@ -369,13 +369,13 @@ impl Training<'_, '_, '_, '_> {
             let [natural, adversarial] = validate(&mut self.network, split, seed, &self.context.device)?;
             values.insert(Metric::ValidationNaturalAccuracy, natural.percent());
             values.insert(Metric::ValidationPgdAccuracy, adversarial.percent());
-            if part.is_last && at.best.is_none_or(|best| adversarial.correct > best) {
+            if plan.is_last && at.best.is_none_or(|best| adversarial.correct > best) {
                 let header = ModelHeader { epoch: Some(epoch + 1), ..self.header.clone() };
                 save_model(&self.context.folder.best_model(), &self.network, &header)?;
                 at.best = Some(adversarial.correct);
             }
         }
-        self.context.journal.write(Event::Metrics { stage: part.stage(), epoch: epoch + 1, values })?;
+        self.context.journal.write(Event::Metrics { stage: plan.stage(), epoch: epoch + 1, values })?;
         self.judge_loss(epoch, at)?;
         let reason = self.divergence.end_epoch(&mut at.watched, epoch + 1, at.loss_sum / seen, accuracies);
         reason.map_or(Ok(()), |reason| Err(EngineError::Diverged(reason)))

@@ -284,7 +284,7 @@ impl ExperimentSpec {
             if !used {
                 problems.push(Problem::new(&field, format!("{method} is not among the methods")));
             }
-            if values.is_empty() || self.sweeps[..i].iter().any(|s| s.is_of_parameter_of(sweep)) {
+            if values.is_empty() || self.sweeps[..i].iter().any(|s| s.has_same_parameter(sweep)) {
                 problems.push(Problem::new(&field, "give each parameter once, with at least one value"));
             }
             for (i, value) in values.iter().enumerate() {

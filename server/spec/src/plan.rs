@@ -76,7 +76,7 @@ impl PlannedModel {
     }
 
     /// What students learn from: the model of the best epoch where there is one.
-    fn taught_from(&self) -> Self {
+    fn as_teacher(&self) -> Self {
         self.best().unwrap_or_else(|| self.clone())
     }
 
@@ -138,7 +138,7 @@ impl ExperimentSpec {
             plan.train_surrogates(seed, teacher.as_ref());
             let mut first = Analysed {
                 surrogates: plan.surrogates.clone(),
-                teacher: teacher.as_ref().map(PlannedModel::taught_from),
+                teacher: teacher.as_ref().map(PlannedModel::as_teacher),
                 students: vec![],
             };
             if let Some(teacher) = &teacher {
@@ -216,7 +216,7 @@ impl Plan<'_> {
         let mut needs = Vec::new();
         let teacher = teacher.filter(|_| method.needs_teacher());
         if let Some(teacher) = teacher {
-            spec.teacher = Some(teacher.taught_from().model);
+            spec.teacher = Some(teacher.as_teacher().model);
             needs.extend(teacher.training);
         }
         if let Some(ModelRef::Planned(index)) = start_from {

@@ -19,7 +19,7 @@ pub struct Sweep {
 
 impl Sweep {
     /// Whether it is over the same parameter as another one.
-    pub fn is_of_parameter_of(&self, other: &Self) -> bool {
+    pub fn has_same_parameter(&self, other: &Self) -> bool {
         (self.method, &self.path) == (other.method, &other.path)
     }
 }

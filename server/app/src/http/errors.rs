@@ -61,7 +61,7 @@ impl PageError {
     }
 
     /// The address does not take this method.
-    pub fn not_so() -> Self {
+    pub fn method_not_allowed() -> Self {
         let message = "This address cannot be opened or sent to in this way. Go back, and use the page's own buttons.";
         Self::new(StatusCode::METHOD_NOT_ALLOWED, "Not in this way", message)
     }

@@ -150,7 +150,7 @@ pub fn router(app: Arc<App>) -> Router {
         .route("/health", get(health::check))
         .route("/metrics", get(watching::metrics))
         .fallback(async |State(app): Shared| PageError::no_page().with_advice(app.advice_on_paths()))
-        .method_not_allowed_fallback(async || PageError::not_so());
+        .method_not_allowed_fallback(async || PageError::method_not_allowed());
     // No request passes the guard unseen, and no answer leaves without its headers.
     let router = router
         .layer(middleware::from_fn_with_state(app.clone(), drawn::share))

@@ -1,7 +1,5 @@
 //! The one task that starts runs, follows their journals and judges their ends.
 
-#[cfg(test)]
-mod bench;
 mod control;
 mod executor;
 mod follower;
@@ -10,6 +8,8 @@ mod local;
 mod printed;
 mod silence;
 mod start;
+#[cfg(test)]
+mod testing;
 #[cfg(test)]
 mod tests;
 mod watch;

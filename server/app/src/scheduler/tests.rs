@@ -7,7 +7,7 @@ use retort_store::NewModel;
 
 use super::{
     Scheduler,
-    bench::{Bench, Double, metrics, started},
+    testing::{Bench, Double, metrics, started},
 };
 
 #[tokio::test]

@@ -108,7 +108,7 @@ mod tests {
 
     use super::*;
     use crate::{
-        attacks::{mim::momentum_pgd, uniform_start},
+        attacks::{StartRange, mim::momentum_pgd, uniform_start},
         loss::cross_entropy,
         ops::testing,
         rng::{Purpose, Stream},
@@ -121,7 +121,7 @@ mod tests {
         let labels = [1, 2, 3, 4];
         let pgd = Iterative { eps: 8.0 / 255.0, step_size: 2.0 / 255.0, steps: 5 };
         let mut stream = Stream::new(1, Purpose::Test, 0, 0);
-        let start = uniform_start(&natural, pgd.eps, &mut stream, true).unwrap();
+        let start = uniform_start(&natural, pgd.eps, &mut stream, StartRange::Image).unwrap();
         let found =
             cross_entropy_pgd(&mut network, &natural, &labels, pgd, start.clone(), Statistics::Running).unwrap();
         for (a, b) in testing::values(&found).iter().zip(testing::values(&natural)) {

@@ -24,7 +24,7 @@ use crate::{
 pub use iterative::{Iterative, cross_entropy_pgd, targeted_pgd};
 pub use optimal_transport::{OptimalTransport, Scattered, sinkhorn};
 pub(crate) use starts::Starts;
-pub use starts::{normal_start, uniform_start};
+pub use starts::{StartRange, normal_start, uniform_start};
 
 /// How an attack that a model is evaluated under finds its images (methods.md §5).
 ///

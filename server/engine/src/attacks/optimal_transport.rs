@@ -225,7 +225,13 @@ mod tests {
             (Scattered::Embedding(&embed), Coupling::Transport, PlanGradient::Detached),
         ];
         for (scattered, coupling, plan_gradient) in forms {
-            let start = uniform_start(&natural, 8.0 / 255.0, &mut Stream::new(1, Purpose::Test, 0, 0), false).unwrap();
+            let start = uniform_start(
+                &natural,
+                8.0 / 255.0,
+                &mut Stream::new(1, Purpose::Test, 0, 0),
+                crate::attacks::StartRange::Ball,
+            )
+            .unwrap();
             let attack = attack(scattered, coupling, plan_gradient);
             let found = attack.attack(&mut network, &natural, start.clone()).unwrap();
             let mut drift = |images: &Tensor| {
@@ -251,7 +257,13 @@ mod tests {
     fn the_attack_moves_features_further_than_its_random_start_does() {
         let mut network = Network::new(Architecture::ResNet8, 10, 1, &Device::Cpu).unwrap();
         let natural = testing::tensor(2, (6, 3, 32, 32)).abs().unwrap();
-        let start = uniform_start(&natural, 8.0 / 255.0, &mut Stream::new(1, Purpose::Test, 0, 0), false).unwrap();
+        let start = uniform_start(
+            &natural,
+            8.0 / 255.0,
+            &mut Stream::new(1, Purpose::Test, 0, 0),
+            crate::attacks::StartRange::Ball,
+        )
+        .unwrap();
         let attack = attack(Scattered::Features, Coupling::Transport, PlanGradient::Detached);
         let found = attack.attack(&mut network, &natural, start.clone()).unwrap();
         let (_, anchors) = network.infer(&natural).unwrap();

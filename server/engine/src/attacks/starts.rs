@@ -37,14 +37,26 @@ impl Starts {
     }
 }
 
-/// The natural images plus noise uniform in ±eps; `clip` keeps them in [0, 1].
+/// Whether a start stays in the range of images.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum StartRange {
+    /// In [0, 1].
+    Image,
+    /// Anywhere in the ball; the first step clips it.
+    Ball,
+}
+
+/// The natural images plus noise uniform in ±eps.
 ///
 /// # Errors
 /// When the device has no memory left.
-pub fn uniform_start(natural: &Tensor, eps: f32, stream: &mut Stream, clip: bool) -> Result<Tensor> {
+pub fn uniform_start(natural: &Tensor, eps: f32, stream: &mut Stream, range: StartRange) -> Result<Tensor> {
     let noise: Vec<f32> = (0..natural.elem_count()).map(|_| stream.uniform(-eps, eps)).collect();
     let moved = (natural + Tensor::from_vec(noise, natural.shape(), natural.device())?)?;
-    if clip { moved.clamp(0f32, 1f32) } else { Ok(moved) }
+    match range {
+        StartRange::Image => moved.clamp(0f32, 1f32),
+        StartRange::Ball => Ok(moved),
+    }
 }
 
 /// The natural images plus normal noise of this standard deviation.

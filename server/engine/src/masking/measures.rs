@@ -5,7 +5,7 @@ use candle_nn::ops::softmax;
 use retort_spec::{MaskingSpec, Pgd};
 
 use crate::{
-    attacks::{Iterative, uniform_start},
+    attacks::{Iterative, StartRange, uniform_start},
     data::Split,
     loader::images,
     loss::{cross_entropy, cross_entropy_gradient, margin_gradient},
@@ -38,13 +38,13 @@ pub(super) struct Measures {
 }
 
 impl Measures {
-    /// Measures on the naturally `right` images of a split, and those that are `left` right under PGD-20, given by their
+    /// Measures on the naturally `correct` images of a split, and those that are `robust` under PGD-20, given by their
     /// places.
     pub(super) fn of(
         network: &mut Network,
         split: &Split,
-        right: &[usize],
-        left: &[usize],
+        correct: &[usize],
+        robust: &[usize],
         spec: &MaskingSpec,
         device: &Device,
     ) -> Result<Self> {
@@ -52,7 +52,7 @@ impl Measures {
         let tensor = |places: &[usize]| images(split, places, device).map_err(candle_core::Error::wrap);
         let mut measures = Self::default();
         let (mut zero, mut confidence) = (0, 0.0);
-        for places in right.chunks(BATCH) {
+        for places in correct.chunks(BATCH) {
             let pass = network.forward(&tensor(places)?, Statistics::Running, Want::Input)?;
             confidence += f64::from(softmax(&pass.logits, 1)?.max(1)?.sum_all()?.to_scalar::<f32>()?);
             let slope = cross_entropy_gradient(&pass.logits, &labels(places))?;
@@ -61,13 +61,13 @@ impl Measures {
             zero += largest.iter().filter(|v| **v == 0.0).count();
             measures.broken_gradients += largest.iter().filter(|v| !v.is_finite()).count();
         }
-        let n = right.len().max(1) as f64;
+        let n = correct.len().max(1) as f64;
         (measures.zero_gradients, measures.confidence) = (100.0 * zero as f64 / n, 100.0 * confidence / n);
-        let checked = &right[..right.len().min(CHECKED_IMAGES)];
+        let checked = &correct[..correct.len().min(CHECKED_IMAGES)];
         if !checked.is_empty() {
             measures.gradient_error = gradient_error(network, &tensor(checked)?, &labels(checked))?;
         }
-        let followed = &left[..left.len().min(BATCH)];
+        let followed = &robust[..robust.len().min(BATCH)];
         if !followed.is_empty() {
             let Pgd { eps, step_size, steps, .. } = spec.converged_pgd();
             let by = Iterative::new(eps, step_size, steps);
@@ -114,7 +114,7 @@ fn gradient_error(network: &mut Network, natural: &Tensor, labels: &[u8]) -> Res
 
 /// The mean cross-entropy before each step of PGD.
 fn loss_curve(network: &mut Network, natural: &Tensor, labels: &[u8], pgd: Iterative, seed: u64) -> Result<Vec<f64>> {
-    let start = uniform_start(natural, pgd.eps, &mut Stream::new(seed, Purpose::LossCurve, 0, 0), true)?;
+    let start = uniform_start(natural, pgd.eps, &mut Stream::new(seed, Purpose::LossCurve, 0, 0), StartRange::Image)?;
     let mut curve = Vec::with_capacity(pgd.steps);
     pgd.climb_logits(network, natural, start, Statistics::Running, |logits| {
         curve.push(f64::from(cross_entropy(logits, labels)?.to_scalar::<f32>()?));

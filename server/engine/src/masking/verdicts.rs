@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use retort_spec::{Accuracy, Attack, CheckResult, MaskingCheck, MaskingSpec, PixelDistance, Verdict};
 
-use super::{measures::Measures, right_under};
+use super::{correct_under, measures::Measures};
 use crate::{Outcomes, answers::accuracy};
 
 /// Percentage points that PGD-20 may leave more than FGSM.
@@ -52,7 +52,7 @@ enum Allows {
 
 /// Every check that can be made, in their order.
 pub(super) fn verdicts(spec: &MaskingSpec, outcomes: &Outcomes, measures: &Measures) -> Vec<CheckResult> {
-    let right = right_under(outcomes, None).len();
+    let right = correct_under(outcomes, None).len();
     let judge = || Judge { outcomes, right, figures: BTreeMap::new() };
     let results = [
         judge().iterative(spec),
@@ -148,7 +148,7 @@ impl Judge<'_> {
         }
         let finding = format!("PGD-20 leaves {few:.2} %, PGD-100 × 5 {many:.2} %; {course}");
         let finds_little = few - many <= MORE_EFFORT + ROUNDING;
-        let left = right_under(self.outcomes, Some(&spec.iterative())).len();
+        let left = correct_under(self.outcomes, Some(&spec.iterative())).len();
         // The course of the loss stands on what PGD-20 left; where that is nothing, there was nothing more to find.
         let images = if left > 0 && finds_little { (left, LEFT) } else { (self.right, RIGHT) };
         self.result_on(MaskingCheck::Converged, finds_little && flat, Allows::AShare, images, finding)
@@ -167,7 +167,7 @@ impl Judge<'_> {
 
     fn noise(mut self, spec: &MaskingSpec) -> Option<CheckResult> {
         let noise = self.outcomes.under(Some(&spec.noise()))?;
-        let left = right_under(self.outcomes, Some(&spec.iterative()));
+        let left = correct_under(self.outcomes, Some(&spec.iterative()));
         let fooled = left.iter().filter(|i| noise[**i] != Some(self.outcomes.labels[**i])).count();
         self.note("left_by_pgd_20", left.len() as f64);
         self.note("fooled_by_noise", fooled as f64);

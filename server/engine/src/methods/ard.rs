@@ -5,6 +5,7 @@ use retort_spec::Ard;
 
 use super::{Batch, Objective, StudentOutput, attack_student, sample_weights, weighted_mean};
 use crate::{
+    attacks::StartRange,
     loss::{classes_averaged, cross_entropy, kl_divergences},
     nn::Network,
 };
@@ -27,7 +28,7 @@ impl ArdObjective {
 impl Objective for ArdObjective {
     fn inputs(&mut self, student: &mut Network, batch: &Batch) -> Result<Vec<Tensor>> {
         // As in the authors' code, the start is not clipped to [0, 1]; the first step does it.
-        let attacked = attack_student(student, batch, &self.parameters.attack, false)?;
+        let attacked = attack_student(student, batch, &self.parameters.attack, StartRange::Ball)?;
         // Their code passes the natural images too, at α = 1 for the running statistics alone.
         Ok(if self.passes_natural { vec![attacked, batch.images.clone()] } else { vec![attacked] })
     }

@@ -18,7 +18,7 @@ use super::{
     sample_weights, weighted_mean,
 };
 use crate::{
-    attacks::{Iterative, OptimalTransport, Scattered, uniform_start},
+    attacks::{Iterative, OptimalTransport, Scattered, StartRange, uniform_start},
     loss::cross_entropy,
     nn::{Named, Network},
     ops::{Chosen, SgdStep},
@@ -99,7 +99,7 @@ impl Objective for GacdObjective {
         let Gacd { attack, attacked_network, attacked_features, coupling, plan_gradient, sinkhorn_epsilon, .. } =
             &self.parameters;
         let pgd = Iterative::from(attack);
-        let start = uniform_start(&batch.images, pgd.eps, &mut batch.stream(Purpose::InnerAttack), false)?;
+        let start = uniform_start(&batch.images, pgd.eps, &mut batch.stream(Purpose::InnerAttack), StartRange::Ball)?;
         let (network, which) = match attacked_network {
             AttackedNetwork::Student => (student, STUDENT),
             AttackedNetwork::Teacher => (&mut self.teacher, TEACHER),

@@ -18,7 +18,7 @@ use retort_spec::{
 };
 
 use crate::{
-    attacks::{Iterative, cross_entropy_pgd, normal_start, uniform_start},
+    attacks::{Iterative, StartRange, cross_entropy_pgd, normal_start, uniform_start},
     loss::{kl_gradient, true_class_probabilities},
     nn::{Named, Network, Statistics},
     ops::SgdStep,
@@ -190,10 +190,9 @@ fn attack_divergence(student: &mut Network, batch: &Batch, attack: &InnerAttack,
     Iterative::from(attack).climb_logits(student, &batch.images, start, statistics(attack), slope)
 }
 
-/// PGD on the student's cross-entropy from a random start, as adversarial training uses it; `clip_start` keeps the start
-/// in [0, 1].
-fn attack_student(student: &mut Network, batch: &Batch, attack: &InnerAttack, clip_start: bool) -> Result<Tensor> {
+/// PGD on the student's cross-entropy from a random start, as adversarial training uses it.
+fn attack_student(student: &mut Network, batch: &Batch, attack: &InnerAttack, range: StartRange) -> Result<Tensor> {
     let pgd = Iterative::from(attack);
-    let start = uniform_start(&batch.images, pgd.eps, &mut batch.stream(Purpose::InnerAttack), clip_start)?;
+    let start = uniform_start(&batch.images, pgd.eps, &mut batch.stream(Purpose::InnerAttack), range)?;
     cross_entropy_pgd(student, &batch.images, batch.labels, pgd, start, statistics(attack))
 }

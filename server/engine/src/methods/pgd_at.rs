@@ -4,7 +4,7 @@ use candle_core::{Result, Tensor};
 use retort_spec::InnerAttack;
 
 use super::{Batch, Objective, StudentOutput, attack_student};
-use crate::{loss::cross_entropy, nn::Network};
+use crate::{attacks::StartRange, loss::cross_entropy, nn::Network};
 
 /// Cross-entropy on images attacked by PGD from a start clipped to [0, 1].
 pub(super) struct PgdAtObjective {
@@ -19,7 +19,7 @@ impl PgdAtObjective {
 
 impl Objective for PgdAtObjective {
     fn inputs(&mut self, student: &mut Network, batch: &Batch) -> Result<Vec<Tensor>> {
-        Ok(vec![attack_student(student, batch, &self.attack, true)?])
+        Ok(vec![attack_student(student, batch, &self.attack, StartRange::Image)?])
     }
 
     fn loss(&mut self, answers: &[StudentOutput], _inputs: &[Tensor], batch: &Batch) -> Result<Tensor> {

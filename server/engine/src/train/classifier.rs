@@ -7,7 +7,7 @@ use candle_core::Tensor;
 use candle_nn::ops::log_softmax;
 use retort_spec::{Event, Metric};
 
-use super::{Part, Position, Training, state::Resumed};
+use super::{Position, StagePlan, Training, state::Resumed};
 use crate::{
     EngineError, Result,
     answers::{broken_rows, counted, led_by_label},
@@ -27,7 +27,7 @@ const INITIAL_DEVIATION: f32 = 0.01;
 pub(super) fn train(
     training: &mut Training,
     index: usize,
-    part: &Part,
+    plan: &StagePlan,
     resumed: Option<Resumed>,
 ) -> Result<Option<Outcome>> {
     let features = features(training)?;
@@ -41,27 +41,27 @@ pub(super) fn train(
         }
         _ => reset(training, &mut layer)?,
     }
-    while epoch < part.schedule.epochs {
+    while epoch < plan.schedule.epochs {
         if let Some(outcome) = training.context.interrupted() {
             keep(training, &layer, &sgd, index, epoch)?;
             return Ok(Some(outcome));
         }
-        let at = part.epochs_before + epoch;
+        let at = plan.epochs_before + epoch;
         let step = SgdStep {
-            learning_rate: part.schedule.learning_rate_at(epoch),
-            momentum: part.schedule.momentum,
-            weight_decay: part.schedule.weight_decay,
+            learning_rate: plan.schedule.learning_rate_at(epoch),
+            momentum: plan.schedule.momentum,
+            weight_decay: plan.schedule.weight_decay,
         };
-        let mut values = train_epoch(training, part, at, &features, &mut layer, &mut sgd, step)?;
+        let mut values = train_epoch(training, plan, at, &features, &mut layer, &mut sgd, step)?;
         epoch += 1;
         write_back(training, &layer);
-        if epoch == part.schedule.epochs {
-            let natural = training.natural_accuracy(at + 1, part.is_last)?;
+        if epoch == plan.schedule.epochs {
+            let natural = training.natural_accuracy(at + 1, plan.is_last)?;
             values.insert(Metric::NaturalAccuracy, natural.percent());
         }
-        training.context.journal.write(Event::Metrics { stage: part.stage(), epoch: at + 1, values })?;
-        let done = share_done(&training.work, index, epoch as f64 / part.schedule.epochs as f64);
-        training.context.progress(part.stage(), (at + 1, training.epochs), done)?;
+        training.context.journal.write(Event::Metrics { stage: plan.stage(), epoch: at + 1, values })?;
+        let done = share_done(&training.work, index, epoch as f64 / plan.schedule.epochs as f64);
+        training.context.progress(plan.stage(), (at + 1, training.epochs), done)?;
         if training.context.checkpoint_is_due() {
             keep(training, &layer, &sgd, index, epoch)?;
         }
@@ -112,7 +112,7 @@ fn write_back(training: &mut Training, layer: &[Named]) {
 
 fn train_epoch(
     training: &Training,
-    part: &Part,
+    plan: &StagePlan,
     epoch: usize,
     features: &Tensor,
     layer: &mut [Named],
@@ -122,7 +122,7 @@ fn train_epoch(
     let labels = &training.dataset.train.labels;
     let order = loader::order(labels.len(), training.seed, epoch as u64);
     let (mut loss, mut correct) = (0.0, 0usize);
-    for indices in order.chunks(part.schedule.batch_size) {
+    for indices in order.chunks(plan.schedule.batch_size) {
         let at = Tensor::new(indices, features.device())?;
         let x = features.index_select(&at, 0)?;
         let own: Vec<u8> = indices.iter().map(|i| labels[*i as usize]).collect();

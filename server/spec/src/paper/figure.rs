@@ -116,7 +116,7 @@ impl PaperFigure {
     /// the analysis of the same models.
     pub fn is_asked_of(self, spec: &ExperimentSpec) -> bool {
         let is_swept = |own: &Sweep| {
-            let sweep = spec.sweeps.iter().find(|sweep| sweep.is_of_parameter_of(own));
+            let sweep = spec.sweeps.iter().find(|sweep| sweep.has_same_parameter(own));
             sweep.is_some_and(|sweep| own.values.iter().all(|value| sweep.values.contains(value)))
         };
         let is_planned = |analysis: &Analysis| {

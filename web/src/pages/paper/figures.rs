@@ -90,7 +90,7 @@ fn swept(
     conditions: &Conditions,
     candidates: &[Candidate],
 ) -> Option<(Made, Vec<Figure>)> {
-    let is_same = |other: &&Sweep| other.is_of_parameter_of(sweep);
+    let is_same = |other: &&Sweep| other.has_same_parameter(sweep);
     let drawn = candidates.iter().filter_map(|candidate| {
         let is_own = |member: &&Compared| figure.is_of(member.spec) && member.spec.sweeps.iter().any(|s| is_same(&s));
         let members: Vec<_> = candidate.members.iter().filter(is_own).collect();

@@ -119,7 +119,7 @@ fn an_image_that_has_no_answer_under_an_attack_is_not_left_by_it() {
     unbounded.1.fill(None);
     let results = verdicts(&spec(), &outcomes, &measures());
     assert!(results.iter().all(|result| result.verdict == Verdict::Pass), "{results:?}");
-    assert_eq!(right_under(&outcomes, Some(&MaskingSpec::unbounded())), [0usize; 0]);
+    assert_eq!(correct_under(&outcomes, Some(&MaskingSpec::unbounded())), [0usize; 0]);
 }
 
 #[test]
