@@ -115,9 +115,8 @@ impl NewExperimentPage {
 
     /// The attacks to choose from: the usual ones, and those of a cloned experiment.
     fn attacks(&self) -> Vec<Attack> {
-        let usual = ["fgsm", "pgd-7", "pgd-20", "pgd-100", "pgd-100x5", "cw-30", "mim-10"].into_iter();
         let mut attacks: Vec<Attack> = Vec::new();
-        for attack in usual.chain(self.form.attacks.iter().map(String::as_str)).filter_map(|id| id.parse().ok()) {
+        for attack in Attack::usual().chain(self.form.attacks.iter().filter_map(|id| id.parse().ok())) {
             if !attacks.contains(&attack) {
                 attacks.push(attack);
             }

@@ -22,6 +22,7 @@ pub struct Cw {
 impl Described for Cw {
     const RECORD: Record = Record {
         help: "cw-30",
+        usual: &["cw-30"],
         read: |name| {
             let steps = name.plain("cw")?;
             Some(Attack::Cw(Self { eps: EPS, step_size: STEP, steps, confidence: 50.0 }))

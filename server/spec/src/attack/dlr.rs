@@ -20,6 +20,7 @@ pub struct Dlr {
 impl Described for Dlr {
     const RECORD: Record = Record {
         help: "dlr-20",
+        usual: &[],
         read: |name| Some(Attack::Dlr(Self { eps: EPS, step_size: STEP, steps: name.plain("dlr")? })),
     };
 }

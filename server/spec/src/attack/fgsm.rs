@@ -24,6 +24,7 @@ const fn is_false(flag: &bool) -> bool {
 impl Described for Fgsm {
     const RECORD: Record = Record {
         help: "fgsm",
+        usual: &["fgsm"],
         read: |name| {
             let fgsm = |random_start| Some(Attack::Fgsm(Self { eps: EPS, random_start }));
             match name.whole {

@@ -22,6 +22,7 @@ pub struct Mim {
 impl Described for Mim {
     const RECORD: Record = Record {
         help: "mim-10",
+        usual: &["mim-10"],
         read: |name| {
             let steps = name.plain("mim")?;
             // Ten steps of ε/10 as published; more of them, 2/255 each.

@@ -61,6 +61,8 @@ attacks! { Fgsm, Pgd, Cw, Dlr, Mim, MultiTargeted, Noise, Transfer }
 struct Record {
     /// A name of it, and what other forms mean.
     help: &'static str,
+    /// The names of those that a form offers.
+    usual: &'static [&'static str],
     /// The attack with the defaults of methods.md §5.1 that a name means, if it is one of this kind.
     read: fn(&Name<'_>) -> Option<Attack>,
 }
@@ -163,6 +165,11 @@ impl Attack {
     /// PGD with `steps` steps of 2/255 at ε 8/255, the default of methods.md.
     pub const fn pgd(steps: usize) -> Self {
         Self::Pgd(Pgd::new(EPS, STEP, steps))
+    }
+
+    /// Those that a form offers, in the order of the kinds.
+    pub fn usual() -> impl Iterator<Item = Self> {
+        RECORDS.iter().flat_map(|record| record.usual).filter_map(|name| name.parse().ok())
     }
 
     /// PGD-20 at ε 8/255 on `surrogate`, which `from` describes.
@@ -308,6 +315,8 @@ mod tests {
             assert_eq!(id.parse::<Attack>().unwrap().id(), id);
         }
         assert_eq!("PGD-20".parse::<Attack>().unwrap(), Attack::pgd(20));
+        let usual: Vec<String> = Attack::usual().map(|attack| attack.id()).collect();
+        assert_eq!(usual, RECORDS.iter().flat_map(|record| record.usual).copied().collect::<Vec<_>>());
     }
 
     #[test]

@@ -22,6 +22,7 @@ pub struct MultiTargeted {
 impl Described for MultiTargeted {
     const RECORD: Record = Record {
         help: "mt-20 for 20 steps towards each of 9 classes",
+        usual: &["mt-20"],
         read: |name| {
             let steps = name.plain("mt")?;
             Some(Attack::MultiTargeted(Self { eps: EPS, step_size: STEP, steps, targets: 9 }))

@@ -16,8 +16,11 @@ pub struct Noise {
 }
 
 impl Described for Noise {
-    const RECORD: Record =
-        Record { help: "noise-1000", read: |name| Some(Attack::Noise(Self { eps: EPS, draws: name.plain("noise")? })) };
+    const RECORD: Record = Record {
+        help: "noise-1000",
+        usual: &[],
+        read: |name| Some(Attack::Noise(Self { eps: EPS, draws: name.plain("noise")? })),
+    };
 }
 
 impl Parameters for Noise {

@@ -53,6 +53,7 @@ impl Pgd {
 impl Described for Pgd {
     const RECORD: Record = Record {
         help: "pgd-20 for PGD with 20 steps, pgd-100x5 for 5 restarts of 100, pgd-20@10 for logits × 10",
+        usual: &["pgd-7", "pgd-20", "pgd-100", "pgd-100x5"],
         read: |name| {
             let (steps, restarts) = (name.count.filter(|_| name.kind == "pgd")?, name.restarts?);
             let logit_scale = name.scale.parse().ok()?;

@@ -30,7 +30,7 @@ impl Transfer {
 
 impl Described for Transfer {
     // A name alone does not say through which model.
-    const RECORD: Record = Record { help: "", read: |_| None };
+    const RECORD: Record = Record { help: "", usual: &[], read: |_| None };
 }
 
 impl Parameters for Transfer {
