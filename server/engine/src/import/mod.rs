@@ -126,6 +126,19 @@ pub fn import(path: &Path, wanted: &Wanted, out: &Path) -> Result<Report> {
     Ok(Report { header, parameters: network.weights.count(), bytes, notes })
 }
 
+/// What is to be said of a file that is one piece of several by its name, `model-00001-of-00002.safetensors`.
+fn of_piece(path: &Path) -> &'static str {
+    let stem = path.file_stem().unwrap_or_default().to_string_lossy();
+    let is_number = |text: &str| !text.is_empty() && text.bytes().all(|c| c.is_ascii_digit());
+    let numbers = stem.rsplit_once("-of-").and_then(|(front, all)| Some((front.rsplit_once('-')?.1, all)));
+    match numbers {
+        Some((own, all)) if is_number(own) && is_number(all) => {
+            ". By its name it is one of several pieces: put the tensors of all of them into one dictionary, and save that"
+        }
+        _ => "",
+    }
+}
+
 /// Whether a file is a model that an import made.
 pub fn is_import(path: &Path) -> bool {
     load_model(path, &Device::Cpu).is_ok_and(|(_, header)| header.method == IMPORTED)
@@ -133,7 +146,7 @@ pub fn is_import(path: &Path) -> bool {
 
 /// The network in a file, with its header and what was done to it.
 fn read(path: &Path, wanted: &Wanted) -> Result<(Network, ModelHeader, Vec<String>)> {
-    let error = |fault: String| EngineError::Model { path: path.to_owned(), fault };
+    let error = |fault: String| EngineError::Model { path: path.to_owned(), fault: fault + of_piece(path) };
     let (contents, mut source) = file::open(path).map_err(error)?;
     let own = own_header(&contents);
     let outlines = Outlines::new(&Architecture::ALL)?;

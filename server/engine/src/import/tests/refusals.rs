@@ -305,3 +305,14 @@ fn networks_that_retort_does_not_have_are_told_by_their_names() {
         assert!(message.contains(expected), "{expected} is missing in {message}");
     }
 }
+
+#[test]
+fn one_piece_of_several_is_told_by_its_name() {
+    let dir = tempfile::tempdir().unwrap();
+    for (name, is_piece) in [("model-00001-of-00002.safetensors", true), ("model-of-2.safetensors", false)] {
+        let path = dir.path().join(name);
+        std::fs::write(&path, "nothing").unwrap();
+        let message = import(&path, &ten_classes(""), &dir.path().join("out")).err().unwrap().to_string();
+        assert_eq!(message.contains("one of several pieces: put the tensors of all"), is_piece, "{message}");
+    }
+}
