@@ -8,6 +8,8 @@ use std::{
     path::{Path, PathBuf},
 };
 
+const CRATES: [&str; 5] = ["server/spec", "server/engine", "server/store", "server/app", "web"];
+
 fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
 }
@@ -99,11 +101,15 @@ fn uses(source: &Path) -> BTreeMap<String, BTreeSet<String>> {
         owners.extend(names.filter(|name| !name.is_empty()).map(|name| (name, module)));
         if statement.ends_with("::*") {
             let declared = modules.get(module).map(String::as_str).unwrap_or_default();
-            for kind in ["struct ", "enum ", "fn ", "const ", "use "] {
-                let items = declared.split("pub ").filter_map(|item| item.strip_prefix(kind));
-                let names =
-                    items.flat_map(|item| item.split([';', ' ', '(', '<']).next().unwrap_or_default().split("::"));
-                owners.extend(names.map(|name| (name.trim(), module)));
+            for item in declared.split("pub ").filter_map(|item| item.split(';').next()) {
+                let Some((kind, names)) = item.split_once(' ') else { continue };
+                let names = names.split(|c: char| !c.is_alphanumeric() && c != '_');
+                let mut names = names.filter(|name| !matches!(*name, "" | "fn" | "self"));
+                match kind {
+                    "use" => owners.extend(names.map(|name| (name, module))),
+                    "struct" | "enum" | "fn" | "const" => owners.extend(names.next().map(|name| (name, module))),
+                    _ => {}
+                }
             }
         }
     }
@@ -124,9 +130,9 @@ fn reaches(uses: &BTreeMap<String, BTreeSet<String>>, from: &str, to: &str, seen
 
 #[test]
 fn no_modules_of_a_crate_use_each_other_in_a_circle() {
-    for folder in ["server/spec", "server/engine", "server/store", "server/app", "web"] {
+    for folder in CRATES {
         let uses = uses(&root().join(folder).join("src"));
-        assert!(uses.values().map(BTreeSet::len).sum::<usize>() > 15, "{folder}: the test reads it: {uses:?}");
+        assert!(uses.values().map(BTreeSet::len).sum::<usize>() > 4, "{folder}: the test reads it: {uses:?}");
         for (module, of) in &uses {
             for other in of {
                 let is_circle = reaches(&uses, other, module, &mut BTreeSet::new());
@@ -136,8 +142,92 @@ fn no_modules_of_a_crate_use_each_other_in_a_circle() {
     }
 }
 
+/// Names of one text, at their boundaries.
+fn words(text: &str) -> impl Iterator<Item = &str> {
+    text.split(|c: char| !c.is_alphanumeric() && c != '_').filter(|word| !word.is_empty())
+}
+
+/// What a file imports, and what its paths from the crate or a folder above name.
+fn named(code: &str) -> BTreeSet<&str> {
+    let is_import = |line: &str| {
+        let import = line.trim_start().trim_start_matches("pub ").strip_prefix("use ");
+        import.is_some_and(|path| ["crate", "super", "self"].iter().any(|start| path.starts_with(start)))
+    };
+    let begin = |(at, _): (usize, &str)| code[at + 1..].split(';').next().filter(|rest| is_import(rest));
+    let imports = code.match_indices('\n').filter_map(begin).flat_map(words);
+    let starts = ["crate::", "super::", "self::"];
+    let paths = starts.into_iter().flat_map(|start| code.split(start).skip(1)).flat_map(|rest| {
+        let end = rest.find(|c: char| !c.is_alphanumeric() && !matches!(c, '_' | ':')).unwrap_or(rest.len());
+        words(&rest[..end])
+    });
+    imports.chain(paths).collect()
+}
+
+/// What a file declares for others.
+fn declared(code: &str) -> impl Iterator<Item = &str> {
+    code.lines().filter(|line| line.starts_with("pub")).filter_map(|line| {
+        let mut words = words(line).skip_while(|word| {
+            !matches!(*word, "struct" | "enum" | "fn" | "static" | "trait" | "type") && *word != "const"
+        });
+        words.next()?;
+        words.find(|word| !matches!(*word, "fn" | "unsafe" | "mut"))
+    })
+}
+
+/// Which files beside it in its folder each file of a crate uses, by the names that only one file declares. A folder's own file
+/// uses all of them, and they it.
+fn uses_of_files(source: &Path) -> BTreeMap<String, BTreeSet<String>> {
+    let is_test =
+        |name: &str| name.ends_with("tests.rs") || ["tests/", "testing", "golden/"].iter().any(|t| name.contains(t));
+    let texts: BTreeMap<String, String> = files(source, "rs")
+        .into_iter()
+        .filter(|(name, _)| !is_test(name))
+        .map(|(name, text)| (name, code(&text)))
+        .collect();
+    let mut owners: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
+    for (file, text) in &texts {
+        for name in declared(text).collect::<BTreeSet<_>>() {
+            owners.entry(name).or_default().push(file);
+        }
+    }
+    let is_of_folder = |file: &str| matches!(file.rsplit('/').next(), Some("mod.rs" | "lib.rs" | "main.rs"));
+    let used = |file: &str, text: &str| -> BTreeSet<String> {
+        let only = |name: &str| match owners.get(name).map(Vec::as_slice) {
+            Some([owner]) => Some(*owner),
+            _ => None,
+        };
+        let is_beside = |other: &&str| *other != file && Path::new(other).parent() == Path::new(file).parent();
+        named(text)
+            .into_iter()
+            .filter_map(only)
+            .filter(is_beside)
+            .filter(|o| !is_of_folder(o))
+            .map(str::to_owned)
+            .collect()
+    };
+    let own = texts.iter().filter(|(file, _)| !is_of_folder(file));
+    own.map(|(file, text)| (file.clone(), used(file, text))).collect()
+}
+
+#[test]
+fn no_files_of_a_folder_use_each_other_in_a_circle() {
+    for folder in CRATES {
+        let uses = uses_of_files(&root().join(folder).join("src"));
+        assert!(uses.values().map(BTreeSet::len).sum::<usize>() > 4, "{folder}: the test reads it: {uses:?}");
+        for (file, of) in &uses {
+            for other in of {
+                let is_circle = reaches(&uses, other, file, &mut BTreeSet::new());
+                assert!(!is_circle, "{folder}: {file} uses {other}, which uses {file}, be it through others");
+            }
+        }
+    }
+}
+
 #[test]
 fn a_circle_and_what_is_used_are_seen() {
+    let text = "\nuse super::{a::B, c};\nfn f() { crate::g::H::of(); }\npub const fn k() {}\npub(super) struct L;";
+    assert_eq!(named(text).into_iter().collect::<Vec<_>>(), ["B", "H", "a", "c", "g", "of", "super", "use"]);
+    assert_eq!(declared(text).collect::<Vec<_>>(), ["k", "L"]);
     let text = "use crate::{a::{B, c}, D, e};\nfn f() { crate::g::h(); }";
     assert_eq!(used(text).into_iter().collect::<Vec<_>>(), ["D", "a", "e", "g"]);
     let uses = BTreeMap::from([("a", "b"), ("b", "c"), ("c", "a"), ("d", "a")]);

@@ -3,7 +3,8 @@
 use std::fmt;
 
 use retort_spec::{
-    Accuracy, Architecture, Attack, CheckResult, MethodName, RunKind, RunState, Stage, Variety, Verdict,
+    Accuracy, Analysis, Architecture, Attack, CheckResult, MethodName, RunKind, RunState, Stage, Variant, Variety,
+    Verdict,
 };
 
 use crate::{
@@ -20,8 +21,10 @@ pub struct RunLabel {
     pub kind: RunKind,
     /// The method that trained, or trains, the model.
     pub method: MethodName,
-    /// What sets the model apart from the method as published; mostly empty.
-    pub variant: String,
+    /// What sets the model apart from the method as published; mostly nothing.
+    pub variant: Variant,
+    /// What it finds out, if it is an analysis.
+    pub analysis: Option<Analysis>,
     /// The model's architecture.
     pub architecture: Architecture,
     /// Whether the model is its experiment's teacher.
@@ -102,8 +105,8 @@ pub struct RunRow {
 impl RunLabel {
     /// What an analysis is of, or the model: `KD · ResNet-8 · seed 1`, or `KD, temperature T 4 · ResNet-8 · seed 1` for a variant.
     pub fn model(&self) -> String {
-        if self.kind == RunKind::Analyse {
-            return format::upper_first(&self.variant);
+        if let Some(analysis) = &self.analysis {
+            return format::upper_first(&analysis.title());
         }
         format!("{} · {} · seed {}", self.row(), self.architecture, self.seed)
     }
@@ -116,7 +119,7 @@ impl RunLabel {
     /// The method with what sets it apart: `KD`, `KD, temperature T 4`.
     pub fn row(&self) -> String {
         let name = self.method_name();
-        if self.variant.is_empty() { name.to_owned() } else { format!("{name}, {}", self.variant) }
+        if self.variant.is_plain() { name.to_owned() } else { format!("{name}, {}", self.variant) }
     }
 
     /// Whether it trains a model.

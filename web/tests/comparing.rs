@@ -225,7 +225,7 @@ fn a_sweep_over_numbers_is_a_figure_for_each_column_and_over_words_none() {
         ..ExperimentSpec::demo()
     };
     let mut page = sample::comparison(spec, 999);
-    for run in page.runs.iter_mut().filter(|run| run.label.variant.contains(" 256")) {
+    for run in page.runs.iter_mut().filter(|run| run.label.variant.to_string().contains(" 256")) {
         for score in &mut run.scores {
             score.accuracy = Accuracy { correct: 990, n: 1_000 };
         }

@@ -11,7 +11,7 @@ use retort_spec::{
     FeatureMaps, MethodName, PaperFigure, RunSpec, RunState, Sweep, TeacherChoice,
 };
 use retort_web::{
-    Compared, RunRow, Template,
+    Compared, RunRow, Template, Values,
     figures::AnalysisFiles,
     pages::{AnalysisView, DeviceOption, FoundAnalysis, PaperPage, PaperParts},
 };
@@ -129,7 +129,7 @@ fn what_is_measured_or_under_way_is_launched_again_only_at_a_larger_budget() {
     assert_eq!((quick.matches(under_way).count(), quick.matches("▸ ResNet-18 → ").count()), (0, 3));
     // A sweep is made when each value has its numbers; two of them are drawn, and are not all of the figure.
     let all = sample::runs(&spec, 7, 99);
-    let some: Vec<_> = all.iter().filter(|run| !run.label.variant.ends_with("16384")).cloned().collect();
+    let some: Vec<_> = all.iter().filter(|run| !run.label.variant.to_string().ends_with("16384")).cloned().collect();
     for (runs, buttons) in [(&all, 2), (&some, 3)] {
         let html = html_at(Budget::Smoke, &[Compared { id: 7, spec: &spec, runs }], vec![]);
         assert!(html.contains("experiment 7</a>, smoke budget") && !html.contains(under_way), "{html}");
@@ -177,7 +177,7 @@ fn figures_are_drawn_from_the_sweep_and_the_analysis_of_their_networks() {
         run: mapped_runs.last().unwrap().clone(),
         spec: analysis,
         files: Some(Arc::new(AnalysisFiles { result, sheet: None })),
-        is_signed: false,
+        values: Values::Sizes,
         beside: None,
     };
     let found = FoundAnalysis { figure: PaperFigure::Features, experiment: 8, spec: &mapped, view };

@@ -188,7 +188,13 @@ fn a_sweep_names_a_best_value_only_if_the_test_carries_it() {
     let mut page = sample::comparison(spec, 999);
     // Of a thousand images 5 has one more right than 1, and 30 a hundred fewer.
     let swept = |ahead: usize| {
-        move |run: &RunRow, image: usize| match run.label.variant.rsplit(' ').next().unwrap() {
+        move |run: &RunRow, image: usize| match run
+            .label
+            .variant
+            .settings
+            .first()
+            .map_or("", |s| s.setting.value.as_str())
+        {
             "1" => image >= 200 + ahead,
             "5" => image >= 200,
             "30" => image >= 300,

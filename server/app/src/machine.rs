@@ -7,7 +7,7 @@ use retort_engine::{
     data::{DatasetInfo, ImportReport, Library},
     device::DeviceInfo,
 };
-use retort_spec::{DatasetChoice, ExperimentSpec, KnownDataset, Problem};
+use retort_spec::{DatasetChoice, DeviceName, ExperimentSpec, KnownDataset, Problem};
 
 /// The datasets in a folder, with the bundled one, and the devices that were found when the server started.
 #[derive(Clone, Debug)]
@@ -35,12 +35,15 @@ impl Machine {
     /// What keeps an experiment from being computed here, on these datasets: all problems, each by the spec's field.
     pub fn faults(&self, spec: &ExperimentSpec, datasets: &[DatasetInfo]) -> Vec<Problem> {
         let mut problems = spec.faults_on(&datasets.iter().map(known).collect::<Vec<_>>());
-        if !self.devices.iter().any(|device| device.name == spec.device) {
-            let known: Vec<_> = self.devices.iter().map(|device| device.name.to_string()).collect();
-            let message = format!("{} is not on this machine: choose {}", spec.device, known.join(" or "));
-            problems.push(Problem::new("device", message));
-        }
+        problems.extend(self.fault_of_device(spec.device));
         problems
+    }
+
+    /// What is wrong with computing on this device: it is not here.
+    pub fn fault_of_device(&self, name: DeviceName) -> Option<Problem> {
+        let known: Vec<_> = self.devices.iter().map(|device| device.name.to_string()).collect();
+        let message = || format!("{name} is not on this machine: choose {}", known.join(" or "));
+        (!self.devices.iter().any(|device| device.name == name)).then(|| Problem::new("device", message()))
     }
 
     /// The datasets that are there now and can be used, the bundled one first.

@@ -13,6 +13,7 @@ mod disk;
 mod estimate;
 mod http;
 mod keeping;
+mod launch;
 mod live;
 mod logging;
 mod machine;

@@ -76,7 +76,7 @@ impl Bench {
             network: Network::new(architecture, CLASSES, 0, device)?,
             images: Tensor::from_vec(values, (batch, 3, 32, 32), device)?,
             labels,
-            pgd: Iterative { eps: EPS, step_size: STEP, steps: pgd_steps },
+            pgd: Iterative { eps: EPS, step_size: STEP, steps: pgd_steps, statistics: Statistics::Running },
             stream,
         })
     }
@@ -84,7 +84,7 @@ impl Bench {
     fn attack(&mut self) -> Result<Tensor> {
         let start = uniform_start(&self.images, EPS, &mut self.stream, StartRange::Image)?;
         let network = &mut self.network;
-        Ok(cross_entropy_pgd(network, &self.images, &self.labels, self.pgd, start, Statistics::Running)?)
+        Ok(cross_entropy_pgd(network, &self.images, &self.labels, self.pgd, start)?)
     }
 }
 

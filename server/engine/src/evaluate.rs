@@ -28,7 +28,7 @@ pub(crate) fn validate(network: &mut Network, split: &Split, seed: u64, device: 
     let robust = correct(&natural, &split.labels);
     let mut adversarial = natural.clone();
     for batch in robust.chunks(100) {
-        answer(network, &mut attacker, split, batch, device, &mut adversarial)?;
+        answer(network, &mut attacker, split, batch, &mut adversarial)?;
     }
     Ok([accuracy(&natural, &split.labels), accuracy(&adversarial, &split.labels)])
 }
@@ -39,11 +39,11 @@ fn answer(
     attacker: &mut Attacker,
     split: &Split,
     places: &[usize],
-    device: &Device,
     answers: &mut [Option<u8>],
 ) -> Result<()> {
     let labels: Vec<u8> = places.iter().map(|i| split.labels[*i]).collect();
-    let found = attacker.answers(network, &images(split, places, device)?, &labels, places)?;
+    let natural = images(split, places, network.device())?;
+    let found = attacker.answers(network, &natural, &labels, places)?;
     for (place, answer) in places.iter().zip(found) {
         answers[*place] = answer;
     }
@@ -121,7 +121,7 @@ pub(crate) fn answers(
                 return Ok(ControlFlow::Break(outcome));
             }
             let answers = &mut at.predictions[index + 1];
-            answer(&mut network, &mut attacker, test, batch, &context.device, answers)?;
+            answer(&mut network, &mut attacker, test, batch, answers)?;
             at.batches += 1;
             // The natural accuracy is one pass beside dozens: it counts as no work.
             let within = index as f64 + at.batches as f64 / batches.len() as f64;

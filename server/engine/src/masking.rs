@@ -25,7 +25,7 @@ pub(crate) fn run(spec: &MaskingSpec, dataset: &Dataset, context: &mut Context) 
     };
     let correct = correct_under(&outcomes, None);
     let robust = correct_under(&outcomes, Some(&spec.iterative()));
-    let measures = Measures::of(&mut network, &dataset.test, &correct, &robust, spec, &context.device)?;
+    let measures = Measures::of(&mut network, &dataset.test, &correct, &robust, spec)?;
     for result in verdicts(spec, &outcomes, &measures).into_iter().skip(context.journal.checks()) {
         context.journal.write(Event::Check(result))?;
     }

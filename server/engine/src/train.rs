@@ -197,6 +197,21 @@ fn start_from(spec: &TrainSpec, path: &Path, context: &Context) -> Result<Networ
     Ok(network)
 }
 
+/// How a stage's network learns.
+struct Learning {
+    objective: Box<dyn Objective>,
+    sgd: Sgd,
+}
+
+/// SGD's numbers in an epoch of a schedule, counted from 0.
+fn sgd_step(schedule: &Schedule, epoch: usize) -> SgdStep {
+    SgdStep {
+        learning_rate: schedule.learning_rate_at(epoch),
+        momentum: schedule.momentum,
+        weight_decay: schedule.weight_decay,
+    }
+}
+
 impl Training<'_, '_, '_, '_> {
     /// Trains stage after stage, from the checkpoint if there is one, and leaves the model.
     fn carry_out(mut self, plans: &[StagePlan], mut teacher: Option<Network>) -> Result<Outcome> {
@@ -261,27 +276,26 @@ impl Training<'_, '_, '_, '_> {
         teacher: Option<Network>,
         resumed: Option<state::Resumed>,
     ) -> Result<Option<Outcome>> {
-        let mut objective = self.objective(plan, teacher)?;
-        let mut sgd = Sgd::new(&self.network.weights.parameters)?;
+        let (objective, sgd) = (self.objective(plan, teacher)?, Sgd::new(&self.network.weights.parameters)?);
+        let mut learning = Learning { objective, sgd };
         let mut at = Position { stage: index, ..Position::default() };
         if let Some(resumed) = resumed
             && let Some(velocities) = resumed.velocities
         {
             at = resumed.position;
-            sgd.restore(velocities);
-            objective.restore(resumed.objective)?;
+            learning.sgd.restore(velocities);
+            learning.objective.restore(resumed.objective)?;
         }
         let steps = self.dataset.train.len().div_ceil(plan.schedule.batch_size);
         while at.epoch < plan.schedule.epochs {
             let epoch = plan.epochs_before + at.epoch;
-            let learning_rate = plan.schedule.learning_rate_at(at.epoch);
             let order = loader::order(self.dataset.train.len(), self.seed, epoch as u64);
             for (step, indices) in order.chunks(plan.schedule.batch_size).enumerate().skip(at.step) {
                 if let Some(outcome) = self.context.interrupted() {
-                    self.save(at, Some(&sgd), objective.state())?;
+                    self.save(at, Some(&learning.sgd), learning.objective.state())?;
                     return Ok(Some(outcome));
                 }
-                self.step(plan, learning_rate, &mut at, indices, &mut sgd, objective.as_mut())?;
+                self.step(plan, &mut at, indices, &mut learning)?;
                 at.step = step + 1;
                 if at.step.is_multiple_of(JUDGED_EVERY) {
                     self.judge_loss(epoch, &at)?;
@@ -290,10 +304,10 @@ impl Training<'_, '_, '_, '_> {
                 let done = share_done(&self.work, index, within);
                 self.context.progress(plan.stage(), (epoch, self.epochs), done)?;
                 if self.context.checkpoint_is_due() {
-                    self.save(at.clone(), Some(&sgd), objective.state())?;
+                    self.save(at.clone(), Some(&learning.sgd), learning.objective.state())?;
                 }
             }
-            self.report(plan, epoch, learning_rate, &mut at)?;
+            self.report(plan, epoch, &mut at)?;
             at = Position {
                 stage: index,
                 epoch: at.epoch + 1,
@@ -302,7 +316,7 @@ impl Training<'_, '_, '_, '_> {
                 ..Position::default()
             };
             if self.context.checkpoint_is_cheap() {
-                self.save(at.clone(), Some(&sgd), objective.state())?;
+                self.save(at.clone(), Some(&learning.sgd), learning.objective.state())?;
             }
         }
         Ok(None)
@@ -312,21 +326,17 @@ impl Training<'_, '_, '_, '_> {
     fn step(
         &mut self,
         plan: &StagePlan,
-        learning_rate: f64,
         at: &mut Position,
         indices: &[u32],
-        sgd: &mut Sgd,
-        objective: &mut dyn Objective,
+        Learning { objective, sgd }: &mut Learning,
     ) -> Result<()> {
         let (seed, epoch, step) = (self.seed, (plan.epochs_before + at.epoch) as u64, at.step as u64);
         let labels: Vec<u8> = indices.iter().map(|i| self.dataset.train.labels[*i as usize]).collect();
         let mut stream = self.augment.then(|| Stream::new(seed, Purpose::Augment, epoch, step));
         let images = loader::batch(&self.dataset.train, indices, stream.as_mut(), &self.context.device)?;
         let batch = Batch { images, labels: &labels, indices, seed, epoch, step };
-        let (momentum, weight_decay) = (plan.schedule.momentum, plan.schedule.weight_decay);
-        let sgd_step = SgdStep { learning_rate, momentum, weight_decay };
-        let (loss, logits) =
-            update(&mut self.network, objective, &batch, sgd, sgd_step).map_err(|error| self.of_teacher(error))?;
+        let updated = update(&mut self.network, objective.as_mut(), &batch, sgd, sgd_step(plan.schedule, at.epoch));
+        let (loss, logits) = updated.map_err(|error| self.of_teacher(error))?;
         at.loss_sum += loss * indices.len() as f64;
         at.seen += indices.len();
         at.correct += led_by_label(&logits, &labels)?;
@@ -351,8 +361,9 @@ impl Training<'_, '_, '_, '_> {
 
     /// Reports the figures of a finished epoch, keeps its model if it is the best so far, and gives the training up if they show
     /// that nothing comes of it.
-    fn report(&mut self, plan: &StagePlan, epoch: usize, learning_rate: f64, at: &mut Position) -> Result<()> {
+    fn report(&mut self, plan: &StagePlan, epoch: usize, at: &mut Position) -> Result<()> {
         let seen = at.seen.max(1) as f64;
+        let learning_rate = plan.schedule.learning_rate_at(at.epoch);
         let mut values =
             BTreeMap::from([(Metric::TrainLoss, at.loss_sum / seen), (Metric::LearningRate, learning_rate)]);
         let answers = plan.trains_classifier();

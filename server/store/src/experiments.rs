@@ -7,8 +7,9 @@ use retort_spec::{EvaluateSpec, ExperimentSpec, MethodName, ModelRef, PlannedRun
 use sqlx::{FromRow, Row, SqliteConnection, sqlite::SqliteRow};
 
 use crate::{
-    Cursor, Page, Result, Store, StoreError, ledger,
-    row::{count, from_json, json, parsed, time_text},
+    Cursor, Page, Result, Store, StoreError,
+    db::ledger,
+    db::row::{count, from_json, json, parsed, time_text},
 };
 
 /// A question that was asked.
@@ -264,6 +265,8 @@ async fn insert_run(
         RunSpec::Evaluate(EvaluateSpec { model: ModelRef::Imported(id), .. }) => Some(*id),
         _ => None,
     };
+    // A method as published has none, so that it can be asked for.
+    let variant = if run.variant.is_plain() { String::new() } else { json(&run.variant)? };
     let insert = sqlx::query(
         "INSERT INTO runs (experiment, kind, method, variant, architecture, teacher, is_teacher, dataset, seed, device, model,
                            spec, state, state_cause, state_since, created_at)
@@ -273,7 +276,7 @@ async fn insert_run(
         .bind(experiment)
         .bind(run.spec.kind().id())
         .bind(run.method.id())
-        .bind(run.variant)
+        .bind(variant)
         .bind(run.architecture.id())
         .bind(run.teacher.map(retort_spec::Architecture::id))
         .bind(run.is_teacher)

@@ -5,47 +5,25 @@
 
 #![forbid(unsafe_code)]
 
-mod cancel;
-mod checks;
-mod error;
-mod evaluations;
+mod db;
 mod experiments;
-mod history;
-mod journal;
-mod ledger;
-mod log;
-mod metrics;
 mod models;
-mod needs;
-mod open;
-mod queue;
 mod reindex;
-mod resume;
-mod row;
-mod run_list;
 mod runs;
 mod shares;
-mod states;
-mod throughput;
 
 #[cfg(test)]
 mod testing;
 
-pub use cancel::CancelOutcome;
-pub use error::{Result, StoreError};
-pub use evaluations::Evaluation;
+pub use db::{Result, Store, StoreError};
 pub use experiments::{Experiment, MOST_QUEUED, StateCounts};
-pub use history::{Attempt, StateChange};
-pub use log::LogLine;
-pub use metrics::{MetricValue, Point, Series};
 pub use models::{Model, NewModel, PendingModel};
-pub use open::Store;
-pub use queue::DoomedRun;
 pub use reindex::Reindexed;
-pub use run_list::{Cursor, RunFilter};
-pub use runs::{Progress, Run};
+pub use runs::{
+    Attempt, CancelOutcome, Cursor, DoomedRun, Evaluation, FinishedWork, LogLine, MetricValue, Point, Progress, Run,
+    RunFilter, Series, StateChange,
+};
 pub use shares::Share;
-pub use throughput::FinishedWork;
 
 /// A page of rows, and whether more follow.
 #[derive(Clone, Debug, PartialEq)]

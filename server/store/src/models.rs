@@ -7,8 +7,9 @@ use retort_spec::Architecture;
 use sqlx::{FromRow, Row, Sqlite, Transaction, sqlite::SqliteRow};
 
 use crate::{
-    Result, Store, StoreError, ledger,
-    row::{count, decoded, json, parsed, stored, time_text},
+    Result, Store, StoreError,
+    db::ledger,
+    db::row::{count, decoded, json, parsed, stored, time_text},
 };
 
 /// A model to keep.

@@ -9,10 +9,10 @@ use sqlx::{AssertSqlSafe, SqliteConnection};
 
 use crate::{
     Result, Store, StoreError,
-    journal::time_of,
-    ledger::{self, KEPT, Kept, Rows},
-    row::json,
-    states::{change, state_of},
+    db::ledger::{self, KEPT, Kept, Rows},
+    db::row::json,
+    runs::journal::time_of,
+    runs::states::{change, state_of},
 };
 
 /// What a ledger gave a new database.

@@ -4,8 +4,9 @@ use jiff::Timestamp;
 use sqlx::{FromRow, Row, sqlite::SqliteRow};
 
 use crate::{
-    Result, Store, StoreError, ledger,
-    row::{parsed, parsed_option, time_text},
+    Result, Store, StoreError,
+    db::ledger,
+    db::row::{parsed, parsed_option, time_text},
 };
 
 /// A share.

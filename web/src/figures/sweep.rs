@@ -1,6 +1,6 @@
 //! Accuracies against a parameter that was swept (Figure 2 of the paper).
 
-use retort_spec::{MethodName, RunKind, Sweep};
+use retort_spec::{MethodName, MethodSetting, RunKind, Sweep, Variant};
 
 use super::{
     Figure,
@@ -15,6 +15,7 @@ use crate::{
 /// A parameter with the numbers that it was swept over.
 struct Swept<'a> {
     method: MethodName,
+    path: &'a str,
     name: &'static str,
     values: Vec<(&'a str, f64)>,
 }
@@ -22,7 +23,7 @@ struct Swept<'a> {
 /// Rows that differ in the swept parameter alone.
 struct Series<'a> {
     /// What else sets them apart from the method as published.
-    rest: String,
+    rest: Variant,
     points: Vec<(f64, &'a Row)>,
 }
 
@@ -51,17 +52,18 @@ impl<'a> Swept<'a> {
         let values: Vec<_> = values.collect::<Option<_>>()?;
         let parameters = sweep.method.parameters();
         let name = parameters.iter().find(|parameter| parameter.path == sweep.path)?.name;
-        (values.len() > 1).then_some(Self { method: sweep.method, name, values })
+        (values.len() > 1).then_some(Self { method: sweep.method, path: &sweep.path, name, values })
     }
 
     /// The rows of its method, and of the one that fine-tunes its models, by what else sets them apart.
     fn series<'t>(&self, table: &'t ComparisonTable) -> Vec<Series<'t>> {
         let mut series: Vec<Series> = Vec::new();
         for row in table.rows().filter(|r| r.method == self.method || r.method.fine_tunes() == Some(self.method)) {
-            let parts: Vec<&str> = row.variant.split(", ").collect();
-            let own = |part: &&str| self.values.iter().find(|(text, _)| *part == format!("{} {text}", self.name));
-            let Some((_, value)) = parts.iter().find_map(own) else { continue };
-            let rest = parts.iter().filter(|part| own(part).is_none()).copied().collect::<Vec<_>>().join(", ");
+            let is_own = |s: &MethodSetting| s.method == self.method && s.setting.path == self.path;
+            let Some(own) = row.variant.settings.iter().find(|s| is_own(s)) else { continue };
+            let Some((_, value)) = self.values.iter().find(|(text, _)| *text == own.setting.value) else { continue };
+            let mut rest = row.variant.clone();
+            rest.settings.retain(|s| !is_own(s));
             let is_same = |s: &&mut Series| {
                 let (_, first) = s.points[0];
                 s.rest == rest
@@ -99,6 +101,7 @@ fn draw(swept: &Swept, series: &[Series], table: &ComparisonTable, column: usize
             kind: RunKind::Evaluate,
             method: first.method,
             variant: one.rest.clone(),
+            analysis: None,
             architecture: first.architecture,
             is_teacher: false,
             is_imported: false,

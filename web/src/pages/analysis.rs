@@ -11,6 +11,7 @@ use crate::{
     RunRow,
     figures::{self, AnalysisFiles, Figure, answer_words},
     findings, format,
+    tables::Values,
     words::{escape, shown},
 };
 
@@ -23,8 +24,8 @@ pub struct AnalysisView {
     pub spec: AnalyseSpec,
     /// What it left, once it has finished.
     pub files: Option<Arc<AnalysisFiles>>,
-    /// Whether differences of correlations are drawn with their sign.
-    pub is_signed: bool,
+    /// How differences of correlations are drawn.
+    pub values: Values,
     /// The title of its experiment, where that is shown beside another one.
     pub beside: Option<String>,
 }
@@ -126,7 +127,7 @@ impl AnalysisView {
 
     /// All of it as one drawing, to take along; none before it has finished.
     pub fn figure(&self) -> Option<Figure> {
-        figures::analysis_figure(&self.spec, self.files.as_deref()?, self.is_signed)
+        figures::analysis_figure(&self.spec, self.files.as_deref()?, self.values)
     }
 
     /// Whether it has a figure to take along.
@@ -143,7 +144,7 @@ impl AnalysisView {
 
     /// The address of its figure as a file.
     pub(super) fn figure_href(&self, format: figures::FigureFormat) -> String {
-        let signed = if self.is_signed { "?correlation=signed" } else { "" };
+        let signed = if self.values == Values::Signed { "?correlation=signed" } else { "" };
         format!("/runs/{}/figure.{}{signed}", self.run.label.id, format.extension())
     }
 
@@ -160,7 +161,7 @@ impl AnalysisView {
                  divided by 3 to lie in the range of the published notebook's colours, and the diagonal is left out"
             ),
         };
-        let size = if self.is_signed { "" } else { ", as their size" };
+        let size = if self.values == Values::Signed { "" } else { ", as their size" };
         let shown = match adversarial {
             AdversarialImages::Shared => "made on the model and shown to both",
             AdversarialImages::WhiteBox => "made on each of the two itself",
@@ -169,7 +170,7 @@ impl AnalysisView {
     }
 
     pub(super) fn scale(&self, maps: &CorrelationMaps) -> String {
-        figures::scale(figures::largest_difference(maps), self.is_signed)
+        figures::scale(figures::largest_difference(maps), self.values)
     }
 
     /// For each model: the places of two classes whose values differ most, on natural or on adversarial images.

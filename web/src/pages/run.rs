@@ -8,7 +8,7 @@ use crate::{
     Frame, RunRow, Score, Section,
     figures::{self, Figure, RunCurves},
     format::Moment,
-    tables::Answers,
+    tables::{Answers, XAxis},
 };
 
 /// One attempt at a run.
@@ -115,6 +115,6 @@ impl RunPage {
     }
 
     fn figures(&self) -> Vec<Figure> {
-        self.curves.as_ref().map(|curves| figures::run_figures(curves, false)).unwrap_or_default()
+        self.curves.as_ref().map(|curves| figures::run_figures(curves, XAxis::Epochs)).unwrap_or_default()
     }
 }

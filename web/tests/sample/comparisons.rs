@@ -42,6 +42,10 @@ pub fn runs(spec: &ExperimentSpec, experiment: i64, finished: usize) -> Vec<RunR
                     id: 100 * experiment + i as i64 + 1,
                     kind: run.spec.kind(),
                     variant: run.variant.clone(),
+                    analysis: match &run.spec {
+                        RunSpec::Analyse(spec) => Some(spec.analysis.clone()),
+                        _ => None,
+                    },
                     method: run.method,
                     architecture: run.architecture,
                     is_teacher: run.is_teacher,

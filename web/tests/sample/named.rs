@@ -5,10 +5,10 @@ use std::sync::Arc;
 use resvg::tiny_skia::Pixmap;
 use retort_spec::{
     AdversarialImages, AnalyseSpec, AnalysedModel, Analysis, AnalysisResult, Answer, CorrelationMap, CorrelationMaps,
-    Difference, FeatureMap, FeatureMaps, Gallery, GalleryImage, LogitStatistic, PixelDistance, Sweep,
+    Difference, FeatureMap, FeatureMaps, Gallery, GalleryImage, LogitStatistic, PixelDistance, Setting, Sweep, Variant,
 };
 use retort_web::{
-    Answers,
+    Answers, Values,
     figures::AnalysisFiles,
     pages::{
         AnalysisView, ConfirmPage, DocumentPage, ErrorPage, Frozen, Link, OtherExperiment, RunDocumentPage, RunPage,
@@ -28,7 +28,7 @@ fn named(runs: &mut [RunRow], name: &str) {
         run.device = name.into();
         run.cause = Some(name.into());
         run.experiment = Some((1, name.into()));
-        run.label.variant = name.into();
+        run.label.variant = Variant::of(MethodName::KD, Setting::new("preset", name));
         for check in &mut run.checks {
             check.finding = name.into();
         }
@@ -75,7 +75,7 @@ fn analyses(name: &str) -> Vec<AnalysisView> {
             device: DeviceName::Cpu,
         },
         files: Some(Arc::new(AnalysisFiles { result, sheet })),
-        is_signed: false,
+        values: Values::Sizes,
         beside: Some(text()),
     };
     vec![
@@ -141,7 +141,7 @@ pub fn comparison_with(name: &str) -> ComparisonPage {
     }];
     for curves in &mut page.curves {
         curves.group = name.into();
-        curves.label.variant = name.into();
+        curves.label.variant = Variant::of(MethodName::KD, Setting::new("preset", name));
     }
     page
 }

@@ -118,7 +118,8 @@ impl Arrivals {
                 format!("{}/{file}", mirror.trim_end_matches('/'))
             },
         );
-        self.launch(ArrivalKind::Fetch, dataset.name, dataset.title, Source::Address(address), Some(room));
+        let arrival = arrival(ArrivalKind::Fetch, dataset.name, dataset.title);
+        self.launch(arrival, Source::Address(address), Some(room));
     }
 
     /// Imports an upload as `name`; the folder `dir` that it is in is removed when the import ends. False, if a dataset
@@ -135,8 +136,8 @@ impl Arrivals {
         upload.path = named.join(upload.path.file_name().unwrap_or_default());
         fs::rename(dir.path(), &named)?;
         drop(dir.keep());
-        let title = upload.file_name.clone();
-        Ok(self.launch(ArrivalKind::Import, name, &title, Source::File(upload), None))
+        let arrival = arrival(ArrivalKind::Import, name, &upload.file_name);
+        Ok(self.launch(arrival, Source::File(upload), None))
     }
 
     /// Stops the one of this name, and removes what it has left; or forgets that it did not arrive.
@@ -164,22 +165,28 @@ impl Arrivals {
         Ok(())
     }
 
-    fn launch(&self, kind: ArrivalKind, name: &str, title: &str, source: Source, room: Option<Reservation>) -> bool {
+    /// False, if one of its name is on its way already.
+    fn launch(&self, mut arrival: Arrival, source: Source, room: Option<Reservation>) -> bool {
+        let name = arrival.name.clone();
+        arrival.form = form(&name, &source);
         let mut entries = self.0.entries();
         if entries.iter().any(|entry| entry.arrival.name == name && entry.arrival.is_active()) {
             return false;
         }
         entries.retain(|entry| entry.arrival.name != name);
-        let state = if kind == ArrivalKind::Import { ArrivalState::Waiting } else { ArrivalState::Working(None) };
-        let form = form(name, &source);
-        let arrival = Arrival { name: name.into(), kind, title: title.into(), state, form };
-        let order = Order { datasets: self.0.datasets.clone(), name: name.to_owned(), source };
+        let order = Order { datasets: self.0.datasets.clone(), name, source };
         let (cancel, cancelled) = oneshot::channel();
         let task = tokio::spawn(self.0.clone().follow(order, room, cancelled));
         entries.push(Entry { arrival, pace: None, work: Some(Work { cancel, task }) });
         self.0.live.datasets_changed();
         true
     }
+}
+
+/// One that is to begin.
+fn arrival(kind: ArrivalKind, name: &str, title: &str) -> Arrival {
+    let state = if kind == ArrivalKind::Import { ArrivalState::Waiting } else { ArrivalState::Working(None) };
+    Arrival { name: name.into(), kind, title: title.into(), state, form: DatasetForm::default() }
 }
 
 /// Whether no process has this number.

@@ -2,20 +2,14 @@
 
 use std::path::PathBuf;
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 use clap::{Args, Subcommand};
-use retort_engine::{RunFolder, write_atomically};
 use retort_spec::{
-    AdversarialImages, AnalyseSpec, AnalysedModel, Analysis, AnalysisResult, BUNDLED_DATASET, DatasetChoice,
-    DeviceName, LogitStatistic, ModelRef, PixelDistance, RunSpec,
-};
-use retort_web::{
-    figures::{AnalysisFiles, FigureFormat, analysis_figure},
-    findings::analysis_finding,
-    words::shown,
+    AdversarialImages, AnalyseSpec, AnalysedModel, Analysis, BUNDLED_DATASET, DatasetChoice, DeviceName,
+    LogitStatistic, ModelRef, PixelDistance, RunSpec,
 };
 
-use super::{data::DataDir, run::run_spec};
+use super::{data_dir::DataDir, run::run_spec};
 
 /// What is computed.
 #[derive(Debug, Subcommand)]
@@ -160,26 +154,4 @@ pub fn analyse(command: AnalyseCommand) -> Result<()> {
     });
     spec.validate()?;
     run_spec(&spec, &shared.out, &shared.data)
-}
-
-/// Draws what an analysis found into its folder, and tells the files and the finding. Differences of correlations are drawn
-/// twice: their size, and with their sign.
-pub(super) fn draw(spec: &AnalyseSpec, folder: &RunFolder) -> Result<String> {
-    let path = folder.analysis();
-    let text = std::fs::read(&path).with_context(|| format!("cannot read {}", path.display()))?;
-    let result: AnalysisResult = serde_json::from_slice(&text).with_context(|| path.display().to_string())?;
-    let files = AnalysisFiles { result, sheet: std::fs::read(folder.gallery()).ok() };
-    let drawings: &[(&str, bool)] = match files.result {
-        AnalysisResult::Features(_) | AnalysisResult::Gallery(_) => &[("figure", false)],
-        AnalysisResult::Correlation(_) => &[("figure", false), ("figure-signed", true)],
-    };
-    for (name, is_signed) in drawings {
-        let Some(figure) = analysis_figure(spec, &files, *is_signed) else { continue };
-        for format in FigureFormat::ALL {
-            let file = folder.dir().join(format!("{name}.{}", format.extension()));
-            write_atomically(&file, &format.write(&figure).map_err(anyhow::Error::msg)?)?;
-        }
-    }
-    let picture = folder.dir().join("figure.svg");
-    Ok(format!("{}\n{}", picture.display(), shown(&analysis_finding(spec, &files.result))))
 }

@@ -7,29 +7,9 @@ use clap::{Args, Subcommand};
 use retort_engine::data::{DatasetInfo, ImportOptions, Library};
 use retort_web::{format, words::shown};
 
-use super::{import_report, out, progress::DataProgress, run::stop_flag};
+use super::{data_dir::DataDir, import_report, out, progress::DataProgress, stop::stop_flag};
 use crate::arrivals::is_gone;
 use crate::say::say_text;
-
-/// Where the datasets are.
-#[derive(Args, Clone, Debug)]
-pub struct DataDir {
-    /// Folder that holds the datasets, the same as the server's
-    #[arg(long, env = "RETORT_DATA", value_name = "DIR", default_value = "./retort-data", global = true)]
-    data: PathBuf,
-}
-
-impl DataDir {
-    /// The folder of datasets inside it.
-    pub fn datasets(&self) -> PathBuf {
-        self.data.join("datasets")
-    }
-
-    /// The folder itself.
-    pub fn root(&self) -> &PathBuf {
-        &self.data
-    }
-}
 
 /// What to do with datasets.
 #[derive(Args, Debug)]

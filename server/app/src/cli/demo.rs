@@ -3,7 +3,7 @@
 use anyhow::Result;
 
 use super::serve::{Server, block_on};
-use crate::{config::ServeArgs, http::launch_demo};
+use crate::config::ServeArgs;
 
 /// Serves, and launches the demo comparison unless this data folder has it.
 ///
@@ -12,7 +12,7 @@ use crate::{config::ServeArgs, http::launch_demo};
 pub fn demo(args: &ServeArgs) -> Result<()> {
     block_on(async {
         let server = Server::start(args).await?;
-        let id = launch_demo(&server.control).await?;
+        let id = server.gate.launch_demo().await?;
         server.announce();
         say!("The demo comparison is at {}/experiments/{id}: open it now, it fills as it trains.", server.link());
         server.until_stopped().await

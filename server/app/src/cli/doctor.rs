@@ -7,7 +7,7 @@ use clap::Args;
 use retort_engine::{data::Library, device};
 use retort_web::words::shown;
 
-use super::data::DataDir;
+use super::data_dir::DataDir;
 use crate::{data_folder::DataFolder, disk, keeping};
 
 /// What to look at.

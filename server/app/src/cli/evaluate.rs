@@ -9,7 +9,7 @@ use retort_spec::{
     Accuracy, Attack, DatasetChoice, DeviceName, EvaluateSpec, Event, ModelRef, PixelDistance, RunSpec, Variety,
 };
 
-use super::{data::DataDir, out, progress::RunProgress, run::stop_flag};
+use super::{data_dir::DataDir, out, progress::RunProgress, stop::stop_flag};
 
 /// What to evaluate, on what, under what.
 #[derive(Args, Debug)]

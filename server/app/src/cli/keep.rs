@@ -6,7 +6,7 @@ use anyhow::{Result, bail};
 use clap::Args;
 use retort_web::{format, words::shown};
 
-use super::{data::DataDir, out, serve::block_on};
+use super::{data_dir::DataDir, out, serve::block_on};
 use crate::{
     data_folder::{DataFolder, Places},
     keeping::{self, Contents},

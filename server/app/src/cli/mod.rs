@@ -4,8 +4,10 @@ mod add_dataset;
 mod analyse;
 mod bench;
 mod data;
+mod data_dir;
 mod demo;
 mod doctor;
+mod draw;
 mod evaluate;
 mod import_report;
 mod keep;
@@ -17,6 +19,7 @@ mod read_weights;
 mod run;
 mod serve;
 mod spec;
+mod stop;
 mod worker;
 
 use anyhow::Result;

@@ -11,7 +11,7 @@ use retort_engine::{
 use retort_spec::{Architecture, Normaliser};
 use retort_web::{format, words};
 
-use super::{data::DataDir, out, serve::block_on};
+use super::{data_dir::DataDir, out, serve::block_on};
 use crate::{classes, reader::Reader, trial};
 
 /// What to do with weights.

@@ -3,7 +3,6 @@
 use std::{
     fs,
     path::{Path, PathBuf},
-    sync::{Arc, atomic::AtomicBool},
 };
 
 use anyhow::{Context, Result, bail};
@@ -11,7 +10,7 @@ use clap::Args;
 use retort_engine::{Outcome, RunFolder, data::Library, run_folder};
 use retort_spec::{Event, Record, RunSpec};
 
-use super::{analyse, data::DataDir, progress::RunProgress};
+use super::{data_dir::DataDir, draw::draw, progress::RunProgress, stop::stop_flag};
 
 /// What to run, and where.
 #[derive(Args, Debug)]
@@ -46,7 +45,7 @@ pub(super) fn run_spec(spec: &RunSpec, out: &Path, data: &DataDir) -> Result<()>
             say!("{} holds this run, finished.", out.display());
             if let RunSpec::Analyse(spec) = spec {
                 // A crash may have come between its end and its figures.
-                say!("{}", analyse::draw(spec, &folder)?);
+                say!("{}", draw(spec, &folder)?);
             }
             return Ok(());
         }
@@ -66,15 +65,6 @@ pub(super) fn run_spec(spec: &RunSpec, out: &Path, data: &DataDir) -> Result<()>
         Outcome::Cancelled => say!("Cancelled: remove the file `cancel` from {} to go on.", out.display()),
     }
     Ok(())
-}
-
-/// A flag that Ctrl-C and SIGTERM set.
-pub(super) fn stop_flag() -> Result<Arc<AtomicBool>> {
-    let stop = Arc::new(AtomicBool::new(false));
-    for signal in [signal_hook::consts::SIGINT, signal_hook::consts::SIGTERM] {
-        signal_hook::flag::register(signal, stop.clone()).context("listening for signals")?;
-    }
-    Ok(stop)
 }
 
 enum Earlier {
@@ -141,7 +131,7 @@ fn last_words(folder: &RunFolder, spec: &RunSpec) -> Result<String> {
     let what = match spec {
         RunSpec::Train(_) | RunSpec::Probe(_) => shown(&folder.model()),
         RunSpec::Evaluate(_) | RunSpec::Masking(_) => shown(&folder.journal()),
-        RunSpec::Analyse(spec) => analyse::draw(spec, folder)?,
+        RunSpec::Analyse(spec) => draw(spec, folder)?,
     };
     Ok(format!("Finished in {}: {what}", seconds.unwrap_or_default()))
 }

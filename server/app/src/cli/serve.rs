@@ -24,13 +24,11 @@ use crate::{
     config::ServeArgs,
     connections,
     data_folder::DataFolder,
-    disk::Room,
-    http::{self, App, Drawings, Drawn, FilesOfAnalyses, Hosts, RightAnswersOfEvaluations, WaitingModels},
+    http::{self, App, Hosts},
     keeping,
+    launch::Gate,
     live::Live,
-    machine::Machine,
     public_url::PublicUrl,
-    reader::Reader,
     scheduler::{Control, LocalExecutor, Scheduler},
     service,
 };
@@ -62,7 +60,8 @@ pub(super) fn block_on<T>(task: impl Future<Output = Result<T>>) -> Result<T> {
 
 /// A server that answers.
 pub(super) struct Server {
-    pub(super) control: Control,
+    pub(super) gate: Gate,
+    control: Control,
     address: SocketAddr,
     public: Option<PublicUrl>,
     store: Store,
@@ -93,9 +92,8 @@ impl Server {
         if let Err(error) = http::tidy_shares(&store, data.root()).await {
             tracing::warn!("what is left of ended shares stays: {error:#}");
         }
-        let live = Live::new();
-        let control = Control::new(store.clone(), live.clone(), &data.runs(), &data.models());
-        let arrivals = Arrivals::new(data.datasets(), args.mirror.clone(), live.clone())
+        let control = Control::new(store.clone(), Live::new(), &data.runs(), &data.models());
+        let arrivals = Arrivals::new(data.datasets(), args.mirror.clone(), control.live.clone())
             .context("finding the program to add datasets with")?;
         if let Err(error) = arrivals.tidy(data.left_uploads()) {
             tracing::warn!("what is left of unfinished imports stays: {error:#}");
@@ -103,33 +101,16 @@ impl Server {
         let executor = LocalExecutor::new(&data.datasets()).context("finding the program to start workers with")?;
         let (stop, stopping) = watch::channel(false);
         let scheduler = Scheduler::new(control.clone(), Box::new(executor));
-        let app = Arc::new(App {
-            store: store.clone(),
-            control: control.clone(),
-            live,
-            arrivals,
-            room: Room::default(),
-            machine: Machine::explore(data.datasets()),
-            data: data.root().to_owned(),
-            uploads: data.uploads(),
-            analyses: FilesOfAnalyses::default(),
-            drawings: Drawings::default(),
-            who: crate::http::Who::default(),
-            drawn: Drawn::default(),
-            right_answers: RightAnswersOfEvaluations::default(),
-            waiting: WaitingModels::default(),
-            reader: Reader::new().context("finding the program to read weights with")?,
-            hosts: Hosts::of(address, args.public_url.as_ref()),
-            public: args.public_url.clone(),
-            damage: std::sync::OnceLock::new(),
-            metrics: crate::metrics::Metrics::default(),
-            stopping: stopping.clone(),
-        });
+        let hosts = Hosts::of(address, args.public_url.as_ref());
+        let app = App::over(&data, store.clone(), control.clone(), stopping.clone())?;
+        let app = App { arrivals, hosts, public: args.public_url.clone(), ..app };
+        let gate = app.gate.clone();
         if let Some(keep) = args.daily_backups.filter(|keep| *keep > 0) {
             tokio::spawn(keeping::daily((*data).clone(), keep, stopping.clone()));
         }
-        let pages = connections::serve(listener, http::router(app), stopping.clone());
+        let pages = connections::serve(listener, http::router(Arc::new(app)), stopping.clone());
         Ok(Self {
+            gate,
             control,
             address,
             public: args.public_url.clone(),

@@ -132,14 +132,14 @@ impl App {
         let is_over = runs.iter().all(|run| run.state.is_over());
         let seconds_left = if is_over { None } else { self.estimator().await?.remaining(&runs) };
         let mut configs: HashMap<_, _> = runs.iter().filter_map(config).collect();
-        let is_signed = view.correlation == "signed";
+        let values = view.values();
         let rows = self.rows(runs.clone()).await?;
-        let mut analyses = self.analyses(&runs, &rows, is_signed).await?;
+        let mut analyses = self.analyses(&runs, &rows, values).await?;
         let runs = rows;
         let mut with = Vec::new();
         for (other, runs) in self.beside(own, &mut view).await? {
             configs.extend(runs.iter().filter_map(config));
-            let beside = self.analyses(&runs, &other.runs, is_signed).await?.into_iter();
+            let beside = self.analyses(&runs, &other.runs, values).await?.into_iter();
             analyses.extend(beside.map(|view| AnalysisView { beside: Some(other.spec.title.clone()), ..view }));
             with.push(other);
         }
@@ -158,7 +158,7 @@ impl App {
             analysed: analyses::options(&spec, &runs, &with),
             classes: classes.unwrap_or_default(),
             launched: moment(experiment.created_at),
-            curves: self.curves(&all, view.by_time()).await?,
+            curves: self.curves(&all, view.x_axis()).await?,
             runs,
             seconds_left,
             clone_href: href("/experiments/new", &ExperimentForm::from_spec(&spec)),

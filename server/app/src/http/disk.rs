@@ -64,14 +64,14 @@ impl App {
 mod tests {
     use retort_spec::RunState;
 
-    use super::super::{launch_demo, tests::Site};
+    use super::super::tests::Site;
     use super::*;
 
     #[tokio::test]
     async fn the_disk_is_shown_by_kind_and_what_nobody_needs_is_freed_by_its_button() {
         let site = Site::new().await;
-        launch_demo(&site.control).await.unwrap();
-        site.finish_teacher().await;
+        site.gate.launch_demo().await.unwrap();
+        site.finish(1).await;
         site.store.change_state(2, RunState::Cancelled, "test").await.unwrap();
         let checkpoints = [2, 3].map(|run| site.control.folder(run).checkpoint());
         for checkpoint in &checkpoints {

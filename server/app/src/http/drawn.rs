@@ -132,7 +132,7 @@ mod tests {
     use axum::http::Request;
 
     use super::*;
-    use crate::http::{launch_demo, tests::Site};
+    use crate::http::tests::Site;
 
     #[test]
     fn pages_that_many_have_open_are_shared_and_those_of_one_person_are_not() {
@@ -153,7 +153,7 @@ mod tests {
         let site = Site::sharing_drawings().await;
         let get = async |address: &str| site.get(address).await.text;
         assert!(!get("/runs").await.contains("/runs/1"));
-        launch_demo(&site.control).await.unwrap();
+        site.gate.launch_demo().await.unwrap();
         assert!(get("/runs").await.contains("/runs/1"), "the launch is not shown");
         let before = get("/runs/1").await;
         site.store.request_cancel(1).await.unwrap();

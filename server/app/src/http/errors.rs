@@ -16,7 +16,7 @@ use retort_web::{
     pages::{ErrorPage, Link},
 };
 
-use super::{App, watching::RequestId};
+use super::{App, request_id::RequestId};
 
 const FULL: &str = "The disk is full. Nothing was changed: make room, and try again.";
 

@@ -8,9 +8,9 @@ use axum::{
     http::StatusCode,
     response::{IntoResponse, Redirect, Response},
 };
-use retort_engine::{class_order, data::DatasetInfo};
-use retort_spec::{Analysis, ExperimentSpec, MethodName, ModelRef, PlannedRun, Problem, RunKind, RunState};
-use retort_store::{Model, Run, StoreError};
+use retort_engine::data::DatasetInfo;
+use retort_spec::{Analysis, Architecture, ExperimentSpec, MethodName, ModelRef, Problem, RunKind, RunState};
+use retort_store::StoreError;
 use retort_web::{
     ExperimentForm,
     pages::{DatasetOption, DeviceOption, ImportedOption, NewExperimentPage, Plan, TeacherOption},
@@ -33,16 +33,8 @@ const TEACHER_METHODS: [MethodName; 2] = [MethodName::PGD_AT, MethodName::NATURA
 /// A form that was looked at.
 struct Reading {
     form: ExperimentForm,
-    /// The experiment that it asks for and the stored model that is its teacher, or what is wrong.
-    outcome: std::result::Result<(ExperimentSpec, Option<Teacher>), Vec<Problem>>,
-}
-
-/// A stored model that is to teach.
-enum Teacher {
-    /// That of a finished training.
-    Run(Box<Run>),
-    /// One that was imported.
-    Imported(Model),
+    /// The experiment that it asks for, or what is wrong.
+    outcome: std::result::Result<ExperimentSpec, Vec<Problem>>,
 }
 
 /// The form with the values that the address names, and what launching it would do.
@@ -59,23 +51,12 @@ pub async fn launch(State(app): Shared, body: Bytes) -> Result<Response> {
     let datasets = app.machine.datasets().await?;
     let reading = app.read(form, &datasets).await?;
     match reading.outcome {
-        Ok((spec, teacher)) => {
-            let id = app.control.launch(&spec, plan(&spec, teacher.as_ref())).await?;
+        Ok(spec) => {
+            let id = app.gate.launch(&spec).await?;
             Ok(Redirect::to(&format!("/experiments/{id}")).into_response())
         }
         Err(_) => app.form_page(StatusCode::UNPROCESSABLE_ENTITY, reading, datasets).await,
     }
-}
-
-/// The runs of an experiment. A teacher that a run left is named by the method that trained it.
-fn plan(spec: &ExperimentSpec, teacher: Option<&Teacher>) -> Vec<PlannedRun> {
-    let mut plan = spec.expand();
-    if let Some(Teacher::Run(teacher)) = teacher {
-        for run in plan.iter_mut().filter(|run| run.is_teacher) {
-            run.method = teacher.method;
-        }
-    }
-    plan
 }
 
 /// The form that a query fills in. One that was sent from the page is taken as it is, its lists perhaps empty; a link
@@ -113,28 +94,26 @@ fn unreadable(fault: &dyn std::fmt::Display) -> PageError {
 impl App {
     /// Reads the form and checks it against what is on this machine.
     async fn read(&self, form: ExperimentForm, datasets: &[DatasetInfo]) -> Result<Reading> {
-        let teacher = self.stored_teacher(&form).await?;
-        let architecture = |_: &ModelRef| teacher.as_ref().map(Teacher::architecture);
-        let (mut spec, mut problems) = form.read(architecture);
+        let stored = self.architecture_of_stored(&form).await?;
+        let (mut spec, mut problems) = form.read(|_| stored);
         if let Some(dataset) = datasets.iter().find(|dataset| dataset.name == spec.dataset.name) {
             for analysis in &mut spec.analyses {
                 name_classes(analysis, dataset);
             }
         }
-        ExperimentForm::add(self.machine.faults(&spec, datasets), &mut problems);
-        self.check_teacher(&spec, teacher.as_ref(), datasets, &mut problems);
-        let outcome = if problems.is_empty() { Ok((spec, teacher)) } else { Err(problems) };
+        ExperimentForm::add(self.gate.faults(&spec, datasets).await?, &mut problems);
+        let outcome = if problems.is_empty() { Ok(spec) } else { Err(problems) };
         Ok(Reading { form, outcome })
     }
 
-    /// The model that the form names as its teacher, if there is such a one.
-    async fn stored_teacher(&self, form: &ExperimentForm) -> Result<Option<Teacher>> {
+    /// The architecture of the model that the form names as its teacher, if there is such a one.
+    async fn architecture_of_stored(&self, form: &ExperimentForm) -> Result<Option<Architecture>> {
         let found = match form.stored_teacher() {
             Some(ModelRef::Run(id)) => self.store.run(id).await.map(|run| {
                 let has_model = run.kind == RunKind::Train && run.state == RunState::Finished;
-                has_model.then(|| Teacher::Run(run.into()))
+                has_model.then_some(run.architecture)
             }),
-            Some(ModelRef::Imported(id)) => self.store.model(id).await.map(|model| Some(Teacher::Imported(model))),
+            Some(ModelRef::Imported(id)) => self.store.model(id).await.map(|model| Some(model.about.architecture)),
             _ => return Ok(None),
         };
         match found {
@@ -143,46 +122,10 @@ impl App {
         }
     }
 
-    fn check_teacher(
-        &self,
-        spec: &ExperimentSpec,
-        teacher: Option<&Teacher>,
-        datasets: &[DatasetInfo],
-        problems: &mut Vec<Problem>,
-    ) {
-        let mut expect = |holds: bool, message: String| {
-            if !holds {
-                problems.push(Problem::new("teacher", message));
-            }
-        };
-        match teacher {
-            None => {}
-            Some(Teacher::Run(run)) => {
-                let (id, on) = (run.id, &run.dataset);
-                let elsewhere = format!("run {id} was trained on {on}: choose that dataset, or another teacher");
-                expect(*on == spec.dataset.name, elsewhere);
-                let is_there = self.control.folder(id).model().is_file();
-                expect(is_there, format!("the model of run {id} is no longer in its folder"));
-            }
-            Some(Teacher::Imported(model)) => {
-                let (id, name) = (model.id, &spec.dataset.name);
-                if let Some(dataset) = datasets.iter().find(|dataset| dataset.name == *name) {
-                    let others = format!(
-                        "model {id} does not have the classes of {name}: if its answers mean them, say so on the page of \
-                         model {id}, or choose another teacher"
-                    );
-                    expect(class_order(&model.about.classes, &dataset.classes).is_some(), others);
-                }
-                let is_there = self.control.model_file(id).is_file();
-                expect(is_there, format!("the file of model {id} is gone: import it again"));
-            }
-        }
-    }
-
     async fn form_page(&self, status: StatusCode, reading: Reading, datasets: Vec<DatasetInfo>) -> Result<Response> {
         let Reading { form, outcome } = reading;
         let (plan, problems) = match outcome {
-            Ok((spec, _)) => (Some(Plan::of(&spec, self.estimator().await?.experiment(&spec))), Vec::new()),
+            Ok(spec) => (Some(Plan::of(&spec, self.estimator().await?.experiment(&spec))), Vec::new()),
             Err(problems) => (None, problems),
         };
         let devices = self.machine.devices().iter();
@@ -234,15 +177,6 @@ impl App {
             }
         }
         Ok(teachers)
-    }
-}
-
-impl Teacher {
-    fn architecture(&self) -> retort_spec::Architecture {
-        match self {
-            Self::Run(run) => run.architecture,
-            Self::Imported(model) => model.about.architecture,
-        }
     }
 }
 

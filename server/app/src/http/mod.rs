@@ -20,6 +20,7 @@ mod multipart;
 mod overview;
 mod paging;
 mod paper;
+mod request_id;
 mod right_answers;
 mod rows;
 mod run;
@@ -31,6 +32,7 @@ mod watching;
 
 use std::{path::PathBuf, sync::Arc};
 
+use anyhow::Context;
 use axum::{
     Router,
     extract::State,
@@ -45,19 +47,18 @@ use retort_web::{Frame, Template};
 use tokio::sync::watch;
 
 use crate::{
-    arrivals::Arrivals, disk::Room, live::Live, machine::Machine, metrics::Metrics, public_url::PublicUrl,
-    reader::Reader, scheduler::Control,
+    arrivals::Arrivals, data_folder::Places, disk::Room, launch::Gate, live::Live, machine::Machine, metrics::Metrics,
+    public_url::PublicUrl, reader::Reader, scheduler::Control,
 };
 use errors::{PageError, Result};
 
-pub use analyses::FilesOfAnalyses;
-pub use demo::launch_demo;
-pub use drawings::Drawings;
+use analyses::FilesOfAnalyses;
+use drawings::Drawings;
 pub use drawn::Drawn;
 pub use guard::Hosts;
-pub use live::Who;
-pub use models::Waiting as WaitingModels;
-pub use right_answers::RightAnswersOfEvaluations;
+use live::Who;
+use models::Waiting as WaitingModels;
+use right_answers::RightAnswersOfEvaluations;
 pub use shares::tidy as tidy_shares;
 
 /// What every page can ask.
@@ -67,6 +68,8 @@ pub struct App {
     pub store: Store,
     /// The scheduler.
     pub control: Control,
+    /// What is launched comes through it.
+    pub gate: Gate,
     /// News of changes.
     pub live: Live,
     /// Datasets on their way.
@@ -103,6 +106,46 @@ pub struct App {
     pub metrics: Metrics,
     /// Becomes true when the server stops.
     pub stopping: watch::Receiver<bool>,
+}
+
+impl App {
+    /// What pages ask over a data folder, as on the usual address of this machine.
+    ///
+    /// # Errors
+    /// When the program that is running cannot be found.
+    pub fn over(
+        places: &Places,
+        store: Store,
+        control: Control,
+        stopping: watch::Receiver<bool>,
+    ) -> anyhow::Result<Self> {
+        let machine = Machine::explore(places.datasets());
+        let live = control.live.clone();
+        Ok(Self {
+            gate: Gate::new(store.clone(), control.clone(), machine.clone()),
+            arrivals: Arrivals::new(places.datasets(), None, live.clone())
+                .context("finding the program to add datasets with")?,
+            reader: Reader::new().context("finding the program to read weights with")?,
+            room: Room::default(),
+            data: places.root().to_owned(),
+            uploads: places.uploads(),
+            analyses: FilesOfAnalyses::default(),
+            drawings: Drawings::default(),
+            who: Who::default(),
+            drawn: Drawn::default(),
+            right_answers: RightAnswersOfEvaluations::default(),
+            waiting: WaitingModels::default(),
+            hosts: Hosts::of(([127, 0, 0, 1], 7878).into(), None),
+            public: None,
+            damage: std::sync::OnceLock::new(),
+            metrics: Metrics::default(),
+            store,
+            control,
+            live,
+            machine,
+            stopping,
+        })
+    }
 }
 
 type Shared = State<Arc<App>>;

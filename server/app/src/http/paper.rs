@@ -14,7 +14,7 @@ use retort_spec::{
 };
 use retort_store::Run;
 use retort_web::{
-    Compared, RunRow, format,
+    Compared, RunRow, Values, format,
     pages::{AnalysisView, ConfirmPage, DeviceOption, FoundAnalysis, PaperPage, PaperParts},
 };
 use serde::Deserialize;
@@ -120,8 +120,7 @@ pub async fn launch(State(app): Shared, body: Bytes) -> Result<Response> {
         return Err(PageError::bad_request("It names no result of the paper."));
     }
     for spec in &asked {
-        spec.validate().map_err(|e| unreadable(&e))?;
-        Invalid::unless_empty(app.machine.faults(spec, &datasets)).map_err(|e| unreadable(&e))?;
+        Invalid::unless_empty(app.gate.faults(spec, &datasets).await?).map_err(|e| unreadable(&e))?;
     }
     let trainings = app.store.trainings_by(MethodName::PGD_AT).await?;
     let (mut first, mut specs) = (None, Vec::new());
@@ -140,7 +139,7 @@ pub async fn launch(State(app): Shared, body: Bytes) -> Result<Response> {
         return app.ask(&specs, seconds, &body, &conditions).await;
     }
     for spec in &specs {
-        let id = app.control.launch(spec, spec.expand()).await?;
+        let id = app.gate.launch(spec).await?;
         first.get_or_insert(id);
     }
     let address = match (first, specs.len()) {
@@ -271,7 +270,7 @@ impl App {
             let run = row.label.id;
             let files = self.analyses.of(run, self.control.folder(run)).await?;
             if files.is_some() {
-                let view = AnalysisView { run: row.clone(), spec, files, is_signed: false, beside: None };
+                let view = AnalysisView { run: row.clone(), spec, files, values: Values::Sizes, beside: None };
                 found.push(FoundAnalysis { figure, experiment: own.id, spec: own.spec, view });
             }
         }

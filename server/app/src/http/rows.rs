@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use retort_spec::{EvaluateSpec, Metric, ModelRef, RunKind, RunSpec, RunState};
 use retort_store::{Evaluation, Experiment, Point, Run};
 use retort_web::{
-    Progress, RunLabel, RunRow, Score, Scores,
+    Progress, RunLabel, RunRow, Score, Scores, XAxis,
     figures::{self, DRAWN},
     format::Moment,
     pages::ComparisonSummary,
@@ -92,10 +92,10 @@ impl App {
     }
 
     /// The curves of the trainings among these runs, in their order; with their clocks if they are drawn by time.
-    pub async fn curves(&self, runs: &[RunRow], by_time: bool) -> Result<Vec<figures::RunCurves>> {
+    pub async fn curves(&self, runs: &[RunRow], axis: XAxis) -> Result<Vec<figures::RunCurves>> {
         let trainings: Vec<_> = runs.iter().filter(|run| run.label.kind == RunKind::Train).take(MOST_CURVES).collect();
         let ids: Vec<_> = trainings.iter().map(|run| run.label.id).collect();
-        let time = by_time.then_some(Metric::WallTime);
+        let time = (axis == XAxis::WallTime).then_some(Metric::WallTime);
         let metrics: Vec<Metric> = DRAWN.into_iter().chain(time).collect();
         let mut series = self.store.series_of_runs(&ids, &metrics).await?;
         let curves = trainings.into_iter().map(|run| {
@@ -132,11 +132,17 @@ pub fn measured(evaluations: &[Evaluation]) -> Scores {
 pub fn label(run: &Run) -> RunLabel {
     let is_imported =
         |run: &Run| matches!(run.spec(), Ok(RunSpec::Evaluate(EvaluateSpec { model: ModelRef::Imported(_), .. })));
+    let analysis = || match run.spec() {
+        Ok(RunSpec::Analyse(spec)) => Some(spec.analysis),
+        _ => None,
+    };
     RunLabel {
         id: run.id,
         kind: run.kind,
         method: run.method,
         variant: run.variant.clone(),
+        // Only an analysis' spec need be read.
+        analysis: (run.kind == RunKind::Analyse).then(analysis).flatten(),
         architecture: run.architecture,
         is_teacher: run.is_teacher,
         // Only such an evaluation can be of an imported model; the others' specs need not be read.

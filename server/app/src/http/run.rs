@@ -9,7 +9,7 @@ use retort_engine::{Outcomes, RunFolder};
 use retort_spec::{RunKind, RunState};
 use retort_store::Run;
 use retort_web::{
-    Answers,
+    Answers, Values, XAxis,
     figures::slug,
     pages::{Attempt, LogLine, RunPage},
 };
@@ -47,7 +47,7 @@ pub async fn figure(
 impl App {
     pub(super) async fn run_page(&self, run: &str, query: Option<&str>) -> Result<RunPage> {
         let (app, store) = (self, &self.store);
-        let is_signed = query == Some("correlation=signed");
+        let values = if query == Some("correlation=signed") { Values::Signed } else { Values::Sizes };
         let run = store.run(id("run", run)?).await?;
         let (run_id, created, state, device) = (run.id, moment(run.created_at), run.state, run.device);
         let attempts = store.attempts(run_id, ATTEMPTS).await?.into_iter().map(|attempt| Attempt {
@@ -67,8 +67,8 @@ impl App {
             frame: app.frame().await?,
             created,
             answers,
-            analysis: app.analyses(&own, &row, is_signed).await?.pop(),
-            curves: app.curves(&row, false).await?.pop(),
+            analysis: app.analyses(&own, &row, values).await?.pop(),
+            curves: app.curves(&row, XAxis::Epochs).await?.pop(),
             log: log.into_iter().map(|l| LogLine { at: moment(l.at), level: l.level, message: l.message }).collect(),
             spec_json: spec.to_json().map_err(|e| PageError::internal(&e))?,
             attempts: attempts.collect(),

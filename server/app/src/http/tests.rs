@@ -14,16 +14,14 @@ use retort_web::ExperimentForm;
 use tokio::sync::watch;
 use tower::ServiceExt;
 
-use super::{App, Hosts, launch_demo, router};
-use crate::{
-    arrivals::Arrivals, disk::Room, live::Live, machine::Machine, public_url::PublicUrl, reader::Reader,
-    scheduler::Control,
-};
+use super::{App, Hosts, router};
+use crate::{data_folder::Places, launch::Gate, live::Live, public_url::PublicUrl, scheduler::Control};
 
 pub(super) struct Site {
     pub(super) dir: tempfile::TempDir,
     pub(super) store: Store,
     pub(super) control: Control,
+    pub(super) gate: Gate,
     router: Router,
     stop: watch::Sender<bool>,
 }
@@ -67,29 +65,11 @@ impl Site {
         }
         let control = Control::new(store.clone(), live.clone(), &dir.path().join("runs"), &models);
         let (stop, stopping) = watch::channel(false);
-        let router = router(Arc::new(App {
-            store: store.clone(),
-            control: control.clone(),
-            arrivals: Arrivals::new(dir.path().join("datasets"), None, live.clone()).unwrap(),
-            room: Room::default(),
-            live,
-            machine: Machine::explore(dir.path().join("datasets")),
-            data: dir.path().to_owned(),
-            uploads,
-            analyses: super::FilesOfAnalyses::default(),
-            drawings: super::Drawings::default(),
-            who: crate::http::Who::default(),
-            drawn: super::Drawn::for_at_most(life),
-            right_answers: super::RightAnswersOfEvaluations::default(),
-            waiting: super::WaitingModels::default(),
-            reader: Reader::new().unwrap(),
-            hosts: Hosts::of("127.0.0.1:7878".parse().unwrap(), public.as_ref()),
-            public,
-            damage: std::sync::OnceLock::new(),
-            metrics: crate::metrics::Metrics::default(),
-            stopping,
-        }));
-        Self { dir, store, control, router, stop }
+        let app = App::over(&Places::at(dir.path()), store.clone(), control.clone(), stopping).unwrap();
+        let (gate, drawn) = (app.gate.clone(), super::Drawn::for_at_most(life));
+        let hosts = Hosts::of(([127, 0, 0, 1], 7878).into(), public.as_ref());
+        let router = router(Arc::new(App { drawn, hosts, public, ..app }));
+        Self { dir, store, control, gate, router, stop }
     }
 
     pub(super) async fn ask(&self, request: Request<Body>) -> Answer {
@@ -165,13 +145,11 @@ impl Site {
         ];
         let record = |event| Record { at: "2026-01-01T00:00:00Z".into(), attempt: 1, event };
         self.store.record_journal(run, 0..10, &events.map(record)).await.unwrap();
-    }
-
-    /// Finishes run 1 of the demo, with a model on disk.
-    pub(super) async fn finish_teacher(&self) {
-        self.finish(1).await;
-        std::fs::create_dir_all(self.dir.path().join("runs/1")).unwrap();
-        std::fs::write(self.control.folder(1).model(), "weights").unwrap();
+        let folder = self.control.folder(run);
+        std::fs::create_dir_all(folder.dir()).unwrap();
+        for model in [folder.model(), folder.best_model()] {
+            std::fs::write(model, "weights").unwrap();
+        }
     }
 
     /// Writes what an analysis found into its run's folder.
@@ -203,7 +181,7 @@ async fn every_page_of_a_fresh_and_of_a_used_server_is_served() {
     for address in ["/", "/experiments", "/experiments/new", "/runs", "/models", "/datasets"] {
         assert_eq!(site.get(address).await.status, StatusCode::OK, "{address}");
     }
-    launch_demo(&site.control).await.unwrap();
+    site.gate.launch_demo().await.unwrap();
     for address in
         ["/", "/experiments", "/experiments/1", "/runs", "/runs?state=queued&text=demo", "/runs/1", "/runs/8"]
     {
@@ -215,7 +193,7 @@ async fn every_page_of_a_fresh_and_of_a_used_server_is_served() {
 #[tokio::test]
 async fn a_table_is_taken_along_as_the_address_shows_it() {
     let site = Site::new().await;
-    launch_demo(&site.control).await.unwrap();
+    site.gate.launch_demo().await.unwrap();
     site.send(&ExperimentForm { title: "Demo again".into(), ..ExperimentForm::initial() }).await;
     // The form sends what was not chosen as empty fields.
     let query = "?method=ard&baseline=&with=&with=2";
@@ -279,7 +257,7 @@ async fn what_is_not_there_is_told_by_a_page_with_a_way_back() {
 #[tokio::test]
 async fn a_run_is_cancelled_and_resumed_by_its_buttons_and_only_where_that_makes_sense() {
     let site = Site::new().await;
-    launch_demo(&site.control).await.unwrap();
+    site.gate.launch_demo().await.unwrap();
     assert_eq!(site.post("/runs/1/resume", String::new()).await.status, StatusCode::CONFLICT);
     assert_eq!(site.post("/runs/1/cancel", String::new()).await.header(header::LOCATION), "/runs/1");
     assert_eq!(site.store.run(1).await.unwrap().state, RunState::Cancelled);
@@ -372,7 +350,7 @@ async fn an_open_page_hears_of_changes_until_the_server_stops() {
     let request = Request::get("/live").header("host", "localhost:7878").body(Body::empty()).unwrap();
     let response = site.router.clone().oneshot(request).await.unwrap();
     assert_eq!(response.headers()[header::CONTENT_TYPE], "text/event-stream");
-    launch_demo(&site.control).await.unwrap();
+    site.gate.launch_demo().await.unwrap();
     site.control.cancel(3).await.unwrap();
     let hear = tokio::spawn(to_bytes(response.into_body(), 1 << 20));
     tokio::time::sleep(std::time::Duration::from_millis(50)).await;
@@ -396,7 +374,7 @@ async fn health_says_whether_the_database_answers() {
 #[tokio::test]
 async fn what_the_framework_refuses_is_shown_as_a_page_too() {
     let site = Site::new().await;
-    launch_demo(&site.control).await.unwrap();
+    site.gate.launch_demo().await.unwrap();
     let broken = site.get("/runs/%ff").await;
     assert_eq!(
         (broken.status, broken.header(header::CONTENT_TYPE)),
@@ -415,7 +393,7 @@ async fn what_the_framework_refuses_is_shown_as_a_page_too() {
 #[tokio::test]
 async fn whoever_is_refused_does_not_learn_what_is_going_on() {
     let site = Site::new().await;
-    launch_demo(&site.control).await.unwrap();
+    site.gate.launch_demo().await.unwrap();
     assert!(site.get("/").await.text.contains("8 waiting"));
     let foreign = Request::get("/").header("host", "evil.example").body(Body::empty()).unwrap();
     let answer = site.ask(foreign).await;

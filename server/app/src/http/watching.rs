@@ -19,12 +19,9 @@ use tracing::Instrument;
 use super::{
     App, Shared,
     errors::{PageError, Result},
+    request_id::RequestId,
 };
 use crate::{disk, metrics::Now};
-
-/// The number of a request, as its answer and the log have it.
-#[derive(Clone, Debug)]
-pub struct RequestId(pub String);
 
 const HEADER: HeaderName = HeaderName::from_static("x-request-id");
 /// Letters of a number that a proxy gave.

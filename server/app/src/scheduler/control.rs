@@ -19,7 +19,8 @@ use crate::live::Live;
 #[derive(Clone, Debug)]
 pub struct Control {
     pub(super) store: Store,
-    pub(super) live: Live,
+    /// News of changes.
+    pub live: Live,
     pub(super) runs: Arc<PathBuf>,
     models: Arc<PathBuf>,
     pub(super) wake: Arc<Notify>,

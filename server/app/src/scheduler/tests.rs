@@ -288,7 +288,7 @@ async fn a_worker_that_leaves_off_for_the_machine_s_sake_loses_its_run_nothing()
         assert!(bench.cause(1).await.contains("left off: journal.jsonl: no space left"));
         bench.control.hindrances.remove(1);
     }
-    assert_eq!(bench.store.run(1).await.unwrap().losses, 0);
+    assert_eq!(bench.store.run(1).await.unwrap().lost_workers, 0);
 }
 
 #[tokio::test]

@@ -11,7 +11,7 @@ use retort_store::Run;
 use super::{Scheduler, Worker, follower::read_on, printed, silence::Look};
 
 /// Attempts that may vanish before the run fails.
-const MOST_LOSSES: u32 = 3;
+const MOST_LOST_WORKERS: u32 = 3;
 
 impl Scheduler {
     /// Reads on in a run's journal; ends a cancelled worker that does not listen; judges a run whose worker is gone.
@@ -160,13 +160,13 @@ impl Scheduler {
     /// Queues a lost run again, or gives it up.
     async fn after_loss(&self, run: &Run) -> Result<()> {
         let store = &self.control.store;
-        if run.losses < MOST_LOSSES {
-            let next = run.losses + 1;
-            let cause = format!("Queued again for attempt {next} of at most {MOST_LOSSES}. {}", run.cause);
+        if run.lost_workers < MOST_LOST_WORKERS {
+            let next = run.lost_workers + 1;
+            let cause = format!("Queued again for attempt {next} of at most {MOST_LOST_WORKERS}. {}", run.cause);
             store.log(run.id, run.attempt, LogLevel::Warning, &cause).await?;
             self.change(run, RunState::Queued, &cause).await?;
         } else {
-            let cause = format!("Given up after {MOST_LOSSES} attempts whose workers vanished. {}", run.cause);
+            let cause = format!("Given up after {MOST_LOST_WORKERS} attempts whose workers vanished. {}", run.cause);
             self.change(run, RunState::Failed, &cause).await?;
         }
         self.control.live.run_changed(run);

@@ -20,7 +20,7 @@ use crate::{
     data::Dataset,
     loader::images,
     natural::Spread,
-    nn::{Network, StateFile, Statistics},
+    nn::{Network, StateFile},
     rng::Purpose,
 };
 
@@ -198,7 +198,7 @@ impl Pass<'_> {
         let (eps, pgd) = pgd(self.spec);
         let starts = Starts { seed: self.spec.seed, purpose: Purpose::Analysis };
         let start = starts.uniform(&batch.natural, eps, batch.places, 0)?;
-        Ok(cross_entropy_pgd(network, &batch.natural, &batch.labels, pgd, start, Statistics::Running)?)
+        Ok(cross_entropy_pgd(network, &batch.natural, &batch.labels, pgd, start)?)
     }
 }
 

@@ -15,7 +15,7 @@ use crate::{
     context::Context,
     data::{Dataset, SIDE},
     loader::images,
-    nn::{Network, Statistics},
+    nn::Network,
     rng::Purpose,
     write_atomically,
 };
@@ -91,7 +91,7 @@ fn look(
     let (eps, pgd) = pgd(spec);
     for (name, network) in models {
         let start = Starts { seed: spec.seed, purpose: Purpose::Analysis }.uniform(&natural, eps, places, 0)?;
-        let attacked = cross_entropy_pgd(network, &natural, &labels, pgd, start, Statistics::Running)?;
+        let attacked = cross_entropy_pgd(network, &natural, &labels, pgd, start)?;
         let mut named = |images: &Tensor| named_answers((name, &mut *network), images, places, dataset);
         let (before, after) = (named(&natural)?, named(&attacked)?);
         for (((one, before), after), attacked) in found.iter_mut().zip(before).zip(after).zip(rows(&attacked)?) {

@@ -1,7 +1,7 @@
 //! Climbing by steps inside the ball, which most attacks do.
 
 use candle_core::{Result, Tensor};
-use retort_spec::{InnerAttack, PixelDistance};
+use retort_spec::{BatchNormMode, InnerAttack, PixelDistance};
 
 use crate::{
     loss::cross_entropy_gradient,
@@ -18,18 +18,25 @@ pub struct Iterative {
     pub step_size: f32,
     /// Steps.
     pub steps: usize,
+    /// Which statistics batch norm uses under way.
+    pub statistics: Statistics,
 }
 
 impl From<&InnerAttack> for Iterative {
     fn from(attack: &InnerAttack) -> Self {
-        Self::new(attack.eps, attack.step_size, attack.steps)
+        let statistics = match attack.batch_norm {
+            BatchNormMode::Eval => Statistics::Running,
+            BatchNormMode::Train => Statistics::Batch,
+        };
+        Self { statistics, ..Self::new(attack.eps, attack.step_size, attack.steps) }
     }
 }
 
 impl Iterative {
-    /// So many steps of a size inside of a ball.
+    /// So many steps of a size inside of a ball, by running statistics.
     pub const fn new(eps: PixelDistance, step_size: PixelDistance, steps: usize) -> Self {
-        Self { eps: eps.value() as f32, step_size: step_size.value() as f32, steps }
+        let (eps, step_size) = (eps.value() as f32, step_size.value() as f32);
+        Self { eps, step_size, steps, statistics: Statistics::Running }
     }
 
     /// Climbs from `start` along the sign of `gradient`, staying in the ball around `natural` and in [0, 1].
@@ -59,11 +66,10 @@ impl Iterative {
         network: &mut Network,
         natural: &Tensor,
         start: Tensor,
-        statistics: Statistics,
         mut slope: impl FnMut(&Tensor) -> Result<Tensor>,
     ) -> Result<Tensor> {
         self.climb(natural, start, |images| {
-            let pass = network.forward(images, statistics, Want::Input)?;
+            let pass = network.forward(images, self.statistics, Want::Input)?;
             let slope = slope(&pass.logits)?;
             pass.input_gradient(Some(slope), None)
         })
@@ -80,9 +86,8 @@ pub fn cross_entropy_pgd(
     labels: &[u8],
     by: Iterative,
     start: Tensor,
-    statistics: Statistics,
 ) -> Result<Tensor> {
-    by.climb_logits(network, natural, start, statistics, |logits| cross_entropy_gradient(logits, labels))
+    by.climb_logits(network, natural, start, |logits| cross_entropy_gradient(logits, labels))
 }
 
 /// PGD that lowers the cross-entropy of `targets` instead: it makes the network see those classes.
@@ -96,9 +101,7 @@ pub fn targeted_pgd(
     by: Iterative,
     start: Tensor,
 ) -> Result<Tensor> {
-    by.climb_logits(network, natural, start, Statistics::Running, |logits| {
-        cross_entropy_gradient(logits, targets)?.neg()
-    })
+    by.climb_logits(network, natural, start, |logits| cross_entropy_gradient(logits, targets)?.neg())
 }
 
 #[cfg(test)]
@@ -119,11 +122,10 @@ mod tests {
         let mut network = Network::new(Architecture::ResNet8, 10, 1, &Device::Cpu).unwrap();
         let natural = testing::tensor(2, (4, 3, 32, 32)).abs().unwrap();
         let labels = [1, 2, 3, 4];
-        let pgd = Iterative { eps: 8.0 / 255.0, step_size: 2.0 / 255.0, steps: 5 };
+        let pgd = Iterative::new(PixelDistance::levels(8.0), PixelDistance::levels(2.0), 5);
         let mut stream = Stream::new(1, Purpose::Test, 0, 0);
         let start = uniform_start(&natural, pgd.eps, &mut stream, StartRange::Image).unwrap();
-        let found =
-            cross_entropy_pgd(&mut network, &natural, &labels, pgd, start.clone(), Statistics::Running).unwrap();
+        let found = cross_entropy_pgd(&mut network, &natural, &labels, pgd, start.clone()).unwrap();
         for (a, b) in testing::values(&found).iter().zip(testing::values(&natural)) {
             assert!((a - b).abs() <= pgd.eps + 1e-6 && (0.0..=1.0).contains(a));
         }
@@ -139,7 +141,7 @@ mod tests {
         let mut network = Network::new(Architecture::ResNet8, 10, 1, &Device::Cpu).unwrap();
         let natural = testing::tensor(2, (4, 3, 32, 32)).abs().unwrap();
         let targets = [5, 6, 7, 8];
-        let pgd = Iterative { eps: 8.0 / 255.0, step_size: 2.0 / 255.0, steps: 5 };
+        let pgd = Iterative::new(PixelDistance::levels(8.0), PixelDistance::levels(2.0), 5);
         let nearer = targeted_pgd(&mut network, &natural, &targets, pgd, natural.clone()).unwrap();
         let further = momentum_pgd(&mut network, &natural, &targets, pgd, 1.0).unwrap();
         let mut loss = |images: &Tensor| {

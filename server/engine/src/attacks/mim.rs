@@ -6,7 +6,7 @@ use retort_spec::Mim;
 use super::{EvaluationAttack, Iterative, Target};
 use crate::{
     loss::cross_entropy_gradient,
-    nn::{Network, Statistics, Want},
+    nn::{Network, Want},
 };
 
 impl EvaluationAttack for Mim {
@@ -30,7 +30,7 @@ pub(super) fn momentum_pgd(
 ) -> Result<Tensor> {
     let mut momentum = natural.zeros_like()?;
     by.climb(natural, natural.clone(), |images| {
-        let pass = network.forward(images, Statistics::Running, Want::Input)?;
+        let pass = network.forward(images, by.statistics, Want::Input)?;
         let slope = cross_entropy_gradient(&pass.logits, labels)?;
         let gradient = pass.input_gradient(Some(slope), None)?;
         // An image without a gradient keeps the direction that it had.

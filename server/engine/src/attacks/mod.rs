@@ -16,10 +16,7 @@ mod transfer;
 use candle_core::{Result, Tensor};
 use retort_spec::{Attack, PixelDistance};
 
-use crate::{
-    answers::answers,
-    nn::{Network, Statistics},
-};
+use crate::{answers::answers, nn::Network};
 
 pub use iterative::{Iterative, cross_entropy_pgd, targeted_pgd};
 pub use optimal_transport::{OptimalTransport, Scattered, sinkhorn};
@@ -121,12 +118,12 @@ impl Target<'_> {
         start: Tensor,
         slope: impl Fn(&Tensor, &[u8]) -> Result<Tensor>,
     ) -> Result<Tensor> {
-        by.climb_logits(self.network, &self.natural, start, Statistics::Running, |logits| slope(logits, &self.labels))
+        by.climb_logits(self.network, &self.natural, start, |logits| slope(logits, &self.labels))
     }
 
     /// Climbs from `start` on the cross-entropy.
     fn climb_cross_entropy(&mut self, by: Iterative, start: Tensor) -> Result<Tensor> {
-        cross_entropy_pgd(self.network, &self.natural, &self.labels, by, start, Statistics::Running)
+        cross_entropy_pgd(self.network, &self.natural, &self.labels, by, start)
     }
 }
 

@@ -157,7 +157,7 @@ fn log_sum_exp(values: impl Iterator<Item = f64> + Clone) -> f64 {
 #[cfg(test)]
 mod tests {
     use candle_core::Device;
-    use retort_spec::Architecture;
+    use retort_spec::{Architecture, PixelDistance};
 
     use super::*;
     use crate::{
@@ -208,7 +208,7 @@ mod tests {
     }
 
     fn attack(scattered: Scattered<'_>, coupling: Coupling, plan_gradient: PlanGradient) -> OptimalTransport<'_> {
-        let pgd = Iterative { eps: 8.0 / 255.0, step_size: 2.0 / 255.0, steps: 5 };
+        let pgd = Iterative::new(PixelDistance::levels(8.0), PixelDistance::levels(2.0), 5);
         OptimalTransport { pgd, scattered, coupling, plan_gradient, sinkhorn_epsilon: 0.01 }
     }
 

@@ -4,7 +4,6 @@ use candle_core::{Result, Tensor};
 use retort_spec::Transfer;
 
 use super::{EvaluationAttack, Iterative, Target, cross_entropy_pgd};
-use crate::nn::Statistics;
 
 impl EvaluationAttack for Transfer {
     fn images(&self, target: &mut Target<'_>, attempt: u64) -> Result<Tensor> {
@@ -12,6 +11,6 @@ impl EvaluationAttack for Transfer {
         let by = Iterative::new(self.eps, self.step_size, self.steps);
         let Target { natural, labels, .. } = target;
         let Some(surrogate) = &mut target.surrogate else { candle_core::bail!("a transfer needs a surrogate") };
-        cross_entropy_pgd(surrogate, natural, labels, by, start, Statistics::Running)
+        cross_entropy_pgd(surrogate, natural, labels, by, start)
     }
 }

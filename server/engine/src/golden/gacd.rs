@@ -44,7 +44,7 @@ fn hold(golden: &Golden, name: &str, gacd: &mut dyn Objective, all: &[u8], toler
         let indices: Vec<u32> = (0..BATCH as u32).map(|k| k + BATCH as u32 * i as u32).collect();
         (indices.iter().map(|k| all[*k as usize]).collect(), indices)
     };
-    hold_steps(golden, name, gacd, step, batch, tolerance);
+    hold_steps((golden, name), gacd, step, batch, tolerance);
 }
 
 fn labels() -> Vec<u8> {

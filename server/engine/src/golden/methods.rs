@@ -139,8 +139,7 @@ pub(crate) const SEED: u64 = 11;
 /// As many steps from the golden weights as the golden file has losses of. The steps of an attack are signs: where a slope is almost 0, rounding decides, so that
 /// the numbers agree less closely than a single pass does.
 pub(crate) fn hold_steps(
-    golden: &Golden,
-    name: &str,
+    (golden, name): (&Golden, &str),
     objective: &mut dyn Objective,
     step: SgdStep,
     batch: impl Fn(u64) -> (Vec<u8>, Vec<u32>),
@@ -174,5 +173,5 @@ fn three_steps_of_ard_are_pytorchs() {
     let mut ard = methods::objective(&method(MethodName::ARD, &[]), context(teacher, &[], &Device::Cpu)).unwrap();
     let step = SgdStep { learning_rate: 0.1, momentum: 0.9, weight_decay: 2e-4 };
     let batch = |i| (labels(&format!("labels {i}"), BATCH, 10), (0..BATCH as u32).collect());
-    hold_steps(&Golden::read("methods"), "ard_steps", ard.as_mut(), step, batch, 1e-3);
+    hold_steps((&Golden::read("methods"), "ard_steps"), ard.as_mut(), step, batch, 1e-3);
 }

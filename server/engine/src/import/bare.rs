@@ -3,9 +3,10 @@
 use std::{fs::File, io::Read};
 
 use super::{
+    contents::{Contents, Format, Place},
     declared::Numbers,
     dictionaries,
-    file::{Contents, Format, Place, Source, Storages},
+    file::{Source, Storages},
     kinds,
     pickle::Pickle,
     torch::{LARGEST_PICKLE, SAVE},

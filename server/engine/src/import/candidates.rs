@@ -5,8 +5,9 @@ use std::collections::BTreeMap;
 use retort_spec::Architecture;
 
 use super::{
+    contents::{Contents, Declared, Dictionary},
     description::{Candidate, NearMiss, place, words},
-    file::{Contents, Declared, Dictionary, Source},
+    file::Source,
     fit::{Fit, Outlines, SEPARATORS},
     layers,
     names::Family,

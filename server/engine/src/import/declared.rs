@@ -3,7 +3,8 @@
 use candle_core::DType;
 
 use super::{
-    file::{Declared, Place as Storage},
+    contents::Declared,
+    contents::Place as Storage,
     pickle::{Pickle, Place, Value, numpy},
     plain::contiguous,
 };

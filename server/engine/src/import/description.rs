@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     IMPORTED,
-    file::Format,
+    contents::Format,
     miss::{Miss, first},
     shown,
 };

@@ -3,9 +3,10 @@
 use std::collections::{BTreeMap, HashSet};
 
 use super::{
+    contents::Place as Storage,
+    contents::{Declared, Dictionary},
     declared::{Numbers, declared, of_python},
-    file::{Declared, Dictionary, Place as Storage},
-    layers::Layer,
+    layer::Layer,
     normaliser,
     pickle::{Pickle, Place, Value},
     shown,

@@ -6,7 +6,7 @@ mod lost;
 use retort_spec::Architecture;
 
 use super::{
-    file::{Declared, Dictionary},
+    contents::{Declared, Dictionary},
     miss::Miss,
     names::{Doubt, Family},
 };

@@ -8,9 +8,10 @@ use std::{
 };
 
 use super::{
+    contents::{Contents, Format, Place},
     declared::{Numbers, storage_type},
     dictionaries,
-    file::{Contents, Format, Place, Source, Storages},
+    file::{Source, Storages},
     pickle::{Pickle, Value},
     torch::{LARGEST_PICKLE, SAVE},
 };

@@ -5,7 +5,7 @@ use std::fmt;
 use retort_spec::Architecture;
 use serde::{Deserialize, Serialize};
 
-use super::{file::Declared, shown};
+use super::{contents::Declared, shown};
 
 /// Most names of each kind of fault in a message: a hundred say no more.
 const LISTED: usize = 5;

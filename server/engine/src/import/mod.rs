@@ -6,12 +6,14 @@
 mod bare;
 mod candidates;
 mod choice;
+mod contents;
 mod declared;
 mod description;
 mod dictionaries;
 mod file;
 mod fit;
 mod kinds;
+mod layer;
 mod layers;
 mod legacy;
 mod meaning;
@@ -34,8 +36,9 @@ use candle_core::Device;
 use retort_spec::{Architecture, Normaliser};
 use serde::{Deserialize, Serialize};
 
+pub use contents::Format;
 pub use description::{Candidate, Description, NearMiss};
-pub use file::{Format, LARGEST_FILE};
+pub use file::LARGEST_FILE;
 pub use miss::Miss;
 pub use trial::{TRIAL_IMAGES, Trial, Tried, try_normalisers};
 
@@ -46,7 +49,7 @@ use crate::{
     shown::shown,
 };
 use candidates::{Found, Standing};
-use file::Contents;
+use contents::Contents;
 use fit::Outlines;
 
 /// Most classes that a model may tell apart.

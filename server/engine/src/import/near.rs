@@ -4,8 +4,8 @@ use retort_spec::Architecture;
 
 use super::{
     candidates::joined,
+    contents::{Contents, Dictionary},
     description::NearMiss,
-    file::{Contents, Dictionary},
     fit::{Named, Outlines, Search},
     meaning,
     miss::Miss,

@@ -3,7 +3,8 @@
 use retort_spec::Normaliser;
 
 use super::{
-    file::{Declared, Dictionary, Source},
+    contents::{Declared, Dictionary},
+    file::Source,
     fit::{Fit, Rest, outwards},
     shown,
 };

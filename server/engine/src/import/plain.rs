@@ -8,7 +8,10 @@ use std::{
 use candle_core::DType;
 use safetensors::{Dtype, tensor::Metadata};
 
-use super::file::{Contents, Declared, Dictionary, Format, Place, Source, Storages};
+use super::{
+    contents::{Contents, Declared, Dictionary, Format, Place},
+    file::{Source, Storages},
+};
 use crate::nn::HEADER;
 
 /// Bytes of the largest header that is read. That of a ResNet-18 takes 12 kB.

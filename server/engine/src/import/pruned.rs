@@ -1,7 +1,7 @@
 //! Weights that pruning by `torch.nn.utils.prune` keeps apart from their masks: their product is what the network computes
 //! with.
 
-use super::file::Dictionary;
+use super::contents::Dictionary;
 
 const VALUES: &str = "_orig";
 const MASK: &str = "_mask";

@@ -13,9 +13,10 @@ use zip::{
 };
 
 use super::{
+    contents::{Contents, Format, Place},
     declared::Numbers,
     dictionaries,
-    file::{Contents, Format, Place, Source, Storages},
+    file::{Source, Storages},
     pickle::Pickle,
     shown,
 };

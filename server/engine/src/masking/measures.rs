@@ -1,6 +1,6 @@
 //! What the checks need beside accuracies: gradients against finite differences, confidence, and the course of the loss.
 
-use candle_core::{Device, Result, Tensor};
+use candle_core::{Result, Tensor};
 use candle_nn::ops::softmax;
 use retort_spec::{MaskingSpec, Pgd};
 
@@ -46,10 +46,10 @@ impl Measures {
         correct: &[usize],
         robust: &[usize],
         spec: &MaskingSpec,
-        device: &Device,
     ) -> Result<Self> {
+        let device = network.device().clone();
         let labels = |places: &[usize]| places.iter().map(|i| split.labels[*i]).collect::<Vec<u8>>();
-        let tensor = |places: &[usize]| images(split, places, device).map_err(candle_core::Error::wrap);
+        let tensor = |places: &[usize]| images(split, places, &device).map_err(candle_core::Error::wrap);
         let mut measures = Self::default();
         let (mut zero, mut confidence) = (0, 0.0);
         for places in correct.chunks(BATCH) {
@@ -116,7 +116,7 @@ fn gradient_error(network: &mut Network, natural: &Tensor, labels: &[u8]) -> Res
 fn loss_curve(network: &mut Network, natural: &Tensor, labels: &[u8], pgd: Iterative, seed: u64) -> Result<Vec<f64>> {
     let start = uniform_start(natural, pgd.eps, &mut Stream::new(seed, Purpose::LossCurve, 0, 0), StartRange::Image)?;
     let mut curve = Vec::with_capacity(pgd.steps);
-    pgd.climb_logits(network, natural, start, Statistics::Running, |logits| {
+    pgd.climb_logits(network, natural, start, |logits| {
         curve.push(f64::from(cross_entropy(logits, labels)?.to_scalar::<f32>()?));
         cross_entropy_gradient(logits, labels)
     })?;
@@ -125,7 +125,8 @@ fn loss_curve(network: &mut Network, natural: &Tensor, labels: &[u8], pgd: Itera
 
 #[cfg(test)]
 mod tests {
-    use retort_spec::Architecture;
+    use candle_core::Device;
+    use retort_spec::{Architecture, PixelDistance};
 
     use super::*;
     use crate::{answers::answers, ops::testing};
@@ -147,7 +148,7 @@ mod tests {
     #[test]
     fn the_loss_rises_along_the_steps() {
         let (mut network, natural, labels) = setting();
-        let pgd = Iterative { eps: 8.0 / 255.0, step_size: 2.0 / 255.0, steps: 12 };
+        let pgd = Iterative::new(PixelDistance::levels(8.0), PixelDistance::levels(2.0), 12);
         let curve = loss_curve(&mut network, &natural, &labels, pgd, 1).unwrap();
         assert!(curve.len() == 12 && curve[11] > curve[0], "{curve:?}");
     }

@@ -35,6 +35,7 @@ const LEFT: &str = "that PGD-20 leaves right";
 
 /// Accuracies by attack, with the numbers that a result is to show.
 struct Judge<'a> {
+    check: MaskingCheck,
     outcomes: &'a Outcomes,
     /// Naturally correct images: the others tell nothing of an attack.
     right: usize,
@@ -53,17 +54,17 @@ enum Allows {
 /// Every check that can be made, in their order.
 pub(super) fn verdicts(spec: &MaskingSpec, outcomes: &Outcomes, measures: &Measures) -> Vec<CheckResult> {
     let right = correct_under(outcomes, None).len();
-    let judge = || Judge { outcomes, right, figures: BTreeMap::new() };
+    let judge = |check| Judge { check, outcomes, right, figures: BTreeMap::new() };
     let results = [
-        judge().iterative(spec),
-        judge().converged(spec, measures),
-        judge().transfer(spec),
-        judge().noise(spec),
-        judge().radius_sweep(),
-        judge().unbounded(),
-        judge().losses(spec),
-        judge().gradients(measures),
-        judge().logit_scale(spec, measures),
+        judge(MaskingCheck::Iterative).iterative(spec),
+        judge(MaskingCheck::Converged).converged(spec, measures),
+        judge(MaskingCheck::Transfer).transfer(spec),
+        judge(MaskingCheck::Noise).noise(spec),
+        judge(MaskingCheck::RadiusSweep).radius_sweep(),
+        judge(MaskingCheck::Unbounded).unbounded(),
+        judge(MaskingCheck::Losses).losses(spec),
+        judge(MaskingCheck::Gradients).gradients(measures),
+        judge(MaskingCheck::LogitScale).logit_scale(spec, measures),
     ];
     results.into_iter().flatten().collect()
 }
@@ -88,16 +89,15 @@ impl Judge<'_> {
     }
 
     /// The verdict of a check that stands on the naturally correct images.
-    fn result(self, check: MaskingCheck, holds: bool, allows: Allows, finding: String) -> Option<CheckResult> {
+    fn result(self, holds: bool, allows: Allows, finding: String) -> Option<CheckResult> {
         let images = (self.right, RIGHT);
-        self.result_on(check, holds, allows, images, finding)
+        self.result_on(holds, allows, images, finding)
     }
 
     /// The verdict of a check that stands on so many images, of this kind.
     #[expect(clippy::unnecessary_wraps, reason = "a check that cannot be made is none")]
     fn result_on(
         mut self,
-        check: MaskingCheck,
         holds: bool,
         allows: Allows,
         (images, kind): (usize, &str),
@@ -113,7 +113,7 @@ impl Judge<'_> {
             self.note("images", images as f64);
             finding += &self.too_few(images, kind);
         }
-        Some(CheckResult { check, verdict, finding, figures: self.figures })
+        Some(CheckResult { check: self.check, verdict, finding, figures: self.figures })
     }
 
     /// How many images are too few, and how many would do.
@@ -131,7 +131,7 @@ impl Judge<'_> {
     fn iterative(mut self, spec: &MaskingSpec) -> Option<CheckResult> {
         let (one, many) = (self.under(&spec.one_step())?, self.under(&spec.iterative())?);
         let finding = format!("PGD-20 leaves {many:.2} %, FGSM {one:.2} %.");
-        self.result(MaskingCheck::Iterative, many <= one + ONE_STEP + ROUNDING, Allows::None, finding)
+        self.result(many <= one + ONE_STEP + ROUNDING, Allows::None, finding)
     }
 
     fn converged(mut self, spec: &MaskingSpec, measures: &Measures) -> Option<CheckResult> {
@@ -151,7 +151,7 @@ impl Judge<'_> {
         let left = correct_under(self.outcomes, Some(&spec.iterative())).len();
         // The course of the loss stands on what PGD-20 left; where that is nothing, there was nothing more to find.
         let images = if left > 0 && finds_little { (left, LEFT) } else { (self.right, RIGHT) };
-        self.result_on(MaskingCheck::Converged, finds_little && flat, Allows::AShare, images, finding)
+        self.result_on(finds_little && flat, Allows::AShare, images, finding)
     }
 
     fn transfer(mut self, spec: &MaskingSpec) -> Option<CheckResult> {
@@ -162,7 +162,7 @@ impl Judge<'_> {
         }
         let (name, least) = others.into_iter().min_by(|a, b| a.1.total_cmp(&b.1))?;
         let finding = format!("PGD-20 leaves {own:.2} %, {name} {least:.2} %.");
-        self.result(MaskingCheck::Transfer, own <= least + ROUNDING, Allows::None, finding)
+        self.result(own <= least + ROUNDING, Allows::None, finding)
     }
 
     fn noise(mut self, spec: &MaskingSpec) -> Option<CheckResult> {
@@ -173,7 +173,7 @@ impl Judge<'_> {
         self.note("fooled_by_noise", fooled as f64);
         let finding = format!("Of the {} images that PGD-20 left, noise fools {fooled}.", left.len());
         let images = (left.len(), LEFT);
-        self.result_on(MaskingCheck::Noise, fooled == 0, Allows::None, images, finding)
+        self.result_on(fooled == 0, Allows::None, images, finding)
     }
 
     fn radius_sweep(mut self) -> Option<CheckResult> {
@@ -186,13 +186,13 @@ impl Judge<'_> {
         let vanishes = sweep.iter().all(|(levels, percent)| *levels < LARGE_RADIUS || *percent <= NOTHING);
         let shown: Vec<_> = sweep.iter().map(|(levels, percent)| format!("{levels}/255: {percent:.1} %")).collect();
         let finding = format!("{}.", shown.join(", "));
-        self.result(MaskingCheck::RadiusSweep, falls && vanishes, Allows::AShare, finding)
+        self.result(falls && vanishes, Allows::AShare, finding)
     }
 
     fn unbounded(mut self) -> Option<CheckResult> {
         let percent = self.percent("unbounded", Some(&MaskingSpec::unbounded()))?;
         let finding = format!("PGD-100 with ε = 1 leaves {percent:.2} %.");
-        self.result(MaskingCheck::Unbounded, percent <= ROUNDING, Allows::None, finding)
+        self.result(percent <= ROUNDING, Allows::None, finding)
     }
 
     fn losses(mut self, spec: &MaskingSpec) -> Option<CheckResult> {
@@ -204,7 +204,7 @@ impl Judge<'_> {
         let most = found.iter().map(|f| f.1).fold(0.0, f64::max);
         let shown: Vec<_> = found.iter().map(|(name, percent)| format!("{name} {percent:.2} %")).collect();
         let finding = format!("Left after 20 steps: {}.", shown.join(", "));
-        self.result(MaskingCheck::Losses, most - least <= LOSSES + ROUNDING, Allows::AShare, finding)
+        self.result(most - least <= LOSSES + ROUNDING, Allows::AShare, finding)
     }
 
     fn gradients(mut self, measures: &Measures) -> Option<CheckResult> {
@@ -214,14 +214,14 @@ impl Judge<'_> {
         if broken > 0 || !error.is_finite() {
             self.note("broken_gradients", broken as f64);
             let finding = format!("The gradients of {broken} images are not finite: no attack can follow them.");
-            return self.result(MaskingCheck::Gradients, false, Allows::None, finding);
+            return self.result(false, Allows::None, finding);
         }
         let finding = format!(
             "{zero:.2} % of the images have a zero gradient; finite differences are {:.2} % away.",
             100.0 * error
         );
         let holds = zero < ZERO_GRADIENTS && error <= GRADIENT_ERROR;
-        self.result(MaskingCheck::Gradients, holds, Allows::AShare, finding)
+        self.result(holds, Allows::AShare, finding)
     }
 
     fn logit_scale(mut self, spec: &MaskingSpec, measures: &Measures) -> Option<CheckResult> {
@@ -232,7 +232,7 @@ impl Judge<'_> {
             "PGD-20 leaves {own:.2} %, on logits × 0.1 {small:.2} %, × 10 {large:.2} %; mean confidence {confidence:.1} %."
         );
         let holds = own - small.min(large) <= LOGIT_SCALE + ROUNDING;
-        self.result(MaskingCheck::LogitScale, holds, Allows::AShare, finding)
+        self.result(holds, Allows::AShare, finding)
     }
 }
 

@@ -13,14 +13,12 @@ mod rslad;
 pub(crate) mod trades;
 
 use candle_core::{Device, Result, Tensor, backprop::GradStore};
-use retort_spec::{
-    BatchNormMode, FineTune, FineTuneLoss, InnerAttack, Method, Natural, SampleWeighting, TRADES_BETA, Trades,
-};
+use retort_spec::{FineTune, FineTuneLoss, InnerAttack, Method, Natural, SampleWeighting, TRADES_BETA, Trades};
 
 use crate::{
     attacks::{Iterative, StartRange, cross_entropy_pgd, normal_start, uniform_start},
     loss::{kl_gradient, true_class_probabilities},
-    nn::{Named, Network, Statistics},
+    nn::{Named, Network},
     ops::SgdStep,
     rng::{Purpose, Stream},
 };
@@ -172,14 +170,6 @@ fn weighted_mean(losses: &Tensor, weights: Option<&Tensor>) -> Result<Tensor> {
     }
 }
 
-/// Which statistics the student's batch norm uses while an attack differentiates through it.
-const fn statistics(attack: &InnerAttack) -> Statistics {
-    match attack.batch_norm {
-        BatchNormMode::Eval => Statistics::Running,
-        BatchNormMode::Train => Statistics::Batch,
-    }
-}
-
 /// PGD that climbs the divergence of the student's answers from those of `target`, logits, out of the noise beside the images, as
 /// TRADES uses it.
 fn attack_divergence(student: &mut Network, batch: &Batch, attack: &InnerAttack, target: &Tensor) -> Result<Tensor> {
@@ -187,12 +177,12 @@ fn attack_divergence(student: &mut Network, batch: &Batch, attack: &InnerAttack,
     const START: f32 = 0.001;
     let start = normal_start(&batch.images, START, &mut batch.stream(Purpose::InnerAttack))?;
     let slope = |logits: &Tensor| kl_gradient(target, logits);
-    Iterative::from(attack).climb_logits(student, &batch.images, start, statistics(attack), slope)
+    Iterative::from(attack).climb_logits(student, &batch.images, start, slope)
 }
 
 /// PGD on the student's cross-entropy from a random start, as adversarial training uses it.
 fn attack_student(student: &mut Network, batch: &Batch, attack: &InnerAttack, range: StartRange) -> Result<Tensor> {
     let pgd = Iterative::from(attack);
     let start = uniform_start(&batch.images, pgd.eps, &mut batch.stream(Purpose::InnerAttack), range)?;
-    cross_entropy_pgd(student, &batch.images, batch.labels, pgd, start, statistics(attack))
+    cross_entropy_pgd(student, &batch.images, batch.labels, pgd, start)
 }

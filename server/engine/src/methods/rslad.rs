@@ -66,7 +66,7 @@ mod tests {
             let mut rslad = objective(&method, golden::context(teacher, &[], &Device::Cpu)).unwrap();
             let step = SgdStep { learning_rate: 0.1, momentum: 0.9, weight_decay: 2e-4 };
             let batch = |i| (labels(&format!("labels {i}"), golden::BATCH, 10), (0..golden::BATCH as u32).collect());
-            golden::hold_steps(&Golden::read("rslad"), name, rslad.as_mut(), step, batch, 1e-3);
+            golden::hold_steps((&Golden::read("rslad"), name), rslad.as_mut(), step, batch, 1e-3);
         }
     }
 }

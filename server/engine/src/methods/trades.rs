@@ -3,8 +3,9 @@
 use candle_core::{Result, Tensor};
 use retort_spec::{Reduction, Trades};
 
-use super::{Batch, Objective, StudentOutput, attack_divergence, statistics};
+use super::{Batch, Objective, StudentOutput, attack_divergence};
 use crate::{
+    attacks::Iterative,
     loss::{cross_entropy, kl_divergence},
     nn::{Network, Want},
 };
@@ -26,7 +27,8 @@ impl TradesObjective {
 impl Objective for TradesObjective {
     fn inputs(&mut self, student: &mut Network, batch: &Batch) -> Result<Vec<Tensor>> {
         let natural = &batch.images;
-        let target = student.forward(natural, statistics(&self.parameters.attack), Want::Nothing)?.logits;
+        let target =
+            student.forward(natural, Iterative::from(&self.parameters.attack).statistics, Want::Nothing)?.logits;
         let attacked = attack_divergence(student, batch, &self.parameters.attack, &target)?;
         Ok(vec![natural.clone(), attacked])
     }

@@ -23,7 +23,7 @@ impl ConvLayer {
     ///
     /// # Errors
     /// When the device has no memory left.
-    pub fn new(b: &mut Builder, name: &str, inputs: usize, outputs: usize, conv: Conv2d, init: Init) -> Result<Self> {
+    pub fn new(b: &mut Builder, name: &str, [inputs, outputs]: [usize; 2], conv: Conv2d, init: Init) -> Result<Self> {
         let shape = [outputs, inputs / conv.groups, conv.kernel, conv.kernel];
         Ok(Self { weight: b.convolution(format!("{name}.weight"), &shape, conv, init)?, conv })
     }
@@ -50,6 +50,41 @@ impl BatchNormLayer {
             mean: b.buffer(format!("{name}.running_mean"), channels, 0.0)?,
             variance: b.buffer(format!("{name}.running_var"), channels, 1.0)?,
         })
+    }
+}
+
+/// A convolution and the batch normalisation of its output.
+#[derive(Clone, Copy, Debug)]
+pub struct ConvNorm {
+    /// The convolution.
+    pub conv: ConvLayer,
+    /// Its normalisation.
+    pub norm: BatchNormLayer,
+}
+
+/// What follows a normalisation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Activation {
+    /// Nothing.
+    Identity,
+    /// max(x, 0).
+    Relu,
+}
+
+impl ConvNorm {
+    /// Both of these names.
+    ///
+    /// # Errors
+    /// When the device has no memory left.
+    pub fn new(
+        b: &mut Builder,
+        [conv, norm]: [&str; 2],
+        channels: [usize; 2],
+        shape: Conv2d,
+        init: Init,
+    ) -> Result<Self> {
+        let conv = ConvLayer::new(b, conv, channels, shape, init)?;
+        Ok(Self { conv, norm: BatchNormLayer::new(b, norm, channels[1])? })
     }
 }
 
@@ -172,18 +207,18 @@ impl<'a> Forward<'a> {
         }))
     }
 
-    /// A convolution and its batch normalisation, then the residual add and the ReLU if there are.
+    /// A convolution and its batch normalisation, then the residual add and the activation.
     ///
     /// # Errors
     /// When the shapes do not fit, or parameters are trained by running statistics.
     pub fn conv_norm(
         &mut self,
-        conv: &ConvLayer,
-        norm: &BatchNormLayer,
+        ConvNorm { conv, norm }: &ConvNorm,
         x: &Value,
         residual: Option<&Value>,
-        relu: bool,
+        activation: Activation,
     ) -> Result<Value> {
+        let relu = activation == Activation::Relu;
         let (w, gamma, beta) = (self.parameter(conv.weight), self.parameter(norm.gamma), self.parameter(norm.beta));
         let add = residual.map(|r| &r.tensor);
         if self.statistics == Statistics::Running {

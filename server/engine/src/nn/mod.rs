@@ -11,7 +11,7 @@ mod weights;
 
 pub(crate) use checkpoint::{HEADER, is_finite};
 pub use checkpoint::{ModelHeader, StateFile, load_model, save_model};
-pub use forward::{BatchNormLayer, Bias, ConvLayer, Forward, LinearLayer, Statistics};
+pub use forward::{Activation, BatchNormLayer, Bias, ConvLayer, ConvNorm, Forward, LinearLayer, Statistics};
 pub use network::{Network, Pass};
 pub use optimiser::Sgd;
 pub use tape::{Pending, Tape, Value, Want};

@@ -46,6 +46,11 @@ impl Network {
         Ok(Self { architecture, classes, normaliser: None, weights: builder.finish(), model })
     }
 
+    /// Where its weights are.
+    pub fn device(&self) -> &Device {
+        self.weights.parameters.first().map_or(&Device::Cpu, |parameter| parameter.tensor.device())
+    }
+
     /// A network whose weights have names and shapes, but no numbers of their own yet.
     ///
     /// # Errors

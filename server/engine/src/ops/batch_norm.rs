@@ -11,7 +11,7 @@ use rayon::prelude::*;
 
 use super::{
     data::{Data, tensor},
-    finish::{Finish, Finisher, chunk},
+    finish::{Elements, Finish, Finisher, chunk},
     simd::{dispatch, load, registers, store, written},
 };
 
@@ -241,7 +241,7 @@ impl WithSimd for InputGradient<'_> {
                         let dy = load(simd, self.dy.as_ptr().add(at), width);
                         let dx = simd.mul_add_f32s(x, load(simd, slope, width), load(simd, offset, width));
                         let dx = simd.mul_add_f32s(dy, load(simd, scale, width), dx);
-                        let value = self.finish.apply(simd, dx, at, channel, width);
+                        let value = self.finish.apply(simd, dx, Elements { at, channel, width });
                         store(simd, self.out.as_mut_ptr().add(at).cast(), width, value);
                     }
                 },

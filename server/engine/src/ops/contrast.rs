@@ -126,21 +126,20 @@ impl CustomOp1 for Contrast {
         let part = m.div_ceil(PARTS).max(1);
         let parts: Vec<Part> =
             bank.par_chunks(part * d).enumerate().map(|(i, rows)| self.part(rows, i * part, (b, d), &packed)).collect();
-        let mut losses = vec![0f64; b];
-        let mut gradient = vec![0f32; if self.wanted { b * d } else { 0 }];
+        let mut whole = self.empty_part(b, d);
         for part in &parts {
-            for (sum, value) in losses.iter_mut().zip(&part.losses) {
+            for (sum, value) in whole.losses.iter_mut().zip(&part.losses) {
                 *sum += value;
             }
-            for (sum, value) in gradient.iter_mut().zip(&part.gradient) {
+            for (sum, value) in whole.gradient.iter_mut().zip(&part.gradient) {
                 *sum += value;
             }
         }
-        self.add_positives(anchors, &bank, d, &mut losses, &mut gradient);
+        self.add_positives(anchors, &bank, d, &mut whole);
         if self.wanted {
-            *self.gradient.lock().unwrap_or_else(PoisonError::into_inner) = Some(tensor(gradient, (b, d))?);
+            *self.gradient.lock().unwrap_or_else(PoisonError::into_inner) = Some(tensor(whole.gradient, (b, d))?);
         }
-        Ok((CpuStorage::F32(losses.into_iter().map(|v| v as f32).collect()), Shape::from(b)))
+        Ok((CpuStorage::F32(whole.losses.into_iter().map(|v| v as f32).collect()), Shape::from(b)))
     }
 
     fn bwd(&self, _anchors: &Tensor, _losses: &Tensor, of_losses: &Tensor) -> Result<Option<Tensor>> {
@@ -156,9 +155,13 @@ struct Part {
 }
 
 impl Contrast {
+    fn empty_part(&self, b: usize, d: usize) -> Part {
+        Part { losses: vec![0.0; b], gradient: vec![0.0; if self.wanted { b * d } else { 0 }] }
+    }
+
     /// The negatives' terms over the rows of the bank from `first` on.
     fn part(&self, rows: &[f32], first: usize, (b, d): (usize, usize), packed: &[f32]) -> Part {
-        let mut part = Part { losses: vec![0.0; b], gradient: vec![0.0; if self.wanted { b * d } else { 0 }] };
+        let mut part = self.empty_part(b, d);
         let (mut logits, mut weights, mut sums) = (vec![0f32; TILE * b], vec![0f32; TILE * b], vec![0f32; b]);
         for (i, tile) in rows.chunks(TILE * d).enumerate() {
             let (first, count) = (first + i * TILE, tile.len() / d);
@@ -200,17 +203,17 @@ impl Contrast {
         part
     }
 
-    /// Adds the positives' terms, one a anchor.
-    fn add_positives(&self, anchors: &[f32], bank: &[f32], d: usize, losses: &mut [f64], gradient: &mut [f32]) {
+    /// Adds the positives' terms, one an anchor, to the sums over the whole bank.
+    fn add_positives(&self, anchors: &[f32], bank: &[f32], d: usize, whole: &mut Part) {
         let NoiseContrast { temperature, offset } = self.constants;
-        for (i, (positive, loss)) in self.chosen.positives.iter().zip(losses).enumerate() {
+        for (i, (positive, loss)) in self.chosen.positives.iter().zip(&mut whole.losses).enumerate() {
             let row = &bank[*positive as usize * d..][..d];
             let similarity: f64 = anchors[i * d..][..d].iter().zip(row).map(|(a, b)| f64::from(a * b)).sum();
             let logit = offset - similarity / temperature;
             *loss += logit.max(0.0) + (-logit.abs()).exp().ln_1p();
             let slope = (-1.0 / (1.0 + (-logit).exp()) / temperature) as f32;
             if self.wanted {
-                for (sum, value) in gradient[i * d..][..d].iter_mut().zip(row) {
+                for (sum, value) in whole.gradient[i * d..][..d].iter_mut().zip(row) {
                     *sum += slope * value;
                 }
             }

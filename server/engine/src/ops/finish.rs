@@ -96,6 +96,14 @@ pub(super) struct Finisher<'a> {
     gate: Option<&'a [f32]>,
 }
 
+/// Elements of an output beside each other: `width` from `at` on, which are of the channels from `channel` on.
+#[derive(Clone, Copy)]
+pub(super) struct Elements {
+    pub at: usize,
+    pub channel: usize,
+    pub width: usize,
+}
+
 impl<'a> Finisher<'a> {
     /// The part for the elements `range` of the output, as images are shared out among threads.
     pub(super) fn part(self, range: std::ops::Range<usize>) -> Self {
@@ -110,7 +118,7 @@ impl<'a> Finisher<'a> {
             && self.gate.is_none_or(|v| v.len() == elements)
     }
 
-    /// Finishes `width` sums of the elements from `at` and the channels from `channel` onwards.
+    /// Finishes sums of these elements.
     ///
     /// # Safety
     /// [`Self::fits`] must hold of the output that they belong to, and they must lie inside it and its channels.
@@ -120,9 +128,7 @@ impl<'a> Finisher<'a> {
         &self,
         simd: S,
         sum: S::f32s,
-        at: usize,
-        channel: usize,
-        width: usize,
+        Elements { at, channel, width }: Elements,
     ) -> S::f32s {
         let zero = simd.splat_f32s(0.0);
         let mut out = sum;
@@ -204,7 +210,7 @@ impl WithSimd for Pass<'_> {
                     // SAFETY: whole pixels lie inside x and out, and the finish fits them.
                     unsafe {
                         let x = load(simd, self.x.as_ptr().add(at), width);
-                        let value = self.finish.apply(simd, x, at, channel, width);
+                        let value = self.finish.apply(simd, x, Elements { at, channel, width });
                         store(simd, self.out.as_mut_ptr().add(at).cast(), width, value);
                     }
                 },

@@ -3,7 +3,7 @@
 use pulp::{Simd, WithSimd};
 
 use super::{
-    product::{add_product, in_memory, rows, tiles},
+    product::{Term, add_product, in_memory, rows, tiles},
     simd::{load, registers, store},
 };
 
@@ -76,7 +76,8 @@ impl OuterProduct<'_> {
                 let mut left = self.left.as_ptr().add(left + row);
                 let mut right = self.right.as_ptr().add(right + column);
                 for _ in 0..self.pixels {
-                    sums = add_product::<S, M, V>(simd, &rows::<M>(left, 1), 0, right, width, sums);
+                    let rows = &rows::<M>(left, 1);
+                    sums = add_product::<S, M, V>(simd, Term { rows, i: 0, right, width }, sums);
                     left = left.wrapping_add(self.left_stride);
                     right = right.wrapping_add(self.right_stride);
                 }

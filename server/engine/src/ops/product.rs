@@ -11,7 +11,7 @@ use pulp::{Simd, WithSimd};
 use rayon::prelude::*;
 
 use super::{
-    finish::Finisher,
+    finish::{Elements, Finisher},
     simd::{lanes, load, store},
 };
 
@@ -178,6 +178,14 @@ impl WithSimd for Product<'_> {
     }
 }
 
+/// Where a tile's rows begin in the left factor and in the output, and its first column.
+#[derive(Clone, Copy)]
+struct Tile {
+    left: usize,
+    out: usize,
+    first: usize,
+}
+
 impl Product<'_> {
     #[inline(always)]
     fn panel<S: Simd, const V: usize>(&mut self, simd: S, first: usize, k: usize) {
@@ -187,9 +195,7 @@ impl Product<'_> {
                 ($r:ident) => {
                     self.tile::<S, HEIGHT, V>(
                         simd,
-                        left + $r * self.left_stride,
-                        out + $r * self.out_stride,
-                        first,
+                        Tile { left: left + $r * self.left_stride, out: out + $r * self.out_stride, first },
                         right,
                     )
                 };
@@ -223,9 +229,7 @@ impl Product<'_> {
     fn tile<S: Simd, const M: usize, const V: usize>(
         &mut self,
         simd: S,
-        left: usize,
-        out: usize,
-        first: usize,
+        Tile { left, out, first }: Tile,
         right: &[f32],
     ) {
         let mut sums = [[simd.splat_f32s(0.0); V]; M];
@@ -235,7 +239,8 @@ impl Product<'_> {
             let mut right = right.as_ptr();
             for segment in self.segments {
                 let start = self.left.as_ptr().add(left + segment);
-                sums = add_products::<S, M, V>(simd, self.segment, start, self.left_stride, right, sums);
+                let rows = Rows { start, stride: self.left_stride, terms: self.segment };
+                sums = add_products::<S, M, V>(simd, rows, right, sums);
                 right = right.add(self.segment * V * S::F32_LANES);
             }
             // The sums stay in registers up to here: what reads them by a running index, like this loop, reads a copy.
@@ -246,7 +251,7 @@ impl Product<'_> {
                     let width = (self.columns - column).min(S::F32_LANES);
                     let channel = self.channel + column;
                     let at = out + m * self.out_stride + channel;
-                    let value = self.finish.apply(simd, *sum, at, channel, width);
+                    let value = self.finish.apply(simd, *sum, Elements { at, channel, width });
                     store(simd, self.out.0.as_mut_ptr().add(at).cast(), width, value);
                 }
             }
@@ -254,43 +259,43 @@ impl Product<'_> {
     }
 }
 
-/// `sums[m][v] + Σ_i left[m·stride + i] · right[i][v]`.
+/// Rows of `terms` floats, `stride` apart.
+#[derive(Clone, Copy)]
+struct Rows {
+    start: *const f32,
+    stride: usize,
+    terms: usize,
+}
+
+/// `sums[m][v] + Σ_i rows[m][i] · right[i][v]`.
 ///
 /// # Safety
-/// M rows of `terms` floats, `stride` apart from `left` on, and `terms` rows of V registers from `right` on must be readable.
+/// M rows must be readable, and as many rows of V registers from `right` on as they have terms.
 #[inline(always)]
 #[expect(unsafe_code, reason = "a bounds check at every term costs as much as the arithmetic")]
 unsafe fn add_products<S: Simd, const M: usize, const V: usize>(
     simd: S,
-    terms: usize,
-    left: *const f32,
-    stride: usize,
+    Rows { start, stride, terms }: Rows,
     right: *const f32,
     mut sums: [[S::f32s; V]; M],
 ) -> [[S::f32s; V]; M] {
     // SAFETY: the caller holds the bounds of both factors.
     unsafe {
-        let rows = rows::<M>(left, stride);
+        let rows = &rows::<M>(start, stride);
         // Four terms a round: a tile has more row pointers than there are registers for them.
         let whole = terms - terms % 4;
         let mut right = right;
         let mut i = 0;
         while i < whole {
             for term in 0..4 {
-                sums = add_product::<S, M, V>(
-                    simd,
-                    &rows,
-                    i + term,
-                    right.add(term * V * S::F32_LANES),
-                    S::F32_LANES,
-                    sums,
-                );
+                let right = right.add(term * V * S::F32_LANES);
+                sums = add_product::<S, M, V>(simd, Term { rows, i: i + term, right, width: S::F32_LANES }, sums);
             }
             right = right.add(4 * V * S::F32_LANES);
             i += 4;
         }
         while i < terms {
-            sums = add_product::<S, M, V>(simd, &rows, i, right, S::F32_LANES, sums);
+            sums = add_product::<S, M, V>(simd, Term { rows, i, right, width: S::F32_LANES }, sums);
             right = right.add(V * S::F32_LANES);
             i += 1;
         }
@@ -318,19 +323,25 @@ pub(super) fn rows<const M: usize>(left: *const f32, stride: usize) -> [*const f
     rows
 }
 
-/// `sums[m][v] + rows[m][i] · right[v]`, registers of `width` floats.
+/// One term of M rows' products: the rows' floats i, and V registers of `width` floats from `right` on.
+#[derive(Clone, Copy)]
+pub(super) struct Term<'a, const M: usize> {
+    pub rows: &'a [*const f32; M],
+    pub i: usize,
+    pub right: *const f32,
+    pub width: usize,
+}
+
+/// `sums[m][v] + rows[m][i] · right[v]`.
 ///
 /// # Safety
-/// Float i of each row must be readable, and V registers of this width from `right` on.
+/// The floats and the registers of the term must be readable.
 #[inline(always)]
 #[expect(clippy::needless_range_loop, reason = "behind iterators the compiler keeps the sums in memory")]
 #[expect(unsafe_code, reason = "a bounds check at every term costs as much as the arithmetic")]
 pub(super) unsafe fn add_product<S: Simd, const M: usize, const V: usize>(
     simd: S,
-    rows: &[*const f32; M],
-    i: usize,
-    right: *const f32,
-    width: usize,
+    Term { rows, i, right, width }: Term<'_, M>,
     mut sums: [[S::f32s; V]; M],
 ) -> [[S::f32s; V]; M] {
     // SAFETY: the caller holds the bounds of both factors.

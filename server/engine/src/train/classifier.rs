@@ -7,7 +7,7 @@ use candle_core::Tensor;
 use candle_nn::ops::log_softmax;
 use retort_spec::{Event, Metric};
 
-use super::{Position, StagePlan, Training, state::Resumed};
+use super::{Position, StagePlan, Training, sgd_step, state::Resumed};
 use crate::{
     EngineError, Result,
     answers::{broken_rows, counted, led_by_label},
@@ -16,12 +16,21 @@ use crate::{
     loader::images,
     loss::{cross_entropy_gradient, label_column},
     nn::{Named, Sgd},
-    ops::{SgdStep, linear, linear_gradients},
+    ops::{linear, linear_gradients},
     rng::{Purpose, Stream},
 };
 
 /// Standard deviation of the initial weights; the bias starts at 0.
 const INITIAL_DEVIATION: f32 = 0.01;
+
+/// The classifier, the features that it is trained on, and how it learns.
+struct Head {
+    /// Of all training images, `[M, F]`.
+    features: Tensor,
+    /// Weight and bias.
+    layer: Vec<Named>,
+    sgd: Sgd,
+}
 
 /// Trains the classifier; an outcome means that the run left off in the middle.
 pub(super) fn train(
@@ -31,30 +40,25 @@ pub(super) fn train(
     resumed: Option<Resumed>,
 ) -> Result<Option<Outcome>> {
     let features = features(training)?;
-    let mut layer = layer(training)?;
-    let mut sgd = Sgd::new(&layer)?;
+    let layer = layer(training)?;
+    let mut head = Head { sgd: Sgd::new(&layer)?, layer, features };
     let mut epoch = 0;
     match resumed {
         Some(resumed) if resumed.position.epoch > 0 => {
             epoch = resumed.position.epoch;
-            sgd.restore(resumed.objective.into_iter().map(|n| n.tensor).collect());
+            head.sgd.restore(resumed.objective.into_iter().map(|n| n.tensor).collect());
         }
-        _ => reset(training, &mut layer)?,
+        _ => reset(training, &mut head.layer)?,
     }
     while epoch < plan.schedule.epochs {
         if let Some(outcome) = training.context.interrupted() {
-            keep(training, &layer, &sgd, index, epoch)?;
+            keep(training, &head, index, epoch)?;
             return Ok(Some(outcome));
         }
         let at = plan.epochs_before + epoch;
-        let step = SgdStep {
-            learning_rate: plan.schedule.learning_rate_at(epoch),
-            momentum: plan.schedule.momentum,
-            weight_decay: plan.schedule.weight_decay,
-        };
-        let mut values = train_epoch(training, plan, at, &features, &mut layer, &mut sgd, step)?;
+        let mut values = train_epoch(training, plan, epoch, &mut head)?;
         epoch += 1;
-        write_back(training, &layer);
+        write_back(training, &head.layer);
         if epoch == plan.schedule.epochs {
             let natural = training.natural_accuracy(at + 1, plan.is_last)?;
             values.insert(Metric::NaturalAccuracy, natural.percent());
@@ -63,7 +67,7 @@ pub(super) fn train(
         let done = share_done(&training.work, index, epoch as f64 / plan.schedule.epochs as f64);
         training.context.progress(plan.stage(), (at + 1, training.epochs), done)?;
         if training.context.checkpoint_is_due() {
-            keep(training, &layer, &sgd, index, epoch)?;
+            keep(training, &head, index, epoch)?;
         }
     }
     Ok(None)
@@ -114,11 +118,10 @@ fn train_epoch(
     training: &Training,
     plan: &StagePlan,
     epoch: usize,
-    features: &Tensor,
-    layer: &mut [Named],
-    sgd: &mut Sgd,
-    step: SgdStep,
+    Head { features, layer, sgd }: &mut Head,
 ) -> Result<BTreeMap<Metric, f64>> {
+    let step = sgd_step(plan.schedule, epoch);
+    let epoch = plan.epochs_before + epoch;
     let labels = &training.dataset.train.labels;
     let order = loader::order(labels.len(), training.seed, epoch as u64);
     let (mut loss, mut correct) = (0.0, 0usize);
@@ -148,9 +151,9 @@ fn train_epoch(
     ]))
 }
 
-fn keep(training: &mut Training, layer: &[Named], sgd: &Sgd, index: usize, epoch: usize) -> Result<()> {
-    write_back(training, layer);
+fn keep(training: &mut Training, head: &Head, index: usize, epoch: usize) -> Result<()> {
+    write_back(training, &head.layer);
     let velocity = |(i, v): (usize, &Tensor)| Named { name: format!("velocity.{i}"), tensor: v.clone() };
-    let velocities = sgd.velocities().iter().enumerate().map(velocity).collect();
+    let velocities = head.sgd.velocities().iter().enumerate().map(velocity).collect();
     training.save(Position { stage: index, epoch, ..Position::default() }, None, velocities)
 }

@@ -1,12 +1,26 @@
 //! Experiments: questions that expand into runs.
 
+mod budget;
+mod known_dataset;
+mod plan;
+mod sweep;
+mod variant;
+
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    Analysis, Architecture, Attack, Budget, DatasetChoice, DeviceName, DivergenceRules, Invalid, MethodName, ModelRef,
-    Normaliser, Problem, RunSpec, Setting, Sweep, TrainSpec,
+    Analysis, Architecture, Attack, DatasetChoice, DeviceName, DivergenceRules, Invalid, MethodName, ModelRef,
+    Normaliser, Problem, RunSpec, Setting, TrainSpec, method::PRESET,
+};
+
+pub use self::{
+    budget::Budget,
+    known_dataset::KnownDataset,
+    plan::PlannedRun,
+    sweep::Sweep,
+    variant::{MethodSetting, Variant},
 };
 
 /// Where the teacher comes from.
@@ -291,7 +305,8 @@ impl ExperimentSpec {
                 if values[..i].contains(value) {
                     problems.push(Problem::new(&field, format!("{value} stands twice")));
                 }
-                let spec = self.train(*method, Architecture::ResNet8, 1, &[(*method, Setting::new(path, value))]);
+                let spec =
+                    self.train(*method, Architecture::ResNet8, 1, &Variant::of(*method, Setting::new(path, value)));
                 let checked = spec.and_then(|mut spec| {
                     spec.teacher = method.needs_teacher().then_some(ModelRef::Planned(0));
                     let valid = RunSpec::Train(spec).validate();
@@ -306,11 +321,9 @@ impl ExperimentSpec {
     /// The variants of a method that the sweeps make: every combination of their values. What a fine-tuned method does before
     /// its fine-tuning varies as the method that it fine-tunes.
     pub(crate) fn variants(&self, method: MethodName) -> Vec<Variant> {
-        let mut variants = method.fine_tunes().map_or_else(|| vec![Variant::new()], |before| self.variants(before));
+        let mut variants = method.fine_tunes().map_or_else(|| vec![Variant::default()], |before| self.variants(before));
         for sweep in self.sweeps.iter().filter(|sweep| sweep.method == method) {
-            let with = |variant: &Variant, value: &String| {
-                [variant.as_slice(), &[(method, Setting::new(&sweep.path, value))]].concat()
-            };
+            let with = |variant: &Variant, value| variant.clone().with(method, Setting::new(&sweep.path, value));
             variants = variants.iter().flat_map(|v| sweep.values.iter().map(move |value| with(v, value))).collect();
         }
         variants
@@ -318,7 +331,7 @@ impl ExperimentSpec {
 
     /// Whether trainings by a method leave the model of their best epoch beside that of their last.
     pub fn keeps_best(&self, method: MethodName) -> bool {
-        self.train(method, Architecture::ResNet8, 0, &[]).is_ok_and(|spec| spec.keeps_best())
+        self.train(method, Architecture::ResNet8, 0, &Variant::default()).is_ok_and(|spec| spec.keeps_best())
     }
 
     /// The spec of one training, with this experiment's epochs and device. A variant's presets are applied before the budget
@@ -331,19 +344,19 @@ impl ExperimentSpec {
         method: MethodName,
         architecture: Architecture,
         seed: u64,
-        variant: &[(MethodName, Setting)],
+        variant: &Variant,
     ) -> Result<TrainSpec, Problem> {
         let mut spec = TrainSpec::published(method, architecture, self.dataset.clone(), seed);
-        let (presets, settings): (Vec<_>, Vec<_>) = variant.iter().partition(|(_, setting)| setting.path == PRESET);
-        for (owner, setting) in presets {
-            let preset = owner.preset(&setting.value).map_err(|fault| Problem::new(PRESET, fault))?;
+        let (presets, settings): (Vec<_>, Vec<_>) = variant.settings.iter().partition(|s| s.setting.path == PRESET);
+        for MethodSetting { method, setting } in presets {
+            let preset = method.preset(&setting.value).map_err(|fault| Problem::new(PRESET, fault))?;
             spec = spec.with_preset(preset);
         }
         spec = self.budget.shorten(spec);
         if let Some(epochs) = self.epochs {
             spec = spec.with_epochs(epochs);
         }
-        for (_, setting) in settings {
+        for MethodSetting { setting, .. } in settings {
             spec.set(setting)?;
         }
         (spec.normaliser, spec.device, spec.divergence) = (self.normaliser, self.device, self.divergence);
@@ -357,12 +370,6 @@ const MOST_RUNS: usize = 5_000;
 const MOST_SEEDS: usize = 1_000;
 /// Most values of any other list of an experiment.
 const MOST_VALUES: usize = 100;
-
-/// The path under which a sweep names presets instead of values of one parameter.
-pub(crate) const PRESET: &str = "preset";
-
-/// What makes a variant of a method: settings with the method that each belongs to.
-pub(crate) type Variant = Vec<(MethodName, Setting)>;
 
 #[cfg(test)]
 mod tests {

@@ -4,31 +4,38 @@
 mod ard;
 mod fine_tuning;
 mod gacd;
+mod inner_attack;
 mod kd;
 mod natural;
 mod parameter;
 mod pgd_at;
 mod preset;
 mod rslad;
+mod schedule;
+mod setting;
 mod trades;
 
 use std::{fmt, str::FromStr};
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
-use crate::{Architecture, InnerAttack, Problem, Schedule};
+use crate::{Architecture, Problem};
 
 pub use ard::Ard;
 pub use gacd::{
     Anchor, AttackedFeatures, AttackedNetwork, Coupling, Gacd, NormalisingConstant, PlanGradient, Positive,
     SampleWeighting, StudentInput, TeacherInput,
 };
+pub use inner_attack::{BatchNormMode, InnerAttack};
 pub use kd::{Kd, Reduction};
 pub use natural::Natural;
 pub use parameter::Parameter;
 pub use pgd_at::PgdAt;
 pub use preset::Preset;
 pub use rslad::Rslad;
+pub use schedule::Schedule;
+pub(crate) use setting::PRESET;
+pub use setting::Setting;
 pub use trades::{TRADES_BETA, Trades};
 
 /// Makes of the list of methods what names each of them: [`Method`], [`MethodName`] and its constants.

@@ -2,6 +2,9 @@
 
 use serde::{Deserialize, Serialize};
 
+/// The path under which a setting names one of a method's presets instead of the value of one parameter.
+pub(crate) const PRESET: &str = "preset";
+
 /// One parameter's value, by the parameter's path in the JSON of a spec: `method.temperature` is `0.05`.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Setting {

@@ -1,8 +1,12 @@
 //! Networks, and references to trained ones.
 
+mod normaliser;
+
 use std::{fmt, path::PathBuf, str::FromStr};
 
 use serde::{Deserialize, Serialize};
+
+pub use self::normaliser::Normaliser;
 
 /// A network's architecture, for 32×32 RGB images.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -187,6 +191,14 @@ pub enum ModelRef {
 
 impl ModelRef {
     /// The run or file that it is about, whichever of its models is meant.
+    pub const fn innermost(&self) -> &Self {
+        match self {
+            Self::Best(model) => model.innermost(),
+            other => other,
+        }
+    }
+
+    /// The same, to be changed.
     pub fn innermost_mut(&mut self) -> &mut Self {
         match self {
             Self::Best(model) => model.innermost_mut(),

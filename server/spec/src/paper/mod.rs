@@ -12,10 +12,10 @@ pub use self::{
     figure::PaperFigure,
     reproduce::{Conditions, reproduce},
 };
-use crate::{Architecture, Attack, MethodName, Pgd};
+use crate::{Architecture, Attack, MethodName, Pgd, Setting, Variant};
 
 /// The cells of the paper, a line each.
-const CELLS: &str = include_str!("../data/paper_results.csv");
+const CELLS: &str = include_str!("../../data/paper_results.csv");
 
 /// A table of the paper.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -45,8 +45,8 @@ pub struct PaperResult {
     pub student: Option<Architecture>,
     /// The method.
     pub method: MethodName,
-    /// What sets it apart from the method as the paper has it; mostly empty.
-    pub variant: String,
+    /// What sets it apart from the method as the paper has it; mostly nothing.
+    pub variant: Variant,
     /// The natural accuracy, in percent.
     pub natural: f64,
     /// The adversarial accuracy, in percent.
@@ -69,6 +69,10 @@ fn read(record: &csv::StringRecord) -> Option<PaperResult> {
     let [table, dataset, teacher, student, method, variant, natural, adversarial, attack] = cells.as_slice() else {
         return None;
     };
+    let method: MethodName = method.parse().ok()?;
+    // The setting is of what goes before a fine-tuning.
+    let owner = method.fine_tunes().unwrap_or(method);
+    let variant = variant.split_once('=').map(|(path, value)| Variant::of(owner, Setting::new(path, value)));
     Some(PaperResult {
         table: match *table {
             "1" => PaperTable::Cifar10,
@@ -81,8 +85,8 @@ fn read(record: &csv::StringRecord) -> Option<PaperResult> {
         dataset: (*dataset).to_owned(),
         teacher: teacher.parse().ok()?,
         student: if student.is_empty() { None } else { Some(student.parse().ok()?) },
-        method: method.parse().ok()?,
-        variant: (*variant).to_owned(),
+        method,
+        variant: variant.unwrap_or_default(),
         natural: natural.parse().ok()?,
         adversarial: adversarial.parse().ok()?,
         steps: match attack.parse().ok()? {
@@ -183,7 +187,7 @@ mod tests {
     fn a_result_is_found_by_its_likely_networks_and_attack() {
         let rows: Vec<_> = paper_results()
             .iter()
-            .filter(|r| r.method == MethodName::GACD.fine_tuned() && r.variant.is_empty())
+            .filter(|r| r.method == MethodName::GACD.fine_tuned() && r.variant.is_plain())
             .filter(|r| r.is_of(Architecture::ResNet18, Some(Architecture::Wrn34x10)))
             .collect();
         let [row] = rows.as_slice() else { panic!("it stands once: {rows:?}") };

@@ -2,7 +2,8 @@
 
 use super::{PaperResult, PaperTable, likely};
 use crate::{
-    Architecture, Attack, Budget, DatasetChoice, DeviceName, ExperimentSpec, MethodName, Sweep, TeacherChoice,
+    Architecture, Attack, Budget, DatasetChoice, DeviceName, ExperimentSpec, MethodName, MethodSetting, Setting, Sweep,
+    TeacherChoice,
 };
 
 /// At what something of the paper is measured.
@@ -55,9 +56,6 @@ impl Conditions {
         }
     }
 }
-
-/// The parameter that the paper ablates, by its path.
-const SAMPLE_WEIGHTING: &str = "method.sample_weighting";
 
 /// The experiments that measure some results of the paper and nothing else. A whole table takes one for each dataset and
 /// teacher; where different methods are asked for of different students, each such set has its own.
@@ -153,9 +151,8 @@ fn add<T: PartialEq>(list: &mut Vec<T>, item: T) {
 
 /// The setting that makes a result of the ablation.
 fn weighting(result: &PaperResult) -> Option<Sweep> {
-    let value = result.variant.strip_prefix("sample weighting ")?;
-    let method = result.method.fine_tunes().unwrap_or(result.method);
-    Some(Sweep { method, path: SAMPLE_WEIGHTING.into(), values: vec![value.to_owned()] })
+    let MethodSetting { method, setting: Setting { path, value } } = result.variant.settings.first()?.clone();
+    Some(Sweep { method, path, values: vec![value] })
 }
 
 #[cfg(test)]

@@ -231,7 +231,7 @@ mod tests {
 
     #[test]
     fn it_agrees_with_scipy_and_with_counting_in_whole_numbers() {
-        let golden: serde_json::Value = serde_json::from_str(include_str!("../golden/paired.json")).unwrap();
+        let golden: serde_json::Value = serde_json::from_str(include_str!("../../golden/paired.json")).unwrap();
         let number = |value: &serde_json::Value| value.as_f64().unwrap();
         for case in golden["cases"].as_array().unwrap() {
             let models = |side: &str| {

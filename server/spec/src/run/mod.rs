@@ -1,12 +1,33 @@
 //! The spec of one run: everything that its numbers depend on.
 
+mod analysis;
+mod divergence;
+mod evaluate;
+mod masking;
+mod probe;
+mod state;
+mod train;
+mod work;
+
 use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{
-    AnalyseSpec, Attack, DatasetChoice, DeviceName, EvaluateSpec, Invalid, MaskingSpec, ModelRef, ProbeSpec, Problem,
-    TrainSpec,
+use crate::{Attack, DatasetChoice, DeviceName, Invalid, ModelRef, Problem};
+
+pub use self::{
+    analysis::{
+        AdversarialImages, AnalyseSpec, AnalysedModel, Analysis, AnalysisResult, Answer, CorrelationMap,
+        CorrelationMaps, Difference, FEATURE_IMAGES, FeatureMap, FeatureMaps, GALLERY_IMAGES, Gallery, GalleryImage,
+        LogitStatistic,
+    },
+    divergence::{DivergenceRules, EpochAccuracies, Watched},
+    evaluate::EvaluateSpec,
+    masking::MaskingSpec,
+    probe::ProbeSpec,
+    state::RunState,
+    train::{FineTune, FineTuneLoss, TrainSpec},
+    work::{StageWork, VALIDATION_STEPS},
 };
 
 /// One run, by what it does.

@@ -15,7 +15,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, value::RawValue};
 use sqlx::SqliteConnection;
 
-use crate::{Result, StoreError, row::json};
+use crate::{Result, StoreError, db::row::json};
 
 /// A table whose rows people make, with the columns that they make.
 pub(crate) struct Kept {

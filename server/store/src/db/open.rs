@@ -12,11 +12,11 @@ use sqlx::{
     sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous},
 };
 
-use crate::{
-    Result, StoreError,
+use super::{
     error::{SQLITE_BUSY, SQLITE_CORRUPT, SQLITE_READONLY, primary_code},
     ledger,
 };
+use crate::{Result, StoreError};
 
 static SCHEMA: Migrator = sqlx::migrate!("../../migrations");
 
@@ -274,7 +274,7 @@ mod tests {
         old.close().await;
         let store = Store::open(&path).await.unwrap();
         let run = store.run(1).await.unwrap();
-        assert_eq!((run.title().as_str(), run.variant.as_str()), ("evaluation of ARD ResNet-8, seed 7", ""));
+        assert_eq!((run.title().as_str(), run.variant.is_plain()), ("evaluation of ARD ResNet-8, seed 7", true));
         assert_eq!(store.last_metrics(&[1], retort_spec::Metric::TrainLoss).await.unwrap()[&1], 0.5);
         let orphan = "INSERT INTO metrics (run, key, epoch, stage, value) VALUES (99, 'train_loss', 1, 'train', 0.5)";
         assert!(sqlx::query(orphan).execute(&store.writer).await.is_err(), "foreign keys are off");
@@ -348,7 +348,7 @@ mod tests {
                 let spec = run.spec().unwrap();
                 let planned = plan.iter().find(|planned| planned.spec == spec);
                 assert_eq!(planned.map(|planned| &planned.variant), Some(&run.variant), "{id}: {spec:?}");
-                variants.push(run.variant);
+                variants.push(run.variant.to_string());
             }
         }
         let expected = [

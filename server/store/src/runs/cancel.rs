@@ -6,8 +6,8 @@ use sqlx::SqliteConnection;
 
 use crate::{
     Result, Store,
-    row::time_text,
-    states::{change, state_of},
+    db::row::time_text,
+    runs::states::{change, state_of},
 };
 
 /// What became of a person's wish to end a run.

@@ -7,7 +7,7 @@ use sqlx::{QueryBuilder, Row, Sqlite, SqliteConnection, sqlite::SqliteRow};
 
 use crate::{
     Result, Store,
-    row::{from_json, json, parsed},
+    db::row::{from_json, json, parsed},
 };
 
 impl Store {

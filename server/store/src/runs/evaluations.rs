@@ -5,7 +5,7 @@ use sqlx::{QueryBuilder, Row, Sqlite, SqliteConnection, sqlite::SqliteRow};
 
 use crate::{
     Result, Store, StoreError,
-    row::{count, from_json, json, parsed, stored},
+    db::row::{count, from_json, json, parsed, stored},
 };
 
 /// The accuracy of one model under one attack.

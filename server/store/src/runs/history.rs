@@ -8,7 +8,7 @@ use sqlx::{FromRow, Row, sqlite::SqliteRow};
 
 use crate::{
     Result, Store,
-    row::{count, json, parsed, parsed_option, time_text},
+    db::row::{count, json, parsed, parsed_option, time_text},
 };
 
 /// One change of a run's state.

@@ -3,13 +3,16 @@
 use std::ops::Range;
 
 use jiff::Timestamp;
-use retort_spec::{Event, Record, RunState};
+use retort_spec::{Event, LogLevel, Record, RunState};
 use sqlx::SqliteConnection;
 
-use crate::{
-    Result, Store, StoreError, checks, evaluations, log, metrics,
-    row::{count, stored, time_text, to_word},
+use super::{
+    LogLine, checks, evaluations, log, metrics,
     states::{change, state_of},
+};
+use crate::{
+    Result, Store, StoreError,
+    db::row::{count, stored, time_text, to_word},
 };
 
 impl Store {
@@ -40,8 +43,8 @@ impl Store {
 
 async fn apply(tx: &mut SqliteConnection, run: i64, record: &Record) -> Result<()> {
     if matches!(record.event, Event::Metrics { .. } | Event::Evaluation { .. } | Event::Check(_)) {
-        // A worker reports each of them once, whatever its attempt: the run gets on, and its earlier losses are forgiven.
-        let forgive = sqlx::query("UPDATE runs SET losses = 0 WHERE id = ? AND losses > 0");
+        // A worker reports each of them once, whatever its attempt: the run gets on, and its earlier lost workers are forgiven.
+        let forgive = sqlx::query("UPDATE runs SET lost_workers = 0 WHERE id = ? AND lost_workers > 0");
         forgive.bind(run).execute(&mut *tx).await?;
     }
     match &record.event {
@@ -55,7 +58,9 @@ async fn apply(tx: &mut SqliteConnection, run: i64, record: &Record) -> Result<(
         }
         Event::Check(result) => return checks::keep(tx, run, result).await,
         Event::Log { level, message } => {
-            return log::keep(tx, run, &record.at, record.attempt, *level, message).await;
+            let at = time_of(record);
+            let line = LogLine { at, attempt: record.attempt, level: *level, message: message.clone() };
+            return log::keep(tx, run, &line).await;
         }
         _ => {}
     }
@@ -116,8 +121,8 @@ async fn end(tx: &mut SqliteConnection, run: i64, to: RunState, cause: &str, rec
         return Ok(());
     }
     let message = format!("the worker reported “{}” when the run was already {state}; it stays so", to.id());
-    let now = time_text(Timestamp::now());
-    log::keep(tx, run, &now, record.attempt, retort_spec::LogLevel::Warning, &message).await
+    let line = LogLine { at: Timestamp::now(), attempt: record.attempt, level: LogLevel::Warning, message };
+    log::keep(tx, run, &line).await
 }
 
 /// When it happened, which may be long before a server that was away reads of it.
@@ -129,7 +134,7 @@ pub(crate) fn time_of(record: &Record) -> Timestamp {
 mod tests {
     use std::collections::BTreeMap;
 
-    use retort_spec::{Accuracy, Attack, LogLevel, Metric, Stage, Variety};
+    use retort_spec::{Accuracy, Attack, Metric, Stage, Variety};
 
     use super::*;
     use crate::testing::{TestStore, started};
@@ -204,13 +209,13 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_run_that_gets_on_is_forgiven_its_losses() {
+    async fn a_run_that_gets_on_is_forgiven_its_lost_workers() {
         let test = running().await;
         test.walk(1, &[RunState::Lost, RunState::Queued, RunState::Starting]).await;
         test.record(1, [started()]).await;
-        assert_eq!(test.store.run(1).await.unwrap().losses, 1);
+        assert_eq!(test.store.run(1).await.unwrap().lost_workers, 1);
         test.record(1, [metrics(3, 0.5)]).await;
-        assert_eq!(test.store.run(1).await.unwrap().losses, 0);
+        assert_eq!(test.store.run(1).await.unwrap().lost_workers, 0);
     }
 
     #[tokio::test]

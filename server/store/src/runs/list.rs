@@ -3,7 +3,7 @@
 use retort_spec::{Architecture, MethodName, RunKind, RunState};
 use sqlx::{QueryBuilder, Sqlite};
 
-use crate::{Page, Result, Run, Store, row::count, runs::SELECT};
+use crate::{Page, Result, Run, Store, db::row::count, runs::SELECT};
 
 /// Which page of a list that goes from the newest to the oldest.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

@@ -6,7 +6,7 @@ use sqlx::{Row, SqliteConnection};
 
 use crate::{
     Result, Store,
-    row::{count, parsed, time_text, to_word, word},
+    db::row::{count, parsed, time_text, to_word, word},
 };
 
 /// One sentence.
@@ -43,7 +43,8 @@ impl Store {
     /// When the database refuses.
     pub async fn log(&self, run: i64, attempt: u32, level: LogLevel, message: &str) -> Result<()> {
         let mut tx = self.write().await?;
-        keep(&mut tx, run, &time_text(Timestamp::now()), attempt, level, message).await?;
+        let line = LogLine { at: Timestamp::now(), attempt, level, message: message.to_owned() };
+        keep(&mut tx, run, &line).await?;
         tx.commit().await?;
         Ok(())
     }
@@ -52,18 +53,11 @@ impl Store {
 /// Longest sentence that is kept, in bytes; a worker that prints without end must not fill the database.
 const LONGEST: usize = 8_000;
 
-pub(crate) async fn keep(
-    tx: &mut SqliteConnection,
-    run: i64,
-    at: &str,
-    attempt: u32,
-    level: LogLevel,
-    message: &str,
-) -> Result<()> {
-    let at = at.parse().unwrap_or_else(|_| Timestamp::now());
+pub(crate) async fn keep(tx: &mut SqliteConnection, run: i64, line: &LogLine) -> Result<()> {
+    let LogLine { at, attempt, level, message } = line;
     let end = message.floor_char_boundary(LONGEST);
     let insert = sqlx::query("INSERT INTO log_lines (run, at, attempt, level, message) VALUES (?, ?, ?, ?, ?)");
-    let insert = insert.bind(run).bind(time_text(at)).bind(attempt).bind(to_word(&level)).bind(&message[..end]);
+    let insert = insert.bind(run).bind(time_text(*at)).bind(attempt).bind(to_word(level)).bind(&message[..end]);
     insert.execute(tx).await?;
     Ok(())
 }

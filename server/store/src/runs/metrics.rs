@@ -8,7 +8,7 @@ use sqlx::{Row, SqliteConnection, sqlite::SqliteRow};
 
 use crate::{
     Result, Store,
-    row::{count, json, parsed, stored, time_text, to_word, word},
+    db::row::{count, json, parsed, stored, time_text, to_word, word},
 };
 
 /// One figure of one epoch.

@@ -1,12 +1,37 @@
-//! Runs.
+//! Runs: what each is, its state, and all that its journal says.
+
+mod cancel;
+mod checks;
+mod evaluations;
+mod history;
+pub(crate) mod journal;
+mod list;
+mod log;
+mod metrics;
+mod needs;
+mod queue;
+mod resume;
+pub(crate) mod states;
+mod throughput;
 
 use jiff::Timestamp;
-use retort_spec::{Architecture, DeviceName, MethodName, RunKind, RunSpec, RunState, Stage};
+use retort_spec::{Architecture, DeviceName, MethodName, RunKind, RunSpec, RunState, Stage, Variant};
 use sqlx::{FromRow, QueryBuilder, Row, Sqlite, sqlite::SqliteRow};
 
 use crate::{
     Result, Store, StoreError,
-    row::{count, from_json, json, parsed, parsed_option, stored, word},
+    db::row::{count, decoded, from_json, json, parsed, parsed_option, stored, word},
+};
+
+pub use self::{
+    cancel::CancelOutcome,
+    evaluations::Evaluation,
+    history::{Attempt, StateChange},
+    list::{Cursor, RunFilter},
+    log::LogLine,
+    metrics::{MetricValue, Point, Series},
+    queue::DoomedRun,
+    throughput::FinishedWork,
 };
 
 /// How far a run is, as its worker last said.
@@ -37,8 +62,8 @@ pub struct Run {
     pub kind: RunKind,
     /// The method that trains, or trained, the model.
     pub method: MethodName,
-    /// What sets its row apart from the method as published; mostly empty.
-    pub variant: String,
+    /// What sets its row apart from the method as published; mostly nothing.
+    pub variant: Variant,
     /// The model's architecture.
     pub architecture: Architecture,
     /// The teacher's architecture, for a student's training.
@@ -62,7 +87,7 @@ pub struct Run {
     /// The number of the last attempt; 0 before the first.
     pub attempt: u32,
     /// How often its worker vanished since a person last queued it.
-    pub losses: u32,
+    pub lost_workers: u32,
     /// When a person asked to end it, while a worker computed.
     pub cancel_requested_at: Option<Timestamp>,
     /// When it was launched.
@@ -91,16 +116,17 @@ impl Run {
 
     /// What it does in a few words: `ARD ResNet-8, seed 1`, `evaluation of PGD-AT ResNet-20, seed 2`.
     pub fn title(&self) -> String {
-        if self.kind == RunKind::Analyse {
-            return self.variant.clone();
-        }
         let of = match self.kind {
-            RunKind::Train | RunKind::Analyse => "",
+            RunKind::Analyse => match self.spec() {
+                Ok(RunSpec::Analyse(spec)) => return spec.analysis.title(),
+                _ => "analysis of ",
+            },
+            RunKind::Train => "",
             RunKind::Probe => "linear probe of ",
             RunKind::Evaluate => "evaluation of ",
             RunKind::Masking => "masking checks of ",
         };
-        let variant = if self.variant.is_empty() { String::new() } else { format!(" ({})", self.variant) };
+        let variant = if self.variant.is_plain() { String::new() } else { format!(" ({})", self.variant) };
         format!("{of}{}{variant} {}, seed {}", self.method, self.architecture, self.seed)
     }
 }
@@ -117,13 +143,14 @@ impl FromRow<'_, SqliteRow> for Run {
                 seconds_left: row.try_get("seconds_left")?,
             }),
         };
+        let (kind, method) = (parsed(row, "kind")?, parsed(row, "method")?);
         Ok(Self {
             id: row.try_get("id")?,
             experiment: row.try_get("experiment")?,
             experiment_title: row.try_get("experiment_title")?,
-            kind: parsed(row, "kind")?,
-            method: parsed(row, "method")?,
-            variant: row.try_get("variant")?,
+            kind,
+            method,
+            variant: variant(row, kind, method)?,
             architecture: parsed(row, "architecture")?,
             teacher: parsed_option(row, "teacher")?,
             is_teacher: row.try_get("is_teacher")?,
@@ -135,7 +162,7 @@ impl FromRow<'_, SqliteRow> for Run {
             cause: row.try_get("state_cause")?,
             since: parsed(row, "state_since")?,
             attempt: count(row, "attempt")?,
-            losses: count(row, "losses")?,
+            lost_workers: count(row, "lost_workers")?,
             cancel_requested_at: parsed_option(row, "cancel_requested_at")?,
             created_at: parsed(row, "created_at")?,
             started_at: parsed_option(row, "started_at")?,
@@ -145,6 +172,17 @@ impl FromRow<'_, SqliteRow> for Run {
             journal_offset: count(row, "journal_offset")?,
             spec: row.try_get("spec")?,
         })
+    }
+}
+
+/// What sets a run's model apart from its method as published. Up to schema 9 it was written in words, and an analysis had its
+/// title there.
+fn variant(row: &SqliteRow, kind: RunKind, method: MethodName) -> sqlx::Result<Variant> {
+    match row.try_get::<&str, _>("variant")? {
+        "" => Ok(Variant::default()),
+        _ if kind == RunKind::Analyse => Ok(Variant::default()),
+        text if text.starts_with('{') => decoded(row, "variant"),
+        words => Ok(Variant::from_words(method, words)),
     }
 }
 

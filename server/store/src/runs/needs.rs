@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use sqlx::{QueryBuilder, Row, Sqlite};
 
-use crate::{Result, Run, Store, row::json, runs::SELECT};
+use crate::{Result, Run, Store, db::row::json, runs::SELECT};
 
 impl Store {
     /// The runs that must have finished before this one.

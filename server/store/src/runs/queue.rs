@@ -5,7 +5,7 @@ use sqlx::{QueryBuilder, Row, Sqlite};
 
 use crate::{
     Result, Run, Store,
-    row::{json, parsed},
+    db::row::{json, parsed},
     runs::SELECT,
 };
 

@@ -6,7 +6,7 @@ use sqlx::SqliteConnection;
 
 use crate::{
     Result, Store, StoreError,
-    states::{change, state_of},
+    runs::states::{change, state_of},
 };
 
 impl Store {

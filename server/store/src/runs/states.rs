@@ -6,7 +6,7 @@ use sqlx::SqliteConnection;
 
 use crate::{
     Result, Store, StoreError,
-    row::{count, parsed, time_text},
+    db::row::{count, parsed, time_text},
 };
 
 impl Store {
@@ -69,7 +69,7 @@ pub(crate) async fn change(
         "UPDATE runs SET state = ?1, state_cause = ?2, state_since = ?3, attempt = ?4,
              started_at = CASE WHEN ?1 = 'starting' THEN coalesce(started_at, ?3) ELSE started_at END,
              ended_at = CASE WHEN ?1 IN ('finished', 'failed', 'diverged', 'cancelled') THEN ?3 END,
-             losses = CASE WHEN ?1 = 'lost' THEN losses + 1 WHEN ?5 THEN 0 ELSE losses END,
+             lost_workers = CASE WHEN ?1 = 'lost' THEN lost_workers + 1 WHEN ?5 THEN 0 ELSE lost_workers END,
              failed_need = NULL,
              cancel_requested_at = CASE WHEN ?1 IN ('starting', 'running') THEN cancel_requested_at END
          WHERE id = ?6",
@@ -132,17 +132,17 @@ mod tests {
         assert_eq!(outcomes, [(1, Some(Lost)), (2, Some(Failed))]);
         assert_eq!(attempts[1].cause.as_deref(), Some("the disk is full"));
         let run = test.store.run(1).await.unwrap();
-        assert_eq!((run.cause.as_str(), run.attempt, run.losses), ("the disk is full", 2, 1));
+        assert_eq!((run.cause.as_str(), run.attempt, run.lost_workers), ("the disk is full", 2, 1));
         assert!(run.ended_at.is_some());
         assert_eq!(test.store.state_changes(1, 100).await.unwrap().len(), 7);
     }
 
     #[tokio::test]
-    async fn queueing_again_by_a_person_forgets_the_losses() {
+    async fn queueing_again_by_a_person_forgets_the_lost_workers() {
         let test = TestStore::new().await;
         test.demo().await;
         test.walk(1, &[Starting, Lost, Failed, Queued]).await;
         let run = test.store.run(1).await.unwrap();
-        assert_eq!((run.losses, run.ended_at), (0, None));
+        assert_eq!((run.lost_workers, run.ended_at), (0, None));
     }
 }

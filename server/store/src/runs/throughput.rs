@@ -5,7 +5,7 @@ use sqlx::Row;
 
 use crate::{
     Result, Store,
-    row::{from_json, parsed, parsed_option},
+    db::row::{from_json, parsed, parsed_option},
 };
 
 /// What a finished run computed, and in what time.

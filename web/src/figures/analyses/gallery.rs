@@ -6,7 +6,7 @@ use base64::{Engine, engine::general_purpose::STANDARD};
 use resvg::tiny_skia::{IntRect, Pixmap};
 use retort_spec::{Answer, Gallery, GalleryImage};
 
-use super::{Figure, text};
+use super::super::{Figure, text};
 use crate::words::{most_width, shown};
 
 /// The side of a picture in the drawing, and the gap behind it.

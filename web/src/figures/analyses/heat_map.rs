@@ -2,8 +2,8 @@
 
 use std::fmt::Write;
 
-use super::text::text;
-use crate::words::escape;
+use super::super::text::text;
+use crate::{tables::Values, words::escape};
 
 /// How many depths of colour there are on each side of zero; more could not be told apart.
 pub const LEVELS: usize = 10;
@@ -18,13 +18,12 @@ const LETTERS: f64 = 11.0;
 const GAP: f64 = 5.0;
 
 /// Draws a value for each class and class, row after row, with the names of up to 20 classes. The largest depth is `most`,
-/// the same for all figures that are compared. Signed values have one colour below zero and another above; else it is
-/// their size that is drawn.
-pub fn heat_map(values: &[f32], classes: &[String], most: f64, is_signed: bool, description: &str) -> String {
+/// the same for all figures that are compared.
+pub fn heat_map(values: &[f32], classes: &[String], (most, how): (f64, Values), description: &str) -> String {
     let count = classes.len().max(1);
     let mut cells = vec![String::new(); 2 * LEVELS + 1];
     for (place, value) in values.iter().enumerate() {
-        let value = if is_signed { f64::from(*value) } else { f64::from(value.abs()) };
+        let value = if how == Values::Signed { f64::from(*value) } else { f64::from(value.abs()) };
         let level =
             (value / most.max(f64::MIN_POSITIVE) * LEVELS as f64).round().clamp(-(LEVELS as f64), LEVELS as f64);
         let cell = &mut cells[(level + LEVELS as f64) as usize];
@@ -65,7 +64,8 @@ pub(super) fn level_class(level: i64) -> String {
 }
 
 /// The scale of the colours, from the least to the most, with its ends in numbers.
-pub fn scale(most: f64, is_signed: bool) -> String {
+pub fn scale(most: f64, how: Values) -> String {
+    let is_signed = how == Values::Signed;
     let levels: Vec<i64> =
         if is_signed { (-(LEVELS as i64)..=LEVELS as i64).collect() } else { (0..=LEVELS as i64).collect() };
     let width = levels.len();
@@ -88,12 +88,12 @@ mod tests {
 
     #[test]
     fn a_value_has_the_depth_of_its_share_of_the_most() {
-        let signed = heat_map(&[0.0, 0.5, -0.26, 2.0], &names(2), 0.5, true, "");
+        let signed = heat_map(&[0.0, 0.5, -0.26, 2.0], &names(2), (0.5, Values::Signed), "");
         assert!(signed.contains(r#"<path class="zero" data-value="0.000" d="M0 0h1v1h-1z"/>"#), "{signed}");
         assert!(signed.contains(r#"class="below l5" data-value="-0.250" d="M0 1h1v1h-1z""#), "{signed}");
         // What lies beyond the scale has its last colour.
         assert!(signed.contains(r#"class="above l10" data-value="0.500" d="M1 0h1v1h-1zM1 1h1v1h-1z""#), "{signed}");
-        let sizes = heat_map(&[0.0, 0.5, -0.5, 0.1], &names(2), 0.5, false, "");
+        let sizes = heat_map(&[0.0, 0.5, -0.5, 0.1], &names(2), (0.5, Values::Sizes), "");
         assert!(!sizes.contains("below") && sizes.contains("above l10"), "{sizes}");
     }
 
@@ -101,11 +101,11 @@ mod tests {
     fn a_few_classes_are_named_at_both_edges_and_many_leave_the_room_to_the_map() {
         let mut few = names(3);
         few[1] = "a very long <name>".into();
-        let svg = heat_map(&[0.0; 9], &few, 1.0, false, "");
+        let svg = heat_map(&[0.0; 9], &few, (1.0, Values::Sizes), "");
         assert_eq!(svg.matches(">class 2</text>").count(), 2);
         assert_eq!(svg.matches(">a very lon…</text>").count(), 2);
         assert!(svg.contains("translate(76 0) scale(74.6667)"), "{svg}");
-        let svg = heat_map(&[0.0; 441], &names(21), 1.0, false, "");
+        let svg = heat_map(&[0.0; 441], &names(21), (1.0, Values::Sizes), "");
         assert!(!svg.contains("<text") && svg.contains("translate(0 0) scale(14.2857)"), "{svg}");
     }
 }

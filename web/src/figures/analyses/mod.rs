@@ -1,9 +1,22 @@
 //! Figures of analyses: maps of features and differences of correlations, side by side.
 
+mod gallery;
+mod heat_map;
+mod panels;
+mod scatter;
+
 use retort_spec::{AnalyseSpec, AnalysisResult, CorrelationMap, CorrelationMaps, Difference, FeatureMap, FeatureMaps};
 
-use super::{Figure, Key, Panel, gallery::gallery_figure, heat_map, panels, scatter};
-use crate::{findings, format};
+pub(crate) use self::gallery::answer_words;
+use self::gallery::gallery_figure;
+pub(super) use self::heat_map::LEVELS;
+pub use self::{
+    heat_map::{heat_map, scale},
+    panels::{Key, Panel, panels},
+    scatter::{kind_swatch, scatter},
+};
+use super::Figure;
+use crate::{findings, format, tables::Values};
 
 /// What an analysis leaves in its folder.
 #[derive(Clone, Debug, PartialEq)]
@@ -14,9 +27,9 @@ pub struct AnalysisFiles {
     pub sheet: Option<Vec<u8>>,
 }
 
-/// All of an analysis as one drawing; none of a gallery whose sheet is not there. With `is_signed`, differences of
+/// All of an analysis as one drawing; none of a gallery whose sheet is not there. Signed differences of
 /// correlations have one colour below zero and another above.
-pub fn analysis_figure(spec: &AnalyseSpec, files: &AnalysisFiles, is_signed: bool) -> Option<Figure> {
+pub fn analysis_figure(spec: &AnalyseSpec, files: &AnalysisFiles, values: Values) -> Option<Figure> {
     let title = format::upper_first(&spec.analysis.title());
     let finding = findings::analysis_finding(spec, &files.result);
     let caption = format!("{finding} {}.", findings::models_and_attack(spec));
@@ -26,17 +39,17 @@ pub fn analysis_figure(spec: &AnalyseSpec, files: &AnalysisFiles, is_signed: boo
             Some(panels(title, caption, &Key::Kinds(kinds), &feature_panels(maps)))
         }
         AnalysisResult::Correlation(maps) => {
-            let how = if is_signed { "with their sign" } else { "as their size" };
+            let how = if values == Values::Signed { "with their sign" } else { "as their size" };
             let title = format!("{title}: {} less each model, {how}", maps.teacher);
-            let key = Key::Colours { most: largest_difference(maps), is_signed };
-            Some(panels(title, caption, &key, &correlation_panels(spec, maps, is_signed)))
+            let key = Key::Colours { most: largest_difference(maps), values };
+            Some(panels(title, caption, &key, &correlation_panels(spec, maps, values)))
         }
         AnalysisResult::Gallery(gallery) => gallery_figure(title, caption, gallery, files.sheet.as_deref()?),
     }
 }
 
 /// The maps, natural and adversarial for each model.
-pub(crate) fn correlation_panels(spec: &AnalyseSpec, maps: &CorrelationMaps, is_signed: bool) -> Vec<Panel> {
+pub(crate) fn correlation_panels(spec: &AnalyseSpec, maps: &CorrelationMaps, values: Values) -> Vec<Panel> {
     let most = largest_difference(maps);
     let panel = |model: &str, images: &str, difference: &Difference, is_collapsed: bool| {
         // As large as what a table of the values prints.
@@ -47,7 +60,7 @@ pub(crate) fn correlation_panels(spec: &AnalyseSpec, maps: &CorrelationMaps, is_
         }
         let title = format!("{model}, {images}");
         let description = format!("Differences of {} of {title}: {}", spec.analysis.title(), lines[0]);
-        let svg = heat_map(&difference.values, &maps.classes, most, is_signed, &description);
+        let svg = heat_map(&difference.values, &maps.classes, (most, values), &description);
         Panel { title, svg, lines }
     };
     let pair = |map: &CorrelationMap| {

@@ -3,12 +3,14 @@
 use std::fmt::Write;
 
 use super::{
-    Figure,
+    super::{Figure, text::text},
     heat_map::{LEVELS, level_class},
     scatter::outline,
-    text::text,
 };
-use crate::words::{most_width, shown};
+use crate::{
+    tables::Values,
+    words::{most_width, shown},
+};
 
 /// A drawing with its words.
 pub struct Panel {
@@ -29,7 +31,7 @@ pub enum Key {
         /// The largest value.
         most: f64,
         /// Whether values have a sign.
-        is_signed: bool,
+        values: Values,
     },
 }
 
@@ -93,9 +95,9 @@ fn draw_key(svg: &mut String, key: &Key, room: f64) {
                 x += KEY + most_width(&shown(words), NAME).min(most);
             }
         }
-        Key::Colours { most, is_signed } => {
-            let low = if *is_signed { -(LEVELS as i64) } else { 0 };
-            let words = if *is_signed { format!("−{most:.2}") } else { "0".into() };
+        Key::Colours { most, values } => {
+            let low = if *values == Values::Signed { -(LEVELS as i64) } else { 0 };
+            let words = if *values == Values::Signed { format!("−{most:.2}") } else { "0".into() };
             let _ = write!(svg, r#"<text x="{GAP}" y="{y}">{words}</text>"#);
             let start = GAP + 38.0;
             let mut x = start;

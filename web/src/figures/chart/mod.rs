@@ -1,8 +1,11 @@
 //! A line chart.
 
+mod ticks;
+
 use std::fmt::Write;
 
-use super::{text::text, ticks::Axis};
+use self::ticks::Axis;
+use super::text::text;
 use crate::{
     RunLabel,
     words::{escape, most_width, shown, width},

@@ -3,9 +3,8 @@
 use retort_spec::Metric;
 
 use super::{
-    RunCurves,
-    curve::{TEACHER, finite, length, name},
     drawn_metrics::{noun, say},
+    run_curves::{RunCurves, TEACHER, finite, length, name},
 };
 use crate::format;
 

@@ -1,18 +1,27 @@
 //! The curves of trainings: accuracies and losses, by epoch or by wall time, seeds as a band.
 
+mod drawn_metrics;
+mod ends;
+mod run_curves;
+
 use std::collections::BTreeMap;
 
 use retort_spec::{Architecture, Metric, Stage};
 
-use super::{
-    CurvePoint, Figure, RunCurves,
-    chart::{BandPoint, Chart, Line, Scale},
-    drawn_metrics::{DRAWN, title},
-    ends::caption,
+pub use self::{
+    drawn_metrics::DRAWN,
+    run_curves::{CurvePoint, RunCurves},
 };
-use crate::format::lower_first;
-
-pub(super) const TEACHER: &str = "Teacher";
+use self::{
+    drawn_metrics::title,
+    ends::caption,
+    run_curves::{finite, length, name, short_name},
+};
+use super::{
+    Figure,
+    chart::{BandPoint, Chart, Line, Scale},
+};
+use crate::{format::lower_first, tables::XAxis};
 
 /// What stands at the x axis.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -25,12 +34,12 @@ enum Along {
 }
 
 /// The figures of one training, of those quantities of which there is something to see.
-pub fn run_figures(run: &RunCurves, by_time: bool) -> Vec<Figure> {
-    DRAWN.into_iter().filter_map(|metric| draw(metric, &[run], None, by_time)).collect()
+pub fn run_figures(run: &RunCurves, axis: XAxis) -> Vec<Figure> {
+    DRAWN.into_iter().filter_map(|metric| draw(metric, &[run], None, axis)).collect()
 }
 
 /// The figures of a comparison: for each student, its methods and the teacher.
-pub fn comparison_figures(runs: &[RunCurves], by_time: bool) -> Vec<Figure> {
+pub fn comparison_figures(runs: &[RunCurves], axis: XAxis) -> Vec<Figure> {
     let mut students: Vec<Architecture> =
         runs.iter().filter(|r| !r.label.is_teacher).map(|r| r.label.architecture).collect();
     students.sort_unstable();
@@ -42,14 +51,14 @@ pub fn comparison_figures(runs: &[RunCurves], by_time: bool) -> Vec<Figure> {
         let teaches = |r: &RunCurves| r.label.is_teacher && runs.iter().any(|s| is_student(s) && s.group == r.group);
         let members: Vec<_> = runs.iter().filter(|r| is_student(r) || teaches(r)).collect();
         let named = (students.len() > 1).then_some(*student);
-        figures.extend(DRAWN.into_iter().filter_map(|metric| draw(metric, &members, named, by_time)));
+        figures.extend(DRAWN.into_iter().filter_map(|metric| draw(metric, &members, named, axis)));
     }
     figures
 }
 
-fn draw(metric: Metric, runs: &[&RunCurves], student: Option<Architecture>, by_time: bool) -> Option<Figure> {
+fn draw(metric: Metric, runs: &[&RunCurves], student: Option<Architecture>, axis: XAxis) -> Option<Figure> {
     let runs: Vec<_> = runs.iter().copied().filter(|r| finite(r.points(metric)).next().is_some()).collect();
-    let along = along(&runs, by_time)?;
+    let along = along(&runs, axis)?;
     let mut groups: Vec<Vec<&RunCurves>> = Vec::new();
     for run in &runs {
         match groups.iter_mut().find(|group| name(group[0]) == name(run)) {
@@ -92,11 +101,11 @@ fn draw(metric: Metric, runs: &[&RunCurves], student: Option<Architecture>, by_t
 }
 
 /// By what the curves of these runs are drawn; none without a run.
-fn along(runs: &[&RunCurves], by_time: bool) -> Option<Along> {
+fn along(runs: &[&RunCurves], axis: XAxis) -> Option<Along> {
     let lengths = || runs.iter().map(|r| length(r));
     let (shortest, longest) = (lengths().min()?, lengths().max()?);
     let seconds = runs.iter().filter_map(|run| run.wall_time.values().copied().reduce(f64::max)).reduce(f64::max);
-    if let (true, Some(seconds)) = (by_time, seconds) {
+    if let (XAxis::WallTime, Some(seconds)) = (axis, seconds) {
         return Some(match seconds {
             s if s < 120.0 => Along::Time(1.0, "s"),
             s if s < 7_200.0 => Along::Time(60.0, "min"),
@@ -106,17 +115,6 @@ fn along(runs: &[&RunCurves], by_time: bool) -> Option<Along> {
     // Methods with stages of their own have several times the epochs of the others; by its own share each line has
     // the whole width.
     Some(if 2 * longest > 3 * shortest { Along::Share } else { Along::Epochs })
-}
-
-/// Values that an axis can show; a training that diverged reports others.
-pub(super) fn finite(points: &[CurvePoint]) -> impl Iterator<Item = &CurvePoint> {
-    points.iter().filter(|p| p.value.is_finite())
-}
-
-/// Its epochs, or as many as it has reported.
-pub(super) fn length(run: &RunCurves) -> usize {
-    let last = run.values.values().flatten().map(|p| p.epoch).max().unwrap_or(1);
-    run.epochs.unwrap_or(last).max(last)
 }
 
 /// What the runs of a group report of one epoch.
@@ -169,24 +167,6 @@ fn line(metric: Metric, group: &[&RunCurves], is_one_of_many: bool, along: Along
     Line { label: group[0].label.clone(), name, pieces }
 }
 
-pub(super) fn name(run: &RunCurves) -> String {
-    let own = if run.label.is_teacher { TEACHER.into() } else { run.label.row() };
-    join(own, &run.group)
-}
-
-/// The name as it stands beside a line: of what sets a variant apart only the values, as the caption says what they are of.
-fn short_name(run: &RunCurves) -> String {
-    if run.label.is_teacher || run.label.variant.is_empty() {
-        return name(run);
-    }
-    let values = run.label.variant.split(", ").filter_map(|setting| setting.split(' ').next_back());
-    join(format!("{}, {}", run.label.method_name(), values.collect::<Vec<_>>().join(", ")), &run.group)
-}
-
-fn join(name: String, group: &str) -> String {
-    if group.is_empty() { name } else { format!("{name} ({group})") }
-}
-
 /// Where each stage but the first begins.
 fn stage_rules(points: &[CurvePoint]) -> Vec<(f64, String)> {
     let starts = points.windows(2).filter(|w| w[0].stage != w[1].stage);
@@ -195,7 +175,7 @@ fn stage_rules(points: &[CurvePoint]) -> Vec<(f64, String)> {
 
 #[cfg(test)]
 mod tests {
-    use retort_spec::MethodName;
+    use retort_spec::{MethodName, Variant};
 
     use super::*;
     use crate::RunLabel;
@@ -206,7 +186,8 @@ mod tests {
             label: RunLabel {
                 id: 1,
                 kind: retort_spec::RunKind::Train,
-                variant: String::new(),
+                variant: Variant::default(),
+                analysis: None,
                 method,
                 architecture: Architecture::ResNet8,
                 is_teacher: false,
@@ -224,7 +205,7 @@ mod tests {
     fn the_caption_says_where_each_method_stands() {
         let runs =
             [run(MethodName::ARD, 1, 5, &[2.0, 1.5, 1.0, 0.912]), run(MethodName::KD, 1, 5, &[2.0, 1.0, 0.7, 0.54])];
-        let figures = comparison_figures(&runs, false);
+        let figures = comparison_figures(&runs, XAxis::Epochs);
         let caption = &figures[0].caption;
         assert!(
             caption.starts_with("After 4 of 5 epochs the training loss of KD is 0.540, of ARD 0.912."),
@@ -235,7 +216,7 @@ mod tests {
     #[test]
     fn the_caption_averages_over_seeds_and_says_so() {
         let runs = [run(MethodName::KD, 1, 2, &[1.0, 0.4]), run(MethodName::KD, 2, 2, &[1.0, 0.6])];
-        let caption = &comparison_figures(&runs, false)[0].caption;
+        let caption = &comparison_figures(&runs, XAxis::Epochs)[0].caption;
         assert!(caption.starts_with("After all 2 epochs the training loss of KD is 0.500 (mean of 2)."), "{caption}");
     }
 
@@ -245,7 +226,7 @@ mod tests {
         for point in &mut curves.values.get_mut(&Metric::TrainLoss).unwrap()[2..] {
             point.stage = Stage::Finetune;
         }
-        let svg = &run_figures(&curves, false)[0].svg;
+        let svg = &run_figures(&curves, XAxis::Epochs)[0].svg;
         assert_eq!(svg.matches("<polyline").count(), 2);
         assert!(svg.contains("fine-tuning"));
     }
@@ -253,28 +234,28 @@ mod tests {
     #[test]
     fn methods_with_more_epochs_do_not_squeeze_the_others() {
         let runs = [run(MethodName::KD, 1, 5, &[2.0, 1.0]), run(MethodName::GACD.fine_tuned(), 1, 48, &[2.0, 1.0])];
-        assert!(comparison_figures(&runs, false)[0].svg.contains("share of each run"));
+        assert!(comparison_figures(&runs, XAxis::Epochs)[0].svg.contains("share of each run"));
     }
 
     #[test]
     fn a_training_that_diverged_is_drawn_as_far_as_it_has_numbers() {
-        let figures = run_figures(&run(MethodName::KD, 1, 3, &[2.0, f64::NAN, f64::INFINITY]), false);
+        let figures = run_figures(&run(MethodName::KD, 1, 3, &[2.0, f64::NAN, f64::INFINITY]), XAxis::Epochs);
         assert!(!figures[0].svg.contains("NaN") && !figures[0].svg.contains("inf"), "{}", figures[0].svg);
         assert!(figures[0].caption.contains("After 1 of 3 epochs"), "{}", figures[0].caption);
     }
 
     #[test]
     fn without_an_epoch_there_is_no_figure() {
-        assert!(run_figures(&run(MethodName::KD, 1, 3, &[]), false).is_empty());
+        assert!(run_figures(&run(MethodName::KD, 1, 3, &[]), XAxis::Epochs).is_empty());
     }
 
     #[test]
     fn variants_of_a_method_are_told_apart() {
         let mut runs = [run(MethodName::ARD, 1, 2, &[2.0, 1.0]), run(MethodName::ARD, 1, 2, &[2.0, 1.5])];
         for (run, variant) in runs.iter_mut().zip(["temperature T 5", "temperature T 30"]) {
-            run.label.variant = variant.into();
+            run.label.variant = Variant::from_words(MethodName::ARD, variant);
         }
-        let figures = comparison_figures(&runs, false);
+        let figures = comparison_figures(&runs, XAxis::Epochs);
         let loss = figures.iter().find(|f| f.title.contains("loss")).unwrap();
         assert!(loss.svg.contains(">ARD, 5<") && loss.svg.contains(">ARD, 30<"), "{}", loss.svg);
         assert!(loss.caption.contains("ARD, temperature T 5") && !loss.caption.contains("mean of"), "{}", loss.caption);
@@ -283,11 +264,11 @@ mod tests {
     #[test]
     fn seeds_are_one_line_with_a_band_from_the_lowest_to_the_highest() {
         let runs = [run(MethodName::KD, 1, 2, &[1.0, 0.4]), run(MethodName::KD, 2, 2, &[1.0, 0.6])];
-        let figure = &comparison_figures(&runs, false)[0];
+        let figure = &comparison_figures(&runs, XAxis::Epochs)[0];
         assert_eq!(figure.svg.matches("<polyline").count(), 1);
         assert_eq!(figure.svg.matches(r#"<polygon class="band"#).count(), 1);
         assert!(figure.caption.contains("Bands reach from the lowest to the highest seed."), "{}", figure.caption);
-        let alone = &comparison_figures(&runs[..1], false)[0];
+        let alone = &comparison_figures(&runs[..1], XAxis::Epochs)[0];
         assert!(!alone.svg.contains("<polygon") && !alone.caption.contains("Bands"));
     }
 
@@ -297,12 +278,14 @@ mod tests {
         slow.wall_time = [(1, 60.0), (2, 120.0), (3, 180.0)].into();
         let mut fast = run(MethodName::KD, 1, 3, &[2.0, 1.0, 0.5]);
         fast.wall_time = [(1, 10.0), (2, 20.0)].into();
-        let figure = &comparison_figures(&[slow, fast], true)[0];
+        let figure = &comparison_figures(&[slow, fast], XAxis::WallTime)[0];
         assert!(figure.svg.contains("wall time, min"), "{}", figure.svg);
         let lines: Vec<_> = figure.svg.split("points=\"").skip(1).map(|rest| rest.split('"').next().unwrap()).collect();
         assert_eq!(lines.iter().map(|line| line.split(' ').count()).collect::<Vec<_>>(), [3, 2]);
         // Without any clock there are only epochs.
-        assert!(comparison_figures(&[run(MethodName::KD, 1, 3, &[2.0, 1.0])], true)[0].svg.contains(">epoch<"));
+        assert!(
+            comparison_figures(&[run(MethodName::KD, 1, 3, &[2.0, 1.0])], XAxis::WallTime)[0].svg.contains(">epoch<")
+        );
     }
 
     #[test]
@@ -315,7 +298,7 @@ mod tests {
             run.group = "exp. 2".into();
         }
         runs[3].label.architecture = Architecture::ResNet18;
-        let [small, large] = comparison_figures(&runs, false).try_into().unwrap();
+        let [small, large] = comparison_figures(&runs, XAxis::Epochs).try_into().unwrap();
         assert!(small.svg.contains(">Teacher<") && !small.svg.contains("(exp. 2)"), "{}", small.svg);
         assert!(large.svg.contains(">Teacher (exp. 2)<") && !large.svg.contains(">Teacher<"), "{}", large.svg);
     }
@@ -324,7 +307,7 @@ mod tests {
     fn runs_of_another_setting_have_a_line_of_their_own() {
         let mut runs = [run(MethodName::KD, 1, 2, &[1.0, 0.4]), run(MethodName::KD, 1, 2, &[1.0, 0.6])];
         runs[1].group = "experiment 2".into();
-        let figure = &comparison_figures(&runs, false)[0];
+        let figure = &comparison_figures(&runs, XAxis::Epochs)[0];
         assert!(figure.svg.contains(">KD (experiment 2)<") && figure.caption.contains("of KD (experiment 2) 0.600"));
     }
 }

@@ -11,7 +11,7 @@ use resvg::usvg::{
     fontdb::{Database, FaceInfo, ID, Style, Weight},
 };
 
-use super::{Figure, text::rewritten};
+use super::super::{Figure, text::rewritten};
 use crate::words::{escape, latin};
 
 /// Fonts that have a sign for everything, and it shows nothing.

@@ -1,6 +1,8 @@
 //! Figures to take along: the drawing of the page as a file of its own, with its colours inside. PNG and PDF are made of
 //! that SVG, so all three are one drawing.
 
+mod fonts;
+
 use std::fmt::Write;
 
 use krilla::{Document, geom::Size, page::PageSettings};
@@ -10,7 +12,8 @@ use resvg::{
     usvg::Tree,
 };
 
-use super::{Figure, fonts::Fonts, heat_map::LEVELS};
+use self::fonts::Fonts;
+use super::{Figure, analyses::LEVELS};
 use crate::words::{escape, shown, wrapped};
 
 /// A format of figures.

@@ -15,7 +15,7 @@ use crate::{
     figures::{self, Figure, RunCurves},
     format::{self, Moment},
     tables::{
-        Answers, Compared, ComparisonTable, ComparisonView, Config, ConfigDifferences, RightAnswers, Standing,
+        Answers, Compared, ComparisonTable, ComparisonView, Config, ConfigDifferences, RightAnswers, Standing, XAxis,
         column_name, differences,
         export::{About, TableFormat},
         same_setting,
@@ -238,7 +238,7 @@ impl ComparisonPage {
 
     /// The address with the curves by the other of epoch and wall time.
     fn curves_href(&self) -> String {
-        let curves = if self.view.by_time() { String::new() } else { "time".into() };
+        let curves = if self.view.x_axis() == XAxis::WallTime { String::new() } else { "time".into() };
         self.href(&ComparisonView { curves, ..self.view.clone() }) + "#curves"
     }
 
@@ -290,6 +290,6 @@ impl ComparisonPage {
         let grouped =
             |curves: &RunCurves| RunCurves { group: group(curves.label.id).unwrap_or_default(), ..curves.clone() };
         let curves: Vec<_> = self.curves.iter().map(grouped).collect();
-        figures::comparison_figures(&curves, self.view.by_time())
+        figures::comparison_figures(&curves, self.view.x_axis())
     }
 }

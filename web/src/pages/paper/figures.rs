@@ -1,6 +1,6 @@
 //! The paper's figures, and ours.
 
-use retort_spec::{Conditions, PaperFigure, Sweep};
+use retort_spec::{Conditions, PaperFigure, Setting, Sweep, Variant};
 
 use super::{
     AnalysisView, FoundAnalysis, PaperParts,
@@ -99,10 +99,10 @@ fn swept(
         (!drawings.is_empty()).then_some((candidate, members, drawings))
     });
     let (candidate, members, drawings) = drawn.max_by_key(|(candidate, ..)| candidate.rank())?;
-    let name = sweep.method.parameters().iter().find(|parameter| parameter.path == sweep.path)?.name;
     // Of each value: how many seeds have all its numbers.
     let seeds = |value: &String| {
-        let is_value = |row: &&Row| row.method == sweep.method && row.variant == format!("{name} {value}");
+        let variant = Variant::of(sweep.method, Setting::new(&sweep.path, value));
+        let is_value = |row: &&Row| row.method == sweep.method && row.variant == variant;
         let count = |row: &Row| row.cells.iter().map(|cell| cell.as_ref().map_or(0, Cell::seeds)).min().unwrap_or(0);
         candidate.table.rows().filter(is_value).map(count).max().unwrap_or(0)
     };

@@ -6,7 +6,9 @@ mod ours;
 use std::{collections::HashMap, sync::Arc};
 
 use askama::Template;
-use retort_spec::{Conditions, ExperimentSpec, MethodName, PaperFigure, PaperResult, PaperTable, paper_results};
+use retort_spec::{
+    Conditions, ExperimentSpec, MethodName, PaperFigure, PaperResult, PaperTable, Variant, paper_results,
+};
 
 use self::ours::{Candidate, candidates, ours, rows, under_way};
 pub use self::{figures::FigureSection, ours::Ours};
@@ -230,9 +232,9 @@ impl PaperParts<'_> {
     fn section(&self, table: PaperTable, candidates: &[Candidate]) -> PaperSection {
         let results: Vec<(usize, &PaperResult)> =
             paper_results().iter().enumerate().filter(|(_, result)| result.table == table).collect();
-        let (mut columns, mut names): (Vec<PaperColumn>, Vec<(MethodName, &str)>) = (Vec::new(), Vec::new());
+        let (mut columns, mut names): (Vec<PaperColumn>, Vec<(MethodName, &Variant)>) = (Vec::new(), Vec::new());
         for (_, result) in &results {
-            let (column, name) = (column(result), (result.method, result.variant.as_str()));
+            let (column, name) = (column(result), (result.method, &result.variant));
             if !columns.contains(&column) {
                 columns.push(column);
             }
@@ -240,16 +242,15 @@ impl PaperParts<'_> {
                 names.push(name);
             }
         }
-        let row = |(method, variant): (MethodName, &str)| {
-            let own: Vec<_> =
-                results.iter().filter(|(_, r)| (r.method, r.variant.as_str()) == (method, variant)).collect();
+        let row = |(method, variant): (MethodName, &Variant)| {
+            let own: Vec<_> = results.iter().filter(|(_, r)| (r.method, &r.variant) == (method, variant)).collect();
             let cells = columns.iter().map(|head| {
                 let (place, result) = own.iter().find(|(_, result)| column(result) == *head)?;
                 Some(self.cell(*place, result, candidates))
             });
             let cells: Vec<Option<PaperCell>> = cells.collect();
             let launch = self.launch_missing(cells.iter().flatten());
-            let name = if variant.is_empty() { method.to_string() } else { format!("{method}, {variant}") };
+            let name = if variant.is_plain() { method.to_string() } else { format!("{method}, {variant}") };
             PaperRow { name, method, cells, launch }
         };
         let rows: Vec<PaperRow> = names.into_iter().map(row).collect();

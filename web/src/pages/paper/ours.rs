@@ -110,7 +110,7 @@ pub(super) fn rows<'a>(result: &PaperResult, candidates: &'a [Candidate<'a>]) ->
         let student = if is_teacher || alone { None } else { Some(row.architecture) };
         let teacher = if alone { row.architecture } else { row.teacher };
         row.name != "imported"
-            && (row.method, row.variant.as_str()) == (result.method, result.variant.as_str())
+            && (row.method, &row.variant) == (result.method, &result.variant)
             && result.is_of(teacher, student)
     };
     let mut found = Vec::new();

@@ -2,7 +2,7 @@
 
 use retort_spec::{Accuracy, LEVEL};
 
-use super::paired::Answered;
+use super::answered::Answered;
 use crate::format;
 
 /// An accuracy in percent with its uncertainty.

@@ -4,11 +4,11 @@ use std::{collections::HashMap, sync::Arc};
 
 use retort_spec::{
     Accuracy, Architecture, Attack, ExperimentSpec, MethodName, ModelRef, PaperResult, PaperTable, RunState,
-    TeacherChoice, paper_results,
+    TeacherChoice, Variant, paper_results,
 };
 
 use super::{
-    Cell, Compared, ComparisonTable, ComparisonView, Group, Remarks, RightAnswers, Row, Seed, paired::Answered,
+    Cell, Compared, ComparisonTable, ComparisonView, Group, Remarks, RightAnswers, Row, Seed, answered::Answered,
 };
 use crate::{RunRow, Score, format};
 
@@ -75,10 +75,10 @@ pub(super) fn table(
     columns.retain(|column| view.shows_column(column.as_ref()));
     let mut groups = Vec::new();
     for (place, setting) in settings.iter().enumerate() {
-        let suffix = if place == 0 { String::new() } else { format!(":{}", setting.members[0].id) };
+        let gather = Gather { setting, place, view, probe, columns: &columns, right };
         let words = if settings.len() > 1 { format!(" · {}", setting.words()) } else { String::new() };
         for (is_teacher, architecture) in architectures(setting, view) {
-            let rows = rows(setting, (is_teacher, architecture), view, probe, &columns, right, (place, &suffix));
+            let rows = gather.rows(is_teacher, architecture);
             let title = format!("{} {architecture}{words}", if is_teacher { "Teacher" } else { "Student" });
             if !rows.is_empty() {
                 groups.push(Group { title, is_teacher, rows });
@@ -126,38 +126,130 @@ fn architectures(setting: &Setting, view: &ComparisonView) -> Vec<(bool, Archite
     std::iter::once((true, teacher)).chain(students.into_iter().map(|student| (false, student))).collect()
 }
 
-/// The rows of one architecture, in the order of the methods, and of the plan among the variants of one.
-fn rows(
-    setting: &Setting,
-    (is_teacher, architecture): (bool, Architecture),
-    view: &ComparisonView,
-    probe: Option<&str>,
-    columns: &[Option<Attack>],
-    right: &HashMap<i64, Arc<RightAnswers>>,
-    place: (usize, &str),
-) -> Vec<Row> {
-    let dataset = probe.unwrap_or(&setting.spec().dataset.name);
-    let is_member = |r: &&RunRow| {
-        let label = &r.label;
-        (label.is_teacher, label.architecture) == (is_teacher, architecture) && r.dataset == dataset
-    };
-    let members: Vec<&RunRow> = setting.runs().filter(is_member).collect();
-    let mut names: Vec<(MethodName, &str)> = Vec::new();
-    for run in members.iter().filter(|r| r.label.is_evaluation()) {
-        let name = (run.label.method, run.label.variant.as_str());
-        if !names.contains(&name) && (is_teacher || view.shows_method(name.0.id())) {
-            names.push(name);
+/// What the rows of one setting are gathered from.
+#[derive(Clone, Copy)]
+struct Gather<'a> {
+    setting: &'a Setting<'a>,
+    /// The setting's place among those that are compared.
+    place: usize,
+    view: &'a ComparisonView,
+    /// The dataset that features are probed on, instead of the experiments' own.
+    probe: Option<&'a str>,
+    columns: &'a [Option<Attack>],
+    right: &'a HashMap<i64, Arc<RightAnswers>>,
+}
+
+impl Gather<'_> {
+    /// The rows of one architecture, in the order of the methods, and of the plan among the variants of one.
+    fn rows(&self, is_teacher: bool, architecture: Architecture) -> Vec<Row> {
+        let Self { setting, view, probe, .. } = *self;
+        let dataset = probe.unwrap_or(&setting.spec().dataset.name);
+        let is_member = |r: &&RunRow| {
+            let label = &r.label;
+            (label.is_teacher, label.architecture) == (is_teacher, architecture) && r.dataset == dataset
+        };
+        let members: Vec<&RunRow> = setting.runs().filter(is_member).collect();
+        let mut names: Vec<(MethodName, &Variant)> = Vec::new();
+        for run in members.iter().filter(|r| r.label.is_evaluation()) {
+            let name = (run.label.method, &run.label.variant);
+            if !names.contains(&name) && (is_teacher || view.shows_method(name.0.id())) {
+                names.push(name);
+            }
         }
+        names.sort_by_key(|(method, _)| *method);
+        let paper = if probe.is_none() { paper_of(setting, is_teacher, architecture) } else { Vec::new() };
+        let row = |name: (MethodName, &Variant)| {
+            let is_own = |r: &&RunRow| is_member(r) && (r.label.method, &r.label.variant) == name;
+            let has_row = |member: &&Compared| member.runs.iter().any(|r| is_own(&r));
+            let experiments = setting.members.iter().filter(has_row).map(|member| member.id).collect();
+            Some(Row { experiments, ..self.row(&members, name, &paper)? })
+        };
+        names.into_iter().filter_map(row).collect()
     }
-    names.sort_by_key(|(method, _)| *method);
-    let paper = if probe.is_none() { paper_of(setting, is_teacher, architecture) } else { Vec::new() };
-    let row = |name: (MethodName, &str)| {
-        let is_own = |r: &&RunRow| is_member(r) && (r.label.method, r.label.variant.as_str()) == name;
-        let has_row = |member: &&Compared| member.runs.iter().any(|r| is_own(&r));
-        let experiments = setting.members.iter().filter(has_row).map(|member| member.id).collect();
-        Some(Row { experiments, ..row(setting.spec(), &members, name, columns, right, place, &paper)? })
-    };
-    names.into_iter().filter_map(row).collect()
+
+    /// The row of a method, or of one of its variants, among the runs of its architecture.
+    fn row(
+        &self,
+        members: &[&RunRow],
+        (method, variant): (MethodName, &Variant),
+        paper: &[&PaperResult],
+    ) -> Option<Row> {
+        let Self { setting, place, columns, right, .. } = *self;
+        let spec = setting.spec();
+        let is_own = |r: &&&RunRow| r.label.method == method && r.label.variant == *variant;
+        let members: Vec<_> = members.iter().filter(is_own).collect();
+        let first = members.first()?;
+        // A seed that two experiments have run is the same model twice: what either measured is a number of it.
+        let mut evaluations: Vec<Vec<&RunRow>> = Vec::new();
+        let mut all: Vec<&RunRow> = members.iter().filter(|r| r.label.is_evaluation()).map(|r| **r).collect();
+        all.sort_by_key(|r| (r.label.seed, r.state != RunState::Finished, r.scores.is_empty()));
+        for run in all {
+            match evaluations.last_mut() {
+                Some(seed) if seed[0].label.seed == run.label.seed => seed.push(run),
+                _ => evaluations.push(vec![run]),
+            }
+        }
+        if first.label.is_teacher && !matches!(spec.teacher, TeacherChoice::Train(_)) {
+            // One stored model, evaluated with each seed's random starts: its spread is not that of training.
+            evaluations.truncate(1);
+        }
+        let training = |seed: u64| match spec.teacher {
+            TeacherChoice::Run { id, .. } if first.label.is_teacher => Some(id),
+            _ => members.iter().find(|r| r.label.is_training() && r.label.seed == seed).map(|r| r.label.id),
+        };
+        let measured = |seeds: &[Vec<&RunRow>], column: &Option<Attack>| -> (Vec<i64>, Vec<Accuracy>) {
+            let is_column = |s: &&Score| s.attack.as_ref().map(Attack::key) == column.as_ref().map(Attack::key);
+            let score = |run: &&RunRow| Some((run.label.id, run.scores.iter().find(is_column)?.accuracy));
+            seeds.iter().filter_map(|runs| runs.iter().find_map(score)).unzip()
+        };
+        let seeds = evaluations.iter().map(|runs| Seed {
+            value: runs[0].label.seed,
+            training: training(runs[0].label.seed),
+            evaluations: runs.iter().map(|run| run.label.id).collect(),
+            is_done: runs[0].state == RunState::Finished,
+            cells: columns
+                .iter()
+                .map(|column| Cell::over_seeds(&measured(std::slice::from_ref(runs), column).1))
+                .collect(),
+        });
+        let seeds = seeds.collect();
+        let printed = paper.iter().find(|p| p.method == method && p.variant == *variant && !first.label.is_imported);
+        let cells = columns.iter().map(|column| {
+            let (evaluations, accuracies) = measured(&evaluations, column);
+            let paper = printed.and_then(|printed| printed.accuracy(column.as_ref()));
+            let answers = Answered::of(evaluations.into_iter(), column.as_ref(), right);
+            Some(Cell { paper, answers, ..Cell::over_seeds(&accuracies)? })
+        });
+        let rank = |state: RunState| match state {
+            RunState::Failed | RunState::Diverged | RunState::Lost => 0,
+            RunState::Running | RunState::Starting => 1,
+            RunState::Queued => 2,
+            RunState::Cancelled => 3,
+            RunState::Finished => 4,
+        };
+        let open = members.iter().filter(|r| r.state != RunState::Finished).min_by_key(|r| rank(r.state));
+        let makes_numbers = |r: &&&&RunRow| r.label.is_training() || r.label.is_evaluation();
+        let coming = members.iter().filter(makes_numbers).find(|r| !r.state.is_over()).map(|r| r.label.id);
+        let suffix = if place == 0 { String::new() } else { format!(":{}", setting.members[0].id) };
+        let teacher = if first.label.is_teacher { ":teacher" } else { "" };
+        let own = if variant.is_plain() { String::new() } else { format!(":{variant}") };
+        Some(Row {
+            key: format!("{}:{}{teacher}{own}{suffix}", method.id(), first.label.architecture.id()),
+            method,
+            name: first.label.method_name(),
+            is_teacher: first.label.is_teacher,
+            experiments: Vec::new(),
+            variant: variant.clone(),
+            architecture: first.label.architecture,
+            teacher: spec.teacher.architecture(),
+            setting: place,
+            seeds,
+            cells: cells.collect(),
+            remarks: Remarks::of(&evaluations),
+            coming,
+            open: open.map(|r| (***r).clone()),
+        })
+    }
 }
 
 /// The paper's results for a teacher or a student.
@@ -170,84 +262,4 @@ fn paper_of(setting: &Setting, is_teacher: bool, architecture: Architecture) -> 
             && result.is_of(spec.teacher.architecture(), student)
     };
     paper_results().iter().filter(is_own).collect()
-}
-
-fn row(
-    spec: &ExperimentSpec,
-    members: &[&RunRow],
-    (method, variant): (MethodName, &str),
-    columns: &[Option<Attack>],
-    right: &HashMap<i64, Arc<RightAnswers>>,
-    (setting, suffix): (usize, &str),
-    paper: &[&PaperResult],
-) -> Option<Row> {
-    let is_own = |r: &&&RunRow| r.label.method == method && r.label.variant == variant;
-    let members: Vec<_> = members.iter().filter(is_own).collect();
-    let first = members.first()?;
-    // A seed that two experiments have run is the same model twice: what either measured is a number of it.
-    let mut evaluations: Vec<Vec<&RunRow>> = Vec::new();
-    let mut all: Vec<&RunRow> = members.iter().filter(|r| r.label.is_evaluation()).map(|r| **r).collect();
-    all.sort_by_key(|r| (r.label.seed, r.state != RunState::Finished, r.scores.is_empty()));
-    for run in all {
-        match evaluations.last_mut() {
-            Some(seed) if seed[0].label.seed == run.label.seed => seed.push(run),
-            _ => evaluations.push(vec![run]),
-        }
-    }
-    if first.label.is_teacher && !matches!(spec.teacher, TeacherChoice::Train(_)) {
-        // One stored model, evaluated with each seed's random starts: its spread is not that of training.
-        evaluations.truncate(1);
-    }
-    let training = |seed: u64| match spec.teacher {
-        TeacherChoice::Run { id, .. } if first.label.is_teacher => Some(id),
-        _ => members.iter().find(|r| r.label.is_training() && r.label.seed == seed).map(|r| r.label.id),
-    };
-    let measured = |seeds: &[Vec<&RunRow>], column: &Option<Attack>| -> (Vec<i64>, Vec<Accuracy>) {
-        let is_column = |s: &&Score| s.attack.as_ref().map(Attack::describe) == column.as_ref().map(Attack::describe);
-        let score = |run: &&RunRow| Some((run.label.id, run.scores.iter().find(is_column)?.accuracy));
-        seeds.iter().filter_map(|runs| runs.iter().find_map(score)).unzip()
-    };
-    let seeds = evaluations.iter().map(|runs| Seed {
-        value: runs[0].label.seed,
-        training: training(runs[0].label.seed),
-        evaluations: runs.iter().map(|run| run.label.id).collect(),
-        is_done: runs[0].state == RunState::Finished,
-        cells: columns.iter().map(|column| Cell::over_seeds(&measured(std::slice::from_ref(runs), column).1)).collect(),
-    });
-    let seeds = seeds.collect();
-    let printed = paper.iter().find(|p| p.method == method && p.variant == variant && !first.label.is_imported);
-    let cells = columns.iter().map(|column| {
-        let (evaluations, accuracies) = measured(&evaluations, column);
-        let paper = printed.and_then(|printed| printed.accuracy(column.as_ref()));
-        let answers = Answered::of(evaluations.into_iter(), column.as_ref(), right);
-        Some(Cell { paper, answers, ..Cell::over_seeds(&accuracies)? })
-    });
-    let rank = |state: RunState| match state {
-        RunState::Failed | RunState::Diverged | RunState::Lost => 0,
-        RunState::Running | RunState::Starting => 1,
-        RunState::Queued => 2,
-        RunState::Cancelled => 3,
-        RunState::Finished => 4,
-    };
-    let open = members.iter().filter(|r| r.state != RunState::Finished).min_by_key(|r| rank(r.state));
-    let makes_numbers = |r: &&&&RunRow| r.label.is_training() || r.label.is_evaluation();
-    let coming = members.iter().filter(makes_numbers).find(|r| !r.state.is_over()).map(|r| r.label.id);
-    let teacher = if first.label.is_teacher { ":teacher" } else { "" };
-    let own = if variant.is_empty() { String::new() } else { format!(":{variant}") };
-    Some(Row {
-        key: format!("{}:{}{teacher}{own}{suffix}", method.id(), first.label.architecture.id()),
-        method,
-        name: first.label.method_name(),
-        is_teacher: first.label.is_teacher,
-        experiments: Vec::new(),
-        variant: variant.to_owned(),
-        architecture: first.label.architecture,
-        teacher: spec.teacher.architecture(),
-        setting,
-        seeds,
-        cells: cells.collect(),
-        remarks: Remarks::of(&evaluations),
-        coming,
-        open: open.map(|r| (***r).clone()),
-    })
 }

@@ -1,5 +1,6 @@
 //! The table of a comparison: a row for each student and method, averaged over seeds.
 
+mod answered;
 mod cell;
 mod gather;
 mod highest;
@@ -10,18 +11,18 @@ mod view;
 
 use std::{collections::HashMap, sync::Arc};
 
-use retort_spec::{Architecture, Attack, ExperimentSpec, MethodName, RunState};
+use retort_spec::{Architecture, Attack, ExperimentSpec, MethodName, RunState, Variant};
 
 use crate::{RunRow, format};
 
 pub(crate) use gather::{same_setting, settings};
 
+pub use answered::RightAnswers;
 pub use cell::{Beside, Cell, Spread};
 pub use highest::Highest;
 pub use lead::Lead;
-pub use paired::RightAnswers;
 pub use remarks::Remarks;
-pub use view::{ComparisonView, column_name};
+pub use view::{ComparisonView, Values, XAxis, column_name};
 
 /// An experiment with its runs, as it enters a comparison.
 #[derive(Clone, Copy, Debug)]
@@ -75,8 +76,8 @@ pub struct Row {
     pub name: &'static str,
     /// Whether it is the teacher's.
     pub is_teacher: bool,
-    /// What sets it apart from the method as published; mostly empty.
-    pub variant: String,
+    /// What sets it apart from the method as published; mostly nothing.
+    pub variant: Variant,
     /// The architecture.
     pub architecture: Architecture,
     /// The teacher's architecture.
@@ -205,7 +206,7 @@ impl Group {
 impl Row {
     /// The method, with its variant if it is one: `ARD`, `ARD, sample weighting teacher`.
     pub fn title(&self) -> String {
-        if self.variant.is_empty() { self.name.to_owned() } else { format!("{}, {}", self.name, self.variant) }
+        if self.variant.is_plain() { self.name.to_owned() } else { format!("{}, {}", self.name, self.variant) }
     }
 
     /// Whether its models have not collapsed: one answer to every image is right on a share of them under any attack.

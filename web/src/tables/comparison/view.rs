@@ -47,6 +47,24 @@ pub fn column_name(attack: Option<&Attack>) -> String {
     words.join("-")
 }
 
+/// By what curves are drawn.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum XAxis {
+    /// By the epoch.
+    Epochs,
+    /// By the wall time since the run began.
+    WallTime,
+}
+
+/// How values become colours.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Values {
+    /// One colour below zero and another above.
+    Signed,
+    /// Their sizes.
+    Sizes,
+}
+
 impl ComparisonView {
     /// Whether a column is to be shown.
     pub fn shows_column(&self, attack: Option<&Attack>) -> bool {
@@ -68,9 +86,14 @@ impl ComparisonView {
         self.seeds == "each"
     }
 
-    /// Whether curves are drawn by wall time.
-    pub fn by_time(&self) -> bool {
-        self.curves == "time"
+    /// By what curves are drawn.
+    pub fn x_axis(&self) -> XAxis {
+        if self.curves == "time" { XAxis::WallTime } else { XAxis::Epochs }
+    }
+
+    /// How differences of correlations are drawn.
+    pub fn values(&self) -> Values {
+        if self.correlation == "signed" { Values::Signed } else { Values::Sizes }
     }
 
     /// Whether the rows are sorted by this column, and if so, whether the lowest comes first.

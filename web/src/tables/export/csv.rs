@@ -42,7 +42,7 @@ fn row_line(row: &Row, seeds: &str, numbers: &[Option<Cell>], tested: bool, coll
         if row.is_teacher { String::new() } else { row.architecture.to_string() },
         row.teacher.to_string(),
         row.name.into(),
-        row.variant.clone(),
+        row.variant.to_string(),
         seeds.into(),
     ];
     for cell in numbers {

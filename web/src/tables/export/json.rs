@@ -20,7 +20,7 @@ pub(super) fn write(table: &ComparisonTable, about: &About) -> String {
                 "student": (!group.is_teacher).then(|| row.architecture.id()),
                 "teacher": row.teacher.id(),
                 "method": row.method.id(),
-                "variant": row.variant,
+                "variant": row.variant.to_string(),
                 "collapse": row.remarks.collapse(),
                 "seeds": row.measured().map(|s| seed(s, &heads)).collect::<Vec<_>>(),
                 "cells": cells(&row.cells, &heads),

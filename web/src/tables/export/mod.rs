@@ -95,7 +95,7 @@ fn head(attack: Option<&Attack>) -> String {
 mod tests {
     use std::collections::HashMap;
 
-    use retort_spec::{Accuracy, ExperimentSpec, MethodName, RunKind, RunState};
+    use retort_spec::{Accuracy, ExperimentSpec, MethodName, RunKind, RunState, Setting, Variant};
 
     use super::*;
     use crate::{
@@ -108,12 +108,14 @@ mod tests {
     fn table() -> ComparisonTable {
         let score =
             |attack, correct| Score { attack, accuracy: Accuracy { correct, n: 1_000 }, unanswered: 0, variety: None };
+        let odd = Setting::new("preset", "preset a_b & 50 %");
         let run = |id: i64, method: MethodName, seed: u64, correct: usize| RunRow {
             label: RunLabel {
                 id,
                 kind: RunKind::Evaluate,
                 method,
-                variant: if method == MethodName::ARD { "preset a_b & 50 %".into() } else { String::new() },
+                variant: if method == MethodName::ARD { Variant::of(method, odd.clone()) } else { Variant::default() },
+                analysis: None,
                 architecture: retort_spec::Architecture::ResNet18,
                 is_teacher: method == MethodName::PGD_AT,
                 is_imported: false,

@@ -24,13 +24,9 @@ use tokio::sync::watch;
 use tower::ServiceExt;
 
 use crate::{
-    arrivals::Arrivals,
     data_folder::DataFolder,
-    disk::Room,
-    http::{self, App, FilesOfAnalyses, Hosts, RightAnswersOfEvaluations, WaitingModels},
+    http::{self, App},
     live::Live,
-    machine::Machine,
-    reader::Reader,
     scheduler::Control,
 };
 
@@ -79,30 +75,9 @@ async fn measure(args: &PagesArgs, folder: &Path) -> Result<Value> {
     let experiments = filled(args, &store, &control).await?;
     let counts = store.state_counts().await?;
     let (_stop, stopping) = watch::channel(false);
-    let router = http::router(Arc::new(App {
-        store,
-        control,
-        arrivals: Arrivals::new(data.datasets(), None, Live::new())
-            .context("finding the program to add datasets with")?,
-        room: Room::default(),
-        live: Live::new(),
-        machine: Machine::explore(data.datasets()),
-        data: data.root().to_owned(),
-        uploads: data.uploads(),
-        analyses: FilesOfAnalyses::default(),
-        drawings: http::Drawings::default(),
-        // Here every page is drawn.
-        who: crate::http::Who::default(),
-        drawn: http::Drawn::for_at_most(std::time::Duration::ZERO),
-        right_answers: RightAnswersOfEvaluations::default(),
-        waiting: WaitingModels::default(),
-        reader: Reader::new().context("finding the program to read weights with")?,
-        hosts: Hosts::of(([127, 0, 0, 1], 7878).into(), None),
-        public: None,
-        damage: std::sync::OnceLock::new(),
-        metrics: crate::metrics::Metrics::default(),
-        stopping,
-    }));
+    // Here every page is drawn.
+    let drawn = http::Drawn::for_at_most(std::time::Duration::ZERO);
+    let router = http::router(Arc::new(App { drawn, ..App::over(&data, store, control, stopping)? }));
     let mut draw = Stream::new(1, Purpose::Bench, 0, 0);
     let mut any = |n: u32| 1 + draw.below(n);
     let mut pages = serde_json::Map::new();

@@ -81,11 +81,11 @@ fn of_experiment(spec: &ExperimentSpec, runs: &[RunRow]) -> Vec<Candidate> {
         };
         let is_trained = label.is_training() && run.state == RunState::Finished;
         let model = match stored {
-            Some(model) if label.is_evaluation() && label.variant.is_empty() => model,
+            Some(model) if label.is_evaluation() && label.variant.is_plain() => model,
             None if is_trained => ModelRef::Run(label.id),
             _ => continue,
         };
-        let is_plain = label.variant.is_empty()
+        let is_plain = label.variant.is_plain()
             && spec.seeds.first() == Some(&label.seed)
             && (label.is_teacher || !label.method.needs_teacher() || first_student == Some(&label.architecture));
         let row = if label.is_teacher { "Teacher".to_owned() } else { label.row() };

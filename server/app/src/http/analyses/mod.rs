@@ -9,11 +9,9 @@ use axum::{
     http::header,
     response::{IntoResponse, Redirect, Response},
 };
-use retort_spec::{
-    AdversarialImages, AnalysedModel, Analysis, ExperimentSpec, LogitStatistic, PlannedRun, RunKind, RunSpec, RunState,
-};
+use retort_spec::{AdversarialImages, AnalysedModel, Analysis, Invalid, LogitStatistic, RunKind, RunSpec, RunState};
 use retort_store::Run;
-use retort_web::{RunRow, format, pages::AnalysisView};
+use retort_web::{RunRow, Values, format, pages::AnalysisView};
 use serde::Deserialize;
 
 pub(super) use self::candidates::options;
@@ -24,7 +22,6 @@ use super::{
     errors::{PageError, Result},
     form, id,
 };
-use crate::machine::known;
 
 /// The form of an analysis as it is sent; each kind of analysis has its part of the fields.
 #[derive(Debug, Default, Deserialize)]
@@ -67,15 +64,18 @@ pub async fn launch(
         chosen.sort_by_key(|candidate| !candidate.is_teacher);
     }
     let Some(first) = chosen.first() else { return Err(fault(&"choose at least one model that is there")) };
-    if let Some(message) = app.fault_on_dataset(&spec, &mut analysis).await? {
-        return Err(fault(&message));
+    let datasets = app.machine.datasets().await?;
+    if let Some(dataset) = datasets.iter().find(|dataset| dataset.name == spec.dataset.name) {
+        form::name_classes(&mut analysis, dataset);
     }
     let models = candidates::named(&chosen).into_iter();
     let models = models.map(|(name, model)| AnalysedModel { name, model }).collect();
     let analysed = spec.analyse(analysis, models);
-    let planned = PlannedRun::of_analysis(analysed, first.method, first.architecture, Vec::new());
-    planned.spec.validate().map_err(|e| fault(&e))?;
-    app.control.analyse(experiment.id, planned).await?;
+    let queued = app.gate.analyse(experiment.id, analysed, (first.method, first.architecture)).await;
+    queued.map_err(|error| match error.downcast::<Invalid>() {
+        Ok(Invalid(problems)) => fault(&problems.into_iter().map(|p| p.message).collect::<Vec<_>>().join("; ")),
+        Err(error) => error.into(),
+    })?;
     Ok(Redirect::to(&format!("/experiments/{}{}#{}", experiment.id, view.query(), form.analysis)))
 }
 
@@ -126,46 +126,32 @@ impl AnalysisForm {
 
 impl App {
     /// The analyses among these runs, newest first, with what they found.
-    pub(super) async fn analyses(&self, runs: &[Run], rows: &[RunRow], is_signed: bool) -> Result<Vec<AnalysisView>> {
+    pub(super) async fn analyses(&self, runs: &[Run], rows: &[RunRow], values: Values) -> Result<Vec<AnalysisView>> {
         let mut views = Vec::new();
         for (run, row) in runs.iter().zip(rows).filter(|(run, _)| run.kind == RunKind::Analyse).rev() {
             let RunSpec::Analyse(spec) = run.spec()? else { continue };
             let is_finished = run.state == RunState::Finished;
             let files = if is_finished { self.analyses.of(run.id, self.control.folder(run.id)).await? } else { None };
-            views.push(AnalysisView { run: row.clone(), spec, files, is_signed, beside: None });
+            views.push(AnalysisView { run: row.clone(), spec, files, values, beside: None });
         }
         Ok(views)
-    }
-
-    /// Why an analysis would fail only when it is computed: a class is not there, or has too few test images.
-    /// Its classes are named as the dataset does.
-    async fn fault_on_dataset(&self, spec: &ExperimentSpec, analysis: &mut Analysis) -> Result<Option<String>> {
-        let datasets = self.machine.datasets().await?;
-        let Some(dataset) = datasets.iter().find(|dataset| dataset.name == spec.dataset.name) else { return Ok(None) };
-        form::name_classes(analysis, dataset);
-        let faults = analysis.faults_on(&spec.dataset, &known(dataset)).into_iter();
-        let messages: Vec<_> = faults.map(|problem| problem.message).collect();
-        Ok((!messages.is_empty()).then(|| messages.join("; ")))
     }
 }
 
 #[cfg(test)]
 mod tests {
     use axum::http::StatusCode;
-    use retort_spec::{FeatureMaps, ModelRef};
+    use retort_spec::{ExperimentSpec, FeatureMaps, ModelRef};
 
-    use super::super::{
-        launch_demo,
-        tests::{Site, feature_map},
-    };
+    use super::super::tests::{Site, feature_map};
     use super::*;
 
     #[tokio::test]
     async fn an_analysis_is_queued_once_with_the_models_that_were_chosen() {
         let site = Site::new().await;
-        launch_demo(&site.control).await.unwrap();
+        site.gate.launch_demo().await.unwrap();
         assert!(!site.get("/experiments/1").await.text.contains("Map the features"));
-        site.finish_teacher().await;
+        site.finish(1).await;
         assert!(site.get("/experiments/1").await.text.contains(r#"name="model" value="run:1" checked"#));
         let form =
             "analysis=features&model=run%3A1&model=run%3A3&attacked=Bag&target=Coat&images=50&adversarial=white-box";
@@ -213,7 +199,7 @@ mod tests {
         let dataset = retort_spec::DatasetChoice { validation_images: Some(200), ..demo.dataset.clone() };
         let spec = ExperimentSpec { dataset, ..demo };
         site.control.launch(&spec, spec.expand()).await.unwrap();
-        site.finish_teacher().await;
+        site.finish(1).await;
         let page = site.get("/experiments/1").await.text;
         assert!(page.contains(r#"value="best:1" checked"#) && page.contains(r#"value="run:1"><"#), "{page}");
         let form = "analysis=correlation&model=best%3A1&model=run%3A1";
@@ -228,8 +214,8 @@ mod tests {
     #[tokio::test]
     async fn an_analysis_that_cannot_be_made_says_why() {
         let site = Site::new().await;
-        launch_demo(&site.control).await.unwrap();
-        site.finish_teacher().await;
+        site.gate.launch_demo().await.unwrap();
+        site.finish(1).await;
         for (form, words) in [
             ("analysis=features&attacked=Bag&target=Coat&images=50", "Choose at least one model"),
             ("analysis=features&model=run%3A1&attacked=Bag&target=Bag&images=50", "another class"),
@@ -250,8 +236,8 @@ mod tests {
     #[tokio::test]
     async fn what_an_analysis_found_stands_on_its_comparison_and_on_its_own_page() {
         let site = Site::new().await;
-        launch_demo(&site.control).await.unwrap();
-        site.finish_teacher().await;
+        site.gate.launch_demo().await.unwrap();
+        site.finish(1).await;
         let form = "analysis=features&model=run%3A1&attacked=Bag&target=Coat&images=50";
         site.post("/experiments/1/analyses", form.into()).await;
         let (attacked, target, made_on) = ("Bag".into(), "Coat".into(), Some("Teacher".into()));

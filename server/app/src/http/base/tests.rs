@@ -6,7 +6,7 @@ use axum::http::{StatusCode, header};
 use retort_spec::{AnalysisResult, Answer, Gallery, GalleryImage};
 use retort_web::ExperimentForm;
 
-use super::super::{launch_demo, tests::Site};
+use super::super::tests::Site;
 use super::*;
 use crate::public_url::FIRST_PARTS;
 
@@ -55,9 +55,9 @@ fn scripts_and_styles_name_no_address_of_the_server() {
 /// A server on which every kind of page has something to show.
 async fn used(public: &str) -> Site {
     let site = Site::behind(Some(public)).await;
-    launch_demo(&site.control).await.unwrap();
+    site.gate.launch_demo().await.unwrap();
     site.import("pets");
-    site.finish_teacher().await;
+    site.finish(1).await;
     for form in [
         "analysis=features&model=run%3A1&attacked=Bag&target=Coat&images=50",
         "analysis=gallery&model=run%3A1&images=1",

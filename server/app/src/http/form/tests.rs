@@ -111,7 +111,7 @@ async fn a_finished_teacher_serves_another_comparison_and_its_evaluation_bears_i
     let site = Site::new().await;
     let natural = ExperimentSpec { methods: vec![MethodName::NATURAL], ..ExperimentSpec::demo() };
     site.control.launch(&natural, natural.expand()).await.unwrap();
-    site.finish_teacher().await;
+    site.finish(1).await;
     let form = ExperimentForm { teacher: "run:1".into(), ..ExperimentForm::initial() };
     assert_eq!(site.send(&form).await.status, StatusCode::SEE_OTHER);
     let runs = site.store.runs_of_experiment(2).await.unwrap();
@@ -151,7 +151,10 @@ async fn what_is_typed_for_a_parameter_becomes_a_sweep_and_comes_back_with_its_f
             "GACD+AFT (loss trades) ResNet-8, seed 1",
         ]
     );
-    assert!(runs.iter().any(|run| run.variant == "temperature T 5, best epoch" && run.kind == RunKind::Evaluate));
+    assert!(
+        runs.iter()
+            .any(|run| run.variant.to_string() == "temperature T 5, best epoch" && run.kind == RunKind::Evaluate)
+    );
     let page = site.get("/experiments/1").await.text;
     assert!(page.contains("temperature T 5") && page.contains("settings=ard.method.temperature"), "{page}");
     let answer = site.post("/experiments", body("set.ard.method.temperature=warm")).await;

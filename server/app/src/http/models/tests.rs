@@ -8,7 +8,7 @@ use retort_spec::{Architecture, BUNDLED_DATASET, EvaluateSpec, ModelRef, RunSpec
 use retort_store::NewModel;
 use retort_web::ExperimentForm;
 
-use super::super::{launch_demo, tests::Site};
+use super::super::tests::Site;
 
 /// Keeps a ResNet-18 with these classes as model 1, with a file in its place.
 async fn imported(site: &Site, classes: Vec<String>) {
@@ -45,9 +45,9 @@ fn multipart(fields: &[(&str, &str)], file: &str) -> Request<Body> {
 #[tokio::test]
 async fn the_model_of_a_finished_run_is_listed_and_downloaded() {
     let site = Site::new().await;
-    launch_demo(&site.control).await.unwrap();
+    site.gate.launch_demo().await.unwrap();
     assert_eq!(site.get("/runs/1/model.safetensors").await.status, StatusCode::NOT_FOUND);
-    site.finish_teacher().await;
+    site.finish(1).await;
     let list = site.get("/models").await.text;
     assert!(list.contains("1 model of a finished run") && list.contains("/runs/1/model.safetensors"), "{list}");
     let answer = site.get("/runs/1/model.safetensors").await;

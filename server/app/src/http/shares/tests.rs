@@ -5,10 +5,7 @@ use axum::{
     http::{Request, request::Builder},
 };
 
-use super::super::{
-    launch_demo,
-    tests::{Site, feature_map},
-};
+use super::super::tests::{Site, feature_map};
 use super::*;
 
 /// Makes a share; returns its token.
@@ -22,7 +19,7 @@ async fn share(site: &Site, form: &str) -> String {
 #[tokio::test]
 async fn a_link_opens_a_sealed_copy_that_names_nothing_of_the_server() {
     let site = Site::new().await;
-    launch_demo(&site.control).await.unwrap();
+    site.gate.launch_demo().await.unwrap();
     let token = share(&site, "title=For+%3Cyou%3E&note=Look+at+ARD&days=7").await;
     let page = site.get(&format!("/s/{token}")).await;
     assert_eq!(page.status, StatusCode::OK);
@@ -46,8 +43,8 @@ async fn a_link_opens_a_sealed_copy_that_names_nothing_of_the_server() {
 #[tokio::test]
 async fn a_run_is_shared_like_a_comparison() {
     let site = Site::new().await;
-    launch_demo(&site.control).await.unwrap();
-    site.finish_teacher().await;
+    site.gate.launch_demo().await.unwrap();
+    site.finish(1).await;
     let answer = site.post("/runs/1/shares", "title=&note=The+teacher&days=".into()).await;
     assert!(answer.text.contains(r#"href="/runs/1""#), "{}", answer.text);
     let token = answer.text.split("/s/").nth(1).unwrap().split('"').next().unwrap().to_owned();
@@ -65,7 +62,7 @@ async fn names_with_signs_that_nobody_sees_are_shown_drawn_and_shared() {
     let name = "c\u{1}a\u{202e}t 犬";
     let demo = retort_spec::ExperimentSpec { title: name.into(), ..retort_spec::ExperimentSpec::demo() };
     site.control.launch(&demo, demo.expand()).await.unwrap();
-    site.finish_teacher().await;
+    site.finish(1).await;
     let form = "analysis=features&model=run%3A1&attacked=Bag&target=Coat&images=50";
     site.post("/experiments/1/analyses", form.into()).await;
     let (attacked, target, maps) = (name.into(), "dog".into(), vec![feature_map(name)]);
@@ -90,7 +87,7 @@ async fn names_with_signs_that_nobody_sees_are_shown_drawn_and_shared() {
 #[tokio::test]
 async fn a_copy_stays_what_it_is_until_it_is_revoked() {
     let site = Site::new().await;
-    launch_demo(&site.control).await.unwrap();
+    site.gate.launch_demo().await.unwrap();
     let token = share(&site, "title=&note=&days=").await;
     let before = site.get(&format!("/s/{token}")).await.text;
     site.control.cancel_experiment(1).await.unwrap();
@@ -111,7 +108,7 @@ async fn a_copy_stays_what_it_is_until_it_is_revoked() {
 #[tokio::test]
 async fn a_share_that_cannot_be_made_says_why_and_leaves_nothing() {
     let site = Site::new().await;
-    launch_demo(&site.control).await.unwrap();
+    site.gate.launch_demo().await.unwrap();
     let answer = site.post("/experiments/1/shares", "days=soon".into()).await;
     assert_eq!(answer.status, StatusCode::BAD_REQUEST);
     assert!(answer.text.contains("“soon” is not a number of days"), "{}", answer.text);
@@ -125,7 +122,7 @@ async fn a_share_that_cannot_be_made_says_why_and_leaves_nothing() {
 #[tokio::test]
 async fn a_comparison_is_one_file_without_links_to_the_server() {
     let site = Site::new().await;
-    launch_demo(&site.control).await.unwrap();
+    site.gate.launch_demo().await.unwrap();
     let file = site.get("/experiments/1/comparison.html?method=ard").await;
     assert_eq!(file.header(header::CONTENT_DISPOSITION), "attachment; filename=\"retort-1.html\"");
     assert!(file.text.contains("<style>") && file.text.contains("ARD"), "{}", file.text);
@@ -137,7 +134,7 @@ async fn a_comparison_is_one_file_without_links_to_the_server() {
 #[tokio::test]
 async fn a_copy_does_not_say_where_the_servers_files_lie() {
     let site = Site::new().await;
-    launch_demo(&site.control).await.unwrap();
+    site.gate.launch_demo().await.unwrap();
     let cause = "/home/alice/retort-data/runs/1/spec.json: no such file";
     site.store.change_state(1, retort_spec::RunState::Starting, "test").await.unwrap();
     site.store.change_state(1, retort_spec::RunState::Failed, cause).await.unwrap();
@@ -159,7 +156,7 @@ async fn a_link_leads_where_the_server_was_told_that_it_is_or_else_to_the_name_t
         (Some("https://lab.example"), "lab.example", "https://lab.example/s/"),
     ] {
         let site = Site::behind(public).await;
-        launch_demo(&site.control).await.unwrap();
+        site.gate.launch_demo().await.unwrap();
         let ask = |request: Builder, address: &str, body: &'static str| {
             // What a proxy says of itself is not believed.
             let request = request.uri(address).header("host", host).header("x-forwarded-proto", "gopher");
@@ -181,7 +178,7 @@ async fn a_link_leads_where_the_server_was_told_that_it_is_or_else_to_the_name_t
 #[tokio::test]
 async fn a_start_removes_the_files_of_ended_shares_and_of_unfinished_ones_alone() {
     let site = Site::new().await;
-    launch_demo(&site.control).await.unwrap();
+    site.gate.launch_demo().await.unwrap();
     let open = share(&site, "title=&note=&days=1").await;
     let ended = share(&site, "title=&note=&days=").await;
     let shares = site.dir.path().join(FOLDER);
@@ -201,7 +198,7 @@ async fn a_start_removes_the_files_of_ended_shares_and_of_unfinished_ones_alone(
 #[tokio::test]
 async fn a_share_whose_time_is_over_stays_closed_when_the_clock_goes_back() {
     let site = Site::new().await;
-    launch_demo(&site.control).await.unwrap();
+    site.gate.launch_demo().await.unwrap();
     let over = Timestamp::now() - SignedDuration::from_secs(1);
     site.store.create_share(1, &hash("token"), "Over", Some(over)).await.unwrap();
     assert_eq!(site.get("/s/token").await.status, StatusCode::NOT_FOUND);

@@ -81,6 +81,13 @@ struct Reader {
     found: Found,
 }
 
+/// An array of images.
+struct Array<'a> {
+    name: &'a str,
+    header: &'a Header,
+    pixels: Pixels,
+}
+
 impl Reader {
     /// Reads all arrays of a listing.
     fn arrays_of(
@@ -113,7 +120,7 @@ impl Reader {
                 Err(about(fault.into()))
             }
             Some(pixels) => {
-                let images = self.images(name, &header, pixels, content, watch)?;
+                let images = self.images(&Array { name, header: &header, pixels }, content, watch)?;
                 self.found.add_images(name, images)
             }
             None if Labels::are(&header) => match Labels::read(&header, content) {
@@ -135,9 +142,7 @@ impl Reader {
     /// The planes of all images of an array.
     fn images(
         &self,
-        name: &str,
-        header: &Header,
-        pixels: Pixels,
+        &Array { name, header, pixels }: &Array<'_>,
         content: &mut dyn Read,
         watch: &RefCell<&mut Watch<'_>>,
     ) -> Result<Images> {

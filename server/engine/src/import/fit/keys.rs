@@ -8,7 +8,7 @@ use std::{
 use super::{Fit, Named, Near, Outline, Rest, SEPARATORS, bare, lost::UNUSED, outwards};
 use crate::import::{
     MOST_CLASSES,
-    file::{Declared, Dictionary},
+    contents::{Declared, Dictionary},
     miss::Miss,
     names::{CLASSIFIERS, Names},
     shown,

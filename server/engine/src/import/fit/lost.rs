@@ -1,7 +1,7 @@
 //! What stands beside a network's layers, is none of them, and computes something.
 
 use super::{Fit, Near, Rest};
-use crate::import::{file::Declared, normaliser};
+use crate::import::{contents::Declared, normaliser};
 
 /// Layers that the WRN of TRADES's code carries and never uses.
 pub const UNUSED: &str = "sub_block1";

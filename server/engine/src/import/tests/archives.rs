@@ -4,7 +4,10 @@ use std::io::Write;
 
 use candle_core::DType;
 
-use super::super::file::{self, Contents, Format};
+use super::super::{
+    contents::{Contents, Format},
+    file,
+};
 
 /// A dict of one tensor, `w`, with these two numbers in the storage `0`.
 const PICKLE: &[u8] = b"\x80\x02}X\x01\x00\x00\x00wctorch._utils\n_rebuild_tensor_v2\n((X\x07\x00\x00\x00storagectorch\n\

@@ -69,11 +69,12 @@ fn every_architecture_is_told_by_its_own_keys_alone() {
     for architecture in Architecture::ALL {
         // One number stands for all of a tensor's, and takes no memory.
         let outline = Network::outline(architecture, 7).unwrap();
-        let mut dictionary = super::super::file::Dictionary::default();
+        let mut dictionary = super::super::contents::Dictionary::default();
         for (name, tensor) in tensors(&outline) {
-            let (shape, place) = (tensor.dims().to_vec(), super::super::file::Place::Bytes { start: 0, length: 0 });
+            let (shape, place) = (tensor.dims().to_vec(), super::super::contents::Place::Bytes { start: 0, length: 0 });
             let (strides, mask) = (shape.clone(), None);
-            let declared = super::super::file::Declared { dtype: DType::F32, strides, shape, offset: 0, place, mask };
+            let declared =
+                super::super::contents::Declared { dtype: DType::F32, strides, shape, offset: 0, place, mask };
             dictionary.tensors.insert(name, declared);
         }
         let found = Outlines::new(&Architecture::ALL).unwrap().search(&dictionary);

@@ -5,11 +5,9 @@ use candle_core::Result;
 
 use super::{Model, one, three};
 use crate::{
-    nn::{BatchNormLayer, Bias, Builder, ConvLayer, Forward, Init, LinearLayer, Value},
+    nn::{Activation, Bias, Builder, ConvNorm, Forward, Init, LinearLayer, Value},
     ops::Conv2d,
 };
-
-type ConvNorm = (ConvLayer, BatchNormLayer);
 
 /// An inverted residual: 1×1 expansion, 3×3 depthwise, 1×1 projection without ReLU.
 struct Block {
@@ -42,7 +40,7 @@ const FEATURES: usize = 1280;
 /// The network under the names of ARD's code.
 pub(super) fn build(b: &mut Builder, classes: usize) -> Result<MobileNetV2> {
     let mut width = 32;
-    let stem = layer(b, "conv1", "bn1", (3, width), three(1))?;
+    let stem = ConvNorm::new(b, ["conv1", "bn1"], [3, width], three(1), Init::Uniform)?;
     let mut blocks = Vec::new();
     for [expansion, outputs, count, first_stride] in STAGES {
         for i in 0..count {
@@ -51,13 +49,8 @@ pub(super) fn build(b: &mut Builder, classes: usize) -> Result<MobileNetV2> {
             width = outputs;
         }
     }
-    let last = layer(b, "conv2", "bn2", (width, FEATURES), one(1))?;
+    let last = ConvNorm::new(b, ["conv2", "bn2"], [width, FEATURES], one(1), Init::Uniform)?;
     Ok(MobileNetV2 { stem, blocks, last, classifier: LinearLayer::new(b, "linear", FEATURES, classes, Bias::Uniform)? })
-}
-
-fn layer(b: &mut Builder, conv: &str, norm: &str, widths: (usize, usize), shape: Conv2d) -> Result<ConvNorm> {
-    let conv = ConvLayer::new(b, conv, widths.0, widths.1, shape, Init::Uniform)?;
-    Ok((conv, BatchNormLayer::new(b, norm, widths.1)?))
 }
 
 fn block(
@@ -68,42 +61,43 @@ fn block(
 ) -> Result<Block> {
     let wide = inputs * expansion;
     let depthwise = Conv2d { groups: wide, ..three(stride) };
-    let mut part =
-        |i: usize, widths, shape| layer(b, &format!("{name}.conv{i}"), &format!("{name}.bn{i}"), widths, shape);
-    let expand = part(1, (inputs, wide), one(1))?;
-    let depthwise = part(2, (wide, wide), depthwise)?;
-    let project = part(3, (wide, outputs), one(1))?;
+    let mut part = |i: usize, channels, shape| {
+        ConvNorm::new(b, [&format!("{name}.conv{i}"), &format!("{name}.bn{i}")], channels, shape, Init::Uniform)
+    };
+    let expand = part(1, [inputs, wide], one(1))?;
+    let depthwise = part(2, [wide, wide], depthwise)?;
+    let project = part(3, [wide, outputs], one(1))?;
     let shortcut = if stride != 1 {
         Shortcut::None
     } else if inputs == outputs {
         Shortcut::Identity
     } else {
         let [conv, norm] = [0, 1].map(|i| format!("{name}.shortcut.{i}"));
-        Shortcut::Projection(layer(b, &conv, &norm, (inputs, outputs), one(1))?)
+        Shortcut::Projection(ConvNorm::new(b, [&conv, &norm], [inputs, outputs], one(1), Init::Uniform)?)
     };
     Ok(Block { expand, depthwise, project, shortcut })
 }
 
 impl Block {
     fn forward(&self, f: &mut Forward, x: &Value) -> Result<Value> {
-        let y = f.conv_norm(&self.expand.0, &self.expand.1, x, None, true)?;
-        let y = f.conv_norm(&self.depthwise.0, &self.depthwise.1, &y, None, true)?;
+        let y = f.conv_norm(&self.expand, x, None, Activation::Relu)?;
+        let y = f.conv_norm(&self.depthwise, &y, None, Activation::Relu)?;
         let shortcut = match &self.shortcut {
             Shortcut::None => None,
             Shortcut::Identity => Some(x.clone()),
-            Shortcut::Projection((conv, norm)) => Some(f.conv_norm(conv, norm, x, None, false)?),
+            Shortcut::Projection(layer) => Some(f.conv_norm(layer, x, None, Activation::Identity)?),
         };
-        f.conv_norm(&self.project.0, &self.project.1, &y, shortcut.as_ref(), false)
+        f.conv_norm(&self.project, &y, shortcut.as_ref(), Activation::Identity)
     }
 }
 
 impl Model for MobileNetV2 {
     fn features(&self, f: &mut Forward, images: &Value) -> Result<Value> {
-        let mut x = f.conv_norm(&self.stem.0, &self.stem.1, images, None, true)?;
+        let mut x = f.conv_norm(&self.stem, images, None, Activation::Relu)?;
         for block in &self.blocks {
             x = block.forward(f, &x)?;
         }
-        let x = f.conv_norm(&self.last.0, &self.last.1, &x, None, true)?;
+        let x = f.conv_norm(&self.last, &x, None, Activation::Relu)?;
         f.global_average_pool(&x)
     }
 

@@ -4,12 +4,11 @@
 use candle_core::Result;
 
 use super::{Model, one, three};
-use crate::nn::{BatchNormLayer, Bias, Builder, ConvLayer, Forward, Init, LinearLayer, Value};
+use crate::nn::{Activation, BatchNormLayer, Bias, Builder, ConvLayer, ConvNorm, Forward, Init, LinearLayer, Value};
 
 struct Block {
     bn1: BatchNormLayer,
-    conv1: ConvLayer,
-    bn2: BatchNormLayer,
+    first: ConvNorm,
     conv2: ConvLayer,
     /// From the activated input, where the shape of the map changes.
     shortcut: Option<ConvLayer>,
@@ -52,8 +51,8 @@ pub(super) fn wide(b: &mut Builder, (depth, widen): (usize, usize), classes: usi
     build(b, &family, classes)
 }
 
-/// PreActResNet-18: widths 64 to 512, two blocks a stage; with or without batch norm and ReLU in front of the pooling.
-pub(super) fn resnet18(b: &mut Builder, final_norm: bool, classes: usize) -> Result<PreActivation> {
+/// PreActResNet-18: widths 64 to 512, two blocks a stage; with batch norm and ReLU in front of the pooling, if that has a name.
+pub(super) fn resnet18(b: &mut Builder, last: Option<&'static str>, classes: usize) -> Result<PreActivation> {
     let family = Family {
         stem: 64,
         widths: &[64, 128, 256, 512],
@@ -61,7 +60,7 @@ pub(super) fn resnet18(b: &mut Builder, final_norm: bool, classes: usize) -> Res
         init: Init::Uniform,
         block: |stage, i| format!("layer{stage}.{i}"),
         shortcut: "shortcut.0",
-        last: final_norm.then_some("bn"),
+        last,
         classifier: ("linear", Bias::Uniform),
     };
     build(b, &family, classes)
@@ -70,7 +69,7 @@ pub(super) fn resnet18(b: &mut Builder, final_norm: bool, classes: usize) -> Res
 fn build(b: &mut Builder, family: &Family, classes: usize) -> Result<PreActivation> {
     let init = family.init;
     let mut width = family.stem;
-    let stem = ConvLayer::new(b, "conv1", 3, width, three(1), init)?;
+    let stem = ConvLayer::new(b, "conv1", [3, width], three(1), init)?;
     let mut blocks = Vec::new();
     for (stage, &outputs) in family.widths.iter().enumerate() {
         for i in 0..family.blocks {
@@ -79,11 +78,10 @@ fn build(b: &mut Builder, family: &Family, classes: usize) -> Result<PreActivati
             let name = |part: &str| format!("{block}.{part}");
             blocks.push(Block {
                 bn1: BatchNormLayer::new(b, &name("bn1"), width)?,
-                conv1: ConvLayer::new(b, &name("conv1"), width, outputs, three(stride), init)?,
-                bn2: BatchNormLayer::new(b, &name("bn2"), outputs)?,
-                conv2: ConvLayer::new(b, &name("conv2"), outputs, outputs, three(1), init)?,
+                first: ConvNorm::new(b, [&name("conv1"), &name("bn2")], [width, outputs], three(stride), init)?,
+                conv2: ConvLayer::new(b, &name("conv2"), [outputs, outputs], three(1), init)?,
                 shortcut: (width != outputs)
-                    .then(|| ConvLayer::new(b, &name(family.shortcut), width, outputs, one(stride), init))
+                    .then(|| ConvLayer::new(b, &name(family.shortcut), [width, outputs], one(stride), init))
                     .transpose()?,
             });
             width = outputs;
@@ -101,7 +99,7 @@ impl Block {
             Some(conv) => f.conv(conv, &a, None)?,
             None => x.clone(),
         };
-        let y = f.conv_norm(&self.conv1, &self.bn2, &a, None, true)?;
+        let y = f.conv_norm(&self.first, &a, None, Activation::Relu)?;
         f.conv(&self.conv2, &y, Some(&shortcut))
     }
 }

@@ -3,19 +3,17 @@
 use candle_core::Result;
 
 use super::{Model, one, three};
-use crate::nn::{BatchNormLayer, Bias, Builder, ConvLayer, Forward, Init, LinearLayer, Value};
+use crate::nn::{Activation, Bias, Builder, ConvNorm, Forward, Init, LinearLayer, Value};
 
 struct Block {
-    conv1: ConvLayer,
-    bn1: BatchNormLayer,
-    conv2: ConvLayer,
-    bn2: BatchNormLayer,
-    shortcut: Option<(ConvLayer, BatchNormLayer)>,
+    first: ConvNorm,
+    second: ConvNorm,
+    shortcut: Option<ConvNorm>,
 }
 
 /// A 3×3 stem, stages of basic blocks, global average pooling, a linear classifier.
 pub(super) struct ResNet {
-    stem: (ConvLayer, BatchNormLayer),
+    stem: ConvNorm,
     blocks: Vec<Block>,
     classifier: LinearLayer,
 }
@@ -55,8 +53,7 @@ pub(super) fn resnet18(b: &mut Builder, classes: usize) -> Result<ResNet> {
 
 fn build(b: &mut Builder, family: &Family, classes: usize) -> Result<ResNet> {
     let mut width = family.widths[0];
-    let conv1 = ConvLayer::new(b, "conv1", 3, width, three(1), family.init)?;
-    let stem = (conv1, BatchNormLayer::new(b, "bn1", width)?);
+    let stem = ConvNorm::new(b, ["conv1", "bn1"], [3, width], three(1), family.init)?;
     let mut blocks = Vec::new();
     for (stage, &outputs) in family.widths.iter().enumerate() {
         for i in 0..family.blocks {
@@ -76,34 +73,32 @@ fn block(
     (inputs, outputs): (usize, usize),
     stride: usize,
 ) -> Result<Block> {
-    let conv1 = ConvLayer::new(b, &format!("{name}.conv1"), inputs, outputs, three(stride), family.init)?;
-    let bn1 = BatchNormLayer::new(b, &format!("{name}.bn1"), outputs)?;
-    let conv2 = ConvLayer::new(b, &format!("{name}.conv2"), outputs, outputs, three(1), family.init)?;
-    let bn2 = BatchNormLayer::new(b, &format!("{name}.bn2"), outputs)?;
-    let shortcut = if stride != 1 || inputs != outputs {
-        let [name, norm] = [0, 1].map(|i| format!("{name}.{}.{i}", family.shortcut));
-        let conv = ConvLayer::new(b, &name, inputs, outputs, one(stride), family.init)?;
-        Some((conv, BatchNormLayer::new(b, &norm, outputs)?))
-    } else {
-        None
+    let names = |i: usize| [format!("{name}.conv{i}"), format!("{name}.bn{i}")];
+    let mut part = |names: [String; 2], channels, shape| {
+        ConvNorm::new(b, names.each_ref().map(String::as_str), channels, shape, family.init)
     };
-    Ok(Block { conv1, bn1, conv2, bn2, shortcut })
+    let first = part(names(1), [inputs, outputs], three(stride))?;
+    let second = part(names(2), [outputs, outputs], three(1))?;
+    let is_same = stride == 1 && inputs == outputs;
+    let names = [0, 1].map(|i| format!("{name}.{}.{i}", family.shortcut));
+    let shortcut = (!is_same).then(|| part(names, [inputs, outputs], one(stride))).transpose()?;
+    Ok(Block { first, second, shortcut })
 }
 
 impl Block {
     fn forward(&self, f: &mut Forward, x: &Value) -> Result<Value> {
-        let y = f.conv_norm(&self.conv1, &self.bn1, x, None, true)?;
+        let y = f.conv_norm(&self.first, x, None, Activation::Relu)?;
         let shortcut = match &self.shortcut {
-            Some((conv, bn)) => f.conv_norm(conv, bn, x, None, false)?,
+            Some(layer) => f.conv_norm(layer, x, None, Activation::Identity)?,
             None => x.clone(),
         };
-        f.conv_norm(&self.conv2, &self.bn2, &y, Some(&shortcut), true)
+        f.conv_norm(&self.second, &y, Some(&shortcut), Activation::Relu)
     }
 }
 
 impl Model for ResNet {
     fn features(&self, f: &mut Forward, images: &Value) -> Result<Value> {
-        let mut x = f.conv_norm(&self.stem.0, &self.stem.1, images, None, true)?;
+        let mut x = f.conv_norm(&self.stem, images, None, Activation::Relu)?;
         for block in &self.blocks {
             x = block.forward(f, &x)?;
         }

@@ -10,7 +10,7 @@ use rayon::prelude::*;
 
 use super::{Conv2d, Shape};
 use crate::ops::{
-    finish::Finisher,
+    finish::{Elements, Finisher},
     simd::{dispatch, load, registers, store, written},
 };
 
@@ -55,26 +55,21 @@ pub(super) fn pack(s: &Shape, w: &[f32], scale: Option<&[f32]>) -> Vec<f32> {
 /// The convolution of x with packed weights.
 pub(super) fn forward(s: &Shape, x: &[f32], packed: &[f32], finish: Finisher) -> Vec<f32> {
     let (rows, columns) = (forward_reach(s.conv, s.h), forward_reach(s.conv, s.w));
-    gather(s, (s.h, s.w), &rows, &columns, x, packed, finish)
+    let window = Window { channels: s.c, kernel: s.conv.kernel, h: s.h, w: s.w, rows: &rows, columns: &columns };
+    gather(window, x, packed, finish)
 }
 
 /// The gradient of x.
 pub(super) fn backward(s: &Shape, dy: &[f32], packed: &[f32], finish: Finisher) -> Vec<f32> {
     let (rows, columns) = (backward_reach(s.conv, s.h), backward_reach(s.conv, s.w));
-    gather(s, (s.out_h(), s.out_w()), &rows, &columns, dy, packed, finish)
+    let (h, w) = (s.out_h(), s.out_w());
+    let window = Window { channels: s.c, kernel: s.conv.kernel, h, w, rows: &rows, columns: &columns };
+    gather(window, dy, packed, finish)
 }
 
-fn gather(
-    s: &Shape,
-    (h, w): (usize, usize),
-    rows: &Reach,
-    columns: &Reach,
-    source: &[f32],
-    packed: &[f32],
-    finish: Finisher,
-) -> Vec<f32> {
-    let (source_image, image) = (h * w * s.c, rows.len() * columns.len() * s.c);
-    let window = Window { channels: s.c, kernel: s.conv.kernel, w, rows, columns };
+fn gather(window: Window, source: &[f32], packed: &[f32], finish: Finisher) -> Vec<f32> {
+    let Window { channels, h, w, rows, columns, .. } = window;
+    let (source_image, image) = (h * w * channels, rows.len() * columns.len() * channels);
     let write = |out: &mut [MaybeUninit<f32>]| {
         let images = source.par_chunks_exact(source_image).zip(out.par_chunks_exact_mut(image)).enumerate();
         images.for_each(|(i, (source, out))| {
@@ -94,7 +89,8 @@ fn gather(
 struct Window<'a> {
     channels: usize,
     kernel: usize,
-    /// Pixels of a source row.
+    /// Rows of a source, and pixels of a row.
+    h: usize,
     w: usize,
     rows: &'a Reach,
     columns: &'a Reach,
@@ -127,7 +123,7 @@ impl WithSimd for Gather<'_> {
     #[inline(always)]
     #[expect(unsafe_code, reason = "bounds are checked once for the whole image")]
     fn with_simd<S: Simd>(self, simd: S) {
-        let Window { channels: c, kernel, w, rows, columns } = self.window;
+        let Window { channels: c, kernel, w, rows, columns, .. } = self.window;
         self.window.check(self.source.len(), self.packed.len(), self.out.len());
         assert!(self.finish.fits(self.out.len(), c));
         let mut pixel = 0;
@@ -149,7 +145,7 @@ impl WithSimd for Gather<'_> {
                                     sum = simd.mul_add_f32s(load(simd, source, width), load(simd, weight, width), sum);
                                 }
                             }
-                            let value = self.finish.apply(simd, sum, at, channel, width);
+                            let value = self.finish.apply(simd, sum, Elements { at, channel, width });
                             store(simd, self.out.as_mut_ptr().add(at).cast(), width, value);
                         }
                     },
@@ -163,7 +159,7 @@ impl WithSimd for Gather<'_> {
 /// The gradient of the weights, `[C, 1, k, k]`.
 pub(super) fn weight_gradient(s: &Shape, x: &[f32], dy: &[f32]) -> Vec<f32> {
     let (rows, columns) = (&forward_reach(s.conv, s.h), &forward_reach(s.conv, s.w));
-    let window = Window { channels: s.c, kernel: s.conv.kernel, w: s.w, rows, columns };
+    let window = Window { channels: s.c, kernel: s.conv.kernel, h: s.h, w: s.w, rows, columns };
     let taps = s.conv.kernel * s.conv.kernel;
     let images = x.par_chunks_exact(s.input_len()).zip(dy.par_chunks_exact(s.output_len()));
     let parts: Vec<Vec<f32>> = images
@@ -195,7 +191,7 @@ impl WithSimd for Slopes<'_> {
     #[inline(always)]
     #[expect(unsafe_code, reason = "bounds are checked once for the whole image")]
     fn with_simd<S: Simd>(self, simd: S) {
-        let Window { channels: c, kernel, w, rows, columns } = self.window;
+        let Window { channels: c, kernel, w, rows, columns, .. } = self.window;
         self.window.check(self.x.len(), self.sums.len(), self.dy.len());
         for (i, reached) in rows.iter().enumerate() {
             for &(row, y) in reached {

@@ -139,6 +139,7 @@ fn convolve(
     finish: Finisher,
 ) -> Vec<f32> {
     let tiling = Tiling { h, w };
+    let convolution = Convolution { tiling, k, columns, packed };
     let (source, output) = (tiling.pixels() * k, tiling.pixels() * columns);
     let images = x.len() / source;
     let chunk = TILES.div_ceil(tiling.tiles()).min(images.div_ceil(threads())).max(1);
@@ -147,9 +148,7 @@ fn convolve(
         chunks.for_each(|(i, (x, out))| {
             let start = i * chunk * output;
             let finish = finish.part(start..start + out.len());
-            SCRATCH.with_borrow_mut(|(tiles, products)| {
-                convolve_chunk(tiling, (k, columns), x, packed, out, finish, tiles, products);
-            });
+            SCRATCH.with_borrow_mut(|scratch| convolution.chunk(x, out, finish, scratch));
         });
     };
     // SAFETY: the tiles of an image cover it, and every tile's outputs inside the image are written in all channels.
@@ -159,46 +158,63 @@ fn convolve(
     }
 }
 
-#[expect(clippy::too_many_arguments, reason = "two of them are memory to work in")]
-fn convolve_chunk(
+/// A convolution of `k` into `columns` channels with packed weights.
+#[derive(Clone, Copy)]
+struct Convolution<'a> {
     tiling: Tiling,
-    (k, columns): (usize, usize),
-    x: &[f32],
-    packed: &[f32],
-    out: &mut [MaybeUninit<f32>],
-    finish: Finisher,
-    tiles: &mut Vec<f32>,
-    products: &mut Vec<f32>,
-) {
-    let all = x.len() / (tiling.pixels() * k) * tiling.tiles();
-    let (tiles_stride, products_stride) = (place_stride(TILES * k), place_stride(TILES * columns));
-    grow(tiles, PLACES * tiles_stride);
-    grow(products, PLACES * products_stride);
-    for first in (0..all).step_by(TILES) {
-        let range = first..(first + TILES).min(all);
-        let (pixel, channels) = (k, 0..k);
-        dispatch(InputTransform { tiling, x, pixel, channels, tiles: range.clone(), out: tiles, stride: tiles_stride });
-        for (channel, width) in Panels::of(columns).panels() {
-            let panel = &packed[PLACES * k * channel..][..PLACES * k * width];
-            for (place, right) in panel.chunks_exact(k * width).enumerate() {
-                dispatch(Product {
-                    blocks: &[(0, 0)],
-                    rows: range.len(),
-                    left: &tiles[place * tiles_stride..],
-                    left_stride: k,
-                    segments: &[0],
-                    segment: k,
-                    right,
-                    columns: width,
-                    out: Out::over(&mut products[place * products_stride..][..range.len() * columns]),
-                    out_stride: columns,
-                    channel,
-                    finish: Finisher::default(),
-                });
+    k: usize,
+    columns: usize,
+    packed: &'a [f32],
+}
+
+impl Convolution<'_> {
+    /// Whole images; `tiles` and `products` are memory to work in.
+    fn chunk(
+        self,
+        x: &[f32],
+        out: &mut [MaybeUninit<f32>],
+        finish: Finisher,
+        (tiles, products): &mut (Vec<f32>, Vec<f32>),
+    ) {
+        let Self { tiling, k, columns, packed } = self;
+        let all = x.len() / (tiling.pixels() * k) * tiling.tiles();
+        let (tiles_stride, products_stride) = (place_stride(TILES * k), place_stride(TILES * columns));
+        grow(tiles, PLACES * tiles_stride);
+        grow(products, PLACES * products_stride);
+        for first in (0..all).step_by(TILES) {
+            let range = first..(first + TILES).min(all);
+            let (pixel, channels) = (k, 0..k);
+            dispatch(InputTransform {
+                tiling,
+                x,
+                pixel,
+                channels,
+                tiles: range.clone(),
+                out: tiles,
+                stride: tiles_stride,
+            });
+            for (channel, width) in Panels::of(columns).panels() {
+                let panel = &packed[PLACES * k * channel..][..PLACES * k * width];
+                for (place, right) in panel.chunks_exact(k * width).enumerate() {
+                    dispatch(Product {
+                        blocks: &[(0, 0)],
+                        rows: range.len(),
+                        left: &tiles[place * tiles_stride..],
+                        left_stride: k,
+                        segments: &[0],
+                        segment: k,
+                        right,
+                        columns: width,
+                        out: Out::over(&mut products[place * products_stride..][..range.len() * columns]),
+                        out_stride: columns,
+                        channel,
+                        finish: Finisher::default(),
+                    });
+                }
             }
+            let stride = products_stride;
+            dispatch(OutputTransform { tiling, products, stride, channels: columns, tiles: range, out, finish });
         }
-        let stride = products_stride;
-        dispatch(OutputTransform { tiling, products, stride, channels: columns, tiles: range, out, finish });
     }
 }
 

@@ -2,8 +2,7 @@
 
 use crate::{
     AnalyseSpec, AnalysedModel, Analysis, Architecture, Attack, EvaluateSpec, ExperimentSpec, MaskingSpec, MethodName,
-    ModelRef, PixelDistance, ProbeSpec, RunSpec, Schedule, Surrogate, TeacherChoice,
-    experiment::{PRESET, Variant},
+    ModelRef, PixelDistance, ProbeSpec, RunSpec, Schedule, Surrogate, TeacherChoice, Variant,
 };
 
 /// A run of an experiment before it has an id. Its spec names other runs of the same plan by their index in it, as
@@ -14,8 +13,8 @@ pub struct PlannedRun {
     pub spec: RunSpec,
     /// The row of the comparison that it belongs to: the method that trained the model.
     pub method: MethodName,
-    /// What sets the row apart from the method as published, such as `temperature T 0.05`; mostly empty.
-    pub variant: String,
+    /// What sets the row apart from the method as published; mostly nothing.
+    pub variant: Variant,
     /// The architecture of the model that it trains or evaluates.
     pub architecture: Architecture,
     /// The teacher's architecture, for students.
@@ -37,7 +36,7 @@ impl PlannedRun {
     ) -> Self {
         Self {
             method,
-            variant: analyse.analysis.title(),
+            variant: Variant::default(),
             architecture,
             teacher: None,
             is_teacher: false,
@@ -52,7 +51,7 @@ impl PlannedRun {
 struct PlannedModel {
     model: ModelRef,
     method: MethodName,
-    variant: String,
+    variant: Variant,
     architecture: Architecture,
     is_teacher: bool,
     seed: u64,
@@ -65,14 +64,17 @@ struct PlannedModel {
 impl PlannedModel {
     /// A teacher that is there already.
     fn stored(model: ModelRef, architecture: Architecture, seed: u64) -> Self {
-        let (method, variant) = (MethodName::PGD_AT, String::new());
+        let (method, variant) = (MethodName::PGD_AT, Variant::default());
         Self { model, method, variant, architecture, is_teacher: true, seed, training: None, has_best: false }
     }
 
     /// The model of the best epoch where there is one.
     fn best(&self) -> Option<Self> {
-        let variant = join([self.variant.as_str(), "best epoch"]);
-        self.has_best.then(|| Self { model: ModelRef::Best(Box::new(self.model.clone())), variant, ..self.clone() })
+        self.has_best.then(|| Self {
+            model: ModelRef::Best(Box::new(self.model.clone())),
+            variant: self.variant.clone().of_best_epoch(),
+            ..self.clone()
+        })
     }
 
     /// What students learn from: the model of the best epoch where there is one.
@@ -82,8 +84,8 @@ impl PlannedModel {
 
     /// Whether its training is the same in everything as another one's.
     fn is_trained_as(&self, other: &Self) -> bool {
-        (self.method, self.architecture, self.variant.as_str(), self.seed)
-            == (other.method, other.architecture, other.variant.as_str(), other.seed)
+        (self.method, self.architecture, &self.variant, self.seed)
+            == (other.method, other.architecture, &other.variant, other.seed)
     }
 }
 
@@ -106,11 +108,11 @@ impl Analysed {
         let student = self.students.first().map(|student| student.architecture);
         let named = |model: &PlannedModel| {
             let architecture = if Some(model.architecture) == student { "" } else { model.architecture.title() };
-            join([&join([model.method.title(), &model.variant]), architecture])
+            join([&join([model.method.title(), &model.variant.to_string()]), architecture])
         };
         let is_new = |student: &&PlannedModel| !surrogates.iter().any(|surrogate| surrogate.is_trained_as(student));
         let mut models: Vec<(String, &PlannedModel)> = surrogates.iter().map(|model| (named(model), *model)).collect();
-        models.extend(teacher.map(|model| (join(["Teacher", &model.variant]), model)));
+        models.extend(teacher.map(|model| (join(["Teacher", &model.variant.to_string()]), model)));
         models.extend(self.students.iter().filter(is_new).map(|model| (named(model), model)));
         models
     }
@@ -148,8 +150,8 @@ impl ExperimentSpec {
                 let mut trained: Vec<(MethodName, Variant, ModelRef)> = Vec::new();
                 for &method in &methods {
                     for (variation, variant) in self.variants(method).into_iter().enumerate() {
-                        let before = trained.iter().find(|(before, settings, _)| {
-                            method.fine_tunes() == Some(*before) && variant.starts_with(settings)
+                        let before = trained.iter().find(|(before, own, _)| {
+                            method.fine_tunes() == Some(*before) && variant.settings.starts_with(&own.settings)
                         });
                         let start_from = before.map(|(_, _, model)| model.clone());
                         let student = plan.train((method, architecture, seed), &variant, teacher.as_ref(), start_from);
@@ -175,7 +177,7 @@ impl Plan<'_> {
     fn teacher(&mut self, seed: u64) -> PlannedModel {
         let teacher = match self.experiment.teacher {
             TeacherChoice::Train(architecture) => {
-                self.train((MethodName::PGD_AT, architecture, seed), &Variant::new(), None, None)
+                self.train((MethodName::PGD_AT, architecture, seed), &Variant::default(), None, None)
             }
             TeacherChoice::Run { id, architecture } => PlannedModel::stored(ModelRef::Run(id), architecture, seed),
             TeacherChoice::Imported { id, architecture } => {
@@ -196,7 +198,7 @@ impl Plan<'_> {
                 teacher.filter(|t| t.training.is_some() && (t.method, t.architecture) == (method, architecture));
             let surrogate = match trained {
                 Some(teacher) => teacher.clone(),
-                None => self.train((method, architecture, seed), &Variant::new(), None, None),
+                None => self.train((method, architecture, seed), &Variant::default(), None, None),
             };
             self.surrogates.push(surrogate);
         }
@@ -224,7 +226,6 @@ impl Plan<'_> {
             needs.push(index);
         }
         let has_best = spec.keeps_best();
-        let variant = describe(variant);
         self.runs.push(PlannedRun {
             spec: RunSpec::Train(spec),
             method,
@@ -236,6 +237,7 @@ impl Plan<'_> {
         });
         let index = self.runs.len() - 1;
         let (model, training) = (ModelRef::Planned(index), Some(index));
+        let variant = variant.clone();
         PlannedModel { model, method, variant, architecture, is_teacher: false, seed, training, has_best }
     }
 
@@ -347,20 +349,10 @@ impl ExperimentSpec {
 
     /// A probe's schedule, shortened like the linear classifier of GACD.
     fn probe_schedule(&self) -> Schedule {
-        let classifier = self.train(MethodName::GACD, Architecture::ResNet8, 0, &[]).ok();
+        let classifier = self.train(MethodName::GACD, Architecture::ResNet8, 0, &Variant::default()).ok();
         let schedule = classifier.and_then(|spec| spec.method.classifier().cloned());
         schedule.unwrap_or_else(Schedule::linear_classifier)
     }
-}
-
-/// What sets a variant apart, in words: `temperature T 0.05, anchor student_only`.
-fn describe(variant: &Variant) -> String {
-    let words = variant.iter().map(|(method, setting)| {
-        let parameters = method.parameters();
-        let name = parameters.iter().find(|p| p.path == setting.path).map_or(setting.path.as_str(), |p| p.name);
-        if setting.path == PRESET { setting.value.clone() } else { format!("{name} {}", setting.value) }
-    });
-    words.collect::<Vec<_>>().join(", ")
 }
 
 fn join(parts: [&str; 2]) -> String {

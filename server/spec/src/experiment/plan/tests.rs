@@ -60,8 +60,12 @@ fn fine_tuning_starts_from_the_model_of_the_same_student_seed_and_variant() {
         let Some(ModelRef::Planned(before)) = spec.start_from else { panic!("it starts from a GACD model") };
         let RunSpec::Train(before_spec) = &plan[before].spec else { panic!("that is a training") };
         assert_eq!((plan[before].method, temperature(before_spec)), (MethodName::GACD, temperature(spec)));
-        assert!(run.needs.contains(&before) && run.variant.starts_with("temperature T "), "{}", run.variant);
-        assert!(run.variant.contains("learning rate "), "{}", run.variant);
+        assert!(
+            run.needs.contains(&before) && run.variant.to_string().starts_with("temperature T "),
+            "{}",
+            run.variant
+        );
+        assert!(run.variant.to_string().contains("learning rate "), "{}", run.variant);
     }
 }
 
@@ -75,7 +79,7 @@ fn a_preset_keeps_its_proportions_and_what_is_set_by_hand_stands() {
     spec.validate().unwrap();
     let plan = spec.expand();
     let (run, kd) = trained(&plan)[1];
-    assert_eq!(run.variant, "repdistiller, learning rate 0.02");
+    assert_eq!(run.variant.to_string(), "repdistiller, learning rate 0.02");
     // 240 epochs at a fortieth; the milestones at 150, 180 and 210.
     assert_eq!((kd.schedule.epochs, kd.schedule.milestones.as_slice()), (6, &[4, 5, 5][..]));
     let Method::Kd(parameters) = &kd.method else { panic!("it is KD") };

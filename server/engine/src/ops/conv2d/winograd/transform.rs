@@ -13,7 +13,7 @@ use pulp::{Simd, WithSimd};
 
 use super::{PLACES, Tiling};
 use crate::ops::{
-    finish::Finisher,
+    finish::{Elements, Finisher},
     simd::{WIDEST, load, registers, store},
 };
 
@@ -222,7 +222,7 @@ impl WithSimd for OutputTransform<'_> {
                             write(i, j, value) {
                                 if top + i < h && left + j < w {
                                     let at = ((image * h + top + i) * w + left + j) * c + channel;
-                                    let value = self.finish.apply(simd, value, at, channel, width);
+                                    let value = self.finish.apply(simd, value, Elements { at, channel, width });
                                     store(simd, out.add(at), width, value);
                                 }
                             }

@@ -1,0 +1,184 @@
+//! The one gate before a launch: what can be known to keep an experiment or an analysis from being computed is said before
+//! anything of it is kept.
+
+use std::path::PathBuf;
+
+use anyhow::Result;
+use retort_engine::{class_order, data::DatasetInfo};
+use retort_spec::{
+    AnalyseSpec, Architecture, ExperimentSpec, Invalid, MethodName, ModelRef, PlannedRun, Problem, RunKind, RunSpec,
+    RunState, TeacherChoice,
+};
+use retort_store::{Store, StoreError};
+
+use crate::{
+    machine::{Machine, known},
+    scheduler::Control,
+};
+
+/// Looks at what is to be launched, and launches it.
+#[derive(Clone, Debug)]
+pub struct Gate {
+    store: Store,
+    control: Control,
+    machine: Machine,
+}
+
+impl Gate {
+    /// A gate in front of this scheduler on this machine.
+    pub const fn new(store: Store, control: Control, machine: Machine) -> Self {
+        Self { store, control, machine }
+    }
+
+    /// All that keeps an experiment from being computed here on these datasets, each by the spec's field.
+    ///
+    /// # Errors
+    /// When the database refuses.
+    pub async fn faults(&self, spec: &ExperimentSpec, datasets: &[DatasetInfo]) -> Result<Vec<Problem>> {
+        let mut problems = spec.validate().err().map_or_else(Vec::new, |Invalid(problems)| problems);
+        problems.extend(self.machine.faults(spec, datasets));
+        let faults = self.teacher_faults(spec, datasets).await?;
+        problems.extend(faults.into_iter().map(|message| Problem::new("teacher", message)));
+        Ok(problems)
+    }
+
+    /// Keeps an experiment and queues its runs; returns its id.
+    ///
+    /// # Errors
+    /// An [`Invalid`] when it cannot be computed here; else when the queue or the database refuses. Nothing is kept then.
+    pub async fn launch(&self, spec: &ExperimentSpec) -> Result<i64> {
+        let datasets = self.machine.datasets().await?;
+        Invalid::unless_empty(self.faults(spec, &datasets).await?)?;
+        let mut plan = spec.expand();
+        if let TeacherChoice::Run { id, .. } = spec.teacher {
+            // It is named by the method that trained it.
+            let method: MethodName = self.store.run(id).await?.method;
+            plan.iter_mut().filter(|run| run.is_teacher).for_each(|run| run.method = method);
+        }
+        self.control.launch(spec, plan).await
+    }
+
+    /// Launches the demo comparison unless this data folder has it; returns its id.
+    ///
+    /// # Errors
+    /// As [`Gate::launch`].
+    pub async fn launch_demo(&self) -> Result<i64> {
+        let spec = ExperimentSpec::demo();
+        match self.control.experiment_like(&spec).await? {
+            Some(id) => Ok(id),
+            None => self.launch(&spec).await,
+        }
+    }
+
+    /// Queues an analysis of an experiment's models, unless the same one is there already; returns its run. It stands in lists
+    /// under the method and the architecture of its first model.
+    ///
+    /// # Errors
+    /// As [`Gate::launch`].
+    pub async fn analyse(
+        &self,
+        experiment: i64,
+        spec: AnalyseSpec,
+        (method, architecture): (MethodName, Architecture),
+    ) -> Result<i64> {
+        Invalid::unless_empty(self.analysis_faults(&spec).await?)?;
+        let run = PlannedRun::of_analysis(spec, method, architecture, Vec::new());
+        self.control.analyse(experiment, run).await
+    }
+
+    async fn analysis_faults(&self, spec: &AnalyseSpec) -> Result<Vec<Problem>> {
+        let run = RunSpec::Analyse(spec.clone());
+        let mut problems = run.validate().err().map_or_else(Vec::new, |Invalid(problems)| problems);
+        problems.extend(self.machine.fault_of_device(spec.device));
+        let datasets = self.machine.datasets().await?;
+        if let Some(dataset) = datasets.iter().find(|dataset| dataset.name == spec.dataset.name) {
+            problems.extend(spec.analysis.faults_on(&spec.dataset, &known(dataset)));
+        } else {
+            let message = format!("“{}” is not among the datasets here", spec.dataset.name);
+            problems.push(Problem::new("dataset", message));
+        }
+        for model in &spec.models {
+            problems.extend(self.model_fault(&model.model).await?.map(|message| Problem::new("models", message)));
+        }
+        Ok(problems)
+    }
+
+    /// What speaks against a stored model as the teacher of an experiment.
+    async fn teacher_faults(&self, spec: &ExperimentSpec, datasets: &[DatasetInfo]) -> Result<Vec<String>> {
+        let name = &spec.dataset.name;
+        let (model, architecture) = match spec.teacher {
+            TeacherChoice::Train(_) => return Ok(Vec::new()),
+            TeacherChoice::Run { id, architecture } => (ModelRef::Run(id), architecture),
+            TeacherChoice::Imported { id, architecture } => (ModelRef::Imported(id), architecture),
+        };
+        let mut faults: Vec<String> = self.model_fault(&model).await?.into_iter().collect();
+        let own = match model {
+            ModelRef::Run(id) => {
+                let Some(run) = found(self.store.run(id).await)? else { return Ok(faults) };
+                if run.dataset != *name {
+                    faults.push(format!(
+                        "run {id} was trained on {}: choose that dataset, or another teacher",
+                        run.dataset
+                    ));
+                }
+                run.architecture
+            }
+            ModelRef::Imported(id) => {
+                let Some(model) = found(self.store.model(id).await)? else { return Ok(faults) };
+                let about = model.about;
+                let dataset = datasets.iter().find(|dataset| dataset.name == *name);
+                if dataset.is_some_and(|dataset| class_order(&about.classes, &dataset.classes).is_none()) {
+                    faults.push(format!(
+                        "model {id} does not have the classes of {name}: if its answers mean them, say so on the page of \
+                         model {id}, or choose another teacher"
+                    ));
+                }
+                about.architecture
+            }
+            _ => architecture,
+        };
+        if own != architecture {
+            faults.push(format!("it is a {own}, not a {architecture}"));
+        }
+        Ok(faults)
+    }
+
+    /// Why a model will not be there; none where it is, or where its run is still to leave it.
+    async fn model_fault(&self, model: &ModelRef) -> Result<Option<String>> {
+        let is_gone = |file: PathBuf, message: String| (!file.is_file()).then_some(message);
+        match model.innermost() {
+            ModelRef::Run(id) => {
+                let Some(run) = found(self.store.run(*id).await)? else {
+                    return Ok(Some(format!("there is no run {id}")));
+                };
+                let folder = self.control.folder(*id);
+                let file = if matches!(model, ModelRef::Best(_)) { folder.best_model() } else { folder.model() };
+                Ok(match run.state {
+                    _ if !matches!(run.kind, RunKind::Train | RunKind::Probe) => {
+                        Some(format!("run {id} leaves no model"))
+                    }
+                    RunState::Finished => is_gone(file, format!("the model of run {id} is no longer in its folder")),
+                    RunState::Failed | RunState::Diverged | RunState::Cancelled => {
+                        Some(format!("run {id} left no model: it is {}", run.state.id()))
+                    }
+                    RunState::Queued | RunState::Starting | RunState::Running | RunState::Lost => None,
+                })
+            }
+            ModelRef::Imported(id) => Ok(match found(self.store.model(*id).await)? {
+                None => Some(format!("there is no imported model {id}")),
+                Some(_) => {
+                    is_gone(self.control.model_file(*id), format!("the file of model {id} is gone: import it again"))
+                }
+            }),
+            ModelRef::File(_) | ModelRef::Planned(_) | ModelRef::Best(_) => Ok(None),
+        }
+    }
+}
+
+/// What was asked for, where it is there.
+fn found<T>(found: retort_store::Result<T>) -> Result<Option<T>> {
+    match found {
+        Err(StoreError::NotFound { .. }) => Ok(None),
+        found => Ok(Some(found?)),
+    }
+}
