@@ -259,3 +259,18 @@ fn every_section_of_the_science_that_the_code_cites_is_there() {
     let missing: Vec<_> = cited.iter().filter(|(section, _)| !headings.contains(section.as_str())).collect();
     assert!(missing.is_empty(), "docs/methods.md has no section {missing:?}");
 }
+
+#[test]
+fn every_file_that_the_guides_name_is_there() {
+    let folders = ["server/", "web/", "tests/", "tools/", "docs/", "migrations/"];
+    for guide in ["CONTRIBUTING.md", "docs/methods.md", "README.md"] {
+        let text = fs::read_to_string(root().join(guide)).unwrap();
+        let named = text.split('`').skip(1).step_by(2).filter(|name| folders.iter().any(|f| name.starts_with(f)));
+        for name in named.filter(|name| !name.contains(' ')) {
+            // A recipe's file is not there yet; its folder is.
+            let there = name.split(['*', '{']).next().unwrap_or_default();
+            let there = if name.contains("NAME") { Path::new(there).parent().unwrap() } else { Path::new(there) };
+            assert!(root().join(there).exists(), "{guide} names {name}, which is not there");
+        }
+    }
+}

@@ -2,9 +2,13 @@
 
 mod read;
 
-use retort_spec::{Analysis, Attack, DivergenceRules, ExperimentSpec, ModelRef, TeacherChoice};
+use retort_spec::{
+    Analysis, Architecture, Attack, DatasetChoice, DeviceName, DivergenceRules, ExperimentSpec, Features, Invalid,
+    ModelRef, Problem, TeacherChoice,
+};
 use serde::{Deserialize, Serialize};
 
+use self::read::{read, read_count, read_list, title_of};
 use crate::settings;
 
 /// The form `/experiments/new` as it is sent, every value as it was typed, so that a form with faults comes back as it
@@ -81,11 +85,34 @@ fn text<T: ToString>(value: Option<T>) -> String {
     value.map(|value| value.to_string()).unwrap_or_default()
 }
 
-/// The names of analyses in the form.
-pub(crate) const CORRELATION: &str = "correlation";
-pub(crate) const GALLERY: &str = "gallery";
-
 impl ExperimentForm {
+    /// The fields with their names, in the order of the page.
+    pub(crate) const FIELDS: &[(&str, &str)] = &[
+        ("title", "Title"),
+        ("dataset", "Dataset"),
+        ("train_images", "Train images"),
+        ("validation_images", "Validation images"),
+        ("test_images", "Test images"),
+        ("normaliser", "Normaliser"),
+        ("teacher", "Teacher"),
+        ("students", "Students"),
+        ("methods", "Methods"),
+        ("seeds", "Seeds"),
+        ("attacks", "Evaluated under"),
+        ("eps", "Radius ε"),
+        ("surrogates", "Attacked through"),
+        ("masking_images", "Masking checks"),
+        ("probes", "Linear probes"),
+        ("analyses", "Analyses"),
+        ("attacked", "Attacked class"),
+        ("target", "Target class"),
+        ("budget", "Budget"),
+        ("epochs", "Epochs"),
+        ("chance_epochs", "Most epochs at chance"),
+        ("loss_factor", "Most times the first loss"),
+        ("device", "Device"),
+    ];
+
     /// What the form starts with: the demo's question, untitled, with as many epochs as the budget has.
     pub fn initial() -> Self {
         Self { title: String::new(), epochs: String::new(), ..Self::from_spec(&ExperimentSpec::demo()) }
@@ -94,14 +121,13 @@ impl ExperimentForm {
     /// The form that launches `spec` again. The form has one ε, the first attack's, and steps in the usual proportion to it.
     pub fn from_spec(spec: &ExperimentSpec) -> Self {
         let mapped = spec.analyses.iter().find_map(|analysis| match analysis {
-            Analysis::Features { attacked, target, .. } => Some((attacked.clone(), target.clone())),
+            Analysis::Features(Features { attacked, target, .. }) => Some((attacked.clone(), target.clone())),
             _ => None,
         });
         let (attacked, target) = mapped.unwrap_or_default();
-        let named = |analysis: &Analysis| match analysis {
-            Analysis::Features { .. } => None,
-            Analysis::Correlation { .. } => Some(CORRELATION.to_owned()),
-            Analysis::Gallery { .. } => Some(GALLERY.to_owned()),
+        let named = |analysis: &Analysis| {
+            let kind = analysis.kind();
+            kind.usual().map(|_| kind.id().to_owned())
         };
         Self {
             title: spec.title.clone(),
@@ -133,6 +159,58 @@ impl ExperimentForm {
             loss_factor: text(spec.divergence.loss_factor),
             device: spec.device.to_string(),
         }
+    }
+
+    /// The experiment that the form asks for, already validated. `known` tells the architecture of a model that a finished
+    /// training run left or that was imported, and none where there is no such model.
+    ///
+    /// # Errors
+    /// With all problems at once; each names the form's field.
+    pub fn to_spec(&self, known: impl Fn(&ModelRef) -> Option<Architecture>) -> Result<ExperimentSpec, Vec<Problem>> {
+        let (spec, problems) = self.read(known);
+        if problems.is_empty() { Ok(spec) } else { Err(problems) }
+    }
+
+    /// The same with its problems beside what could be read, so that more can be said of it at once.
+    pub fn read(&self, known: impl Fn(&ModelRef) -> Option<Architecture>) -> (ExperimentSpec, Vec<Problem>) {
+        let mut problems = Vec::new();
+        let mut spec = ExperimentSpec {
+            title: self.title.trim().into(),
+            dataset: DatasetChoice {
+                name: self.dataset.trim().into(),
+                train_images: read_count("train_images", &self.train_images, &mut problems),
+                validation_images: read_count("validation_images", &self.validation_images, &mut problems),
+                test_images: read_count("test_images", &self.test_images, &mut problems),
+            },
+            normaliser: match self.normaliser.trim() {
+                "" => None,
+                text => read("normaliser", text, &mut problems),
+            },
+            teacher: self.read_teacher(known, &mut problems),
+            students: read_list("students", &self.students, &mut problems),
+            methods: read_list("methods", &self.methods, &mut problems),
+            seeds: self.read_seeds(&mut problems),
+            attacks: self.read_attacks(&mut problems),
+            surrogates: self.read_surrogates(&mut problems),
+            probes: self.probes.iter().map(|name| DatasetChoice::all_of(name.trim())).collect(),
+            masking_images: read_count("masking_images", &self.masking_images, &mut problems),
+            analyses: self.read_analyses(&mut problems),
+            sweeps: settings::read(&self.settings, &mut problems),
+            budget: read("budget", &self.budget, &mut problems).unwrap_or_default(),
+            epochs: read_count("epochs", &self.epochs, &mut problems),
+            divergence: DivergenceRules {
+                chance_epochs: read_count("chance_epochs", &self.chance_epochs, &mut problems),
+                loss_factor: self.read_loss_factor(&mut problems),
+            },
+            device: read::<DeviceName>("device", &self.device, &mut problems).unwrap_or_default(),
+        };
+        if spec.title.is_empty() {
+            spec.title = title_of(&spec);
+        }
+        if let Err(Invalid(more)) = spec.validate() {
+            Self::add(more, &mut problems);
+        }
+        (spec, problems)
     }
 
     /// The stored model that the form names as its teacher, whether there is one or not.

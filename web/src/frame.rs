@@ -32,6 +32,26 @@ pub enum Section {
     Elsewhere,
 }
 
+impl Section {
+    /// Those that the navigation leads to.
+    pub(crate) const ALL: [Self; 7] =
+        [Self::Overview, Self::Comparisons, Self::Runs, Self::Models, Self::Datasets, Self::Paper, Self::New];
+
+    /// Its address, and its name in the navigation: what stands on every screen, and what follows on wide ones.
+    pub(crate) const fn link(self) -> (&'static str, &'static str, &'static str) {
+        match self {
+            Self::Overview => ("/", "Overview", ""),
+            Self::Comparisons => ("/experiments", "Comparisons", ""),
+            Self::Runs => ("/runs", "Runs", ""),
+            Self::Models => ("/models", "Models", ""),
+            Self::Datasets => ("/datasets", "Datasets", ""),
+            Self::Paper => ("/paper", "Paper", ""),
+            Self::New => ("/experiments/new", "New", " experiment"),
+            Self::Elsewhere => ("", "", ""),
+        }
+    }
+}
+
 impl Frame {
     /// What runs and waits, in words: `1 running · 5 waiting`, or `idle`.
     pub fn who(&self) -> String {

@@ -6,10 +6,10 @@
 
 #![forbid(unsafe_code)]
 
+pub mod analyses;
 mod arrival;
 mod dataset_form;
 pub mod figures;
-pub mod findings;
 mod form;
 pub mod format;
 mod frame;

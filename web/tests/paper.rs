@@ -12,8 +12,8 @@ use retort_spec::{
 };
 use retort_web::{
     Compared, RunRow, Template, Values,
-    figures::AnalysisFiles,
-    pages::{AnalysisView, DeviceOption, FoundAnalysis, PaperPage, PaperParts},
+    analyses::{AnalysisFiles, AnalysisView},
+    pages::{DeviceOption, FoundAnalysis, PaperPage, PaperParts},
 };
 
 fn spec(budget: Budget) -> ExperimentSpec {

@@ -182,3 +182,80 @@ fn found<T>(found: retort_store::Result<T>) -> Result<Option<T>> {
         found => Ok(Some(found?)),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use retort_spec::{AnalysedModel, Analysis, Correlation, DatasetChoice, DeviceName};
+
+    use super::*;
+    use crate::live::Live;
+
+    struct Place {
+        gate: Gate,
+        store: Store,
+        dir: tempfile::TempDir,
+    }
+
+    async fn place() -> Place {
+        let dir = tempfile::tempdir().unwrap();
+        let [runs, models, datasets] = ["runs", "models", "datasets"].map(|part| dir.path().join(part));
+        let store = Store::open(&dir.path().join("retort.db")).await.unwrap();
+        let control = Control::new(store.clone(), Live::new(), &runs, &models);
+        Place { gate: Gate::new(store.clone(), control, Machine::explore(datasets)), store, dir }
+    }
+
+    fn problems<T: std::fmt::Debug>(outcome: Result<T>) -> Vec<(String, String)> {
+        let Invalid(problems) = outcome.unwrap_err().downcast().unwrap();
+        problems.into_iter().map(|problem| (problem.field, problem.message)).collect()
+    }
+
+    fn taught_by(id: i64, architecture: Architecture) -> ExperimentSpec {
+        ExperimentSpec { teacher: TeacherChoice::Run { id, architecture }, ..ExperimentSpec::demo() }
+    }
+
+    #[tokio::test]
+    async fn what_cannot_be_computed_here_is_refused_with_all_that_is_wrong_and_nothing_is_kept() {
+        let Place { gate, store, dir: _dir } = place().await;
+        let spec = ExperimentSpec {
+            dataset: DatasetChoice::all_of("imagenet"),
+            device: DeviceName::Cuda(63),
+            seeds: vec![1, 1],
+            ..taught_by(7, Architecture::ResNet8)
+        };
+        let found = problems(gate.launch(&spec).await);
+        let fields: Vec<&str> = found.iter().map(|(field, _)| field.as_str()).collect();
+        assert_eq!(fields, ["seeds", "dataset", "device", "teacher"], "{found:?}");
+        assert_eq!(found[3].1, "there is no run 7");
+        assert_eq!(store.state_counts().await.unwrap().total(), 0);
+    }
+
+    #[tokio::test]
+    async fn a_teacher_may_still_be_trained_but_must_not_have_failed_nor_be_another_network() {
+        let Place { gate, store, dir: _dir } = place().await;
+        assert_eq!(gate.launch_demo().await.unwrap(), 1);
+        assert_eq!(gate.launch_demo().await.unwrap(), 1);
+        assert_eq!(gate.launch(&taught_by(1, Architecture::ResNet8)).await.unwrap(), 2);
+        let other = problems(gate.launch(&taught_by(1, Architecture::ResNet18)).await);
+        assert_eq!(other, [("teacher".into(), "it is a ResNet-8, not a ResNet-18".into())]);
+        let evaluation = problems(gate.launch(&taught_by(2, Architecture::ResNet8)).await);
+        assert_eq!(evaluation[0].1, "run 2 leaves no model");
+        store.change_state(1, RunState::Failed, "test").await.unwrap();
+        let failed = problems(gate.launch(&taught_by(1, Architecture::ResNet8)).await);
+        assert_eq!(failed[0].1, "run 1 left no model: it is failed");
+    }
+
+    #[tokio::test]
+    async fn an_analysis_of_what_is_gone_is_refused() {
+        let Place { gate, store, dir: _dir } = place().await;
+        gate.launch_demo().await.unwrap();
+        let models = [1, 9].map(|id| AnalysedModel { name: format!("run {id}"), model: ModelRef::Run(id) });
+        let analysis = Analysis::Correlation(Correlation::default());
+        let spec = ExperimentSpec { device: DeviceName::Cuda(63), ..ExperimentSpec::demo() };
+        let gone = AnalyseSpec { dataset: DatasetChoice::all_of("pets"), ..spec.analyse(analysis, models.to_vec()) };
+        let found = problems(gate.analyse(1, gone, (MethodName::KD, Architecture::ResNet8)).await);
+        let messages: Vec<&str> = found.iter().map(|(_, message)| message.as_str()).collect();
+        assert_eq!(messages[1..], ["“pets” is not among the datasets here", "there is no run 9"]);
+        assert!(messages[0].starts_with("cuda:63 is not on this machine"), "{messages:?}");
+        assert_eq!(store.runs_of_experiment(1).await.unwrap().len(), 8);
+    }
+}

@@ -7,7 +7,9 @@ mod support;
 use std::{fs, path::Path};
 
 use retort_engine::{Outcome, RunFolder, nn::StateFile};
-use retort_spec::{AdversarialImages, Analysis, AnalysisResult, LogitStatistic, MethodName};
+use retort_spec::{
+    AdversarialImages, Analysis, AnalysisResult, Correlation, Features, Gallery, LogitStatistic, MethodName,
+};
 use support::{analyse, run, spec, teacher};
 
 fn result(dir: &Path) -> AnalysisResult {
@@ -26,8 +28,9 @@ fn two_models(root: &Path) -> (std::path::PathBuf, std::path::PathBuf) {
 fn feature_maps_show_the_same_images_to_every_model_and_repeat() {
     let root = tempfile::tempdir().unwrap();
     let (teacher, student) = two_models(root.path());
-    let features =
-        |adversarial| Analysis::Features { attacked: "Trouser".into(), target: "Bag".into(), images: 35, adversarial };
+    let features = |adversarial| {
+        Analysis::Features(Features { attacked: "Trouser".into(), target: "Bag".into(), images: 35, adversarial })
+    };
     let models = [("teacher", teacher.as_path()), ("again", teacher.as_path()), ("KD", student.as_path())];
     let [one, again, white_box] = ["one", "again", "white-box"].map(|name| root.path().join(name));
     run(&one, &analyse(features(AdversarialImages::Shared), &models, 350), 1, None);
@@ -61,7 +64,10 @@ fn a_model_correlates_with_itself_without_a_difference_and_a_finished_map_is_not
     let (teacher, student) = two_models(root.path());
     let models = [("teacher", teacher.as_path()), ("itself", teacher.as_path()), ("KD", student.as_path())];
     let dir = root.path().join("correlation");
-    assert_eq!(run(&dir, &analyse(Analysis::correlation(), &models, 120), 1, None), Outcome::Finished);
+    assert_eq!(
+        run(&dir, &analyse(Analysis::Correlation(Correlation::default()), &models, 120), 1, None),
+        Outcome::Finished
+    );
     let AnalysisResult::Correlation(first) = result(&dir) else { panic!("it is of correlations") };
     let found = &first;
     assert_eq!((found.images, found.classes.len(), found.teacher.as_str()), (120, 10, "teacher"));
@@ -71,21 +77,25 @@ fn a_model_correlates_with_itself_without_a_difference_and_a_finished_map_is_not
     assert_ne!(kd.natural.values, kd.adversarial.values);
     // Each on its own adversarial images: nothing changes for what shares them anyway, nor on natural images.
     let [own, mean] = ["own", "mean"].map(|name| root.path().join(name));
-    let white_box =
-        Analysis::Correlation { statistic: LogitStatistic::Correlation, adversarial: AdversarialImages::WhiteBox };
+    let white_box = Analysis::Correlation(Correlation {
+        statistic: LogitStatistic::Correlation,
+        adversarial: AdversarialImages::WhiteBox,
+    });
     run(&own, &analyse(white_box, &models, 120), 1, None);
     let AnalysisResult::Correlation(found) = result(&own) else { panic!("it is of correlations") };
     assert_eq!((&found.maps[0], &found.maps[1].natural), (itself, &kd.natural));
     assert_ne!(found.maps[1].adversarial.values, kd.adversarial.values);
-    let class_mean =
-        Analysis::Correlation { statistic: LogitStatistic::ClassMean, adversarial: AdversarialImages::Shared };
+    let class_mean = Analysis::Correlation(Correlation {
+        statistic: LogitStatistic::ClassMean,
+        adversarial: AdversarialImages::Shared,
+    });
     run(&mean, &analyse(class_mean, &models, 120), 1, None);
     let AnalysisResult::Correlation(found) = result(&mean) else { panic!("it is of means") };
     assert!(found.maps[0].natural.max == 0.0 && found.maps[1].natural.max > 0.0);
     assert!((0..10).all(|class| found.maps[1].natural.values[11 * class] == 0.0));
     // A run that was stopped behind its first map, which is marked here to be recognised.
     let resumed = root.path().join("resumed");
-    let spec = analyse(Analysis::correlation(), &models, 120);
+    let spec = analyse(Analysis::Correlation(Correlation::default()), &models, 120);
     let folder = RunFolder::create(&resumed, &spec).unwrap();
     let mut marked = itself.clone();
     marked.natural.mean = 0.125;
@@ -104,10 +114,12 @@ fn a_gallery_holds_the_images_that_were_asked_for_with_their_pictures() {
     let root = tempfile::tempdir().unwrap();
     let (teacher, student) = two_models(root.path());
     let models = [("teacher", teacher.as_path()), ("KD", student.as_path())];
-    let gallery = |classes: &[&str], images, differ| Analysis::Gallery {
-        classes: classes.iter().map(|class| (*class).to_owned()).collect(),
-        images,
-        differ,
+    let gallery = |classes: &[&str], images, differ| {
+        Analysis::Gallery(Gallery {
+            classes: classes.iter().map(|class| (*class).to_owned()).collect(),
+            images,
+            differ,
+        })
     };
     let [plain, differing, unknown] = ["plain", "differing", "unknown"].map(|name| root.path().join(name));
     run(&plain, &analyse(gallery(&["Bag", "Coat"], 4, false), &models, 100), 1, None);

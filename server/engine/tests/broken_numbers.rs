@@ -18,8 +18,9 @@ use retort_engine::{
     run_folder,
 };
 use retort_spec::{
-    AdversarialImages, Analysis, AnalysisResult, Attack, DeviceName, DivergenceRules, EvaluateSpec, Event, LogLevel,
-    MethodName, ModelRef, PixelDistance, ProbeSpec, Record, RunSpec, Schedule, TrainSpec, Variety,
+    AdversarialImages, Analysis, AnalysisResult, Attack, Correlation, DeviceName, DivergenceRules, EvaluateSpec, Event,
+    Features, Gallery, LogLevel, MethodName, ModelRef, PixelDistance, ProbeSpec, Record, RunSpec, Schedule, TrainSpec,
+    Variety,
 };
 use support::{analyse, dataset, run, spec, teacher};
 
@@ -245,7 +246,7 @@ fn a_loss_that_explodes_ends_a_training_and_without_rules_it_goes_on_to_its_end(
 
 fn features() -> Analysis {
     let adversarial = AdversarialImages::Shared;
-    Analysis::Features { attacked: "Trouser".into(), target: "Bag".into(), images: 35, adversarial }
+    Analysis::Features(Features { attacked: "Trouser".into(), target: "Bag".into(), images: 35, adversarial })
 }
 
 #[test]
@@ -254,8 +255,10 @@ fn no_analysis_is_made_of_numbers_that_are_not_finite() {
     let whole = teacher(root.path());
     let broken = broken(&whole);
     let models = [("whole", whole.as_path()), ("broken", broken.as_path())];
-    let gallery = Analysis::Gallery { classes: vec![], images: 4, differ: false };
-    for (name, analysis) in [("features", features()), ("correlation", Analysis::correlation()), ("gallery", gallery)] {
+    let gallery = Analysis::Gallery(Gallery { classes: vec![], images: 4, differ: false });
+    for (name, analysis) in
+        [("features", features()), ("correlation", Analysis::Correlation(Correlation::default())), ("gallery", gallery)]
+    {
         let dir = root.path().join(name);
         let said = refusal(&dir, &analyse(analysis, &models, 350)).to_string();
         assert!(said.starts_with("the model “broken” answers ") && said.contains("not finite"), "{name}: {said}");
@@ -279,7 +282,7 @@ fn a_model_of_noughts_is_called_collapsed_by_its_evaluation_and_its_analyses() {
     assert_eq!(warnings(&noughts), [format!("The model has collapsed: it {how}.")]);
     let models = [("whole", whole.as_path()), ("noughts", collapsed.as_path())];
     run(&maps, &analyse(features(), &models, 350), 1, None);
-    run(&differences, &analyse(Analysis::correlation(), &models, 350), 1, None);
+    run(&differences, &analyse(Analysis::Correlation(Correlation::default()), &models, 350), 1, None);
     let result = |dir: &Path| serde_json::from_slice(&fs::read(RunFolder::at(dir).analysis()).unwrap()).unwrap();
     let AnalysisResult::Features(found) = result(&maps) else { panic!("it is of features") };
     assert_eq!(found.maps.iter().map(|map| map.is_collapsed).collect::<Vec<_>>(), [false, true]);

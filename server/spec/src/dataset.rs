@@ -56,6 +56,49 @@ impl DatasetChoice {
     }
 }
 
+/// A dataset that is there, as far as a spec can be checked against it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct KnownDataset<'a> {
+    /// The name in specs.
+    pub name: &'a str,
+    /// The names of its classes.
+    pub classes: &'a [String],
+    /// How many training images.
+    pub train: usize,
+    /// How many test images.
+    pub test: usize,
+}
+
+impl KnownDataset<'_> {
+    /// Checks that a choice of its images can be had.
+    pub(crate) fn check(&self, field: &str, choice: &DatasetChoice, problems: &mut Vec<Problem>) {
+        let mut expect = |holds: bool, part: &str, message: String| {
+            if !holds {
+                problems.push(Problem::new(format!("{field}.{part}"), message));
+            }
+        };
+        let Self { name, train, test, .. } = *self;
+        let there = |wanted: Option<usize>, there: usize| wanted.is_none_or(|wanted| wanted <= there);
+        let most = |there: usize, split: &str| format!("{name} has {there} {split} images: use at most so many");
+        expect(there(choice.train_images, train), "train_images", most(train, "training"));
+        expect(there(choice.test_images, test), "test_images", most(test, "test"));
+        let Some(validation) = choice.validation_images else { return };
+        // At least one image of each class is trained on.
+        let held_out = train.saturating_sub(self.classes.len().max(1));
+        let message = format!(
+            "{name} has {train} training images, and {validation} of them held out leave too few to train on: use at most \
+             {held_out}"
+        );
+        expect(validation <= held_out, "validation_images", message);
+        let rest = train.saturating_sub(validation);
+        let Some(wanted) = choice.train_images.filter(|wanted| *wanted <= train && validation <= held_out) else {
+            return;
+        };
+        let message = format!("beside them {rest} images are left to train on, and {wanted} are asked for");
+        expect(wanted <= rest, "validation_images", message);
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

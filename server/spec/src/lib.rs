@@ -26,7 +26,7 @@ pub use paper::*;
 pub use report::*;
 pub use run::*;
 
-pub use dataset::{BUNDLED_DATASET, DatasetChoice};
+pub use dataset::{BUNDLED_DATASET, DatasetChoice, KnownDataset};
 pub use device::DeviceName;
 pub use pixel::PixelDistance;
 pub use problem::{Invalid, Problem};

@@ -1,17 +1,16 @@
 //! Figures, drawn on the server as SVG. Colours come from classes, so that the page's style sheet sets them for light
 //! and dark; each method has its own dash and marker too.
 
-mod analyses;
 mod chart;
 mod curves;
 mod export;
+mod panels;
 mod sweep;
-mod text;
+pub(crate) mod text;
 
-pub use analyses::{AnalysisFiles, Key, Panel, analysis_figure, heat_map, kind_swatch, panels, scale, scatter};
-pub(crate) use analyses::{answer_words, correlation_panels, feature_panels, largest_difference};
 pub use curves::{CurvePoint, DRAWN, RunCurves, comparison_figures, run_figures};
 pub use export::{FigureFormat, slug};
+pub use panels::{Key, Panel, heat_map, kind_swatch, panels, scale, scatter};
 pub use sweep::sweep_figures;
 
 /// A drawing with its words.

@@ -7,7 +7,7 @@ use crate::words::{escape, is_in_font, shortened, shown};
 /// Writes a text element that takes at most so much room at a font size. Words that are longer end with an ellipsis there, and
 /// are whole where a pointer rests on them. An element with signs that the font of figures lacks remembers its room and size,
 /// as the signs may come to be written in letters that take more.
-pub(super) fn text(svg: &mut String, attributes: &str, words: &str, room: f64, size: f64) {
+pub(crate) fn text(svg: &mut String, attributes: &str, words: &str, room: f64, size: f64) {
     let words = shown(words);
     let short = shortened(&words, room, size);
     let remembered = if is_in_font(&short) { String::new() } else { format!(" {ROOM}\"{room:.1} {size}\"") };

@@ -1,72 +1,16 @@
-//! Reading the form: from what was typed to an experiment, or to what is wrong with it.
+//! Reading what was typed: to values, or to what is wrong with it.
 
 use std::str::FromStr;
 
 use retort_spec::{
-    AdversarialImages, Analysis, Architecture, Attack, DatasetChoice, DeviceName, DivergenceRules, ExperimentSpec,
-    Invalid, MethodName, ModelRef, PixelDistance, Problem, Surrogate, TeacherChoice,
+    AdversarialImages, Analysis, AnalysisKind, Architecture, Attack, ExperimentSpec, Features, MethodName, ModelRef,
+    PixelDistance, Problem, Surrogate, TeacherChoice,
 };
 
-use super::{CORRELATION, ExperimentForm, GALLERY};
+use super::ExperimentForm;
 use crate::{format, settings};
 
-/// Images of each kind on a map of features, and in a gallery.
-const MAPPED_IMAGES: usize = 100;
-const GALLERY_IMAGES: usize = 10;
-
 impl ExperimentForm {
-    /// The experiment that the form asks for, already validated. `known` tells the architecture of a model that a finished
-    /// training run left or that was imported, and none where there is no such model.
-    ///
-    /// # Errors
-    /// With all problems at once; each names the form's field.
-    pub fn to_spec(&self, known: impl Fn(&ModelRef) -> Option<Architecture>) -> Result<ExperimentSpec, Vec<Problem>> {
-        let (spec, problems) = self.read(known);
-        if problems.is_empty() { Ok(spec) } else { Err(problems) }
-    }
-
-    /// The same with its problems beside what could be read, so that more can be said of it at once.
-    pub fn read(&self, known: impl Fn(&ModelRef) -> Option<Architecture>) -> (ExperimentSpec, Vec<Problem>) {
-        let mut problems = Vec::new();
-        let mut spec = ExperimentSpec {
-            title: self.title.trim().into(),
-            dataset: DatasetChoice {
-                name: self.dataset.trim().into(),
-                train_images: read_count("train_images", &self.train_images, &mut problems),
-                validation_images: read_count("validation_images", &self.validation_images, &mut problems),
-                test_images: read_count("test_images", &self.test_images, &mut problems),
-            },
-            normaliser: match self.normaliser.trim() {
-                "" => None,
-                text => read("normaliser", text, &mut problems),
-            },
-            teacher: self.read_teacher(known, &mut problems),
-            students: read_list("students", &self.students, &mut problems),
-            methods: read_list("methods", &self.methods, &mut problems),
-            seeds: self.read_seeds(&mut problems),
-            attacks: self.read_attacks(&mut problems),
-            surrogates: self.read_surrogates(&mut problems),
-            probes: self.probes.iter().map(|name| DatasetChoice::all_of(name.trim())).collect(),
-            masking_images: read_count("masking_images", &self.masking_images, &mut problems),
-            analyses: self.read_analyses(&mut problems),
-            sweeps: settings::read(&self.settings, &mut problems),
-            budget: read("budget", &self.budget, &mut problems).unwrap_or_default(),
-            epochs: read_count("epochs", &self.epochs, &mut problems),
-            divergence: DivergenceRules {
-                chance_epochs: read_count("chance_epochs", &self.chance_epochs, &mut problems),
-                loss_factor: self.read_loss_factor(&mut problems),
-            },
-            device: read::<DeviceName>("device", &self.device, &mut problems).unwrap_or_default(),
-        };
-        if spec.title.is_empty() {
-            spec.title = title_of(&spec);
-        }
-        if let Err(Invalid(more)) = spec.validate() {
-            Self::add(more, &mut problems);
-        }
-        (spec, problems)
-    }
-
     /// Adds problems of a spec to those of the form, each by the form's field.
     pub fn add(of_spec: Vec<Problem>, problems: &mut Vec<Problem>) {
         let known = problems.len();
@@ -79,7 +23,7 @@ impl ExperimentForm {
         }
     }
 
-    fn read_teacher(
+    pub(super) fn read_teacher(
         &self,
         known: impl Fn(&ModelRef) -> Option<Architecture>,
         problems: &mut Vec<Problem>,
@@ -103,7 +47,7 @@ impl ExperimentForm {
         })
     }
 
-    fn read_seeds(&self, problems: &mut Vec<Problem>) -> Vec<u64> {
+    pub(super) fn read_seeds(&self, problems: &mut Vec<Problem>) -> Vec<u64> {
         let words = self.seeds.split([',', ';', ' ']).filter(|w| !w.is_empty());
         let seeds: Result<Vec<u64>, _> = words.map(|w| w.parse().map_err(|_| w)).collect();
         seeds.unwrap_or_else(|word| {
@@ -113,7 +57,7 @@ impl ExperimentForm {
         })
     }
 
-    fn read_loss_factor(&self, problems: &mut Vec<Problem>) -> Option<f64> {
+    pub(super) fn read_loss_factor(&self, problems: &mut Vec<Problem>) -> Option<f64> {
         let text = self.loss_factor.trim();
         if text.is_empty() {
             return None;
@@ -122,7 +66,7 @@ impl ExperimentForm {
         text.parse().map_err(fault).ok()
     }
 
-    fn read_attacks(&self, problems: &mut Vec<Problem>) -> Vec<Attack> {
+    pub(super) fn read_attacks(&self, problems: &mut Vec<Problem>) -> Vec<Attack> {
         let attacks = read_list::<Attack>("attacks", &self.attacks, problems);
         let Some(radius) = read::<PixelDistance>("eps", &self.eps, problems) else { return attacks };
         if let Some(fault) = radius.fault() {
@@ -132,36 +76,31 @@ impl ExperimentForm {
         attacks.into_iter().map(|attack| attack.with_eps(radius)).collect()
     }
 
-    fn read_analyses(&self, problems: &mut Vec<Problem>) -> Vec<Analysis> {
+    pub(super) fn read_analyses(&self, problems: &mut Vec<Problem>) -> Vec<Analysis> {
         let mut analyses = Vec::new();
         let (attacked, target) = (self.attacked.trim(), self.target.trim());
         match (attacked.is_empty(), target.is_empty()) {
             (true, true) => {}
-            (false, false) => analyses.push(Analysis::Features {
+            (false, false) => analyses.push(Analysis::Features(Features {
                 attacked: attacked.into(),
                 target: target.into(),
-                images: MAPPED_IMAGES,
+                images: Features::IMAGES,
                 adversarial: AdversarialImages::Shared,
-            }),
+            })),
             (true, false) => problems.push(Problem::new("attacked", "name both classes, or none for no maps")),
             (false, true) => problems.push(Problem::new("target", "name both classes, or none for no maps")),
         }
         for name in &self.analyses {
-            match name.trim() {
-                CORRELATION => analyses.push(Analysis::correlation()),
-                GALLERY => {
-                    analyses.push(Analysis::Gallery { classes: Vec::new(), images: GALLERY_IMAGES, differ: false });
-                }
-                other => {
-                    let message = format!("there is no analysis “{other}”: choose {CORRELATION} or {GALLERY}");
-                    problems.push(Problem::new("analyses", message));
-                }
+            let usual = name.trim().parse().map(AnalysisKind::usual);
+            match usual.and_then(|usual| usual.ok_or_else(|| format!("“{name}” asks for more than its name"))) {
+                Ok(usual) => analyses.push(usual),
+                Err(message) => problems.push(Problem::new("analyses", message)),
             }
         }
         analyses
     }
 
-    fn read_surrogates(&self, problems: &mut Vec<Problem>) -> Vec<Surrogate> {
+    pub(super) fn read_surrogates(&self, problems: &mut Vec<Problem>) -> Vec<Surrogate> {
         let chosen = self.surrogates.iter().map(|text| text.trim()).filter(|text| !text.is_empty());
         let read = |text: &str| {
             let (method, architecture) = text.split_once(':').unwrap_or((text, ""));
@@ -179,7 +118,7 @@ impl ExperimentForm {
 }
 
 /// The name of an experiment whose author gave none: what it compares, on what.
-fn title_of(spec: &ExperimentSpec) -> String {
+pub(super) fn title_of(spec: &ExperimentSpec) -> String {
     let mut methods = spec.methods.clone();
     methods.sort_unstable();
     let methods = format::list(&methods.into_iter().map(MethodName::title).collect::<Vec<_>>());
@@ -204,16 +143,16 @@ fn form_field(field: &str) -> String {
     ["dataset.", "divergence."].into_iter().find_map(|part| field.strip_prefix(part)).unwrap_or(field).into()
 }
 
-fn read<T: FromStr<Err = String>>(field: &str, text: &str, problems: &mut Vec<Problem>) -> Option<T> {
+pub(super) fn read<T: FromStr<Err = String>>(field: &str, text: &str, problems: &mut Vec<Problem>) -> Option<T> {
     text.trim().parse().map_err(|message: String| problems.push(Problem::new(field, message))).ok()
 }
 
-fn read_list<T: FromStr<Err = String>>(field: &str, ids: &[String], problems: &mut Vec<Problem>) -> Vec<T> {
+pub(super) fn read_list<T: FromStr<Err = String>>(field: &str, ids: &[String], problems: &mut Vec<Problem>) -> Vec<T> {
     ids.iter().filter_map(|id| read(field, id, problems)).collect()
 }
 
 /// A number that may be left out. Thousands may be set off: `4,000` or `4 000`.
-fn read_count(field: &str, text: &str, problems: &mut Vec<Problem>) -> Option<usize> {
+pub(super) fn read_count(field: &str, text: &str, problems: &mut Vec<Problem>) -> Option<usize> {
     let digits: String = text.chars().filter(|c| !c.is_whitespace() && *c != ',').collect();
     if digits.is_empty() {
         return None;

@@ -1,8 +1,8 @@
 //! Facts about the form.
 
 use retort_spec::{
-    AdversarialImages, Analysis, Architecture, Attack, Budget, DatasetChoice, DeviceName, ExperimentSpec, MethodName,
-    ModelRef, PixelDistance, Surrogate, TeacherChoice,
+    AdversarialImages, Analysis, Architecture, Attack, Budget, Correlation, DatasetChoice, DeviceName, ExperimentSpec,
+    Features, Gallery, MethodName, ModelRef, PixelDistance, Surrogate, TeacherChoice,
 };
 
 use super::*;
@@ -10,6 +10,15 @@ use super::*;
 fn fields(form: &ExperimentForm) -> Vec<(String, String)> {
     let problems = form.to_spec(|_| None).unwrap_err();
     problems.into_iter().map(|p| (p.field, p.message)).collect()
+}
+
+#[test]
+fn every_field_has_a_name() {
+    let form = serde_json::to_value(ExperimentForm::default()).unwrap();
+    let fields: Vec<&str> = form.as_object().unwrap().keys().map(String::as_str).collect();
+    let named = |field: &&str| *field == "settings" || ExperimentForm::FIELDS.iter().any(|(id, _)| id == field);
+    assert_eq!(fields.iter().find(|field| !named(field)), None);
+    assert_eq!(fields.len(), ExperimentForm::FIELDS.len() + 1);
 }
 
 #[test]
@@ -48,14 +57,14 @@ fn every_experiment_that_the_form_can_ask_for_comes_back_from_its_form() {
         }],
         masking_images: Some(100),
         analyses: vec![
-            Analysis::Features {
+            Analysis::Features(Features {
                 attacked: "truck".into(),
                 target: "bird".into(),
                 images: 100,
                 adversarial: AdversarialImages::Shared,
-            },
-            Analysis::correlation(),
-            Analysis::Gallery { classes: vec![], images: 10, differ: false },
+            }),
+            Analysis::Correlation(Correlation::default()),
+            Analysis::Gallery(Gallery { classes: vec![], images: 10, differ: false }),
         ],
         epochs: Some(12),
         divergence: retort_spec::DivergenceRules { chance_epochs: None, loss_factor: Some(2.5) },

@@ -1,6 +1,5 @@
 //! The pages, a struct each.
 
-mod analysis;
 mod comparison;
 mod comparisons;
 mod confirm;
@@ -19,7 +18,6 @@ mod runs;
 mod shared;
 
 pub use crate::dataset_form::DatasetForm;
-pub use analysis::AnalysisView;
 pub use comparison::{AnalysedOption, ComparisonPage, OtherExperiment, ShareRow};
 pub use comparisons::{ComparisonSummary, ComparisonsPage};
 pub use confirm::ConfirmPage;

@@ -159,7 +159,6 @@ impl NewExperimentPage {
         !self.form.settings.is_empty()
     }
 
-    /// Whether a surrogate is chosen: `natural:resnet18`.
     /// The normalisers to choose from: those with names, and the one that was written by numbers.
     fn normalisers(&self) -> Vec<String> {
         let named = Normaliser::PRESETS.map(|(name, _)| name.to_owned());
@@ -167,6 +166,7 @@ impl NewExperimentPage {
         named.into_iter().chain(own).collect()
     }
 
+    /// Whether a surrogate is chosen: `natural:resnet18`.
     fn has_surrogate(&self, id: &str) -> bool {
         Self::has(&self.form.surrogates, id)
     }
@@ -202,13 +202,13 @@ impl NewExperimentPage {
         if field.starts_with(crate::settings::PREFIX) {
             return Some("Parameters");
         }
-        FIELDS.iter().find(|(id, _)| *id == field).map(|(_, name)| *name)
+        ExperimentForm::FIELDS.iter().find(|(id, _)| *id == field).map(|(_, name)| *name)
     }
 
     /// The problems in the order of the fields, those without a field first.
     fn problems_in_order(&self) -> Vec<Problem> {
         let mut problems = self.problems.clone();
-        problems.sort_by_key(|p| FIELDS.iter().position(|(id, _)| *id == p.field));
+        problems.sort_by_key(|p| ExperimentForm::FIELDS.iter().position(|(id, _)| *id == p.field));
         problems
     }
 
@@ -221,33 +221,6 @@ impl NewExperimentPage {
         format!("Not ready. {field}: {}{more}", problem.message)
     }
 }
-
-/// The fields of the form with their names.
-const FIELDS: [(&str, &str); 23] = [
-    ("title", "Title"),
-    ("dataset", "Dataset"),
-    ("train_images", "Train images"),
-    ("validation_images", "Validation images"),
-    ("test_images", "Test images"),
-    ("normaliser", "Normaliser"),
-    ("teacher", "Teacher"),
-    ("students", "Students"),
-    ("methods", "Methods"),
-    ("seeds", "Seeds"),
-    ("attacks", "Evaluated under"),
-    ("eps", "Radius ε"),
-    ("surrogates", "Attacked through"),
-    ("masking_images", "Masking checks"),
-    ("probes", "Linear probes"),
-    ("analyses", "Analyses"),
-    ("attacked", "Attacked class"),
-    ("target", "Target class"),
-    ("budget", "Budget"),
-    ("epochs", "Epochs"),
-    ("chance_epochs", "Most epochs at chance"),
-    ("loss_factor", "Most times the first loss"),
-    ("device", "Device"),
-];
 
 impl Plan {
     /// Counts the runs of `spec`.

@@ -3,9 +3,9 @@
 use askama::Template;
 use retort_spec::{LogLevel, RunKind, RunState};
 
-use super::AnalysisView;
 use crate::{
     Frame, RunRow, Score, Section,
+    analyses::AnalysisView,
     figures::{self, Figure, RunCurves},
     format::Moment,
     tables::{Answers, XAxis},

@@ -4,15 +4,16 @@ use std::sync::Arc;
 
 use resvg::tiny_skia::Pixmap;
 use retort_spec::{
-    AdversarialImages, AnalyseSpec, AnalysedModel, Analysis, AnalysisResult, Answer, CorrelationMap, CorrelationMaps,
-    Difference, FeatureMap, FeatureMaps, Gallery, GalleryImage, LogitStatistic, PixelDistance, Setting, Sweep, Variant,
+    AdversarialImages, AnalyseSpec, AnalysedModel, Analysis, AnalysisResult, Answer, Correlation, CorrelationMap,
+    CorrelationMaps, Difference, FeatureMap, FeatureMaps, Features, Gallery, GalleryImage, GalleryImages,
+    LogitStatistic, PixelDistance, Setting, Sweep, Variant,
 };
 use retort_web::{
     Answers, Values,
-    figures::AnalysisFiles,
+    analyses::{AnalysisFiles, AnalysisView},
     pages::{
-        AnalysisView, ConfirmPage, DocumentPage, ErrorPage, Frozen, Link, OtherExperiment, RunDocumentPage, RunPage,
-        ShareRow, SharedPage,
+        ConfirmPage, DocumentPage, ErrorPage, Frozen, Link, OtherExperiment, RunDocumentPage, RunPage, ShareRow,
+        SharedPage,
     },
 };
 
@@ -62,7 +63,7 @@ fn analyses(name: &str) -> Vec<AnalysisView> {
         CorrelationMap { model: text(), natural: difference.clone(), adversarial: difference, is_collapsed: false };
     let answer = || Answer { class: text(), confidence: 61.6 };
     let image = |class| GalleryImage { class, place: 7, answers: vec![[answer(), answer()]] };
-    let pitch = Gallery::PITCH as u32;
+    let pitch = GalleryImages::PITCH as u32;
     let sheet = Pixmap::new(3 * pitch, 2 * pitch).unwrap().encode_png().unwrap();
     let of = |analysis, result, sheet| AnalysisView {
         run: run(RunState::Finished).run,
@@ -80,7 +81,12 @@ fn analyses(name: &str) -> Vec<AnalysisView> {
     };
     vec![
         of(
-            Analysis::Features { attacked: text(), target: text(), images: 1, adversarial: AdversarialImages::Shared },
+            Analysis::Features(Features {
+                attacked: text(),
+                target: text(),
+                images: 1,
+                adversarial: AdversarialImages::Shared,
+            }),
             AnalysisResult::Features(FeatureMaps {
                 attacked: text(),
                 target: text(),
@@ -90,7 +96,10 @@ fn analyses(name: &str) -> Vec<AnalysisView> {
             None,
         ),
         of(
-            Analysis::Correlation { statistic: LogitStatistic::Correlation, adversarial: AdversarialImages::Shared },
+            Analysis::Correlation(Correlation {
+                statistic: LogitStatistic::Correlation,
+                adversarial: AdversarialImages::Shared,
+            }),
             AnalysisResult::Correlation(CorrelationMaps {
                 teacher_is_collapsed: false,
                 classes: vec![text(), "other".into()],
@@ -101,8 +110,8 @@ fn analyses(name: &str) -> Vec<AnalysisView> {
             None,
         ),
         of(
-            Analysis::Gallery { classes: vec![text()], images: 2, differ: false },
-            AnalysisResult::Gallery(Gallery {
+            Analysis::Gallery(Gallery { classes: vec![text()], images: 2, differ: false }),
+            AnalysisResult::Gallery(GalleryImages {
                 models: vec![text()],
                 images: vec![image(text()), image("other".into())],
                 magnified: 16.0,

@@ -5,8 +5,8 @@ use std::path::PathBuf;
 use anyhow::Result;
 use clap::{Args, Subcommand};
 use retort_spec::{
-    AdversarialImages, AnalyseSpec, AnalysedModel, Analysis, BUNDLED_DATASET, DatasetChoice, DeviceName,
-    LogitStatistic, ModelRef, PixelDistance, RunSpec,
+    AdversarialImages, AnalyseSpec, AnalysedModel, Analysis, BUNDLED_DATASET, Correlation, DatasetChoice, DeviceName,
+    Features, Gallery, LogitStatistic, ModelRef, PixelDistance, RunSpec,
 };
 
 use super::{data_dir::DataDir, run::run_spec};
@@ -134,14 +134,14 @@ fn made_on(white_box: bool) -> AdversarialImages {
 pub fn analyse(command: AnalyseCommand) -> Result<()> {
     let (analysis, shared) = match command {
         AnalyseCommand::Features { shared, attacked, target, images, white_box } => {
-            (Analysis::Features { attacked, target, images, adversarial: made_on(white_box) }, shared)
+            (Analysis::Features(Features { attacked, target, images, adversarial: made_on(white_box) }), shared)
         }
         AnalyseCommand::Correlation { shared, class_mean, white_box } => {
             let statistic = if class_mean { LogitStatistic::ClassMean } else { LogitStatistic::Correlation };
-            (Analysis::Correlation { statistic, adversarial: made_on(white_box) }, shared)
+            (Analysis::Correlation(Correlation { statistic, adversarial: made_on(white_box) }), shared)
         }
         AnalyseCommand::Gallery { shared, classes, images, differ } => {
-            (Analysis::Gallery { classes, images, differ }, shared)
+            (Analysis::Gallery(Gallery { classes, images, differ }), shared)
         }
     };
     let spec = RunSpec::Analyse(AnalyseSpec {

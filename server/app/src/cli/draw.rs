@@ -5,8 +5,8 @@ use retort_engine::{RunFolder, write_atomically};
 use retort_spec::{AnalyseSpec, AnalysisResult};
 use retort_web::{
     Values,
-    figures::{AnalysisFiles, FigureFormat, analysis_figure},
-    findings::analysis_finding,
+    analyses::{AnalysisFiles, analysis_figure, analysis_finding, has_signs},
+    figures::FigureFormat,
     words::shown,
 };
 
@@ -17,17 +17,15 @@ pub(super) fn draw(spec: &AnalyseSpec, folder: &RunFolder) -> Result<String> {
     let text = std::fs::read(&path).with_context(|| format!("cannot read {}", path.display()))?;
     let result: AnalysisResult = serde_json::from_slice(&text).with_context(|| path.display().to_string())?;
     let files = AnalysisFiles { result, sheet: std::fs::read(folder.gallery()).ok() };
-    let drawings: &[(&str, Values)] = match files.result {
-        AnalysisResult::Features(_) | AnalysisResult::Gallery(_) => &[("figure", Values::Sizes)],
-        AnalysisResult::Correlation(_) => &[("figure", Values::Sizes), ("figure-signed", Values::Signed)],
-    };
+    let signed = has_signs(spec.analysis.kind()).then_some(("figure-signed", Values::Signed));
+    let drawings = [("figure", Values::Sizes)].into_iter().chain(signed);
     for (name, values) in drawings {
-        let Some(figure) = analysis_figure(spec, &files, *values) else { continue };
+        let Some(figure) = analysis_figure(spec, &files, values) else { continue };
         for format in FigureFormat::ALL {
             let file = folder.dir().join(format!("{name}.{}", format.extension()));
             write_atomically(&file, &format.write(&figure).map_err(anyhow::Error::msg)?)?;
         }
     }
     let picture = folder.dir().join("figure.svg");
-    Ok(format!("{}\n{}", picture.display(), shown(&analysis_finding(spec, &files.result))))
+    Ok(format!("{}\n{}", picture.display(), shown(&analysis_finding(spec, &files))))
 }

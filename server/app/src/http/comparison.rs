@@ -11,10 +11,12 @@ use retort_engine::Outcomes;
 use retort_spec::{Attack, RunKind, RunSpec};
 use retort_store::Run;
 use retort_web::{
-    Answers, ComparisonView, Config, ExperimentForm, Row, RunRow, column_name,
+    Answers, ComparisonView, Config, ExperimentForm, Row, RunRow,
+    analyses::AnalysisView,
+    column_name,
     export::TableFormat,
     figures::{Figure, FigureFormat},
-    pages::{AnalysisView, ComparisonPage, OtherExperiment},
+    pages::{ComparisonPage, OtherExperiment},
 };
 
 use super::{

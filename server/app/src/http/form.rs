@@ -182,15 +182,10 @@ impl App {
 
 /// Gives an analysis the names of a dataset's classes where it has them as pages show them.
 pub(super) fn name_classes(analysis: &mut Analysis, dataset: &DatasetInfo) {
-    let name = |class: &mut String| {
+    for class in analysis.classes_mut() {
         if let Some(own) = dataset.classes.iter().find(|own| shown(own) == *class) {
             class.clone_from(own);
         }
-    };
-    match analysis {
-        Analysis::Features { attacked, target, .. } => [attacked, target].into_iter().for_each(name),
-        Analysis::Gallery { classes, .. } => classes.iter_mut().for_each(name),
-        Analysis::Correlation { .. } => {}
     }
 }
 

@@ -14,8 +14,10 @@ use retort_spec::{
 };
 use retort_store::Run;
 use retort_web::{
-    Compared, RunRow, Values, format,
-    pages::{AnalysisView, ConfirmPage, DeviceOption, FoundAnalysis, PaperPage, PaperParts},
+    Compared, RunRow, Values,
+    analyses::AnalysisView,
+    format,
+    pages::{ConfirmPage, DeviceOption, FoundAnalysis, PaperPage, PaperParts},
 };
 use serde::Deserialize;
 

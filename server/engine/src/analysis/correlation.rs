@@ -6,7 +6,7 @@ use std::ops::ControlFlow;
 
 use candle_core::{Device, Tensor};
 use retort_spec::{
-    AdversarialImages, AnalyseSpec, Analysis, CorrelationMap, CorrelationMaps, Difference, LogitStatistic,
+    AdversarialImages, AnalyseSpec, Correlation, CorrelationMap, CorrelationMaps, Difference, LogitStatistic,
 };
 use serde::{Deserialize, Serialize};
 
@@ -47,10 +47,12 @@ struct Teacher {
     is_collapsed: bool,
 }
 
-pub(super) fn compute(spec: &AnalyseSpec, dataset: &Dataset, context: &mut Context) -> Part<CorrelationMaps> {
-    let Analysis::Correlation { statistic, adversarial } = spec.analysis else {
-        return Err(EngineError::Data("it compares no logits".into()));
-    };
+pub(super) fn compute(
+    &Correlation { statistic, adversarial }: &Correlation,
+    spec: &AnalyseSpec,
+    dataset: &Dataset,
+    context: &mut Context,
+) -> Part<CorrelationMaps> {
     let mut models = load_models(spec, dataset, context)?;
     let (mut teacher, students) = (models.remove(0), models);
     let found = checkpoint::load(context, &Device::Cpu, |file| {

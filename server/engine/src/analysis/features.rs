@@ -3,7 +3,7 @@
 use std::ops::ControlFlow;
 
 use candle_core::Tensor;
-use retort_spec::{AdversarialImages, AnalyseSpec, Analysis, FEATURE_IMAGES, FeatureMap, FeatureMaps};
+use retort_spec::{AdversarialImages, AnalyseSpec, FEATURE_IMAGES, FeatureMap, FeatureMaps, Features};
 
 use super::{
     BATCH, Part, class_of, infer, load_models, pgd, proceed,
@@ -26,10 +26,12 @@ use crate::{
 const PERPLEXITY: f64 = 30.0;
 const NEIGHBOURS: usize = 10;
 
-pub(super) fn compute(spec: &AnalyseSpec, dataset: &Dataset, context: &mut Context) -> Part<FeatureMaps> {
-    let Analysis::Features { attacked, target, images: count, adversarial } = &spec.analysis else {
-        return Err(EngineError::Data("it is no analysis of features".into()));
-    };
+pub(super) fn compute(
+    Features { attacked, target, images: count, adversarial }: &Features,
+    spec: &AnalyseSpec,
+    dataset: &Dataset,
+    context: &mut Context,
+) -> Part<FeatureMaps> {
     let (own, other) = (class_of(attacked, dataset)?, class_of(target, dataset)?);
     let [own_places, other_places] = [own, other].map(|class| first_of(&dataset.test, class, *count));
     let least = own_places.len().min(other_places.len());

@@ -5,7 +5,7 @@ use std::{io::Cursor, ops::ControlFlow};
 use candle_core::Tensor;
 use candle_nn::ops::softmax;
 use image::{ImageFormat, RgbImage};
-use retort_spec::{AnalyseSpec, Analysis, Answer, Gallery, GalleryImage};
+use retort_spec::{AnalyseSpec, Answer, Gallery, GalleryImage, GalleryImages};
 
 use super::{BATCH, Part, class_of, infer, load_models, pgd, proceed};
 use crate::{
@@ -27,10 +27,12 @@ struct Found {
     attacked: Vec<Vec<f32>>,
 }
 
-pub(super) fn compute(spec: &AnalyseSpec, dataset: &Dataset, context: &mut Context) -> Part<Gallery> {
-    let Analysis::Gallery { classes, images: count, differ } = &spec.analysis else {
-        return Err(EngineError::Data("it is no gallery".into()));
-    };
+pub(super) fn compute(
+    Gallery { classes, images: count, differ }: &Gallery,
+    spec: &AnalyseSpec,
+    dataset: &Dataset,
+    context: &mut Context,
+) -> Part<GalleryImages> {
     let wanted: Vec<u8> = classes.iter().map(|class| class_of(class, dataset)).collect::<Result<_>>()?;
     let labels = &dataset.test.labels;
     let places: Vec<usize> = (0..labels.len()).filter(|i| wanted.is_empty() || wanted.contains(&labels[*i])).collect();
@@ -56,7 +58,7 @@ pub(super) fn compute(spec: &AnalyseSpec, dataset: &Dataset, context: &mut Conte
     found.truncate(*count);
     let magnified = 0.5 / spec.eps.value();
     write_atomically(&context.folder.gallery(), &sheet(&found, models.len(), magnified as f32)?)?;
-    Ok(ControlFlow::Continue(Gallery {
+    Ok(ControlFlow::Continue(GalleryImages {
         models: models.into_iter().map(|(name, _)| name).collect(),
         magnified,
         images: found.into_iter().map(|one| one.image).collect(),
@@ -119,12 +121,12 @@ fn named_answers(
 
 /// The sheet of pictures: a row for each image, the natural one first, then for each model the change and the attacked image.
 fn sheet(found: &[Found], models: usize, magnified: f32) -> Result<Vec<u8>> {
-    let length = |pictures: usize| (pictures.max(1) * Gallery::PITCH) as u32;
+    let length = |pictures: usize| (pictures.max(1) * GalleryImages::PITCH) as u32;
     let mut sheet = RgbImage::from_pixel(length(1 + 2 * models), length(found.len()), image::Rgb([255; 3]));
     let mut draw = |column: usize, row: usize, value: &dyn Fn(usize) -> f32| {
         for pixel in 0..SIDE * SIDE {
             let level = |plane: usize| (value(plane * SIDE * SIDE + pixel).clamp(0.0, 1.0) * 255.0).round() as u8;
-            let (x, y) = (column * Gallery::PITCH + pixel % SIDE, row * Gallery::PITCH + pixel / SIDE);
+            let (x, y) = (column * GalleryImages::PITCH + pixel % SIDE, row * GalleryImages::PITCH + pixel / SIDE);
             sheet.put_pixel(x as u32, y as u32, image::Rgb([level(0), level(1), level(2)]));
         }
     };
@@ -155,7 +157,7 @@ mod tests {
         let found = [Found { image, natural: vec![0.5; n], attacked: vec![attacked] }];
         let png = sheet(&found, 1, 0.5 / eps).unwrap();
         let sheet = image::load_from_memory(&png).unwrap().to_rgb8();
-        let red = |x: usize| sheet.get_pixel((Gallery::PITCH + x) as u32, 0).0[0];
+        let red = |x: usize| sheet.get_pixel((GalleryImages::PITCH + x) as u32, 0).0[0];
         assert_eq!([red(0), red(1), red(2)], [255, 0, 128]);
     }
 }

@@ -38,11 +38,13 @@ const BATCH: usize = 100;
 pub(crate) fn run(spec: &AnalyseSpec, dataset: &Dataset, context: &mut Context) -> Result<Outcome> {
     context.started(0)?;
     let found = match &spec.analysis {
-        Analysis::Features { .. } => features::compute(spec, dataset, context)?.map_continue(AnalysisResult::Features),
-        Analysis::Correlation { .. } => {
-            correlation::compute(spec, dataset, context)?.map_continue(AnalysisResult::Correlation)
+        Analysis::Features(own) => {
+            features::compute(own, spec, dataset, context)?.map_continue(AnalysisResult::Features)
         }
-        Analysis::Gallery { .. } => gallery::compute(spec, dataset, context)?.map_continue(AnalysisResult::Gallery),
+        Analysis::Correlation(own) => {
+            correlation::compute(own, spec, dataset, context)?.map_continue(AnalysisResult::Correlation)
+        }
+        Analysis::Gallery(own) => gallery::compute(own, spec, dataset, context)?.map_continue(AnalysisResult::Gallery),
     };
     let found = match found {
         ControlFlow::Break(outcome) => return Ok(outcome),

@@ -1,7 +1,7 @@
 //! Experiments: questions that expand into runs.
 
 mod budget;
-mod known_dataset;
+mod faults;
 mod plan;
 mod sweep;
 mod variant;
@@ -17,7 +17,6 @@ use crate::{
 
 pub use self::{
     budget::Budget,
-    known_dataset::KnownDataset,
     plan::PlannedRun,
     sweep::Sweep,
     variant::{MethodSetting, Variant},
@@ -281,7 +280,7 @@ impl ExperimentSpec {
             if self.analyses[..i].contains(analysis) {
                 found.push(Problem::new("", format!("{} stands twice", analysis.title())));
             }
-            if matches!(analysis, Analysis::Correlation { .. }) && !has_teacher {
+            if analysis.kind().is_from_teacher() && !has_teacher {
                 found.push(Problem::new("", "differences from a teacher need a method that has one"));
             }
         }

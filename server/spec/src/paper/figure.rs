@@ -2,8 +2,8 @@
 
 use super::Conditions;
 use crate::{
-    AdversarialImages, AnalyseSpec, Analysis, Architecture, ExperimentSpec, MethodName, PixelDistance, RunSpec,
-    Surrogate, Sweep, TeacherChoice,
+    AdversarialImages, AnalyseSpec, Analysis, Architecture, Correlation, ExperimentSpec, Features, MethodName,
+    PixelDistance, RunSpec, Surrogate, Sweep, TeacherChoice,
 };
 
 /// A figure of the paper.
@@ -142,14 +142,14 @@ impl PaperFigure {
     fn analysis(self) -> Option<(Analysis, &'static [&'static str])> {
         match self {
             Self::Negatives | Self::Temperature => None,
-            Self::Correlation => Some((Analysis::correlation(), &["Teacher", "ARD", "GACD"])),
+            Self::Correlation => Some((Analysis::Correlation(Correlation::default()), &["Teacher", "ARD", "GACD"])),
             Self::Features => Some((
-                Analysis::Features {
+                Analysis::Features(Features {
                     attacked: "truck".into(),
                     target: "bird".into(),
                     images: 100,
                     adversarial: AdversarialImages::Shared,
-                },
+                }),
                 &["Natural", "Teacher", "ARD", "GACD"],
             )),
         }

@@ -16,11 +16,7 @@ use serde::{Deserialize, Serialize};
 use crate::{Attack, DatasetChoice, DeviceName, Invalid, ModelRef, Problem};
 
 pub use self::{
-    analysis::{
-        AdversarialImages, AnalyseSpec, AnalysedModel, Analysis, AnalysisResult, Answer, CorrelationMap,
-        CorrelationMaps, Difference, FEATURE_IMAGES, FeatureMap, FeatureMaps, GALLERY_IMAGES, Gallery, GalleryImage,
-        LogitStatistic,
-    },
+    analysis::*,
     divergence::{DivergenceRules, EpochAccuracies, Watched},
     evaluate::EvaluateSpec,
     masking::MaskingSpec,

@@ -1,6 +1,6 @@
 //! How much a run computes, for estimates and progress.
 
-use crate::{AdversarialImages, Analysis, Architecture, Attack, FineTuneLoss, RunSpec, Stage, TrainSpec};
+use crate::{Architecture, Attack, FineTuneLoss, RunSpec, Stage, TrainSpec};
 
 /// The work of one stage of a run.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -52,16 +52,7 @@ impl RunSpec {
             Self::Analyse(spec) => {
                 // Every model counts as one as large as the one that is given.
                 let models = spec.models.len() as f64;
-                let is_shared = |adversarial: &AdversarialImages| *adversarial == AdversarialImages::Shared;
-                let (images, attacked) = match &spec.analysis {
-                    Analysis::Features { images, adversarial, .. } => {
-                        (*images as f64, if is_shared(adversarial) { 1.0 } else { models })
-                    }
-                    Analysis::Gallery { images, .. } => (*images as f64, models),
-                    Analysis::Correlation { adversarial, .. } => {
-                        (test, if is_shared(adversarial) { models - 1.0 } else { models })
-                    }
-                };
+                let (images, attacked) = spec.work(test);
                 let passes = 3.0 * models + attacked * spec.attack().passes();
                 vec![StageWork { stage: Stage::Evaluate, epochs: 1, macs_per_epoch: images * macs * passes }]
             }

@@ -13,7 +13,7 @@ use resvg::{
 };
 
 use self::fonts::Fonts;
-use super::{Figure, analyses::LEVELS};
+use super::{Figure, panels::LEVELS};
 use crate::words::{escape, shown, wrapped};
 
 /// A format of figures.

@@ -7,16 +7,16 @@ mod words;
 use std::{collections::HashMap, sync::Arc};
 
 use askama::Template;
-use retort_spec::{Attack, ExperimentSpec, RunKind};
+use retort_spec::{AnalysisKind, Attack, ExperimentSpec, RunKind};
 
-use super::AnalysisView;
 use crate::{
     Frame, RunRow, Section,
+    analyses::{AnalysisView, form},
     figures::{self, Figure, RunCurves},
     format::{self, Moment},
     tables::{
-        Answers, Compared, ComparisonTable, ComparisonView, Config, ConfigDifferences, RightAnswers, Standing, XAxis,
-        column_name, differences,
+        Answers, Compared, ComparisonTable, ComparisonView, Config, ConfigDifferences, RightAnswers, Standing, Values,
+        XAxis, column_name, differences,
         export::{About, TableFormat},
         same_setting,
     },
@@ -210,30 +210,24 @@ impl ComparisonPage {
     }
 
     /// The analyses of one kind, the newest first.
-    fn analyses_of(&self, kind: fn(&AnalysisView) -> bool) -> Vec<&AnalysisView> {
-        self.analyses.iter().filter(|analysis| kind(analysis)).collect()
+    fn analyses_of(&self, kind: AnalysisKind) -> Vec<&AnalysisView> {
+        self.analyses.iter().filter(|analysis| analysis.spec.analysis.kind() == kind).collect()
     }
 
     /// All analyses in the order of the page.
     pub(super) fn analyses_by_kind(&self) -> Vec<&AnalysisView> {
-        let kinds = [AnalysisView::is_features, AnalysisView::is_correlation, AnalysisView::is_gallery];
-        kinds.into_iter().flat_map(|kind| self.analyses_of(kind)).collect()
+        AnalysisKind::ALL.iter().flat_map(|kind| self.analyses_of(*kind)).collect()
     }
 
-    fn has_correlation(&self) -> bool {
-        self.analyses.iter().any(|analysis| analysis.correlation().is_some())
+    /// Whether there is an analysis of this kind whose values can be drawn with their sign.
+    fn has_signs(&self, kind: AnalysisKind) -> bool {
+        form(kind).has_signs && self.analyses_of(kind).iter().any(|analysis| analysis.files.is_some())
     }
 
-    /// The address with differences of correlations drawn the other way.
-    fn correlation_href(&self) -> String {
-        let correlation = if self.view.correlation == "signed" { String::new() } else { "signed".into() };
-        self.href(&ComparisonView { correlation, ..self.view.clone() }) + "#correlation"
-    }
-
-    /// The class at a place, for a form's first choice.
-    fn is_class(&self, class: &str, usual: &str, place: usize) -> bool {
-        let usual = self.classes.iter().position(|other| other == usual).unwrap_or(place);
-        self.classes.get(usual).is_some_and(|chosen| chosen == class)
+    /// The address with values that have a sign drawn the other way.
+    fn signs_href(&self, id: &str) -> String {
+        let correlation = if self.view.values() == Values::Signed { String::new() } else { "signed".into() };
+        format!("{}#{id}", self.href(&ComparisonView { correlation, ..self.view.clone() }))
     }
 
     /// The address with the curves by the other of epoch and wall time.

@@ -3,10 +3,11 @@
 use retort_spec::{Conditions, PaperFigure, Setting, Sweep, Variant};
 
 use super::{
-    AnalysisView, FoundAnalysis, PaperParts,
+    FoundAnalysis, PaperParts,
     ours::{Candidate, made},
 };
 use crate::{
+    analyses::AnalysisView,
     figures::{self, Figure},
     format,
     tables::{Cell, Compared, Row},

@@ -12,9 +12,11 @@ use retort_spec::{
 
 use self::ours::{Candidate, candidates, ours, rows, under_way};
 pub use self::{figures::FigureSection, ours::Ours};
-use super::{AnalysisView, DeviceOption};
+use super::DeviceOption;
 use crate::{
-    Frame, Section, format,
+    Frame, Section,
+    analyses::AnalysisView,
+    format,
     tables::{Compared, RightAnswers},
 };
 

@@ -6,7 +6,7 @@ use std::{
 };
 
 use retort_engine::RunFolder;
-use retort_web::figures::AnalysisFiles;
+use retort_web::analyses::AnalysisFiles;
 
 use super::super::errors::{PageError, Result};
 

@@ -9,10 +9,13 @@ use axum::{
     http::header,
     response::{IntoResponse, Redirect, Response},
 };
-use retort_spec::{AdversarialImages, AnalysedModel, Analysis, Invalid, LogitStatistic, RunKind, RunSpec, RunState};
+use retort_spec::{AnalysedModel, Invalid, RunKind, RunSpec, RunState};
 use retort_store::Run;
-use retort_web::{RunRow, Values, format, pages::AnalysisView};
-use serde::Deserialize;
+use retort_web::{
+    RunRow, Values,
+    analyses::{AnalysisView, Chosen},
+    format,
+};
 
 pub(super) use self::candidates::options;
 use self::candidates::{Candidate, candidates};
@@ -22,21 +25,6 @@ use super::{
     errors::{PageError, Result},
     form, id,
 };
-
-/// The form of an analysis as it is sent; each kind of analysis has its part of the fields.
-#[derive(Debug, Default, Deserialize)]
-#[serde(default)]
-struct AnalysisForm {
-    analysis: String,
-    model: Vec<String>,
-    attacked: String,
-    target: String,
-    images: String,
-    adversarial: String,
-    statistic: String,
-    class: Vec<String>,
-    differ: bool,
-}
 
 /// Queues an analysis and leads back to its comparison, under the view that the address has; the same one is computed once.
 pub async fn launch(
@@ -53,14 +41,15 @@ pub async fn launch(
         let message = format!("{}.", format::upper_first(&e.to_string()));
         PageError::impossible("The analysis cannot be made", message).with_link(&back, "Back to the comparison")
     };
-    let form: AnalysisForm = serde_html_form::from_bytes(&body).map_err(|e| fault(&e))?;
+    let fields: Vec<(String, String)> = serde_html_form::from_bytes(&body).map_err(|e| fault(&e))?;
+    let form = Chosen(&fields);
     let with: Vec<_> = app.beside(experiment.id, &mut view).await?.into_iter().map(|(other, _)| other).collect();
     let runs = app.rows(app.store.runs_of_experiment(experiment.id).await?).await?;
     let mut chosen: Vec<Candidate> = candidates(&spec, &runs, &with);
-    chosen.retain(|candidate| form.model.contains(&candidate.option.value));
-    let mut analysis = form.read().map_err(|message| fault(&message))?;
-    if matches!(analysis, Analysis::Correlation { .. }) {
-        // The others' correlations are taken from the teacher's.
+    chosen.retain(|candidate| form.all("model").any(|model| model == candidate.option.value));
+    let mut analysis = form.analysis().map_err(|message| fault(&message))?;
+    let kind = analysis.kind();
+    if kind.is_from_teacher() {
         chosen.sort_by_key(|candidate| !candidate.is_teacher);
     }
     let Some(first) = chosen.first() else { return Err(fault(&"choose at least one model that is there")) };
@@ -76,7 +65,7 @@ pub async fn launch(
         Ok(Invalid(problems)) => fault(&problems.into_iter().map(|p| p.message).collect::<Vec<_>>().join("; ")),
         Err(error) => error.into(),
     })?;
-    Ok(Redirect::to(&format!("/experiments/{}{}#{}", experiment.id, view.query(), form.analysis)))
+    Ok(Redirect::to(&format!("/experiments/{}{}#{}", experiment.id, view.query(), kind.id())))
 }
 
 /// `GET /runs/{id}/gallery.png`
@@ -86,42 +75,6 @@ pub async fn gallery(State(app): Shared, Path(run): Path<String>) -> Result<Resp
     let headers =
         [(header::CONTENT_TYPE, "image/png"), (header::CACHE_CONTROL, "private, max-age=31536000, immutable")];
     Ok((headers, sheet).into_response())
-}
-
-impl AnalysisForm {
-    fn read(&self) -> std::result::Result<Analysis, String> {
-        let images = || {
-            let digits = self.images.trim();
-            digits.parse().map_err(|_| format!("“{digits}” is not a number of images"))
-        };
-        let adversarial = match self.adversarial.as_str() {
-            "white-box" => AdversarialImages::WhiteBox,
-            "" | "shared" => AdversarialImages::Shared,
-            other => return Err(format!("“{other}” adversarial images are not known: choose shared or white-box")),
-        };
-        match self.analysis.as_str() {
-            "features" => Ok(Analysis::Features {
-                attacked: self.attacked.clone(),
-                target: self.target.clone(),
-                images: images()?,
-                adversarial,
-            }),
-            "correlation" => Ok(Analysis::Correlation {
-                statistic: match self.statistic.as_str() {
-                    "class-mean" => LogitStatistic::ClassMean,
-                    "" | "correlation" => LogitStatistic::Correlation,
-                    other => return Err(format!("there is no statistic “{other}”: choose correlation or class-mean")),
-                },
-                adversarial,
-            }),
-            "gallery" => Ok(Analysis::Gallery {
-                classes: self.class.iter().filter(|class| !class.is_empty()).cloned().collect(),
-                images: images()?,
-                differ: self.differ,
-            }),
-            other => Err(format!("there is no analysis “{other}”: choose features, correlation or gallery")),
-        }
-    }
 }
 
 impl App {

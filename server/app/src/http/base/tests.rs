@@ -3,7 +3,7 @@
 use std::collections::{HashMap, VecDeque};
 
 use axum::http::{StatusCode, header};
-use retort_spec::{AnalysisResult, Answer, Gallery, GalleryImage};
+use retort_spec::{AnalysisResult, Answer, GalleryImage, GalleryImages};
 use retort_web::ExperimentForm;
 
 use super::super::tests::Site;
@@ -69,7 +69,7 @@ async fn used(public: &str) -> Site {
     }
     let answer = || Answer { class: "Bag".into(), confidence: 50.0 };
     let image = GalleryImage { place: 0, class: "Bag".into(), answers: vec![[answer(), answer()]] };
-    let gallery = Gallery { models: vec!["Teacher".into()], magnified: 10.0, images: vec![image] };
+    let gallery = GalleryImages { models: vec!["Teacher".into()], magnified: 10.0, images: vec![image] };
     site.keep_analysis(10, &AnalysisResult::Gallery(gallery));
     image::RgbImage::new(170, 34).save(site.control.folder(10).gallery()).unwrap();
     // Enough for a second page of each list.

@@ -1,7 +1,7 @@
 //! The form, asked in process.
 
 use axum::http::header;
-use retort_spec::{RunSpec, RunState};
+use retort_spec::{Gallery, RunSpec, RunState};
 
 use super::{
     super::{paging::href, tests::Site},
@@ -175,11 +175,11 @@ fn a_class_is_chosen_by_its_name_as_pages_show_it() {
         bundled: false,
         fault: None,
     };
-    let mut analysis = Analysis::Gallery {
+    let mut analysis = Analysis::Gallery(Gallery {
         classes: vec!["dog".into(), "c⟨U+0001⟩a⟨U+000A⟩t".into(), "fox".into()],
         images: 9,
         differ: false,
-    };
+    });
     name_classes(&mut analysis, &dataset);
     assert_eq!(analysis.classes(), ["dog", "c\u{1}a\nt", "fox"]);
 }

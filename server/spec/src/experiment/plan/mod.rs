@@ -98,13 +98,13 @@ struct Analysed {
 }
 
 impl Analysed {
-    /// Those that an analysis is of, in the order of its panels, each with its name: a surrogate first, on which maps of
-    /// features attack the images that they show to all, then the teacher. Where a surrogate and
+    /// Those that an analysis is of, in the order of its panels, each with its name: a surrogate first, on which images are attacked
+    /// that are shown to all, then the teacher. Where a surrogate and
     /// a student are the same training, there is one panel.
     fn of(&self, analysis: &Analysis) -> Vec<(String, &PlannedModel)> {
-        let is_of_features = matches!(analysis, Analysis::Features { .. });
-        let surrogates: Vec<_> = self.surrogates.iter().filter(|s| is_of_features && !s.is_teacher).collect();
-        let teacher = self.teacher.iter().filter(|_| !matches!(analysis, Analysis::Gallery { .. }));
+        let kind = analysis.kind();
+        let surrogates: Vec<_> = self.surrogates.iter().filter(|s| kind.shows_surrogates() && !s.is_teacher).collect();
+        let teacher = self.teacher.iter().filter(|_| kind.shows_teacher());
         let student = self.students.first().map(|student| student.architecture);
         let named = |model: &PlannedModel| {
             let architecture = if Some(model.architecture) == student { "" } else { model.architecture.title() };

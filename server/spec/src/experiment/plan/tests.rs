@@ -1,7 +1,7 @@
 //! Facts about plans.
 
 use super::*;
-use crate::{DatasetChoice, Method, Sweep};
+use crate::{Correlation, DatasetChoice, Features, Gallery, Method, Sweep};
 
 fn sweep(method: MethodName, path: &str, values: &[&str]) -> Sweep {
     Sweep { method, path: path.into(), values: values.iter().map(|v| (*v).to_owned()).collect() }
@@ -152,20 +152,20 @@ fn a_surrogate_attacks_every_model_but_itself() {
 
 #[test]
 fn analyses_are_of_the_first_seed_and_student_and_wait_for_their_models() {
-    let features = Analysis::Features {
+    let features = Analysis::Features(Features {
         attacked: "Bag".into(),
         target: "Coat".into(),
         images: 100,
         adversarial: crate::AdversarialImages::Shared,
-    };
-    let gallery = Analysis::Gallery { classes: vec![], images: 10, differ: false };
+    });
+    let gallery = Analysis::Gallery(Gallery { classes: vec![], images: 10, differ: false });
     let spec = ExperimentSpec {
         methods: vec![MethodName::GACD, MethodName::ARD],
         students: vec![Architecture::ResNet20, Architecture::ResNet8],
         seeds: vec![3, 4],
         surrogates: vec![Surrogate { method: MethodName::NATURAL, architecture: Architecture::ResNet8 }],
         sweeps: vec![sweep(MethodName::GACD, "method.temperature", &["0.05", "0.2"])],
-        analyses: vec![features, Analysis::correlation(), gallery],
+        analyses: vec![features, Analysis::Correlation(Correlation::default()), gallery],
         ..ExperimentSpec::demo()
     };
     spec.validate().unwrap();
@@ -205,7 +205,7 @@ fn analysed(spec: &ExperimentSpec) -> Vec<(String, ModelRef)> {
 fn differences_are_from_the_teacher_that_the_students_learn_from() {
     let spec = ExperimentSpec {
         dataset: DatasetChoice { validation_images: Some(500), ..ExperimentSpec::demo().dataset },
-        analyses: vec![Analysis::correlation()],
+        analyses: vec![Analysis::Correlation(Correlation::default())],
         ..ExperimentSpec::demo()
     };
     let best = ModelRef::Best(Box::new(ModelRef::Planned(0)));
@@ -219,12 +219,12 @@ fn differences_are_from_the_teacher_that_the_students_learn_from() {
 
 #[test]
 fn a_surrogate_that_is_a_student_too_is_one_panel() {
-    let analysis = Analysis::Features {
+    let analysis = Analysis::Features(Features {
         attacked: "Bag".into(),
         target: "Coat".into(),
         images: 100,
         adversarial: crate::AdversarialImages::Shared,
-    };
+    });
     let spec = ExperimentSpec {
         methods: vec![MethodName::NATURAL, MethodName::KD],
         surrogates: vec![Surrogate { method: MethodName::NATURAL, architecture: ExperimentSpec::demo().students[0] }],
@@ -244,9 +244,9 @@ fn an_analysis_of_too_many_or_too_few_models_is_refused() {
         problems[0].message.clone()
     };
     let all: Vec<MethodName> = MethodName::all().collect();
-    let many = refused(&all, Analysis::correlation());
+    let many = refused(&all, Analysis::Correlation(Correlation::default()));
     assert_eq!(many, format!("logit correlations can be of 2 to 8 models, not of {}", 1 + all.len()));
-    let few = refused(&[MethodName::KD], Analysis::Gallery { classes: vec![], images: 10, differ: true });
+    let few = refused(&[MethodName::KD], Analysis::Gallery(Gallery { classes: vec![], images: 10, differ: true }));
     assert_eq!(few, "images that two models differ on can be of 2 to 8 models, not of 1");
 }
 
@@ -254,7 +254,7 @@ fn an_analysis_of_too_many_or_too_few_models_is_refused() {
 fn differences_from_a_teacher_are_refused_without_one() {
     let spec = ExperimentSpec {
         methods: vec![MethodName::PGD_AT],
-        analyses: vec![Analysis::correlation()],
+        analyses: vec![Analysis::Correlation(Correlation::default())],
         ..ExperimentSpec::demo()
     };
     let crate::Invalid(problems) = spec.validate().unwrap_err();

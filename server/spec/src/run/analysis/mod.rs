@@ -1,19 +1,136 @@
-//! Analyses: what is computed from trained models to be looked at, and what comes out (methods.md §7).
+//! Analyses: what is computed from trained models to be looked at, and what comes out (methods.md §7). Each is a file that says
+//! what it is called, what can be chosen, and what it finds; the list below is all that knows them all.
 
-mod result;
+mod correlation;
+mod features;
+mod gallery;
 
-use std::ops::RangeInclusive;
+use std::{ops::RangeInclusive, str::FromStr};
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Attack, DatasetChoice, DeviceName, ModelRef, PixelDistance, Problem};
+use crate::{Attack, DatasetChoice, DeviceName, KnownDataset, ModelRef, PixelDistance, Problem};
 
-pub use self::result::{
-    AnalysisResult, Answer, CorrelationMap, CorrelationMaps, Difference, FeatureMap, FeatureMaps, Gallery, GalleryImage,
-};
+pub use self::{correlation::*, features::*, gallery::*};
+
+/// Makes of the list of analyses what names each of them: [`Analysis`], [`AnalysisResult`] and [`AnalysisKind`].
+macro_rules! analyses {
+    ($($analysis:ident $result:ident),+) => {
+        /// What an analysis computes.
+        #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+        #[serde(tag = "name", rename_all = "kebab-case")]
+        pub enum Analysis {
+            $(
+                #[doc = concat!("See [`", stringify!($analysis), "`].")]
+                $analysis($analysis)
+            ),+
+        }
+
+        /// What an analysis found.
+        #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+        #[serde(tag = "name", rename_all = "kebab-case")]
+        pub enum AnalysisResult {
+            $(
+                #[doc = concat!("What [`", stringify!($analysis), "`] found.")]
+                $analysis($result)
+            ),+
+        }
+
+        /// Which analysis it is, whatever was chosen.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+        pub enum AnalysisKind {
+            $(
+                #[doc = concat!("See [`", stringify!($analysis), "`].")]
+                $analysis
+            ),+
+        }
+
+        impl AnalysisKind {
+            /// All of them, in the order of pages.
+            pub const ALL: &[Self] = &[$(Self::$analysis),+];
+
+            const fn record(self) -> &'static Record {
+                match self { $(Self::$analysis => &$analysis::RECORD),+ }
+            }
+        }
+
+        impl Analysis {
+            /// Which it is.
+            pub const fn kind(&self) -> AnalysisKind {
+                match self { $(Self::$analysis(_) => AnalysisKind::$analysis),+ }
+            }
+
+            fn parameters(&self) -> &dyn Parameters {
+                match self { $(Self::$analysis(parameters) => parameters),+ }
+            }
+
+            fn parameters_mut(&mut self) -> &mut dyn Parameters {
+                match self { $(Self::$analysis(parameters) => parameters),+ }
+            }
+        }
+    };
+}
+
+// In the order of pages.
+analyses!(Features FeatureMaps, Correlation CorrelationMaps, Gallery GalleryImages);
 
 /// Models that one analysis can be of.
 const MOST_MODELS: usize = 8;
+
+/// What is the same for every choice of an analysis.
+struct Record {
+    /// The name in specs, in addresses and on the command line.
+    id: &'static str,
+    /// The heading of what it found.
+    title: &'static str,
+    /// What an experiment's form says of it.
+    summary: &'static str,
+    /// As which it is asked for with an experiment; none of one that asks for more than its name.
+    usual: Option<fn() -> Analysis>,
+    /// What the teacher is to it.
+    teacher: TeachersPart,
+    /// Whether it also shows the models that others are attacked through.
+    shows_surrogates: bool,
+}
+
+/// What the teacher is to an analysis.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum TeachersPart {
+    /// It is not shown unless somebody asks for it.
+    None,
+    /// It is shown where there is one.
+    Shown,
+    /// The others are compared with it.
+    Reference,
+}
+
+/// What an analysis means by what was chosen.
+trait Parameters {
+    /// What it is of, in a few words: `features of truck and bird`.
+    fn title(&self) -> String;
+
+    /// Checks everything but its models.
+    fn check(&self, problems: &mut Vec<Problem>);
+
+    /// The classes that it names, each with its field.
+    fn classes(&self) -> Vec<(&'static str, &String)>;
+
+    /// The same, to be changed.
+    fn classes_mut(&mut self) -> Vec<&mut String>;
+
+    /// How many models it needs at least.
+    fn least_models(&self) -> usize {
+        1
+    }
+
+    /// What is wrong with a choice of a dataset's test images, if anything is.
+    fn fault_of_images(&self, _choice: &DatasetChoice, _dataset: &KnownDataset) -> Option<String> {
+        None
+    }
+
+    /// How many images it looks at where there are `test`, and how many of its `models` are attacked on them.
+    fn work(&self, test: f64, models: f64) -> (f64, f64);
+}
 
 /// An analysis of some models on the test images of a dataset.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -43,43 +160,6 @@ pub struct AnalysedModel {
     pub model: ModelRef,
 }
 
-/// What an analysis computes.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(tag = "name", rename_all = "kebab-case", deny_unknown_fields)]
-pub enum Analysis {
-    /// t-SNE maps of penultimate features: natural images of two classes, and adversarial images of the first that are to be
-    /// taken for the second (Figure 5).
-    Features {
-        /// The class whose images are attacked: the paper's truck.
-        attacked: String,
-        /// The class that they are to be taken for: the paper's bird.
-        target: String,
-        /// Images of each kind: the first test images of the class.
-        images: usize,
-        /// On which model they are attacked.
-        adversarial: AdversarialImages,
-    },
-    /// Differences between the logits of the first model, the teacher, and those of each other one, by class and class: on
-    /// natural images, and on adversarial ones (Figures 3 and 4).
-    Correlation {
-        /// What is compared.
-        #[serde(default, skip_serializing_if = "is_default")]
-        statistic: LogitStatistic,
-        /// Shared: images that are attacked on the other model are shown to both. White-box: each sees its own.
-        #[serde(default, skip_serializing_if = "is_default")]
-        adversarial: AdversarialImages,
-    },
-    /// Images with what each model answers to them, to the attacked ones, and what the attack changed.
-    Gallery {
-        /// Only images of these classes; of all if there are none.
-        classes: Vec<String>,
-        /// How many images.
-        images: usize,
-        /// Only those attacked images that one of the first two models answers rightly and the other wrongly.
-        differ: bool,
-    },
-}
-
 /// The model that adversarial images are made on.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -91,96 +171,111 @@ pub enum AdversarialImages {
     WhiteBox,
 }
 
-/// What of two models' logits is compared, by class and class (methods.md §7).
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum LogitStatistic {
-    /// Pearson's correlation between the logits of two classes over all images (the paper's figures).
-    #[default]
-    Correlation,
-    /// The mean logit of one class over the images of the other; differences are divided by 3 and the diagonal is left out,
-    /// as a widely copied notebook does.
-    ClassMean,
+impl AdversarialImages {
+    /// What a title says of it; nothing of the paper's.
+    const fn remark(self) -> &'static str {
+        match self {
+            Self::Shared => "",
+            Self::WhiteBox => ", white-box",
+        }
+    }
 }
 
-/// Spares a stored spec the values that say nothing, so that it stays as it was before they could be chosen.
-fn is_default<T: Default + PartialEq>(value: &T) -> bool {
-    *value == T::default()
+impl FromStr for AdversarialImages {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        match text {
+            "shared" => Ok(Self::Shared),
+            "white-box" => Ok(Self::WhiteBox),
+            other => Err(format!("“{other}” adversarial images are not known: choose shared or white-box")),
+        }
+    }
 }
 
-/// How many images of each kind t-SNE can map: three kinds together must be more than three times its perplexity of 30, and
-/// more than a picture shows would only take time.
-pub const FEATURE_IMAGES: RangeInclusive<usize> = 31..=500;
-
-/// How many images a gallery can have.
-pub const GALLERY_IMAGES: RangeInclusive<usize> = 1..=60;
-
-/// How many classes a title names.
-const NAMED_CLASSES: usize = 3;
-
-impl Analysis {
-    /// The paper's correlation differences.
-    pub fn correlation() -> Self {
-        Self::Correlation { statistic: LogitStatistic::default(), adversarial: AdversarialImages::default() }
+impl AnalysisKind {
+    /// The name in specs, in addresses and on the command line.
+    pub const fn id(self) -> &'static str {
+        self.record().id
     }
 
+    /// The heading of what it found.
+    pub const fn title(self) -> &'static str {
+        self.record().title
+    }
+
+    /// What an experiment's form says of it.
+    pub const fn summary(self) -> &'static str {
+        self.record().summary
+    }
+
+    /// As which it is asked for with an experiment; none of one that asks for more than its name.
+    pub fn usual(self) -> Option<Analysis> {
+        self.record().usual.map(|usual| usual())
+    }
+
+    /// Whether the others are compared with the teacher, which is the first of its models.
+    pub fn is_from_teacher(self) -> bool {
+        self.record().teacher == TeachersPart::Reference
+    }
+
+    /// Whether the teacher is among its models where there is one.
+    pub fn shows_teacher(self) -> bool {
+        self.record().teacher != TeachersPart::None
+    }
+
+    /// Whether it also shows the models that others are attacked through.
+    pub const fn shows_surrogates(self) -> bool {
+        self.record().shows_surrogates
+    }
+}
+
+impl FromStr for AnalysisKind {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let found = Self::ALL.iter().copied().find(|kind| kind.id() == text);
+        found.ok_or_else(|| {
+            let known: Vec<_> = Self::ALL.iter().map(|kind| kind.id()).collect();
+            format!("there is no analysis “{text}”: choose {}", known.join(" or "))
+        })
+    }
+}
+
+impl Analysis {
     /// What it is of, in a few words: `features of truck and bird`.
     pub fn title(&self) -> String {
-        match self {
-            Self::Features { attacked, target, adversarial, .. } => {
-                let how = if *adversarial == AdversarialImages::WhiteBox { ", white-box" } else { "" };
-                format!("features of {attacked} and {target}{how}")
-            }
-            Self::Correlation { statistic, adversarial } => {
-                let what = match statistic {
-                    LogitStatistic::Correlation => "logit correlations",
-                    LogitStatistic::ClassMean => "class-mean logits",
-                };
-                let how = if *adversarial == AdversarialImages::WhiteBox { ", white-box" } else { "" };
-                format!("{what}{how}")
-            }
-            Self::Gallery { differ: true, .. } => "images that two models differ on".into(),
-            Self::Gallery { classes, .. } if classes.is_empty() => "adversarial images".into(),
-            Self::Gallery { classes, .. } if classes.len() > NAMED_CLASSES => {
-                format!("adversarial images of {} classes", classes.len())
-            }
-            Self::Gallery { classes, .. } => format!("adversarial images of {}", classes.join(", ")),
-        }
+        self.parameters().title()
     }
 
     /// Checks everything but its models.
     pub(crate) fn check(&self, problems: &mut Vec<Problem>) {
-        let mut expect_images = |images: &usize, range: RangeInclusive<usize>| {
-            if !range.contains(images) {
-                let message = format!("must be from {} to {}", range.start(), range.end());
-                problems.push(Problem::new("images", message));
-            }
-        };
-        match self {
-            Self::Features { images, .. } => expect_images(images, FEATURE_IMAGES),
-            Self::Correlation { .. } => {}
-            Self::Gallery { images, .. } => expect_images(images, GALLERY_IMAGES),
-        }
-        if matches!(self, Self::Features { attacked, target, .. } if attacked == target) {
-            problems.push(Problem::new("target", "choose another class than the attacked one"));
-        }
+        self.parameters().check(problems);
     }
 
     /// The classes that it names.
     pub fn classes(&self) -> Vec<&str> {
-        match self {
-            Self::Features { attacked, target, .. } => vec![attacked, target],
-            Self::Correlation { .. } => Vec::new(),
-            Self::Gallery { classes, .. } => classes.iter().map(String::as_str).collect(),
-        }
+        self.parameters().classes().into_iter().map(|(_, class)| class.as_str()).collect()
     }
 
-    /// How many models it needs at least.
-    pub const fn least_models(&self) -> usize {
-        match self {
-            Self::Correlation { .. } | Self::Gallery { differ: true, .. } => 2,
-            Self::Features { .. } | Self::Gallery { .. } => 1,
+    /// The same, to be changed.
+    pub fn classes_mut(&mut self) -> Vec<&mut String> {
+        self.parameters_mut().classes_mut()
+    }
+
+    /// What keeps it from being made of a choice of a dataset's test images: a class that is not there, or too few images.
+    pub fn faults_on(&self, choice: &DatasetChoice, dataset: &KnownDataset) -> Vec<Problem> {
+        let mut problems = Vec::new();
+        for (field, class) in self.parameters().classes() {
+            if !dataset.classes.contains(class) {
+                let (name, known) = (dataset.name, dataset.classes.join(", "));
+                let message = format!("“{class}” is no class of {name}: choose from {known}");
+                problems.push(Problem::new(field, message));
+            }
         }
+        let fault = self.parameters().fault_of_images(choice, dataset);
+        problems.extend(fault.map(|message| Problem::new("test_images", message)));
+        problems
     }
 }
 
@@ -190,9 +285,14 @@ impl AnalyseSpec {
         Attack::pgd(20).with_eps(self.eps)
     }
 
+    /// How many images it looks at where there are `test`, and how many of its models are attacked on them.
+    pub(super) fn work(&self, test: f64) -> (f64, f64) {
+        self.analysis.parameters().work(test, self.models.len() as f64)
+    }
+
     /// What is wrong with the number of its models, if anything is.
     pub(crate) fn fault_of_models(&self) -> Option<String> {
-        let (least, count) = (self.analysis.least_models(), self.models.len());
+        let (least, count) = (self.analysis.parameters().least_models(), self.models.len());
         let is_enough = (least..=MOST_MODELS).contains(&count);
         (!is_enough)
             .then(|| format!("{} can be of {least} to {MOST_MODELS} models, not of {count}", self.analysis.title()))
@@ -209,6 +309,18 @@ impl AnalyseSpec {
         }
         self.analysis.check(problems);
     }
+}
+
+fn expect_images(images: usize, range: &RangeInclusive<usize>, problems: &mut Vec<Problem>) {
+    if !range.contains(&images) {
+        let message = format!("must be from {} to {}", range.start(), range.end());
+        problems.push(Problem::new("images", message));
+    }
+}
+
+/// Spares a stored spec the values that say nothing, so that it stays as it was before they could be chosen.
+fn is_default<T: Default + PartialEq>(value: &T) -> bool {
+    *value == T::default()
 }
 
 #[cfg(test)]
@@ -232,11 +344,13 @@ mod tests {
             spec.check(&mut problems);
             problems.into_iter().map(|p| p.field).collect::<Vec<_>>()
         };
-        let features = |target: &str, images| Analysis::Features {
-            attacked: "truck".into(),
-            target: target.into(),
-            images,
-            adversarial: AdversarialImages::Shared,
+        let features = |target: &str, images| {
+            Analysis::Features(Features {
+                attacked: "truck".into(),
+                target: target.into(),
+                images,
+                adversarial: AdversarialImages::Shared,
+            })
         };
         assert_eq!(fields(&spec(features("bird", 100), 4)), [""; 0]);
         assert_eq!(fields(&spec(features("truck", 5), 0)), ["models", "images", "target"]);
@@ -250,18 +364,16 @@ mod tests {
     }
 
     #[test]
-    fn the_papers_correlation_is_written_as_before_it_had_variants() {
-        let text = serde_json::to_string(&Analysis::correlation()).unwrap();
-        assert_eq!(text, r#"{"name":"correlation"}"#);
-    }
-
-    #[test]
-    fn a_title_names_few_classes_and_counts_many() {
-        let of = |classes: &[&str]| {
-            let classes = classes.iter().map(|class| (*class).to_owned()).collect();
-            Analysis::Gallery { classes, images: 10, differ: false }.title()
-        };
-        assert_eq!(of(&["cat", "dog"]), "adversarial images of cat, dog");
-        assert_eq!(of(&["cat", "dog", "frog", "deer"]), "adversarial images of 4 classes");
+    fn every_analysis_is_known_by_its_name_and_refuses_what_it_does_not_know() {
+        for kind in AnalysisKind::ALL {
+            assert_eq!(kind.id().parse::<AnalysisKind>().unwrap(), *kind);
+            if let Some(usual) = kind.usual() {
+                let text = serde_json::to_string(&usual).unwrap();
+                assert!(text.starts_with(&format!(r#"{{"name":"{}""#, kind.id())), "{text}");
+                assert_eq!(serde_json::from_str::<Analysis>(&text).unwrap(), usual);
+                let with_more = text.replace('}', r#","mood":1}"#);
+                assert!(serde_json::from_str::<Analysis>(&with_more).is_err(), "{with_more}");
+            }
+        }
     }
 }

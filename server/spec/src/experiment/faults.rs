@@ -1,19 +1,6 @@
 //! Checking a question against the datasets that are there.
 
-use crate::{Analysis, DatasetChoice, ExperimentSpec, FEATURE_IMAGES, Problem};
-
-/// A dataset that is there, as far as a question can be checked against it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct KnownDataset<'a> {
-    /// The name in specs.
-    pub name: &'a str,
-    /// The names of its classes.
-    pub classes: &'a [String],
-    /// How many training images.
-    pub train: usize,
-    /// How many test images.
-    pub test: usize,
-}
+use crate::{ExperimentSpec, KnownDataset, Problem};
 
 impl ExperimentSpec {
     /// What keeps it from being computed on the datasets that are there: all problems, each by the field's name. What is wrong by
@@ -53,75 +40,10 @@ impl ExperimentSpec {
     }
 }
 
-impl Analysis {
-    /// What keeps it from being made of a choice of a dataset's test images: a class that is not there, or too few images.
-    pub fn faults_on(&self, choice: &DatasetChoice, dataset: &KnownDataset) -> Vec<Problem> {
-        let mut problems = Vec::new();
-        let fields: &[&str] =
-            if matches!(self, Self::Features { .. }) { &["attacked", "target"] } else { &["classes"] };
-        for (i, class) in self.classes().into_iter().enumerate() {
-            if !dataset.classes.iter().any(|known| known == class) {
-                let (name, known) = (dataset.name, dataset.classes.join(", "));
-                let message = format!("“{class}” is no class of {name}: choose from {known}");
-                problems.push(Problem::new(fields[i.min(fields.len() - 1)], message));
-            }
-        }
-        let (least, classes) = (*FEATURE_IMAGES.start(), dataset.classes.len().max(1));
-        let is_enough = match choice.test_images {
-            // Equally many of each class are drawn.
-            Some(images) => images / classes >= least,
-            // Of a whole dataset only its images can tell how many a class has; two classes are mapped.
-            None => dataset.test >= 2 * least,
-        };
-        if matches!(self, Self::Features { .. }) && !is_enough {
-            let needed = least * classes;
-            let message = if needed <= dataset.test {
-                format!("maps of features need {least} test images of a class: use {needed} test images")
-            } else {
-                format!(
-                    "maps of features need {least} test images of a class, and {} has {} in all: leave the maps out",
-                    dataset.name, dataset.test
-                )
-            };
-            problems.push(Problem::new("test_images", message));
-        }
-        problems
-    }
-}
-
-impl KnownDataset<'_> {
-    /// Checks that a choice of its images can be had.
-    fn check(&self, field: &str, choice: &DatasetChoice, problems: &mut Vec<Problem>) {
-        let mut expect = |holds: bool, part: &str, message: String| {
-            if !holds {
-                problems.push(Problem::new(format!("{field}.{part}"), message));
-            }
-        };
-        let Self { name, train, test, .. } = *self;
-        let there = |wanted: Option<usize>, there: usize| wanted.is_none_or(|wanted| wanted <= there);
-        let most = |there: usize, split: &str| format!("{name} has {there} {split} images: use at most so many");
-        expect(there(choice.train_images, train), "train_images", most(train, "training"));
-        expect(there(choice.test_images, test), "test_images", most(test, "test"));
-        let Some(validation) = choice.validation_images else { return };
-        // At least one image of each class is trained on.
-        let held_out = train.saturating_sub(self.classes.len().max(1));
-        let message = format!(
-            "{name} has {train} training images, and {validation} of them held out leave too few to train on: use at most \
-             {held_out}"
-        );
-        expect(validation <= held_out, "validation_images", message);
-        let rest = train.saturating_sub(validation);
-        let Some(wanted) = choice.train_images.filter(|wanted| *wanted <= train && validation <= held_out) else {
-            return;
-        };
-        let message = format!("beside them {rest} images are left to train on, and {wanted} are asked for");
-        expect(wanted <= rest, "validation_images", message);
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::{Analysis, DatasetChoice, Features};
 
     fn faults(spec: &ExperimentSpec) -> Vec<(String, String)> {
         let classes: Vec<String> = (0..10).map(|class| format!("class {class}")).collect();
@@ -168,11 +90,13 @@ mod tests {
 
     #[test]
     fn all_that_cannot_be_had_is_said_at_once_each_by_its_field() {
-        let features = |attacked: &str| Analysis::Features {
-            attacked: attacked.into(),
-            target: "class 1".into(),
-            images: 100,
-            adversarial: crate::AdversarialImages::Shared,
+        let features = |attacked: &str| {
+            Analysis::Features(Features {
+                attacked: attacked.into(),
+                target: "class 1".into(),
+                images: 100,
+                adversarial: crate::AdversarialImages::Shared,
+            })
         };
         let spec = ExperimentSpec {
             masking_images: Some(200),
@@ -196,12 +120,12 @@ mod tests {
 
     #[test]
     fn maps_of_features_say_how_many_images_they_need_if_there_are_so_many() {
-        let features = Analysis::Features {
+        let features = Analysis::Features(Features {
             attacked: "class 0".into(),
             target: "class 1".into(),
             images: 100,
             adversarial: crate::AdversarialImages::Shared,
-        };
+        });
         let spec = |dataset| ExperimentSpec { dataset, analyses: vec![features.clone()], ..ExperimentSpec::demo() };
         let few = spec(of(None, None, Some(300)).dataset);
         assert_eq!(faults(&few)[0].1, "maps of features need 31 test images of a class: use 310 test images");

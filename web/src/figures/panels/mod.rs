@@ -1,12 +1,17 @@
 //! Several drawings side by side as one, to take along.
 
+mod heat_map;
+mod scatter;
+
 use std::fmt::Write;
 
-use super::{
-    super::{Figure, text::text},
-    heat_map::{LEVELS, level_class},
-    scatter::outline,
+pub(super) use self::heat_map::LEVELS;
+use self::{heat_map::level_class, scatter::outline};
+pub use self::{
+    heat_map::{heat_map, scale},
+    scatter::{kind_swatch, scatter},
 };
+use super::{Figure, text::text};
 use crate::{
     tables::Values,
     words::{most_width, shown},

@@ -4,10 +4,12 @@ use std::fmt::Write;
 
 use base64::{Engine, engine::general_purpose::STANDARD};
 use resvg::tiny_skia::{IntRect, Pixmap};
-use retort_spec::{Answer, Gallery, GalleryImage};
+use retort_spec::{Answer, GalleryImage, GalleryImages};
 
-use super::super::{Figure, text};
-use crate::words::{most_width, shown};
+use crate::{
+    figures::{Figure, text},
+    words::{most_width, shown},
+};
 
 /// The side of a picture in the drawing, and the gap behind it.
 const SIDE: f64 = 56.0;
@@ -20,7 +22,7 @@ const LETTERS: f64 = 12.5;
 const WORDS: f64 = 300.0;
 
 /// An answer in words: the class and its confidence in percent, behind a cross if it is wrong.
-pub(crate) fn answer_words(answer: &Answer, class: &str) -> String {
+pub(super) fn answer_words(answer: &Answer, class: &str) -> String {
     // A cross too, for those who cannot tell red.
     let cross = if answer.class == class { "" } else { "✗ " };
     format!("{cross}{} {:.0}\u{a0}%", answer.class, answer.confidence)
@@ -28,7 +30,7 @@ pub(crate) fn answer_words(answer: &Answer, class: &str) -> String {
 
 /// Draws a gallery: a row for each image; for each model what the attack changed, the attacked image, and both answers.
 /// None of a sheet that is no PNG of its size.
-pub(super) fn gallery_figure(title: String, caption: String, gallery: &Gallery, sheet: &[u8]) -> Option<Figure> {
+pub(super) fn gallery_figure(title: String, caption: String, gallery: &GalleryImages, sheet: &[u8]) -> Option<Figure> {
     let sheet = Pixmap::decode_png(sheet).ok()?;
     let magnified = format!("change × {:.0}, attacked image", gallery.magnified);
     let classes = gallery.images.iter().map(|image| words_width(&image.class));
@@ -80,8 +82,8 @@ fn words_width(words: &str) -> f64 {
 
 /// One picture of the sheet. Each stands in the drawing by itself: what draws it would else decode the whole sheet for each.
 fn picture(svg: &mut String, sheet: &Pixmap, [x, y]: [f64; 2], [row, column]: [usize; 2]) -> Option<()> {
-    let [left, top] = [column, row].map(|place| (place * Gallery::PITCH) as i32);
-    let side = Gallery::PICTURE as u32;
+    let [left, top] = [column, row].map(|place| (place * GalleryImages::PITCH) as i32);
+    let side = GalleryImages::PICTURE as u32;
     let piece = sheet.clone_rect(IntRect::from_xywh(left, top, side, side)?)?.encode_png().ok()?;
     let _ = write!(
         svg,
@@ -106,7 +108,7 @@ mod tests {
     #[test]
     fn a_gallery_shows_its_pictures_beside_their_answers_in_every_format() {
         // Natural, change and attacked: three pictures of one colour each.
-        const PITCH: usize = Gallery::PITCH;
+        const PITCH: usize = GalleryImages::PITCH;
         let mut sheet = Pixmap::new(3 * PITCH as u32, PITCH as u32).unwrap();
         let colours = [[200, 40, 40, 255], [40, 200, 40, 255], [40, 40, 200, 255]];
         for (place, pixel) in sheet.data_mut().chunks_exact_mut(4).enumerate() {
@@ -114,7 +116,7 @@ mod tests {
         }
         let answer = |class: &str| Answer { class: class.into(), confidence: 61.6 };
         let image = GalleryImage { class: "cat".into(), place: 7, answers: vec![[answer("cat"), answer("<dog>")]] };
-        let gallery = Gallery { models: vec!["ARD".into()], magnified: 16.0, images: vec![image] };
+        let gallery = GalleryImages { models: vec!["ARD".into()], magnified: 16.0, images: vec![image] };
         let figure = gallery_figure("Images".into(), "Found.".into(), &gallery, &sheet.encode_png().unwrap()).unwrap();
         for words in [">ARD<", ">image 7<", ">natural: cat 62\u{a0}%<", ">attacked: ✗ &lt;dog&gt; 62\u{a0}%<"] {
             assert!(figure.svg.contains(words), "{words}: {}", figure.svg);
@@ -128,13 +130,14 @@ mod tests {
         assert!(colours.into_iter().all(|colour| shows(colour) * 10 > area * 9), "{:?}", colours.map(shows));
         assert!(FigureFormat::Pdf.write(&figure).unwrap().starts_with(b"%PDF-1."));
         // A second row is not on the sheet.
-        let two = Gallery { images: vec![gallery.images[0].clone(); 2], ..gallery };
+        let two = GalleryImages { images: vec![gallery.images[0].clone(); 2], ..gallery };
         assert_eq!(gallery_figure(String::new(), String::new(), &two, &sheet.encode_png().unwrap()), None);
     }
 
     #[test]
     fn long_names_have_room() {
-        let sheet = Pixmap::new(5 * Gallery::PITCH as u32, Gallery::PITCH as u32).unwrap().encode_png().unwrap();
+        let sheet =
+            Pixmap::new(5 * GalleryImages::PITCH as u32, GalleryImages::PITCH as u32).unwrap().encode_png().unwrap();
         let answer = Answer { class: "a very long name of a class".into(), confidence: 100.0 };
         let image = |models| GalleryImage {
             class: "cat".into(),
@@ -142,7 +145,8 @@ mod tests {
             answers: vec![[answer.clone(), answer.clone()]; models],
         };
         let width = |models: usize| {
-            let gallery = Gallery { models: vec!["ARD".into(); models], magnified: 16.0, images: vec![image(models)] };
+            let gallery =
+                GalleryImages { models: vec!["ARD".into(); models], magnified: 16.0, images: vec![image(models)] };
             let figure = gallery_figure(String::new(), String::new(), &gallery, &sheet).unwrap();
             figure.svg.split("viewBox=\"0 0 ").nth(1).unwrap().split(' ').next().unwrap().parse::<f64>().unwrap()
         };
