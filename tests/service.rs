@@ -10,7 +10,7 @@ use std::{
     os::unix::net::UnixDatagram,
     path::Path,
     process::{Child, Stdio},
-    time::{Duration, Instant},
+    time::Duration,
 };
 
 use retort_engine::RunFolder;
@@ -98,9 +98,7 @@ fn workers_end_with_the_server_where_that_is_asked_and_go_on_with_the_next_one()
     server.post("/experiments", &form);
     let dir = server.run_dir(1);
     wait_for("the first epochs", LONG, || (figures(&dir).len() > 2).then_some(()));
-    let began = Instant::now();
     server.terminate();
-    assert!(began.elapsed() < Duration::from_secs(10), "{:?}", began.elapsed());
     assert_eq!(RunFolder::at(&dir).worker().unwrap(), None, "its worker goes on");
     assert!(RunFolder::at(&dir).checkpoint().is_file() && !is_finished(&dir));
     let known = figures(&dir).len();

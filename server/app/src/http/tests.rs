@@ -7,6 +7,7 @@ use axum::{
     body::{Body, to_bytes},
     http::{HeaderName, Request, StatusCode, header},
 };
+use futures_util::StreamExt;
 use retort_engine::data::{ImportOptions, Library};
 use retort_spec::{AnalysisResult, DeviceName, Event, FeatureMap, Record, RunState};
 use retort_store::Store;
@@ -352,12 +353,12 @@ async fn an_open_page_hears_of_changes_until_the_server_stops() {
     assert_eq!(response.headers()[header::CONTENT_TYPE], "text/event-stream");
     site.gate.launch_demo().await.unwrap();
     site.control.cancel(3).await.unwrap();
-    let hear = tokio::spawn(to_bytes(response.into_body(), 1 << 20));
-    tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+    let mut stream = response.into_body().into_data_stream();
+    let heard = stream.next().await.unwrap().unwrap();
     site.stop.send_replace(true);
-    let heard = String::from_utf8(hear.await.unwrap().unwrap().into()).unwrap();
+    assert!(stream.next().await.is_none());
     assert_eq!(
-        heard,
+        String::from_utf8_lossy(&heard),
         "event: changed\ndata: {\"runs\":[3],\"experiments\":[1],\"states\":true,\"who\":\"0 running · 7 waiting\"}\n\n"
     );
 }

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Described, EPS, Expect, Parameters, Record, STEP, Steps};
+use super::{Described, EPS, Expect, Parameters, Record, STEP, climbs};
 use crate::{Attack, PixelDistance};
 
 /// C&W's loss, in an ℓ∞ ball.
@@ -31,21 +31,7 @@ impl Described for Cw {
 }
 
 impl Parameters for Cw {
-    fn eps(&self) -> PixelDistance {
-        self.eps
-    }
-
-    fn eps_mut(&mut self) -> &mut PixelDistance {
-        &mut self.eps
-    }
-
-    fn steps(&self) -> Option<Steps> {
-        Some(Steps { count: self.steps, size: self.step_size })
-    }
-
-    fn step_size_mut(&mut self) -> Option<&mut PixelDistance> {
-        Some(&mut self.step_size)
-    }
+    climbs!();
 
     fn id(&self) -> String {
         format!("cw-{}", self.steps)

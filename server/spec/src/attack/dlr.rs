@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Described, EPS, Parameters, Record, STEP, Steps};
+use super::{Described, EPS, Parameters, Record, STEP, climbs};
 use crate::{Attack, PixelDistance};
 
 /// PGD on the difference-of-logits ratio.
@@ -26,21 +26,7 @@ impl Described for Dlr {
 }
 
 impl Parameters for Dlr {
-    fn eps(&self) -> PixelDistance {
-        self.eps
-    }
-
-    fn eps_mut(&mut self) -> &mut PixelDistance {
-        &mut self.eps
-    }
-
-    fn steps(&self) -> Option<Steps> {
-        Some(Steps { count: self.steps, size: self.step_size })
-    }
-
-    fn step_size_mut(&mut self) -> Option<&mut PixelDistance> {
-        Some(&mut self.step_size)
-    }
+    climbs!();
 
     fn id(&self) -> String {
         format!("dlr-{}", self.steps)

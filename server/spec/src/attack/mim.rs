@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Described, EPS, Expect, Parameters, Record, STEP, Steps};
+use super::{Described, EPS, Expect, Parameters, Record, STEP, climbs};
 use crate::{Attack, PixelDistance};
 
 /// The momentum iterative method.
@@ -33,21 +33,7 @@ impl Described for Mim {
 }
 
 impl Parameters for Mim {
-    fn eps(&self) -> PixelDistance {
-        self.eps
-    }
-
-    fn eps_mut(&mut self) -> &mut PixelDistance {
-        &mut self.eps
-    }
-
-    fn steps(&self) -> Option<Steps> {
-        Some(Steps { count: self.steps, size: self.step_size })
-    }
-
-    fn step_size_mut(&mut self) -> Option<&mut PixelDistance> {
-        Some(&mut self.step_size)
-    }
+    climbs!();
 
     fn id(&self) -> String {
         format!("mim-{}", self.steps)

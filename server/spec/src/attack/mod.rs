@@ -93,6 +93,28 @@ struct Steps {
 /// Notes what does not hold, of which field, and what must.
 type Expect<'a> = dyn FnMut(bool, &str, &str) + 'a;
 
+/// What [`Parameters`] has of an attack with `eps`, `steps` and `step_size`.
+macro_rules! climbs {
+    () => {
+        fn eps(&self) -> PixelDistance {
+            self.eps
+        }
+
+        fn eps_mut(&mut self) -> &mut PixelDistance {
+            &mut self.eps
+        }
+
+        fn steps(&self) -> Option<super::Steps> {
+            Some(super::Steps { count: self.steps, size: self.step_size })
+        }
+
+        fn step_size_mut(&mut self) -> Option<&mut PixelDistance> {
+            Some(&mut self.step_size)
+        }
+    };
+}
+use climbs;
+
 /// An attack whose file says how it is named.
 trait Described: Parameters {
     const RECORD: Record;

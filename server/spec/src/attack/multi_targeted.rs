@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Described, EPS, Expect, Parameters, Record, STEP, Steps};
+use super::{Described, EPS, Expect, Parameters, Record, STEP, climbs};
 use crate::{Attack, PixelDistance};
 
 /// The multi-targeted attack: a try for each of the classes that are next best on the natural image, from a random start.
@@ -31,21 +31,7 @@ impl Described for MultiTargeted {
 }
 
 impl Parameters for MultiTargeted {
-    fn eps(&self) -> PixelDistance {
-        self.eps
-    }
-
-    fn eps_mut(&mut self) -> &mut PixelDistance {
-        &mut self.eps
-    }
-
-    fn steps(&self) -> Option<Steps> {
-        Some(Steps { count: self.steps, size: self.step_size })
-    }
-
-    fn step_size_mut(&mut self) -> Option<&mut PixelDistance> {
-        Some(&mut self.step_size)
-    }
+    climbs!();
 
     fn id(&self) -> String {
         format!("mt-{}", self.steps)

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Described, EPS, Expect, Parameters, Record, STEP, Steps};
+use super::{Described, EPS, Expect, Parameters, Record, STEP, climbs};
 use crate::{Attack, PixelDistance};
 
 /// PGD on the cross-entropy.
@@ -63,21 +63,7 @@ impl Described for Pgd {
 }
 
 impl Parameters for Pgd {
-    fn eps(&self) -> PixelDistance {
-        self.eps
-    }
-
-    fn eps_mut(&mut self) -> &mut PixelDistance {
-        &mut self.eps
-    }
-
-    fn steps(&self) -> Option<Steps> {
-        Some(Steps { count: self.steps, size: self.step_size })
-    }
-
-    fn step_size_mut(&mut self) -> Option<&mut PixelDistance> {
-        Some(&mut self.step_size)
-    }
+    climbs!();
 
     fn id(&self) -> String {
         let restarts = if self.restarts == 1 { String::new() } else { format!("x{}", self.restarts) };

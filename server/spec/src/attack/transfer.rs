@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Described, EPS, Parameters, Record, STEP, Steps};
+use super::{Described, EPS, Parameters, Record, STEP, climbs};
 use crate::{ModelRef, PixelDistance};
 
 /// PGD through another model. Its cost is that of a surrogate as large as the model.
@@ -34,21 +34,7 @@ impl Described for Transfer {
 }
 
 impl Parameters for Transfer {
-    fn eps(&self) -> PixelDistance {
-        self.eps
-    }
-
-    fn eps_mut(&mut self) -> &mut PixelDistance {
-        &mut self.eps
-    }
-
-    fn steps(&self) -> Option<Steps> {
-        Some(Steps { count: self.steps, size: self.step_size })
-    }
-
-    fn step_size_mut(&mut self) -> Option<&mut PixelDistance> {
-        Some(&mut self.step_size)
-    }
+    climbs!();
 
     fn id(&self) -> String {
         format!("transfer-{}", self.steps)
