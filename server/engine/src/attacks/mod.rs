@@ -1,12 +1,16 @@
 //! Attacks: how an image is moved inside its ε-ball. Each attack that a model is evaluated under is one file; adding one is
 //! that file and a line in `of`.
 
+mod apgd_ce;
+mod apgd_t;
+mod auto_pgd;
 mod cw;
 mod dlr;
 mod fgsm;
 mod iterative;
 mod mim;
 mod multi_targeted;
+mod next_best;
 mod noise;
 mod optimal_transport;
 mod pgd;
@@ -70,6 +74,8 @@ fn of(attack: &Attack) -> &dyn EvaluationAttack {
         Attack::Dlr(attack) => attack,
         Attack::Mim(attack) => attack,
         Attack::MultiTargeted(attack) => attack,
+        Attack::ApgdCe(attack) => attack,
+        Attack::ApgdT(attack) => attack,
         Attack::Noise(attack) => attack,
         Attack::Transfer(attack) => attack,
     }
@@ -169,6 +175,9 @@ impl Attacker<'_> {
 }
 
 #[cfg(test)]
+mod golden_tests;
+
+#[cfg(test)]
 mod tests {
     use candle_core::Device;
     use retort_spec::{Architecture, ModelRef};
@@ -190,7 +199,20 @@ mod tests {
     }
 
     fn attacks() -> Vec<Attack> {
-        let named = ["fgsm", "fgsm-rs", "pgd-5", "pgd-5x3", "pgd-5@10", "cw-5", "dlr-5", "mim-5", "mt-3", "noise-4"];
+        let named = [
+            "fgsm",
+            "fgsm-rs",
+            "pgd-5",
+            "pgd-5x3",
+            "pgd-5@10",
+            "cw-5",
+            "dlr-5",
+            "mim-5",
+            "mt-3",
+            "apgd-ce-7",
+            "apgd-t-5",
+            "noise-4",
+        ];
         let surrogate = ModelRef::File("surrogate.safetensors".into());
         let transfer = Attack::transfer("another", surrogate);
         named.into_iter().map(|id| id.parse().unwrap()).chain([transfer]).collect()

@@ -3,7 +3,7 @@
 use candle_core::{Result, Tensor};
 use retort_spec::MultiTargeted;
 
-use super::{EvaluationAttack, Iterative, Target};
+use super::{EvaluationAttack, Iterative, Target, next_best::next_best_classes};
 
 impl EvaluationAttack for MultiTargeted {
     fn tries(&self) -> usize {
@@ -11,9 +11,7 @@ impl EvaluationAttack for MultiTargeted {
     }
 
     fn images(&self, target: &mut Target<'_>, attempt: u64) -> Result<Tensor> {
-        let logits = target.network.infer(&target.natural)?.0.to_vec2::<f32>()?;
-        let classes: Vec<u8> =
-            logits.iter().zip(&target.labels).map(|(logits, label)| next_best(logits, *label, attempt)).collect();
+        let classes = next_best_classes(target, attempt)?;
         let start = target.start(self.eps, attempt)?;
         let by = Iterative::new(self.eps, self.step_size, self.steps);
         target.climb(by, start, |logits, labels| {
@@ -27,14 +25,6 @@ impl EvaluationAttack for MultiTargeted {
     }
 }
 
-/// The class other than `label` before which `rank` others have higher logits; the last, where there are not as many.
-fn next_best(logits: &[f32], label: u8, rank: u64) -> u8 {
-    let mut others: Vec<usize> = (0..logits.len()).filter(|class| *class != usize::from(label)).collect();
-    others.sort_by(|a, b| logits[*b].total_cmp(&logits[*a]));
-    let place = usize::try_from(rank).unwrap_or(usize::MAX).min(others.len().saturating_sub(1));
-    others.get(place).map_or(label, |class| *class as u8)
-}
-
 #[cfg(test)]
 mod tests {
     use retort_spec::{Architecture, Attack};
@@ -45,12 +35,6 @@ mod tests {
         golden::{Golden, images, network},
         rng::Purpose,
     };
-
-    #[test]
-    fn the_next_best_classes_are_tried_in_their_order_and_the_last_again() {
-        let tried: Vec<u8> = (0..4).map(|rank| next_best(&[0.1, 0.9, 0.5, 0.7], 3, rank)).collect();
-        assert_eq!(tried, [1, 2, 0, 0]);
-    }
 
     #[test]
     fn it_fools_the_network_into_the_answers_that_pytorch_finds() {

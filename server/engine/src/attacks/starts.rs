@@ -37,6 +37,32 @@ impl Starts {
     }
 }
 
+impl Starts {
+    /// The images moved uniformly at random, by as much as the ball holds in the pixel that moves most, clipped to [0, 1]: where
+    /// AutoAttack starts.
+    ///
+    /// # Errors
+    /// When the device has no memory left.
+    pub(crate) fn stretched(
+        self,
+        natural: &Tensor,
+        eps: PixelDistance,
+        indices: &[usize],
+        attempt: u64,
+    ) -> Result<Tensor> {
+        let eps = eps.value() as f32;
+        let size = natural.elem_count() / indices.len().max(1);
+        let mut moved = Vec::with_capacity(natural.elem_count());
+        for index in indices {
+            let mut stream = Stream::new(self.seed, self.purpose, *index as u64, attempt);
+            let noise: Vec<f32> = (0..size).map(|_| stream.uniform(-1.0, 1.0)).collect();
+            let most = noise.iter().fold(0f32, |most, by| most.max(by.abs())) + 1e-12;
+            moved.extend(noise.into_iter().map(|by| eps * by / most));
+        }
+        (natural + Tensor::from_vec(moved, natural.shape(), natural.device())?)?.clamp(0f32, 1f32)
+    }
+}
+
 /// Whether a start stays in the range of images.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum StartRange {

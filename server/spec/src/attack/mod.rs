@@ -1,6 +1,8 @@
 //! The attacks that a model is evaluated under, in eval mode (methods.md §5.1). Each is a file that says what it is called and
 //! which parameters it has; the list below is all that knows them all.
 
+mod apgd_ce;
+mod apgd_t;
 mod cw;
 mod dlr;
 mod fgsm;
@@ -16,6 +18,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::{ModelRef, PixelDistance, Problem, problem::expect};
 
+pub use apgd_ce::ApgdCe;
+pub use apgd_t::ApgdT;
 pub use cw::Cw;
 pub use dlr::Dlr;
 pub use fgsm::Fgsm;
@@ -55,7 +59,7 @@ macro_rules! attacks {
     };
 }
 
-attacks! { Fgsm, Pgd, Cw, Dlr, Mim, MultiTargeted, Noise, Transfer }
+attacks! { Fgsm, Pgd, Cw, Dlr, Mim, MultiTargeted, ApgdCe, ApgdT, Noise, Transfer }
 
 /// How an attack is named on the command line.
 struct Record {
@@ -92,6 +96,26 @@ struct Steps {
 
 /// Notes what does not hold, of which field, and what must.
 type Expect<'a> = dyn FnMut(bool, &str, &str) + 'a;
+
+/// Steps of Auto-PGD in AutoAttack.
+const AUTO_STEPS: usize = 100;
+
+/// The steps that a name of this kind asks for: those of AutoAttack, or a number behind a hyphen.
+fn auto_steps(name: &Name<'_>, kind: &str) -> Option<usize> {
+    match name.whole.strip_prefix(kind)? {
+        "" => Some(AUTO_STEPS),
+        rest => rest.strip_prefix('-')?.parse().ok(),
+    }
+}
+
+/// The same, written.
+fn auto_id(kind: &str, steps: usize) -> String {
+    if steps == AUTO_STEPS { kind.to_owned() } else { format!("{kind}-{steps}") }
+}
+
+fn holds_auto_steps(steps: usize, expect: &mut Expect<'_>) {
+    expect((1..=10_000).contains(&steps), "steps", "must be from 1 to 10,000");
+}
 
 /// What [`Parameters`] has of an attack with `eps`, `steps` and `step_size`.
 macro_rules! climbs {
@@ -332,6 +356,9 @@ mod tests {
             "mim-10",
             "mim-20",
             "mt-20",
+            "apgd-ce",
+            "apgd-ce-50",
+            "apgd-t",
             "noise-1000",
         ] {
             assert_eq!(id.parse::<Attack>().unwrap().id(), id);
