@@ -87,7 +87,7 @@ fn text<T: ToString>(value: Option<T>) -> String {
 
 impl ExperimentForm {
     /// The fields with their names, in the order of the page.
-    pub(crate) const FIELDS: &[(&str, &str)] = &[
+    pub const FIELDS: &[(&str, &str)] = &[
         ("title", "Title"),
         ("dataset", "Dataset"),
         ("train_images", "Train images"),

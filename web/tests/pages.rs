@@ -381,17 +381,7 @@ fn messages_stand_beside_their_fields_and_are_tied_to_them() {
 
 #[test]
 fn every_field_of_the_form_can_be_marked_and_linked_to() {
-    let fields = ["title", "dataset", "train_images", "test_images", "teacher", "students", "methods", "seeds"];
-    for field in fields.into_iter().chain([
-        "attacks",
-        "eps",
-        "budget",
-        "epochs",
-        "device",
-        "validation_images",
-        "normaliser",
-        "masking_images",
-    ]) {
+    for (field, _) in ExperimentForm::FIELDS.iter().copied() {
         let problems = vec![Problem::new(field, "does not fit")];
         let html = NewExperimentPage { problems, plan: None, ..sample::form() }.render().unwrap();
         assert!(html.contains(&format!(r#" id="{field}""#)), "{field} is nowhere to link to");

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use retort_engine::{
-    data::{DatasetInfo, OFFICIAL_CLASSES},
+    data::{DatasetInfo, official_classes},
     import::{MOST_CLASSES, Wanted},
 };
 
@@ -20,9 +20,9 @@ pub fn wanted(text: &str, datasets: &[DatasetInfo]) -> Result<Wanted, String> {
         let (classes, dataset) = (dataset.classes.clone(), dataset.name.clone());
         return Ok(Wanted { classes, dataset, ..Wanted::default() });
     }
-    if let Some((name, classes)) = OFFICIAL_CLASSES.iter().find(|(name, _)| plain(name) == plain(text)) {
+    if let Some((name, classes)) = official_classes().find(|(name, _)| plain(name) == plain(text)) {
         let classes = classes.iter().map(|class| (*class).to_owned()).collect();
-        return Ok(Wanted { classes, dataset: (*name).into(), ..Wanted::default() });
+        return Ok(Wanted { classes, dataset: name.into(), ..Wanted::default() });
     }
     if text.contains(',') {
         return named(text).map(|classes| Wanted { classes, ..Wanted::default() });
@@ -34,7 +34,7 @@ pub fn wanted(text: &str, datasets: &[DatasetInfo]) -> Result<Wanted, String> {
         Ok(n) => Err(format!("a model tells 2 to 1,000 classes apart, not {n}")),
         Err(_) => {
             let here = datasets.iter().map(|dataset| dataset.name.as_str());
-            let known: BTreeSet<_> = here.chain(OFFICIAL_CLASSES.map(|(name, _)| name)).collect();
+            let known: BTreeSet<_> = here.chain(official_classes().map(|(name, _)| name)).collect();
             let known: Vec<_> = known.into_iter().collect();
             Err(format!(
                 "“{text}” is no dataset here: name one of {}, or a number of classes, or the classes between commas",
@@ -96,11 +96,10 @@ mod tests {
                 (name, count, last)
             );
         }
-        assert!(
-            wanted("cifar", &datasets())
-                .unwrap_err()
-                .contains("name one of cifar10, cifar100, fashion-mnist-5k, stl10")
-        );
+        let message = wanted("cifar", &datasets()).unwrap_err();
+        let known = official_classes().map(|(name, _)| name).chain([retort_spec::BUNDLED_DATASET]);
+        let known: Vec<_> = known.collect::<BTreeSet<_>>().into_iter().collect();
+        assert!(message.contains(&format!("name one of {},", known.join(", "))), "{message}");
     }
 
     #[test]

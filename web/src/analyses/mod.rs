@@ -84,15 +84,19 @@ pub(crate) const fn form(kind: AnalysisKind) -> &'static AnalysisForm {
 
 /// None where the files are of another analysis.
 fn found<'a>(about: About<'a>, files: &'a AnalysisFiles) -> Option<Box<dyn Found + 'a>> {
-    Some(match (&about.spec.analysis, &files.result) {
-        (Analysis::Features(_), AnalysisResult::Features(maps)) => Box::new(features::FoundFeatures { about, maps }),
-        (Analysis::Correlation(chosen), AnalysisResult::Correlation(maps)) => {
+    Some(match &about.spec.analysis {
+        Analysis::Features(_) => {
+            let AnalysisResult::Features(maps) = &files.result else { return None };
+            Box::new(features::FoundFeatures { about, maps })
+        }
+        Analysis::Correlation(chosen) => {
+            let AnalysisResult::Correlation(maps) = &files.result else { return None };
             Box::new(correlation::FoundCorrelation { about, chosen, maps })
         }
-        (Analysis::Gallery(chosen), AnalysisResult::Gallery(gallery)) => {
+        Analysis::Gallery(chosen) => {
+            let AnalysisResult::Gallery(gallery) = &files.result else { return None };
             Box::new(gallery::FoundGallery { about, chosen, gallery, sheet: files.sheet.as_deref() })
         }
-        _ => return None,
     })
 }
 

@@ -38,6 +38,7 @@ fn every_experiment_that_the_form_can_ask_for_comes_back_from_its_form() {
         dataset: DatasetChoice {
             train_images: Some(5_000),
             validation_images: Some(500),
+            test_images: Some(900),
             ..DatasetChoice::all_of("cifar10")
         },
         normaliser: Some(retort_spec::Normaliser::PRESETS[0].1),
@@ -73,6 +74,16 @@ fn every_experiment_that_the_form_can_ask_for_comes_back_from_its_form() {
         ..ExperimentSpec::demo()
     };
     let form = ExperimentForm::from_spec(&spec);
+    let typed = serde_json::to_value(&form).unwrap();
+    let is_empty = |value: &serde_json::Value| {
+        value.as_str().is_some_and(str::is_empty) || value.as_array().is_some_and(Vec::is_empty)
+    };
+    let empty: Vec<_> = typed.as_object().unwrap().iter().filter(|(_, value)| is_empty(value)).collect();
+    assert_eq!(
+        empty.iter().map(|(field, _)| field.as_str()).collect::<Vec<_>>(),
+        ["chance_epochs"],
+        "all others are asked for"
+    );
     let known = |model: &ModelRef| (*model == ModelRef::Run(7)).then_some(Architecture::ResNet20);
     assert_eq!(form.to_spec(known).unwrap(), spec);
     let spec =

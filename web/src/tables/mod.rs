@@ -6,7 +6,7 @@ mod config;
 pub mod export;
 mod standing;
 
-pub(crate) use comparison::{experiments, same_setting, settings};
+pub(crate) use comparison::{experiments, settings};
 
 pub use answers::Answers;
 pub use comparison::{

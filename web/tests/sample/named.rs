@@ -4,9 +4,9 @@ use std::sync::Arc;
 
 use resvg::tiny_skia::Pixmap;
 use retort_spec::{
-    AdversarialImages, AnalyseSpec, AnalysedModel, Analysis, AnalysisResult, Answer, Correlation, CorrelationMap,
-    CorrelationMaps, Difference, FeatureMap, FeatureMaps, Features, Gallery, GalleryImage, GalleryImages,
-    LogitStatistic, PixelDistance, Setting, Sweep, Variant,
+    AdversarialImages, AnalyseSpec, AnalysedModel, Analysis, AnalysisKind, AnalysisResult, Answer, Correlation,
+    CorrelationMap, CorrelationMaps, Difference, FeatureMap, FeatureMaps, Features, Gallery, GalleryImage,
+    GalleryImages, LogitStatistic, PixelDistance, Setting, Sweep, Variant,
 };
 use retort_web::{
     Answers, Values,
@@ -79,7 +79,7 @@ fn analyses(name: &str) -> Vec<AnalysisView> {
         values: Values::Sizes,
         beside: Some(text()),
     };
-    vec![
+    let all = vec![
         of(
             Analysis::Features(Features {
                 attacked: text(),
@@ -118,7 +118,10 @@ fn analyses(name: &str) -> Vec<AnalysisView> {
             }),
             Some(sheet),
         ),
-    ]
+    ];
+    let kinds: Vec<_> = all.iter().map(|view| view.spec.analysis.kind()).collect();
+    assert_eq!(kinds, AnalysisKind::ALL, "one of each");
+    all
 }
 
 /// A comparison of this name, with another one beside it, a sweep, analyses, answers by class and shares.

@@ -83,6 +83,7 @@ impl Server {
     pub(super) async fn start(args: &ServeArgs) -> Result<Self> {
         let listen = |kind| signal(kind).context("listening for signals");
         let ends = [listen(SignalKind::interrupt())?, listen(SignalKind::terminate())?];
+        args.public_url.as_ref().map_or(Ok(()), http::check_base)?;
         let listener = TcpListener::bind(&args.listen).await.map_err(|e| cannot_listen(&args.listen, e))?;
         let address = listener.local_addr()?;
         let data = DataFolder::open(&args.data)?;

@@ -108,6 +108,23 @@ pub struct App {
     pub stopping: watch::Receiver<bool>,
 }
 
+/// What the paths of pages begin with.
+const FIRST_PARTS: &[&str] = &[
+    "demo",
+    "disk",
+    "experiments",
+    "runs",
+    "shares",
+    "s",
+    "paper",
+    "models",
+    "datasets",
+    "live",
+    "static",
+    "health",
+    "metrics",
+];
+
 impl App {
     /// What pages ask over a data folder, as on the usual address of this machine.
     ///
@@ -146,6 +163,18 @@ impl App {
             stopping,
         })
     }
+}
+
+/// Holds that a proxy does not show the server under a path that is an address inside of it.
+///
+/// # Errors
+/// When it does.
+pub fn check_base(public: &PublicUrl) -> anyhow::Result<()> {
+    let first = public.base().split('/').nth(1).unwrap_or_default();
+    if FIRST_PARTS.contains(&first) {
+        anyhow::bail!("/{first} is an address inside Retort: let the proxy use another path, such as /retort");
+    }
+    Ok(())
 }
 
 type Shared = State<Arc<App>>;

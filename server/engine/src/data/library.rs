@@ -179,7 +179,7 @@ impl Library {
 
     /// The datasets that [`Library::fetch`] downloads.
     pub fn fetchable() -> impl Iterator<Item = Fetchable> {
-        official::ALL.into_iter().map(|o| Fetchable {
+        official::ALL.iter().map(|o| Fetchable {
             name: o.name,
             title: o.title,
             bytes: o.archive.bytes,
@@ -195,7 +195,7 @@ impl Library {
     /// # Errors
     /// When the name is not known or taken, the download stops, `watch` breaks off, or the file is not the official one.
     pub fn fetch(&self, name: &str, url: Option<&str>, watch: &mut Watch<'_>) -> Result<DatasetInfo> {
-        let Some(official) = official::ALL.into_iter().find(|official| official.name == name) else {
+        let Some(official) = official::ALL.iter().find(|official| official.name == name) else {
             let known = fetchable_names();
             return Err(EngineError::Data(format!(
                 "there is no address for a dataset “{name}”: {known} can be fetched; import others with `retort data \

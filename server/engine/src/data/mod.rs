@@ -28,7 +28,7 @@ mod testing;
 
 pub use dataset::{CHANNELS, Dataset, IMAGE_BYTES, SIDE, Split};
 pub use library::{DatasetInfo, Fetchable, Library};
-pub use official::CLASSES as OFFICIAL_CLASSES;
+pub use official::official_classes;
 pub use options::{ImportOptions, Links};
 pub use progress::{Progress, ProgressUnit, Watch};
 pub use report::{ClassCount, Finding, ImportReport};

@@ -2,7 +2,6 @@
 
 mod cifar10;
 mod cifar100;
-mod classes;
 mod stl10;
 
 use std::{
@@ -12,7 +11,6 @@ use std::{
 
 use md5::{Digest, Md5};
 
-pub use self::classes::CLASSES;
 pub(super) use self::{cifar10::CIFAR10, cifar100::CIFAR100, stl10::STL10};
 use super::{
     dataset::{Dataset, IMAGE_BYTES, Split},
@@ -26,12 +24,17 @@ use super::{
 use crate::{EngineError, Result};
 
 /// Those that can be read and fetched.
-pub(super) static ALL: [&Official; 3] = [&CIFAR10, &CIFAR100, &STL10];
+pub(super) static ALL: &[&Official] = &[&CIFAR10, &CIFAR100, &STL10];
+
+/// The names of the datasets that can be fetched, each with its classes in label order.
+pub fn official_classes() -> impl Iterator<Item = (&'static str, &'static [&'static str])> {
+    ALL.iter().map(|official| (official.name, official.classes))
+}
 
 /// Each of them whose binary files lie in a folder of `listing`, with that folder.
 pub(super) fn find(listing: &Listing) -> Vec<(&'static Official, Vec<String>)> {
     let mut found = Vec::new();
-    for official in ALL {
+    for &official in ALL {
         let is_binary = |entry: &Entry| official.files().any(|file| file.name == entry.file_name());
         let there = listing.files().filter(|(_, entry, _)| is_binary(entry));
         let folders: BTreeSet<&[String]> = there.map(|(_, entry, _)| entry.folder()).collect();
@@ -60,8 +63,8 @@ pub(super) struct Official {
     pub archive: Archive,
     /// The file that names the classes, one a line.
     pub names: &'static str,
-    /// How many classes it names.
-    pub classes: usize,
+    /// The classes that it names, in label order: a model may tell them apart before the dataset is here.
+    pub classes: &'static [&'static str],
     /// The binary files of the training split and those of the test split, in the order of their images.
     pub files: [Cow<'static, [BinFile]>; 2],
     /// The images of one file, its labels, or both.
@@ -180,8 +183,8 @@ impl Official {
     fn read_names(&self, bytes: &[u8]) -> Result<Vec<String>> {
         let names = String::from_utf8_lossy(bytes);
         let names: Vec<String> = names.lines().map(str::trim).filter(|l| !l.is_empty()).map(str::to_owned).collect();
-        if names.len() != self.classes {
-            let (file, found, classes) = (self.names, names.len(), self.classes);
+        if names.len() != self.classes.len() {
+            let (file, found, classes) = (self.names, names.len(), self.classes.len());
             return Err(self.refuse(&format!("{file} names {found} classes, not {classes}")));
         }
         Ok(names)

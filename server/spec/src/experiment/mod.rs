@@ -328,6 +328,32 @@ impl ExperimentSpec {
         variants
     }
 
+    /// Whether another one was made alike but for what a comparison sets side by side: rows of both may then be averaged. Every
+    /// field is named here, so that a new one is thought of.
+    pub fn has_same_setting(&self, other: &Self) -> bool {
+        let Self {
+            teacher,
+            dataset,
+            normaliser,
+            budget,
+            epochs,
+            title: _,
+            students: _,
+            methods: _,
+            seeds: _,
+            attacks: _,
+            surrogates: _,
+            probes: _,
+            masking_images: _,
+            analyses: _,
+            sweeps: _,
+            divergence: _,
+            device: _,
+        } = self;
+        (teacher, dataset, normaliser) == (&other.teacher, &other.dataset, &other.normaliser)
+            && (budget, epochs) == (&other.budget, &other.epochs)
+    }
+
     /// Whether trainings by a method leave the model of their best epoch beside that of their last.
     pub fn keeps_best(&self, method: MethodName) -> bool {
         self.train(method, Architecture::ResNet8, 0, &Variant::default()).is_ok_and(|spec| spec.keeps_best())
@@ -358,8 +384,12 @@ impl ExperimentSpec {
         for MethodSetting { setting, .. } in settings {
             spec.set(setting)?;
         }
-        (spec.normaliser, spec.device, spec.divergence) = (self.normaliser, self.device, self.divergence);
-        Ok(spec)
+        Ok(self.own(spec))
+    }
+
+    /// A training with what is the same for all of an experiment.
+    pub(crate) fn own(&self, spec: TrainSpec) -> TrainSpec {
+        TrainSpec { normaliser: self.normaliser, device: self.device, divergence: self.divergence, ..spec }
     }
 }
 

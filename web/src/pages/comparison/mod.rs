@@ -18,7 +18,6 @@ use crate::{
         Answers, Compared, ComparisonTable, ComparisonView, Config, ConfigDifferences, RightAnswers, Standing, Values,
         XAxis, column_name, differences,
         export::{About, TableFormat},
-        same_setting,
     },
 };
 
@@ -279,7 +278,7 @@ impl ComparisonPage {
     fn figures(&self) -> Vec<Figure> {
         let group = |run: i64| {
             let other = self.with.iter().find(|other| other.runs.iter().any(|r| r.label.id == run))?;
-            (!same_setting(&self.spec, &other.spec)).then(|| format!("exp. {}", other.id))
+            (!self.spec.has_same_setting(&other.spec)).then(|| format!("exp. {}", other.id))
         };
         let grouped =
             |curves: &RunCurves| RunCurves { group: group(curves.label.id).unwrap_or_default(), ..curves.clone() };

@@ -43,19 +43,11 @@ impl<'a> Setting<'a> {
     }
 }
 
-/// Whether two experiments were made alike but for their students, methods and seeds.
-pub(crate) fn same_setting(one: &ExperimentSpec, other: &ExperimentSpec) -> bool {
-    one.teacher == other.teacher
-        && one.dataset == other.dataset
-        && one.normaliser == other.normaliser
-        && (one.budget, one.epochs) == (other.budget, other.epochs)
-}
-
 /// The experiments by their settings, in their order.
 pub(crate) fn settings<'a>(compared: &[Compared<'a>]) -> Vec<Vec<Compared<'a>>> {
     let mut settings: Vec<Vec<Compared>> = Vec::new();
     for member in compared.iter().copied() {
-        match settings.iter_mut().find(|members| same_setting(members[0].spec, member.spec)) {
+        match settings.iter_mut().find(|members| members[0].spec.has_same_setting(member.spec)) {
             Some(members) => members.push(member),
             None => settings.push(vec![member]),
         }

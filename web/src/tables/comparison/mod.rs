@@ -15,7 +15,7 @@ use retort_spec::{Architecture, Attack, ExperimentSpec, MethodName, RunState, Va
 
 use crate::{RunRow, format};
 
-pub(crate) use gather::{same_setting, settings};
+pub(crate) use gather::settings;
 
 pub use answered::RightAnswers;
 pub use cell::{Beside, Cell, Spread};

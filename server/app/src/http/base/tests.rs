@@ -8,7 +8,7 @@ use retort_web::ExperimentForm;
 
 use super::super::tests::Site;
 use super::*;
-use crate::public_url::FIRST_PARTS;
+use crate::http::{FIRST_PARTS, check_base};
 
 #[test]
 fn a_request_loses_the_base_and_nothing_else() {
@@ -41,6 +41,15 @@ fn every_route_begins_with_a_part_that_no_proxy_may_use() {
     let firsts: Vec<&str> = routes.filter(|r| !r.is_empty()).map(|r| r.split('/').next().unwrap()).collect();
     assert!(firsts.len() > 20 && firsts.iter().all(|first| FIRST_PARTS.contains(first)), "{firsts:?}");
     assert!(FIRST_PARTS.iter().all(|part| firsts.contains(part)), "{firsts:?}");
+}
+
+#[test]
+fn a_path_that_is_an_address_inside_is_refused() {
+    let message = check_base(&"https://lab.example/runs".parse().unwrap()).unwrap_err().to_string();
+    assert!(message.contains("/runs is an address inside Retort"), "{message}");
+    for other in ["https://lab.example/retort/runs", "https://lab.example"] {
+        check_base(&other.parse().unwrap()).unwrap();
+    }
 }
 
 #[test]

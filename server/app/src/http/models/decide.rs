@@ -9,7 +9,7 @@ use axum::{
     response::{IntoResponse, Redirect, Response},
 };
 use retort_engine::{
-    data::OFFICIAL_CLASSES,
+    data::official_classes,
     import::{Candidate, Description, NearMiss, NormaliserChoice, Wanted},
 };
 use retort_spec::Problem;
@@ -108,7 +108,7 @@ impl App {
         let Found { token, file_name, description } = found;
         let is_fitting = |classes: usize| description.candidates.iter().any(|one| one.classes == classes);
         let here = self.machine.datasets().await?.into_iter().map(|dataset| (dataset.name, dataset.classes.len()));
-        let known = OFFICIAL_CLASSES.map(|(name, classes)| (name.to_owned(), classes.len()));
+        let known = official_classes().map(|(name, classes)| (name.to_owned(), classes.len()));
         let datasets: BTreeSet<_> = here.chain(known).filter(|(_, classes)| is_fitting(*classes)).collect();
         let shown = ModelUploadPage {
             frame: self.frame().await?,

@@ -11,7 +11,7 @@ use crate::{
     },
 };
 
-const CLASSES: usize = 10;
+const CLASSES: usize = NAMES.len();
 /// A file's size: 10,000 labels and images.
 const BYTES: usize = 10_000 * (1 + IMAGE_BYTES);
 
@@ -27,7 +27,7 @@ pub(in crate::data) static CIFAR10: Official = Official {
         checksum: Checksum::Sha256(Cow::Borrowed("c4a38c50a1bc5f3a1c5537f2155ab9d68f9f25eb1ed8d9ddda3db29a59bca1dd")),
     },
     names: "batches.meta.txt",
-    classes: CLASSES,
+    classes: &NAMES,
     files: [
         Cow::Borrowed(&[
             BinFile::new("data_batch_1.bin", BYTES, "5dd7e06a14cb22eb9f671a540d1b7c25"),
@@ -62,6 +62,9 @@ pub(super) fn records(file: &BinFile, bytes: &[u8], label_bytes: usize, classes:
     }
     Ok(split)
 }
+
+/// In label order, as its files name them.
+const NAMES: [&str; 10] = ["airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck"];
 
 #[cfg(test)]
 mod tests {

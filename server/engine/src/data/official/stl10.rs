@@ -11,7 +11,6 @@ use crate::{
     },
 };
 
-const CLASSES: usize = 10;
 /// Height and width of the published images.
 const LARGE: usize = 96;
 const LARGE_BYTES: usize = CHANNELS * LARGE * LARGE;
@@ -33,7 +32,7 @@ pub(in crate::data) static STL10: Official = Official {
         checksum: Checksum::Md5(Cow::Borrowed("91f7769df0f17e558f3565bffb0c7dfb")),
     },
     names: "class_names.txt",
-    classes: CLASSES,
+    classes: &NAMES,
     files: [
         Cow::Borrowed(&[
             BinFile::new("train_X.bin", 5_000 * LARGE_BYTES, "918c2871b30a85fa023e0c44e0bee87f"),
@@ -75,6 +74,9 @@ fn reduce(plane: &[u8]) -> impl Iterator<Item = u8> {
         ((sum + SQUARE * SQUARE / 2) / (SQUARE * SQUARE)) as u8
     })
 }
+
+/// In label order, as its files name them.
+const NAMES: [&str; 10] = ["airplane", "bird", "car", "cat", "deer", "dog", "horse", "monkey", "ship", "truck"];
 
 #[cfg(test)]
 mod tests {

@@ -42,7 +42,8 @@ pub fn read(files: &[(String, Vec<u8>)], official: &Official) -> Result<Dataset>
 /// Each dataset with files of its miniature.
 fn miniatures() -> [(Files, Official); 3] {
     let files = [cifar10_files(2), cifar100_files(2), stl10_files()];
-    let mut all = ALL.into_iter();
+    assert_eq!(files.len(), ALL.len(), "each has its miniature");
+    let mut all = ALL.iter();
     files.map(|files| {
         let official = miniature(all.next().unwrap(), &files);
         (files, official)
@@ -54,9 +55,30 @@ fn a_dataset_whose_checksums_hold_bears_its_title_and_has_as_many_images_as_labe
     for (files, official) in miniatures() {
         let dataset = read(&files, &official).unwrap();
         assert_eq!(dataset.title, official.title);
-        assert_eq!(dataset.classes.len(), official.classes);
+        assert_eq!(dataset.classes.len(), official.classes.len());
         for split in [&dataset.train, &dataset.test] {
             assert!(!split.is_empty() && split.images.len() == split.len() * crate::data::IMAGE_BYTES);
+        }
+    }
+}
+
+#[test]
+fn each_has_its_row_in_the_readme_and_classes_that_differ() {
+    let readme = include_str!("../../../../../README.md");
+    for official in ALL {
+        assert!(readme.contains(official.title) && readme.contains(official.name), "{}", official.title);
+        let different: std::collections::BTreeSet<_> = official.classes.iter().collect();
+        assert_eq!(different.len(), official.classes.len());
+    }
+}
+
+#[test]
+fn the_classes_are_those_of_the_files() {
+    for (files, official) in miniatures() {
+        let (_, text) = files.iter().find(|(file, _)| file == official.names).unwrap();
+        // The miniature of CIFAR-100 numbers its classes.
+        if official.name != "cifar100" {
+            assert_eq!(String::from_utf8_lossy(text).split_whitespace().collect::<Vec<_>>(), official.classes);
         }
     }
 }
@@ -105,7 +127,7 @@ fn another_number_of_class_names_is_refused() {
         let names = files.last_mut().unwrap();
         names.1.extend_from_slice(b"\none more\n");
         let message = read(&files, &official).unwrap_err().to_string();
-        let expected = format!("names {} classes, not {}", official.classes + 1, official.classes);
+        let expected = format!("names {} classes, not {}", official.classes.len() + 1, official.classes.len());
         assert!(message.contains(&expected), "{message}");
     }
 }

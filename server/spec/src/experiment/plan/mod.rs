@@ -342,9 +342,7 @@ impl ExperimentSpec {
 
     /// A method's training without any setting.
     fn default_train(&self, method: MethodName, architecture: Architecture, seed: u64) -> crate::TrainSpec {
-        let mut spec = self.budget.train(method, architecture, self.dataset.clone(), seed);
-        (spec.normaliser, spec.device, spec.divergence) = (self.normaliser, self.device, self.divergence);
-        spec
+        self.own(self.budget.train(method, architecture, self.dataset.clone(), seed))
     }
 
     /// A probe's schedule, shortened like the linear classifier of GACD.
