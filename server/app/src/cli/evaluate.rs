@@ -22,9 +22,7 @@ pub struct EvaluateArgs {
     #[arg(long, value_name = "D")]
     dataset: String,
 
-    /// fgsm, pgd-20 for PGD with 20 steps, pgd-100x5 for 5 restarts of 100, cw-30, mim-10 or noise-1000; may be given several
-    /// times, or with commas between
-    #[arg(long, default_value = "pgd-20", value_parser = attack, value_delimiter = ',')]
+    #[arg(long, default_value = "pgd-20", value_parser = attack, value_delimiter = ',', help = attacks_help())]
     attack: Vec<Attack>,
 
     /// Radius ε of the attacks in pixel units; their steps are in proportion
@@ -57,6 +55,10 @@ pub struct EvaluateArgs {
 
     #[command(flatten)]
     data: DataDir,
+}
+
+fn attacks_help() -> String {
+    format!("{}; may be given several times, or with commas between", Attack::names())
 }
 
 fn attack(text: &str) -> Result<Attack, String> {

@@ -218,6 +218,13 @@ impl Attack {
         RECORDS.iter().flat_map(|record| record.usual).filter_map(|name| name.parse().ok())
     }
 
+    /// How attacks are named, in words: `fgsm, fgsm-rs for a random start, … or noise-1000`.
+    pub fn names() -> String {
+        let known: Vec<&str> = RECORDS.iter().map(|record| record.help).filter(|help| !help.is_empty()).collect();
+        let (last, others) = known.split_last().unwrap_or((&"", &[]));
+        format!("{} or {last}", others.join(", "))
+    }
+
     /// PGD-20 at ε 8/255 on `surrogate`, which `from` describes.
     pub fn transfer(from: impl Into<String>, surrogate: ModelRef) -> Self {
         Self::Transfer(Transfer::new(from, surrogate))
@@ -329,11 +336,9 @@ impl FromStr for Attack {
         if let Some(attack) = &attack {
             attack.check("attack", &mut problems);
         }
-        attack.filter(|_| problems.is_empty()).ok_or_else(|| {
-            let known: Vec<&str> = RECORDS.iter().map(|record| record.help).filter(|help| !help.is_empty()).collect();
-            let (last, others) = known.split_last().unwrap_or((&"", &[]));
-            format!("there is no attack “{text}”: write {} or {last}", others.join(", "))
-        })
+        attack
+            .filter(|_| problems.is_empty())
+            .ok_or_else(|| format!("there is no attack “{text}”: write {}", Self::names()))
     }
 }
 
