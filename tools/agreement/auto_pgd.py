@@ -3,7 +3,7 @@ and the images a second.
 
     pip install torch numpy safetensors torchattacks
     retort evaluate --model MODEL --dataset D --limit 1000 --attack apgd-ce,apgd-t --outcomes outcomes.safetensors
-    python tools/agreement/auto_pgd.py resnet8 MODEL DATA/datasets/D.safetensors outcomes.safetensors
+    python tools/agreement/auto_pgd.py resnet8 MODEL DATA/datasets/D/dataset.safetensors outcomes.safetensors
 
 The images are those of the outcomes: all test images of the dataset, so import no more than are to be compared.
 """
