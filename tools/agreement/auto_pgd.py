@@ -18,18 +18,9 @@ import torchattacks
 from safetensors import safe_open
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "golden"))
-from networks import answers, network  # noqa: E402
+from networks import Logits, network  # noqa: E402
 
 EPS = 8 / 255
-
-
-class Answers(torch.nn.Module):
-    def __init__(self, net):
-        super().__init__()
-        self.net = net
-
-    def forward(self, x):
-        return answers(self.net, x)[0]
 
 
 def tensors(path):
@@ -40,7 +31,7 @@ def tensors(path):
 def main(architecture, model, dataset, outcomes):
     net = network(architecture)
     net.load_state_dict(tensors(model)[0], strict=False)
-    net = Answers(net.eval()).eval()
+    net = Logits(net.eval()).eval()
     images, _ = tensors(dataset)
     x = images["test_images"].float() / 255
     found, about = tensors(outcomes)

@@ -13,20 +13,11 @@ from torchattacks.attacks import apgd, apgdt
 
 from common import main, uniform
 from methods import ATTACK
-from networks import answers, images, network
+from networks import Logits, answers, images, network
 
 # The classifier's weights are multiplied: drawn at random, a network hardly tells images apart.
 # One class stands out, so that some images withstand the attack.
 STEPS, SCALE, AHEAD, CHECKS = 30, 50, 3, 3
-
-
-class Answers(torch.nn.Module):
-    def __init__(self, net):
-        super().__init__()
-        self.net = net
-
-    def forward(self, x):
-        return answers(self.net, x)[0]
 
 
 class Watching:
@@ -64,7 +55,7 @@ def compute():
         net.fc.bias -= answers(net, x)[0].mean(0)
         net.fc.bias[0] += AHEAD
         logits = answers(net, x)[0]
-    y, model = logits.argmax(1), Answers(net).eval()
+    y, model = logits.argmax(1), Logits(net).eval()
     others = logits.scatter(1, y[:, None], -torch.inf).argsort(1, descending=True)
     found = {"bias": net.fc.bias.detach(), "labels": y.float(), "targets": others[:, 0].float()}
     for name, module, attack in [

@@ -208,6 +208,17 @@ def answers(net, images):
     return getattr(net, net.classifier)(features), features
 
 
+class Logits(nn.Module):
+    """A network as attacks from elsewhere want it: its logits alone."""
+
+    def __init__(self, net):
+        super().__init__()
+        self.net = net
+
+    def forward(self, x):
+        return answers(self.net, x)[0]
+
+
 def images(name, n):
     """Images in [0, 1)."""
     return torch.from_numpy(values(name, [n, 3, 32, 32])) * 0.5 + 0.5

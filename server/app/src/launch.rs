@@ -175,8 +175,8 @@ impl Gate {
     }
 }
 
-/// What was asked for, where it is there.
-fn found<T>(found: retort_store::Result<T>) -> Result<Option<T>> {
+/// What was asked for of the database, where it is there.
+pub fn found<T>(found: retort_store::Result<T>) -> Result<Option<T>> {
     match found {
         Err(StoreError::NotFound { .. }) => Ok(None),
         found => Ok(Some(found?)),

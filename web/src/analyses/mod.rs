@@ -35,6 +35,13 @@ struct About<'a> {
     words: String,
 }
 
+impl<'a> About<'a> {
+    /// What is shown beside no page of its run: a finding, a drawing.
+    const fn alone(spec: &'a AnalyseSpec, values: Values) -> Self {
+        Self { spec, values, run: 0, words: String::new() }
+    }
+}
+
 /// What an analysis found, of whatever kind.
 trait Found {
     /// In a sentence or two; empty if it is of nothing.
@@ -139,14 +146,13 @@ impl Chosen<'_> {
 
 /// What an analysis finds, in a sentence or two; empty if it is of nothing.
 pub fn analysis_finding(spec: &AnalyseSpec, files: &AnalysisFiles) -> String {
-    let about = About { spec, values: Values::Sizes, run: 0, words: String::new() };
-    found(about, files).map(|found| found.finding()).unwrap_or_default()
+    found(About::alone(spec, Values::Sizes), files).map(|found| found.finding()).unwrap_or_default()
 }
 
 /// All of an analysis as one drawing; none where its files are not there. Signed values have one colour below zero and another
 /// above.
 pub fn analysis_figure(spec: &AnalyseSpec, files: &AnalysisFiles, values: Values) -> Option<Figure> {
-    let found = found(About { spec, values, run: 0, words: String::new() }, files)?;
+    let found = found(About::alone(spec, values), files)?;
     let caption = format!("{} {}.", found.finding(), models_and_attack(spec));
     found.figure(format::upper_first(&spec.analysis.title()), caption)
 }

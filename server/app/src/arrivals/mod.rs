@@ -118,8 +118,9 @@ impl Arrivals {
                 format!("{}/{file}", mirror.trim_end_matches('/'))
             },
         );
-        let arrival = arrival(ArrivalKind::Fetch, dataset.name, dataset.title);
-        self.launch(arrival, Source::Address(address), Some(room));
+        let source = Source::Address(address);
+        let arrival = arrival(ArrivalKind::Fetch, dataset.name, dataset.title, &source);
+        self.launch(arrival, source, Some(room));
     }
 
     /// Imports an upload as `name`; the folder `dir` that it is in is removed when the import ends. False, if a dataset
@@ -136,8 +137,10 @@ impl Arrivals {
         upload.path = named.join(upload.path.file_name().unwrap_or_default());
         fs::rename(dir.path(), &named)?;
         drop(dir.keep());
-        let arrival = arrival(ArrivalKind::Import, name, &upload.file_name);
-        Ok(self.launch(arrival, Source::File(upload), None))
+        let title = upload.file_name.clone();
+        let source = Source::File(upload);
+        let arrival = arrival(ArrivalKind::Import, name, &title, &source);
+        Ok(self.launch(arrival, source, None))
     }
 
     /// Stops the one of this name, and removes what it has left; or forgets that it did not arrive.
@@ -166,9 +169,8 @@ impl Arrivals {
     }
 
     /// False, if one of its name is on its way already.
-    fn launch(&self, mut arrival: Arrival, source: Source, room: Option<Reservation>) -> bool {
+    fn launch(&self, arrival: Arrival, source: Source, room: Option<Reservation>) -> bool {
         let name = arrival.name.clone();
-        arrival.form = form(&name, &source);
         let mut entries = self.0.entries();
         if entries.iter().any(|entry| entry.arrival.name == name && entry.arrival.is_active()) {
             return false;
@@ -184,9 +186,9 @@ impl Arrivals {
 }
 
 /// One that is to begin.
-fn arrival(kind: ArrivalKind, name: &str, title: &str) -> Arrival {
+fn arrival(kind: ArrivalKind, name: &str, title: &str, source: &Source) -> Arrival {
     let state = if kind == ArrivalKind::Import { ArrivalState::Waiting } else { ArrivalState::Working(None) };
-    Arrival { name: name.into(), kind, title: title.into(), state, form: DatasetForm::default() }
+    Arrival { name: name.into(), kind, title: title.into(), state, form: form(name, source) }
 }
 
 /// Whether no process has this number.

@@ -10,7 +10,7 @@ use axum::{
 };
 use retort_engine::data::DatasetInfo;
 use retort_spec::{Analysis, Architecture, ExperimentSpec, MethodName, ModelRef, Problem, RunKind, RunState};
-use retort_store::StoreError;
+use retort_store::Run;
 use retort_web::{
     ExperimentForm,
     pages::{DatasetOption, DeviceOption, ImportedOption, NewExperimentPage, Plan, TeacherOption},
@@ -24,6 +24,7 @@ use super::{
     page,
     rows::measured,
 };
+use crate::launch::found;
 
 /// Models that are offered as teachers.
 const TEACHERS: u32 = 50;
@@ -108,18 +109,14 @@ impl App {
 
     /// The architecture of the model that the form names as its teacher, if there is such a one.
     async fn architecture_of_stored(&self, form: &ExperimentForm) -> Result<Option<Architecture>> {
-        let found = match form.stored_teacher() {
-            Some(ModelRef::Run(id)) => self.store.run(id).await.map(|run| {
-                let has_model = run.kind == RunKind::Train && run.state == RunState::Finished;
-                has_model.then_some(run.architecture)
-            }),
-            Some(ModelRef::Imported(id)) => self.store.model(id).await.map(|model| Some(model.about.architecture)),
-            _ => return Ok(None),
-        };
-        match found {
-            Err(StoreError::NotFound { .. }) => Ok(None),
-            found => Ok(found?),
-        }
+        Ok(match form.stored_teacher() {
+            Some(ModelRef::Run(id)) => {
+                let has_model = |run: &Run| run.kind == RunKind::Train && run.state == RunState::Finished;
+                found(self.store.run(id).await)?.filter(has_model).map(|run| run.architecture)
+            }
+            Some(ModelRef::Imported(id)) => found(self.store.model(id).await)?.map(|model| model.about.architecture),
+            _ => None,
+        })
     }
 
     async fn form_page(&self, status: StatusCode, reading: Reading, datasets: Vec<DatasetInfo>) -> Result<Response> {

@@ -16,7 +16,7 @@ const MOMENTUM: f32 = 0.75;
 const RISING: f32 = 0.75;
 
 /// What an attack climbs, by image.
-pub(super) trait Loss: Sync {
+pub(super) trait Loss {
     /// The loss of the image at this place by its logits, whose slope is written; `slope` is zero before.
     fn of(&self, place: usize, logits: &[f32], slope: &mut [f32]) -> f32;
 }
@@ -48,10 +48,9 @@ pub(super) fn climb(
     let mut since_check = 0;
     for step in 0..=steps {
         if step > 0 {
-            let chosen: Vec<&mut Climb> = chosen(&mut climbs, &climbing);
-            chosen.into_par_iter().for_each(|climb| climb.step(step == 1));
+            chosen(&mut climbs, &climbing).into_par_iter().for_each(|climb| climb.step(step == 1));
         }
-        look(target.network, &shape, &mut climbs, &climbing, |place, logits, slope| loss.of(place, logits, slope))?
+        look(target.network, &shape, &mut climbs, &climbing, loss)?
             .into_iter()
             .zip(&climbing)
             .for_each(|(answer, place)| climbs[*place].is_lost = answer != Some(target.labels[*place]));
@@ -90,7 +89,7 @@ fn look(
     shape: &[usize],
     climbs: &mut [Climb],
     places: &[usize],
-    loss: impl Fn(usize, &[f32], &mut [f32]) -> f32,
+    loss: &dyn Loss,
 ) -> Result<Vec<Option<u8>>> {
     let device = network.device().clone();
     let images: Vec<f32> = places.iter().flat_map(|place| climbs[*place].x.iter().copied()).collect();
@@ -102,7 +101,7 @@ fn look(
     for ((place, logits), slope) in
         places.iter().zip(logits.chunks_exact(classes)).zip(slopes.chunks_exact_mut(classes))
     {
-        climbs[*place].loss = loss(*place, logits, slope);
+        climbs[*place].loss = loss.of(*place, logits, slope);
     }
     let gradient = pass.input_gradient(Some(Tensor::from_vec(slopes, (count, classes), &device)?), None)?;
     for (place, gradient) in places.iter().zip(gradient.flatten_from(1)?.to_vec2::<f32>()?) {

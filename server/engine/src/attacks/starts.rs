@@ -26,18 +26,13 @@ impl Starts {
         attempt: u64,
     ) -> Result<Tensor> {
         let eps = eps.value() as f32;
-        let size = natural.elem_count() / indices.len().max(1);
-        let mut noise = Vec::with_capacity(natural.elem_count());
-        for index in indices {
-            let mut stream = Stream::new(self.seed, self.purpose, *index as u64, attempt);
-            noise.extend((0..size).map(|_| stream.uniform(-eps, eps)));
-        }
-        let noise = Tensor::from_vec(noise, natural.shape(), natural.device())?;
-        (natural + noise)?.clamp(0f32, 1f32)
+        self.moved(natural, indices, attempt, |noise, stream| {
+            for by in noise {
+                *by = stream.uniform(-eps, eps);
+            }
+        })
     }
-}
 
-impl Starts {
     /// The images moved uniformly at random, by as much as the ball holds in the pixel that moves most, clipped to [0, 1]: where
     /// AutoAttack starts.
     ///
@@ -51,15 +46,31 @@ impl Starts {
         attempt: u64,
     ) -> Result<Tensor> {
         let eps = eps.value() as f32;
-        let size = natural.elem_count() / indices.len().max(1);
-        let mut moved = Vec::with_capacity(natural.elem_count());
-        for index in indices {
-            let mut stream = Stream::new(self.seed, self.purpose, *index as u64, attempt);
-            let noise: Vec<f32> = (0..size).map(|_| stream.uniform(-1.0, 1.0)).collect();
+        self.moved(natural, indices, attempt, |noise, stream| {
+            for by in noise.iter_mut() {
+                *by = stream.uniform(-1.0, 1.0);
+            }
             let most = noise.iter().fold(0f32, |most, by| most.max(by.abs())) + 1e-12;
-            moved.extend(noise.into_iter().map(|by| eps * by / most));
+            for by in noise {
+                *by = eps * *by / most;
+            }
+        })
+    }
+
+    /// The images moved by noise that is drawn for each of them, clipped to [0, 1].
+    fn moved(
+        self,
+        natural: &Tensor,
+        indices: &[usize],
+        attempt: u64,
+        draw: impl Fn(&mut [f32], &mut Stream),
+    ) -> Result<Tensor> {
+        let mut noise = vec![0f32; natural.elem_count()];
+        let size = noise.len() / indices.len().max(1);
+        for (index, noise) in indices.iter().zip(noise.chunks_exact_mut(size.max(1))) {
+            draw(noise, &mut Stream::new(self.seed, self.purpose, *index as u64, attempt));
         }
-        (natural + Tensor::from_vec(moved, natural.shape(), natural.device())?)?.clamp(0f32, 1f32)
+        (natural + Tensor::from_vec(noise, natural.shape(), natural.device())?)?.clamp(0f32, 1f32)
     }
 }
 

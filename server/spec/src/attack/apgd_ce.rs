@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Described, EPS, Expect, Parameters, Record, auto_steps, holds_auto_steps};
+use super::{Described, EPS, Expect, Parameters, Record, auto_steps, check_steps, in_ball};
 use crate::{Attack, PixelDistance};
 
 /// Auto-PGD on the cross-entropy: steps with momentum whose size halves by itself, from a random start.
@@ -24,13 +24,7 @@ impl Described for ApgdCe {
 }
 
 impl Parameters for ApgdCe {
-    fn eps(&self) -> PixelDistance {
-        self.eps
-    }
-
-    fn eps_mut(&mut self) -> &mut PixelDistance {
-        &mut self.eps
-    }
+    in_ball!();
 
     fn id(&self) -> String {
         super::auto_id("apgd-ce", self.steps)
@@ -54,6 +48,6 @@ impl Parameters for ApgdCe {
     }
 
     fn check(&self, expect: &mut Expect<'_>) {
-        holds_auto_steps(self.steps, expect);
+        check_steps(self.steps, expect);
     }
 }

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Described, EPS, Expect, Parameters, Record, auto_steps, holds_auto_steps};
+use super::{Described, EPS, Expect, Parameters, Record, auto_steps, check_steps, in_ball};
 use crate::{Attack, PixelDistance};
 
 /// Auto-PGD on the targeted difference-of-logits ratio: a try for each of the classes that are next best on the natural image,
@@ -27,13 +27,7 @@ impl Described for ApgdT {
 }
 
 impl Parameters for ApgdT {
-    fn eps(&self) -> PixelDistance {
-        self.eps
-    }
-
-    fn eps_mut(&mut self) -> &mut PixelDistance {
-        &mut self.eps
-    }
+    in_ball!();
 
     fn id(&self) -> String {
         super::auto_id("apgd-t", self.steps)
@@ -63,6 +57,6 @@ impl Parameters for ApgdT {
 
     fn check(&self, expect: &mut Expect<'_>) {
         expect((1..=255).contains(&self.targets), "targets", "must be from 1 to 255");
-        holds_auto_steps(self.steps, expect);
+        check_steps(self.steps, expect);
     }
 }

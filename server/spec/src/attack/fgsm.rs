@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Described, EPS, Parameters, Record};
+use super::{Described, EPS, Parameters, Record, in_ball};
 use crate::{Attack, PixelDistance};
 
 /// The fast gradient sign method.
@@ -37,13 +37,7 @@ impl Described for Fgsm {
 }
 
 impl Parameters for Fgsm {
-    fn eps(&self) -> PixelDistance {
-        self.eps
-    }
-
-    fn eps_mut(&mut self) -> &mut PixelDistance {
-        &mut self.eps
-    }
+    in_ball!();
 
     fn id(&self) -> String {
         if self.random_start { "fgsm-rs".into() } else { "fgsm".into() }

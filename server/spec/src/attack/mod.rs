@@ -113,12 +113,13 @@ fn auto_id(kind: &str, steps: usize) -> String {
     if steps == AUTO_STEPS { kind.to_owned() } else { format!("{kind}-{steps}") }
 }
 
-fn holds_auto_steps(steps: usize, expect: &mut Expect<'_>) {
+/// What must hold of how many steps an attack takes.
+fn check_steps(steps: usize, expect: &mut Expect<'_>) {
     expect((1..=10_000).contains(&steps), "steps", "must be from 1 to 10,000");
 }
 
-/// What [`Parameters`] has of an attack with `eps`, `steps` and `step_size`.
-macro_rules! climbs {
+/// What [`Parameters`] has of every attack with `eps`.
+macro_rules! in_ball {
     () => {
         fn eps(&self) -> PixelDistance {
             self.eps
@@ -127,6 +128,14 @@ macro_rules! climbs {
         fn eps_mut(&mut self) -> &mut PixelDistance {
             &mut self.eps
         }
+    };
+}
+use in_ball;
+
+/// What [`Parameters`] has of an attack with `eps`, `steps` and `step_size`.
+macro_rules! climbs {
+    () => {
+        super::in_ball!();
 
         fn steps(&self) -> Option<super::Steps> {
             Some(super::Steps { count: self.steps, size: self.step_size })
@@ -307,12 +316,16 @@ impl Attack {
         };
         distance("eps", self.eps());
         let parameters = self.parameters();
-        if let Some(steps) = parameters.steps() {
+        let steps = parameters.steps();
+        if let Some(steps) = steps {
             distance("step_size", steps.size);
-            let holds = (1..=10_000).contains(&steps.count);
-            expect(holds, &format!("{field}.steps"), "must be from 1 to 10,000", problems);
         }
-        parameters.check(&mut |holds, name, message| expect(holds, &format!("{field}.{name}"), message, problems));
+        let expect: &mut Expect<'_> =
+            &mut |holds, name, message| expect(holds, &format!("{field}.{name}"), message, problems);
+        if let Some(steps) = steps {
+            check_steps(steps.count, expect);
+        }
+        parameters.check(expect);
     }
 }
 

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Described, EPS, Expect, Parameters, Record};
+use super::{Described, EPS, Expect, Parameters, Record, in_ball};
 use crate::{Attack, PixelDistance};
 
 /// Uniform random draws from the ball.
@@ -24,13 +24,7 @@ impl Described for Noise {
 }
 
 impl Parameters for Noise {
-    fn eps(&self) -> PixelDistance {
-        self.eps
-    }
-
-    fn eps_mut(&mut self) -> &mut PixelDistance {
-        &mut self.eps
-    }
+    in_ball!();
 
     fn id(&self) -> String {
         format!("noise-{}", self.draws)
