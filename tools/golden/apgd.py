@@ -48,16 +48,23 @@ def watched(module, attack, x, y, seed):
     return {"losses": watch.losses.T.contiguous(), "sizes": torch.stack(watch.sizes[:CHECKS], 1)}
 
 
-def compute():
+def setting():
+    """The network, the images, their labels, and for each the class that is next best."""
     net, x = network("resnet8").eval(), images("attacked images", 24)
     with torch.no_grad():
         net.fc.weight *= SCALE
         net.fc.bias -= answers(net, x)[0].mean(0)
         net.fc.bias[0] += AHEAD
         logits = answers(net, x)[0]
-    y, model = logits.argmax(1), Logits(net).eval()
-    others = logits.scatter(1, y[:, None], -torch.inf).argsort(1, descending=True)
-    found = {"bias": net.fc.bias.detach(), "labels": y.float(), "targets": others[:, 0].float()}
+    y = logits.argmax(1)
+    targets = logits.scatter(1, y[:, None], -torch.inf).argmax(1)
+    return net, x, y, targets
+
+
+def compute():
+    net, x, y, targets = setting()
+    model = Logits(net).eval()
+    found = {"bias": net.fc.bias.detach(), "labels": y.float(), "targets": targets.float()}
     for name, module, attack in [
         ("apgd_ce", apgd, torchattacks.APGD(model, eps=2 / 255, steps=STEPS, loss="ce")),
         ("apgd_t", apgdt, torchattacks.APGDT(model, eps=0.5 / 255, steps=STEPS)),

@@ -43,14 +43,15 @@ def labels(name, n, classes):
     return ((values(name, [n]).astype(np.float64) + 1) / 2 * classes).astype(np.int64)
 
 
-def words(seed, purpose, major, minor, n):
-    """The first n 32-bit words of the random stream with this key: ChaCha with 8 rounds (Bernstein 2008)."""
+def words(seed, purpose, major, minor, n, split=0):
+    """The first n 32-bit words of the random stream with this key, or of one split off: ChaCha with 8 rounds (Bernstein 2008)."""
     blocks = -(-n // 16)
     state = np.empty((16, blocks), dtype=np.uint32)
     key = struct.unpack("<8I", struct.pack("<4Q", seed, purpose, major, minor))
     for i, word in enumerate([0x61707865, 0x3320646E, 0x79622D32, 0x6B206574, *key]):
         state[i] = word
     state[12], state[13:] = np.arange(blocks, dtype=np.uint32), 0
+    state[14] = split
     x = state.copy()
 
     def quarter(a, b, c, d):

@@ -432,14 +432,14 @@ fn an_evaluation_shows_its_classes_and_what_they_were_taken_for() {
 #[test]
 fn masking_checks_name_their_warnings_with_what_was_found() {
     let run = text(&sample::masking().render().unwrap());
-    assert!(run.contains("6 of 9 checks pass, 2 warn, 1 cannot tell"), "{run}");
+    assert!(run.contains("8 of 11 checks pass, 2 warn, 1 cannot tell"), "{run}");
     assert!(
         run.contains("ConvergedwarningPGD-20 leaves 43.10 %") && run.contains("nothing newcannot tellPGD-20"),
         "{run}"
     );
     let comparison = text(&sample::comparison_with_maskings().render().unwrap());
     assert!(comparison.contains("Of 3 checked models: 1 with a warning, 2 that pass every check."), "{comparison}");
-    assert!(comparison.contains("9 checks pass") && comparison.contains("Losses agree, warning: PGD-20 leaves"));
+    assert!(comparison.contains("11 checks pass") && comparison.contains("Losses agree, warning: PGD-20 leaves"));
 }
 
 #[test]

@@ -65,11 +65,11 @@ impl Estimator {
 
     /// Seconds that one run still computes.
     fn left(&self, run: &Run) -> Option<f64> {
-        if let Some(progress) = run.progress.filter(|p| run.state.is_active() && p.done > 0.0) {
+        if let Some(progress) = run.progress.as_ref().filter(|p| run.state.is_active() && p.done > 0.0) {
             return Some(progress.seconds_left);
         }
         let rate = self.rates.get(&run.device).copied().flatten()?;
-        let done = run.progress.map_or(0.0, |p| p.done);
+        let done = run.progress.as_ref().map_or(0.0, |p| p.done);
         let macs = self.macs(&run.spec().ok()?, run.architecture, run.teacher);
         Some((1.0 - done) * macs / rate)
     }

@@ -7,7 +7,7 @@ use std::{
 };
 
 use candle_core::Device;
-use retort_spec::{DeviceName, Event, LogLevel, ModelRef, Stage, StageWork};
+use retort_spec::{Attack, AttackProgress, DeviceName, Event, LogLevel, ModelRef, Stage, StageWork};
 
 use crate::{EngineError, Result, RunFolder, device, journal::Journal};
 
@@ -33,6 +33,15 @@ pub(crate) struct Context<'a, 'j> {
     clock: Clock,
     /// Seconds that earlier attempts computed.
     pub seconds_before: f64,
+}
+
+/// An attack that is made.
+pub(crate) struct UnderAttack {
+    pub attack: Attack,
+    /// How many images stood when its try began.
+    pub standing: usize,
+    /// What it has to do yet, as a share of all that is to be done.
+    pub share_of_rest: f64,
 }
 
 /// How often progress is reported.
@@ -121,7 +130,12 @@ impl Context<'_, '_> {
     }
 
     /// Reports how far the run is, about once a second.
-    pub(crate) fn progress(&mut self, stage: Stage, (epoch, epochs): (usize, usize), done: f64) -> Result<()> {
+    pub(crate) fn progress(
+        &mut self,
+        (stage, epoch, epochs): (Stage, usize, usize),
+        done: f64,
+        under: Option<UnderAttack>,
+    ) -> Result<()> {
         let Some(done_at_start) = self.clock.done_at_start else {
             self.clock.done_at_start = Some(done);
             return Ok(());
@@ -133,7 +147,12 @@ impl Context<'_, '_> {
         }
         self.clock.reported = Some(Instant::now());
         let seconds_left = self.clock.started.elapsed().as_secs_f64() / own * (1.0 - done);
-        self.journal.write(Event::Progress { stage, epoch, epochs, done, seconds_left })
+        let attack = under.map(|UnderAttack { attack, standing, share_of_rest }| AttackProgress {
+            attack,
+            standing,
+            seconds_left: seconds_left * share_of_rest,
+        });
+        self.journal.write(Event::Progress { stage, epoch, epochs, done, seconds_left, attack })
     }
 }
 

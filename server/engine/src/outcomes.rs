@@ -23,6 +23,8 @@ pub struct Outcomes {
     pub labels: Vec<u8>,
     /// By attack, the first without one: what was answered to each image; none where the logits were not finite.
     pub predictions: Vec<(Option<Attack>, Vec<Option<u8>>)>,
+    /// By attack that consists of several: which of them found the answer to each image, counted from 1; 0 where none did.
+    pub found_by: Vec<(Attack, Vec<u8>)>,
 }
 
 /// What stands beside the tensors.
@@ -36,10 +38,12 @@ struct Header {
 const LABELS: &str = "labels";
 const PREDICTIONS: &str = "predictions";
 const UNANSWERED: &str = "unanswered";
+const FOUND_BY: &str = "found_by";
 
 impl Outcomes {
     /// Writes the file, replacing an older one as a whole: `labels` `[N]` and `predictions` `[attacks, N]`, bytes. Where there
-    /// are images without an answer, `unanswered` `[attacks, N]` is 1 for them.
+    /// are images without an answer, `unanswered` `[attacks, N]` is 1 for them. Of those attacks that consist of several,
+    /// `found_by` `[such attacks, N]` tells which found the answer.
     ///
     /// # Errors
     /// When the disk refuses.
@@ -56,6 +60,10 @@ impl Outcomes {
         if all.contains(&None) {
             let unanswered = all.iter().map(|answer| u8::from(answer.is_none())).collect();
             tensors.push((UNANSWERED, unanswered, vec![attacks, n]));
+        }
+        if !self.found_by.is_empty() {
+            let found_by = self.found_by.iter().flat_map(|(_, found_by)| found_by.iter().copied()).collect();
+            tensors.push((FOUND_BY, found_by, vec![self.found_by.len(), n]));
         }
         let named = |(name, values, shape): (&str, Vec<u8>, Vec<usize>)| {
             Ok(Named { name: name.to_owned(), tensor: Tensor::from_vec(values, shape, &Device::Cpu)? })
@@ -80,8 +88,9 @@ impl Outcomes {
             Ok(tensor.flatten_all()?.to_vec1::<u8>()?)
         };
         let (labels, answers) = (bytes(LABELS)?, bytes(PREDICTIONS)?);
-        let has_unanswered = file.tensors.iter().any(|named| named.name == UNANSWERED);
-        let unanswered = if has_unanswered { bytes(UNANSWERED)? } else { vec![0; answers.len()] };
+        let has = |name: &str| file.tensors.iter().any(|named| named.name == name);
+        let unanswered = if has(UNANSWERED) { bytes(UNANSWERED)? } else { vec![0; answers.len()] };
+        let found_by = if has(FOUND_BY) { bytes(FOUND_BY)? } else { Vec::new() };
         let known = |class: &u8| usize::from(*class) < classes.len();
         let fits = answers.len() == labels.len() * attacks.len() && unanswered.len() == answers.len();
         if !fits || !labels.iter().chain(&answers).all(known) {
@@ -90,14 +99,26 @@ impl Outcomes {
         let answers: Vec<Option<u8>> =
             answers.into_iter().zip(unanswered).map(|(answer, none)| (none == 0).then_some(answer)).collect();
         let rows = answers.chunks(labels.len().max(1)).map(<[_]>::to_vec);
+        let of_several = attacks.iter().flatten().filter(|attack| !attack.parts().is_empty()).cloned();
+        let found_by = of_several.zip(found_by.chunks_exact(labels.len().max(1)).map(<[_]>::to_vec)).collect();
         let predictions = attacks.into_iter().zip(rows).collect();
-        Ok(Self { classes, dataset, labels, predictions })
+        Ok(Self { classes, dataset, labels, predictions, found_by })
     }
 
     /// What was answered under an attack, or without one; none if that is not among them.
     pub fn under(&self, attack: Option<&Attack>) -> Option<&[Option<u8>]> {
         let found = self.predictions.iter().find(|(of, _)| of.as_ref() == attack);
         found.map(|(_, answers)| answers.as_slice())
+    }
+
+    /// How many images were still answered rightly behind each of the attacks of which this one consists; empty where it is one, or
+    /// was not made.
+    pub fn standing(&self, attack: &Attack) -> Vec<usize> {
+        let found_by = self.found_by.iter().find(|(of, _)| of == attack);
+        match (self.under(Some(attack)), found_by) {
+            (Some(answers), Some((_, found_by))) => standing(attack, found_by, answers, &self.labels),
+            _ => Vec::new(),
+        }
     }
 
     /// By class and answer: how many images of the class were answered so under an attack, given by its place. If some have
@@ -126,6 +147,16 @@ impl Outcomes {
     }
 }
 
+/// How many images stood behind each part of an attack, by which part found the answer to each, and the answer.
+pub(crate) fn standing(attack: &Attack, found_by: &[u8], answers: &[Option<u8>], labels: &[u8]) -> Vec<usize> {
+    let images = || found_by.iter().zip(answers.iter().zip(labels));
+    let stands = |part: usize, (by, (answer, label)): (&u8, (&Option<u8>, &u8))| match usize::from(*by) {
+        0 => *answer == Some(*label),
+        by => by > part + 1,
+    };
+    (0..attack.parts().len()).map(|part| images().filter(|image| stands(part, *image)).count()).collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -137,6 +168,7 @@ mod tests {
             dataset: DatasetChoice::all_of("pets"),
             labels: vec![0, 0, 1, 1],
             predictions: attacks.zip(answers.iter().map(|a| a.map(Some).to_vec())).collect(),
+            found_by: Vec::new(),
         }
     }
 
@@ -153,6 +185,21 @@ mod tests {
         broken.predictions[1].1[2] = None;
         broken.save(&path).unwrap();
         assert_eq!(Outcomes::load(&path).unwrap(), broken);
+    }
+
+    #[test]
+    fn which_part_of_an_attack_found_an_answer_is_kept_and_counted() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("outcomes.safetensors");
+        let attack: Attack = "autoattack".parse().unwrap();
+        let mut written = outcomes(&[[0, 0, 1, 0], [1, 0, 0, 0]]);
+        written.predictions[1].0 = Some(attack.clone());
+        written.found_by = vec![(attack.clone(), vec![2, 0, 4, 0])];
+        written.save(&path).unwrap();
+        let read = Outcomes::load(&path).unwrap();
+        assert_eq!(read, written);
+        assert_eq!(read.standing(&attack), [3, 2, 2, 1]);
+        assert!(read.standing(&Attack::pgd(20)).is_empty());
     }
 
     #[test]

@@ -302,7 +302,7 @@ impl Training<'_, '_, '_, '_> {
                 }
                 let within = (at.epoch as f64 + at.step as f64 / steps as f64) / plan.schedule.epochs as f64;
                 let done = share_done(&self.work, index, within);
-                self.context.progress(plan.stage(), (epoch, self.epochs), done)?;
+                self.context.progress((plan.stage(), epoch, self.epochs), done, None)?;
                 if self.context.checkpoint_is_due() {
                     self.save(at.clone(), Some(&learning.sgd), learning.objective.state())?;
                 }

@@ -42,6 +42,35 @@ fn an_evaluation_does_not_depend_on_its_batches_and_resumes() {
 }
 
 #[test]
+fn autoattack_goes_on_in_the_midst_of_its_attacks_with_the_same_verdicts() {
+    let root = tempfile::tempdir().unwrap();
+    let teacher = teacher(root.path());
+    let at = |id: &str, levels: f64| id.parse::<Attack>().unwrap().with_eps(PixelDistance::levels(levels));
+    let evaluate = |batch_size| {
+        RunSpec::Evaluate(EvaluateSpec {
+            model: ModelRef::File(teacher.clone()),
+            dataset: DatasetChoice { test_images: Some(20), ..dataset() },
+            // In small balls images stand to the end, and in a large one all fall to the first attack.
+            attacks: vec![at("fab-t-2", 0.5), at("square-330", 0.5), at("autoattack", 32.0)],
+            batch_size,
+            seed: 3,
+            device: DeviceName::Cpu,
+        })
+    };
+    let (one, other) = (root.path().join("one"), root.path().join("other"));
+    run(&one, &evaluate(20), 1, None);
+    stop_often(&other, &evaluate(7));
+    assert_eq!(figures(&one), figures(&other));
+    let [one, other] = [&one, &other].map(|dir| Outcomes::load(&RunFolder::at(dir).outcomes()).unwrap());
+    assert_eq!(one, other);
+    let standing = one.standing(&at("autoattack", 32.0));
+    let [(_, natural), (_, fab), (_, square), (_, auto)] = &one.predictions[..] else { panic!("{one:?}") };
+    let right = |answers: &[Option<u8>]| one.labels.iter().zip(answers).filter(|(y, a)| **a == Some(**y)).count();
+    assert!(right(fab) > 0 && right(square) > 0, "{fab:?} {square:?}");
+    assert!(right(natural) >= standing[0] && standing[0] >= standing[3] && standing[3] == right(auto), "{standing:?}");
+}
+
+#[test]
 fn an_evaluation_keeps_what_was_answered_to_each_image() {
     let root = tempfile::tempdir().unwrap();
     let teacher = teacher(root.path());

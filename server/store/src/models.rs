@@ -216,8 +216,13 @@ pub(crate) mod tests {
         let choice = TeacherChoice::Imported { id, architecture: Architecture::ResNet18 };
         let spec = ExperimentSpec { teacher: choice, ..ExperimentSpec::demo() };
         let accuracy = |correct| Accuracy { correct, n: 100 };
-        let natural =
-            |correct| Event::Evaluation { attack: None, accuracy: accuracy(correct), unanswered: 0, variety: None };
+        let natural = |correct| Event::Evaluation {
+            attack: None,
+            accuracy: accuracy(correct),
+            unanswered: 0,
+            standing: Vec::new(),
+            variety: None,
+        };
         // Runs 1 and 8 evaluate the teacher; a third evaluation has only begun.
         for _ in 0..3 {
             test.store.create_experiment(&spec, spec.expand()).await.unwrap();

@@ -225,7 +225,17 @@ mod tests {
             record(2, 1, metrics(1)),
             record(5, 3, started()),
             record(6, 3, metrics(2)),
-            record(7, 3, Event::Evaluation { attack: Some(Attack::pgd(20)), accuracy, unanswered: 0, variety: None }),
+            record(
+                7,
+                3,
+                Event::Evaluation {
+                    attack: Some(Attack::pgd(20)),
+                    accuracy,
+                    unanswered: 0,
+                    standing: Vec::new(),
+                    variety: None,
+                },
+            ),
             record(8, 3, Event::Finished { seconds: 77.0 }),
         ]
     }

@@ -69,6 +69,7 @@ pub fn runs(spec: &ExperimentSpec, experiment: i64, finished: usize) -> Vec<RunR
                     epochs: if is_evaluation { 0 } else { 200 },
                     done: 0.745,
                     seconds_left: Some(4_320.0),
+                    attack: None,
                 }),
                 seconds: (done || state == RunState::Running).then_some(61.0 * (i + 1) as f64),
                 scores: if is_evaluation && done {
@@ -111,6 +112,7 @@ fn scores(spec: &ExperimentSpec, method: MethodName, architecture: Architecture,
         attack,
         accuracy: Accuracy { correct: (percent / 100.0 * n as f64).round() as usize, n },
         unanswered: 0,
+        standing: Vec::new(),
         variety: None,
     };
     let mut list = vec![score(None, natural(method, architecture) + shift)];
@@ -233,8 +235,14 @@ pub fn failing() -> ComparisonPage {
     evaluation.cause = Some(format!("Run {} failed, and this run needs its model.", training.label.id));
     page.runs[6].state = RunState::Running;
     page.runs[6].cause = None;
-    page.runs[6].progress =
-        Some(Progress { stage: Stage::Finetune, epoch: 7, epochs: 8, done: 0.86, seconds_left: Some(41.0) });
+    page.runs[6].progress = Some(Progress {
+        stage: Stage::Finetune,
+        epoch: 7,
+        epochs: 8,
+        done: 0.86,
+        seconds_left: Some(41.0),
+        attack: None,
+    });
     page.runs[6].last_natural = Some(61.3);
     page.curves = page.runs.iter().filter(|r| r.last_natural.is_some()).map(|r| curve(r, 5)).collect();
     page

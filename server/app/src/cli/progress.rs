@@ -24,14 +24,15 @@ impl RunProgress {
     /// Shows what happened.
     pub fn show(&self, record: &Record) {
         match &record.event {
-            Event::Progress { stage, epoch, epochs, done, seconds_left } => {
+            Event::Progress { stage, epoch, epochs, done, seconds_left, attack } => {
                 self.bar.set_position((done * 1_000.0) as u64);
                 let left = match *seconds_left {
                     seconds if seconds > 0.0 => retort_web::format::duration(seconds) + " left",
                     _ => String::new(),
                 };
                 let epoch = if *epochs > 0 { format!(", epoch {} of {epochs}", epoch + 1) } else { String::new() };
-                self.bar.set_message(format!("{}{epoch}  {left}", stage.title()));
+                let under = attack.as_ref().map(|at| format!(", {}, {} images", at.attack, at.standing));
+                self.bar.set_message(format!("{}{epoch}{}  {left}", stage.title(), under.unwrap_or_default()));
             }
             Event::Metrics { stage, epoch, values } => {
                 let of = |metric: Metric| values.get(&metric).copied();

@@ -30,6 +30,7 @@ impl App {
                 attack: found.attack,
                 accuracy: found.accuracy,
                 unanswered: found.unanswered,
+                standing: found.standing,
                 variety: found.variety,
             });
         }
@@ -44,13 +45,14 @@ impl App {
             scores: scores.remove(&run.id).unwrap_or_default(),
             checks: checks.remove(&run.id).unwrap_or_default(),
             last_natural: natural.get(&run.id).copied(),
-            progress: run.progress.map(|p| Progress {
+            progress: run.progress.clone().map(|p| Progress {
                 stage: p.stage,
                 epoch: p.epoch,
                 epochs: p.epochs,
                 done: p.done,
                 // What a worker said before it ended is not the time that remains now.
                 seconds_left: Some(p.seconds_left).filter(|_| run.state.is_active()),
+                attack: p.attack.filter(|_| run.state.is_active()),
             }),
             seconds: run.seconds.or_else(|| computed.get(&run.id).copied()),
             device: run.computed_on.unwrap_or(run.device).to_string(),
@@ -99,7 +101,7 @@ impl App {
         let metrics: Vec<Metric> = DRAWN.into_iter().chain(time).collect();
         let mut series = self.store.series_of_runs(&ids, &metrics).await?;
         let curves = trainings.into_iter().map(|run| {
-            let epochs = run.progress.map(|p| p.epochs).filter(|epochs| *epochs > 0);
+            let epochs = run.progress.as_ref().map(|p| p.epochs).filter(|epochs| *epochs > 0);
             let mut curves = figures::RunCurves::new(run.label.clone(), epochs);
             for one in series.remove(&run.label.id).unwrap_or_default() {
                 if one.metric == Metric::WallTime {

@@ -100,7 +100,7 @@ fn proceed(context: &mut Context, done: f64) -> Part<()> {
     if let Some(outcome) = context.interrupted() {
         return Ok(ControlFlow::Break(outcome));
     }
-    context.progress(Stage::Evaluate, (0, 0), done)?;
+    context.progress((Stage::Evaluate, 0, 0), done, None)?;
     Ok(ControlFlow::Continue(()))
 }
 

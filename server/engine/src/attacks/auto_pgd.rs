@@ -4,7 +4,10 @@
 use candle_core::{Result, Tensor};
 use rayon::prelude::*;
 
-use super::Target;
+use super::{
+    Target,
+    batch::{at, stack},
+};
 use crate::{
     answers::answers,
     nn::{Network, Statistics, Want},
@@ -48,7 +51,7 @@ pub(super) fn climb(
     let mut since_check = 0;
     for step in 0..=steps {
         if step > 0 {
-            chosen(&mut climbs, &climbing).into_par_iter().for_each(|climb| climb.step(step == 1));
+            at(&mut climbs, &climbing).into_par_iter().for_each(|climb| climb.step(step == 1));
         }
         look(target.network, &shape, &mut climbs, &climbing, loss)?
             .into_iter()
@@ -58,12 +61,12 @@ pub(super) fn climb(
         if climbing.is_empty() {
             break;
         }
-        for climb in chosen(&mut climbs, &climbing) {
+        for climb in at(&mut climbs, &climbing) {
             climb.note(step > 0);
         }
         since_check += usize::from(step > 0);
         if since_check == window {
-            chosen(&mut climbs, &climbing).into_par_iter().for_each(|climb| climb.check(window));
+            at(&mut climbs, &climbing).into_par_iter().for_each(|climb| climb.check(window));
             window = window.saturating_sub(shorter).max(least);
             since_check = 0;
         }
@@ -77,12 +80,6 @@ fn windows(steps: usize) -> (usize, usize, usize) {
     (share(22), share(6), share(3))
 }
 
-fn chosen<'a>(climbs: &'a mut [Climb], places: &[usize]) -> Vec<&'a mut Climb> {
-    let mut places = places.iter().peekable();
-    let is_next = |(place, _): &(usize, &mut Climb)| places.next_if_eq(&place).is_some();
-    climbs.iter_mut().enumerate().filter(is_next).map(|(_, climb)| climb).collect()
-}
-
 /// What the network answers to the images at these places; each gets its loss and gradient.
 fn look(
     network: &mut Network,
@@ -91,10 +88,9 @@ fn look(
     places: &[usize],
     loss: &dyn Loss,
 ) -> Result<Vec<Option<u8>>> {
-    let device = network.device().clone();
-    let images: Vec<f32> = places.iter().flat_map(|place| climbs[*place].x.iter().copied()).collect();
-    let shape = [&[places.len()], &shape[1..]].concat();
-    let pass = network.forward(&Tensor::from_vec(images, shape, &device)?, Statistics::Running, Want::Input)?;
+    let pixels: Vec<f32> = places.iter().flat_map(|place| climbs[*place].x.iter().copied()).collect();
+    let images = stack(pixels, places.len(), shape, network)?;
+    let pass = network.forward(&images, Statistics::Running, Want::Input)?;
     let (count, classes) = pass.logits.dims2()?;
     let (logits, answers) = (pass.logits.flatten_all()?.to_vec1::<f32>()?, answers(&pass.logits)?);
     let mut slopes = vec![0f32; count * classes];
@@ -103,7 +99,7 @@ fn look(
     {
         climbs[*place].loss = loss.of(*place, logits, slope);
     }
-    let gradient = pass.input_gradient(Some(Tensor::from_vec(slopes, (count, classes), &device)?), None)?;
+    let gradient = pass.input_gradient(Some(Tensor::from_vec(slopes, (count, classes), images.device())?), None)?;
     for (place, gradient) in places.iter().zip(gradient.flatten_from(1)?.to_vec2::<f32>()?) {
         climbs[*place].gradient = gradient;
     }

@@ -1,13 +1,15 @@
-//! Auto-PGD as the authors' code does it (tools/golden/apgd.py).
+//! The attacks of AutoAttack as the authors' code makes them (`tools/golden/apgd.py`, `fab_square.py`).
 
+use candle_core::Tensor;
 use retort_spec::{Architecture, PixelDistance};
 
 use super::{
-    Starts, Target,
+    Memory, Starts, Target,
     auto_pgd::{Loss, climb},
 };
 use crate::{
     golden::{Golden, images, network},
+    nn::Network,
     rng::Purpose,
 };
 
@@ -15,22 +17,48 @@ const STEPS: usize = 30;
 const SCALE: f64 = 50.0;
 const CHECKS: usize = 3;
 
+/// The network of the golden numbers, its images with their labels, and the class that is next best for each.
+pub(super) struct Setting {
+    pub network: Network,
+    pub natural: Tensor,
+    pub labels: Vec<u8>,
+    pub targets: Vec<u8>,
+    pub memory: Memory,
+}
+
+impl Setting {
+    pub fn new() -> Self {
+        let golden = Golden::read("apgd");
+        let (mut network, natural) = (network(Architecture::ResNet8), images("attacked images", 24));
+        let [weight, bias] = network.classifier();
+        let parameters = &mut network.weights.parameters;
+        parameters[weight].tensor = (&parameters[weight].tensor * SCALE).unwrap();
+        parameters[bias].tensor = golden.tensor("bias");
+        let bytes = |name: &str| -> Vec<u8> { golden.numbers(name).iter().map(|v| *v as u8).collect() };
+        Self { network, natural, labels: bytes("labels"), targets: bytes("targets"), memory: Memory::new() }
+    }
+
+    pub fn target(&mut self) -> Target<'_> {
+        Target {
+            network: &mut self.network,
+            surrogate: None,
+            natural: self.natural.clone(),
+            labels: self.labels.clone(),
+            indices: (0..self.labels.len()).collect(),
+            starts: Starts { seed: 7, purpose: Purpose::Attack },
+            memory: &mut self.memory,
+        }
+    }
+}
+
 /// Holds that an attack's losses are those of the authors' code, for each image up to where it is answered wrongly, and that the
 /// steps of nearly all that never are have the same size behind the first checks.
 pub(super) fn hold(name: &str, eps: PixelDistance, loss: impl for<'a> Fn(&'a [u8], &'a [u8]) -> Box<dyn Loss + 'a>) {
     let golden = Golden::read("apgd");
-    let (mut network, natural) = (network(Architecture::ResNet8), images("attacked images", 24));
-    let [weight, bias] = network.classifier();
-    let parameters = &mut network.weights.parameters;
-    parameters[weight].tensor = (&parameters[weight].tensor * SCALE).unwrap();
-    parameters[bias].tensor = golden.tensor("bias");
-    let bytes = |name: &str| -> Vec<u8> { golden.numbers(name).iter().map(|v| *v as u8).collect() };
-    let (labels, targets) = (bytes("labels"), bytes("targets"));
-    let starts = Starts { seed: 7, purpose: Purpose::Attack };
-    let indices: Vec<usize> = (0..24).collect();
-    let start = starts.stretched(&natural, eps, &indices, 0).unwrap();
-    let mut target =
-        Target { network: &mut network, surrogate: None, natural, labels: labels.clone(), indices, starts };
+    let mut setting = Setting::new();
+    let (labels, targets) = (setting.labels.clone(), setting.targets.clone());
+    let mut target = setting.target();
+    let start = target.starts.stretched(&target.natural, eps, &target.indices, 0).unwrap();
     let loss = loss(&labels, &targets);
     let climbs = climb(&mut target, (eps.value() as f32, STEPS), &start, loss.as_ref()).unwrap();
     let (losses, sizes) = (golden.numbers(&format!("{name}.losses")), golden.numbers(&format!("{name}.sizes")));

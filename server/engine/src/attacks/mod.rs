@@ -3,9 +3,13 @@
 
 mod apgd_ce;
 mod apgd_t;
+mod auto_attack;
 mod auto_pgd;
+mod batch;
+mod course;
 mod cw;
 mod dlr;
+mod fab_t;
 mod fgsm;
 mod iterative;
 mod mim;
@@ -14,14 +18,19 @@ mod next_best;
 mod noise;
 mod optimal_transport;
 mod pgd;
+mod square;
 mod starts;
 mod transfer;
+
+use std::collections::BTreeMap;
 
 use candle_core::{Result, Tensor};
 use retort_spec::{Attack, PixelDistance};
 
 use crate::{answers::answers, nn::Network};
 
+pub(crate) use auto_attack::parts;
+pub(crate) use course::Course;
 pub use iterative::{Iterative, cross_entropy_pgd, targeted_pgd};
 pub use optimal_transport::{OptimalTransport, Scattered, sinkhorn};
 pub(crate) use starts::Starts;
@@ -29,8 +38,8 @@ pub use starts::{StartRange, normal_start, uniform_start};
 
 /// How an attack that a model is evaluated under finds its images (methods.md §5).
 ///
-/// One that goes on from try to try, or that has stages, says how in [`EvaluationAttack::answers`]; most make their images in one
-/// way, and try that several times on the images that still stand.
+/// It makes images in several tries, each for those that still stand. What it wants to know of an image at its next try it keeps in
+/// [`Target::memory`].
 trait EvaluationAttack {
     /// How often an image is tried.
     fn tries(&self) -> usize {
@@ -39,30 +48,6 @@ trait EvaluationAttack {
 
     /// The images that the try of this number finds.
     fn images(&self, target: &mut Target<'_>, attempt: u64) -> Result<Tensor>;
-
-    /// What the network answers: for each image the first answer that is not its label and that a try finds, be it none, else its
-    /// label.
-    fn answers(&self, target: &mut Target<'_>) -> Result<Vec<Option<u8>>> {
-        let mut found: Vec<Option<u8>> = target.labels.iter().copied().map(Some).collect();
-        let mut standing: Vec<usize> = (0..found.len()).collect();
-        for attempt in 0..self.tries() {
-            if standing.is_empty() {
-                break;
-            }
-            let mut target = target.only(&standing)?;
-            let images = self.images(&mut target, attempt as u64)?;
-            let answered = answers(&target.network.infer(&images)?.0)?;
-            let mut still = Vec::new();
-            for ((i, answer), label) in standing.iter().zip(answered).zip(&target.labels) {
-                found[*i] = answer;
-                if answer == Some(*label) {
-                    still.push(*i);
-                }
-            }
-            standing = still;
-        }
-        Ok(found)
-    }
 }
 
 /// How each attack finds its images.
@@ -76,6 +61,9 @@ fn of(attack: &Attack) -> &dyn EvaluationAttack {
         Attack::MultiTargeted(attack) => attack,
         Attack::ApgdCe(attack) => attack,
         Attack::ApgdT(attack) => attack,
+        Attack::FabT(attack) => attack,
+        Attack::Square(attack) => attack,
+        Attack::AutoAttack(attack) => attack,
         Attack::Noise(attack) => attack,
         Attack::Transfer(attack) => attack,
     }
@@ -91,27 +79,13 @@ struct Target<'a> {
     /// The images' places in their split.
     indices: Vec<usize>,
     starts: Starts,
+    memory: &'a mut Memory,
 }
 
-impl Target<'_> {
-    /// Those at these places alone.
-    fn only(&mut self, places: &[usize]) -> Result<Target<'_>> {
-        let natural = if places.len() == self.labels.len() {
-            self.natural.clone()
-        } else {
-            let at = places.iter().map(|i| *i as u32).collect();
-            self.natural.index_select(&Tensor::from_vec(at, places.len(), self.natural.device())?, 0)?
-        };
-        Ok(Target {
-            network: self.network,
-            surrogate: self.surrogate.as_deref_mut(),
-            natural,
-            labels: places.iter().map(|i| self.labels[*i]).collect(),
-            indices: places.iter().map(|i| self.indices[*i]).collect(),
-            starts: self.starts,
-        })
-    }
+/// What an attack keeps of images from one try to the next, by their places in their split.
+pub(crate) type Memory = BTreeMap<usize, Vec<u8>>;
 
+impl Target<'_> {
     /// The images moved uniformly at random inside the ball, by the numbers of this try.
     fn start(&self, eps: PixelDistance, attempt: u64) -> Result<Tensor> {
         self.starts.uniform(&self.natural, eps, &self.indices, attempt)
@@ -140,42 +114,49 @@ pub(crate) struct Attacker<'a> {
     pub starts: Starts,
 }
 
+/// One of an attack's tries, counted from 0, with what the tries before kept.
+pub(crate) struct Try<'a> {
+    pub attempt: usize,
+    pub memory: &'a mut Memory,
+}
+
+/// Images of a split, to be attacked.
+pub(crate) struct Images {
+    /// As they are `[B, C, H, W]`.
+    pub natural: Tensor,
+    pub labels: Vec<u8>,
+    /// Their places in their split.
+    pub indices: Vec<usize>,
+}
+
 impl Attacker<'_> {
-    /// What the network answers to attacked images: for each the first answer that is not its label and that a try finds, be it
-    /// none, else its label. `indices` are the images' places in their split.
+    /// How often an image is tried.
+    pub(crate) fn tries(&self) -> usize {
+        of(self.attack).tries()
+    }
+
+    /// What the network answers to each image as this try moves it.
     ///
     /// # Errors
     /// When the shapes do not fit.
-    pub(crate) fn answers(
-        &mut self,
-        network: &mut Network,
-        natural: &Tensor,
-        labels: &[u8],
-        indices: &[usize],
-    ) -> Result<Vec<Option<u8>>> {
-        of(self.attack).answers(&mut self.target(network, natural, labels, indices))
+    pub(crate) fn answers(&mut self, network: &mut Network, images: Images, with: Try<'_>) -> Result<Vec<Option<u8>>> {
+        let moved = self.images(network, images, with)?;
+        answers(&network.infer(&moved)?.0)
     }
 
-    fn target<'b>(
-        &'b mut self,
-        network: &'b mut Network,
-        natural: &Tensor,
-        labels: &[u8],
-        indices: &[usize],
-    ) -> Target<'b> {
-        Target {
-            network,
-            surrogate: self.surrogate.as_deref_mut(),
-            natural: natural.clone(),
-            labels: labels.to_vec(),
-            indices: indices.to_vec(),
-            starts: self.starts,
-        }
+    /// The images as this try moves them.
+    fn images(&mut self, network: &mut Network, images: Images, with: Try<'_>) -> Result<Tensor> {
+        let (Images { natural, labels, indices }, Try { attempt, memory }) = (images, with);
+        let surrogate = self.surrogate.as_deref_mut();
+        let mut target = Target { network, surrogate, natural, labels, indices, starts: self.starts, memory };
+        of(self.attack).images(&mut target, attempt as u64)
     }
 }
 
 #[cfg(test)]
 mod golden_tests;
+#[cfg(test)]
+pub(crate) mod testing;
 
 #[cfg(test)]
 mod tests {
@@ -183,7 +164,10 @@ mod tests {
     use retort_spec::{Architecture, ModelRef};
 
     use super::*;
-    use crate::{ops::testing, rng::Purpose};
+    use crate::{
+        ops::testing::{tensor, values},
+        rng::Purpose,
+    };
 
     const EPS: f32 = 8.0 / 255.0;
 
@@ -193,7 +177,7 @@ mod tests {
 
     /// Twelve images that the network classifies correctly: their labels are its answers.
     fn images(network: &mut Network) -> (Tensor, Vec<u8>, Vec<usize>) {
-        let natural = testing::tensor(2, (12, 3, 32, 32)).abs().unwrap();
+        let natural = tensor(2, (12, 3, 32, 32)).abs().unwrap();
         let labels = answers(&network.infer(&natural).unwrap().0).unwrap().into_iter().map(Option::unwrap).collect();
         (natural, labels, (100..112).collect())
     }
@@ -211,6 +195,8 @@ mod tests {
             "mt-3",
             "apgd-ce-7",
             "apgd-t-5",
+            "fab-t-5",
+            "square-250",
             "noise-4",
         ];
         let surrogate = ModelRef::File("surrogate.safetensors".into());
@@ -228,12 +214,15 @@ mod tests {
         let (natural, labels, indices) = images(&mut network);
         for attack in attacks() {
             let mut attacker = attacker(&attack, &mut surrogate);
-            let mut target = attacker.target(&mut network, &natural, &labels, &indices);
-            let found = of(&attack).images(&mut target, 0).unwrap();
-            let moved: Vec<f32> = testing::values(&(&found - &natural).unwrap());
+            let images = Images { natural: natural.clone(), labels: labels.clone(), indices: indices.clone() };
+            let first = Try { attempt: 0, memory: &mut Memory::new() };
+            let found = attacker.images(&mut network, images, first).unwrap();
+            let moved: Vec<f32> = values(&(&found - &natural).unwrap());
             assert!(moved.iter().all(|d| d.abs() <= EPS + 1e-6), "{attack}");
-            assert!(moved.iter().any(|d| d.abs() > 0.5 * EPS), "{attack}");
-            assert!(testing::values(&found).iter().all(|v| (0.0..=1.0).contains(v)), "{attack}");
+            // FAB goes no further than it must, and leaves an image as it is where it finds nothing.
+            let is_far = moved.iter().any(|d| d.abs() > 0.5 * EPS);
+            assert!(is_far || matches!(attack, Attack::FabT(_)), "{attack}");
+            assert!(values(&found).iter().all(|v| (0.0..=1.0).contains(v)), "{attack}");
         }
     }
 
@@ -243,14 +232,9 @@ mod tests {
         let (natural, labels, indices) = images(&mut network);
         for attack in attacks() {
             let mut attacker = attacker(&attack, &mut surrogate);
-            let whole = attacker.answers(&mut network, &natural, &labels, &indices).unwrap();
-            let mut parts = Vec::new();
-            for (first, count) in [(0, 5), (5, 7)] {
-                let (labels, indices) = (&labels[first..first + count], &indices[first..first + count]);
-                let natural = natural.narrow(0, first, count).unwrap();
-                parts.extend(attacker.answers(&mut network, &natural, labels, indices).unwrap());
-            }
-            assert_eq!(whole, parts, "{attack}");
+            let mut by =
+                |batch_size| testing::answers(&mut attacker, &mut network, (&natural, &labels, &indices), batch_size);
+            assert_eq!(by(12), by(5), "{attack}");
         }
     }
 
@@ -261,7 +245,7 @@ mod tests {
         let mut robust = |id: &str| -> Vec<bool> {
             let attack: Attack = id.parse().unwrap();
             let mut attacker = attacker(&attack, &mut surrogate);
-            let found = attacker.answers(&mut network, &natural, &labels, &indices).unwrap();
+            let found = testing::answers(&mut attacker, &mut network, (&natural, &labels, &indices), 12);
             found.iter().zip(&labels).map(|(a, b)| *a == Some(*b)).collect()
         };
         for (few, many) in [("pgd-1", "pgd-1x4"), ("noise-1", "noise-20")] {
@@ -278,6 +262,7 @@ mod tests {
         let attack = Attack::transfer("another", ModelRef::File("surrogate.safetensors".into()));
         let mut surrogate = self::network(2);
         let mut attacker = Attacker { surrogate: None, ..attacker(&attack, &mut surrogate) };
-        assert!(attacker.answers(&mut network, &natural, &labels, &indices).is_err());
+        let first = Try { attempt: 0, memory: &mut Memory::new() };
+        assert!(attacker.answers(&mut network, Images { natural, labels, indices }, first).is_err());
     }
 }

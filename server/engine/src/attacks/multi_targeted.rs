@@ -31,7 +31,7 @@ mod tests {
 
     use super::*;
     use crate::{
-        attacks::{Attacker, Starts},
+        attacks::{Attacker, Starts, testing},
         golden::{Golden, images, network},
         rng::Purpose,
     };
@@ -48,7 +48,8 @@ mod tests {
             let attack = Attack::MultiTargeted(MultiTargeted { targets: 3, ..attack });
             let starts = Starts { seed: 7, purpose: Purpose::Attack };
             let mut attacker = Attacker { attack: &attack, surrogate: None, starts };
-            let found = attacker.answers(&mut network, &x, &bytes("labels"), &(0..24).collect::<Vec<_>>()).unwrap();
+            let indices: Vec<usize> = (0..24).collect();
+            let found = testing::answers(&mut attacker, &mut network, (&x, &bytes("labels"), &indices), 24);
             assert_eq!(found.into_iter().map(Option::unwrap).collect::<Vec<u8>>(), bytes(&format!("{steps}.answers")));
         }
     }

@@ -3,6 +3,16 @@
 use candle_core::Result;
 
 use super::Target;
+use crate::nn::Network;
+
+/// How many classes there are beside an image's own.
+///
+/// # Errors
+/// When the network's last layer has no weight.
+pub(super) fn other_classes(network: &Network) -> Result<usize> {
+    let [weight, _] = network.classifier();
+    Ok(network.weights.parameters[weight].tensor.dim(0)?.saturating_sub(1))
+}
 
 /// For each image the class before which `rank` others have higher logits, its own aside; the last, where there are not as many.
 ///

@@ -14,6 +14,11 @@ pub(crate) struct Starts {
 }
 
 impl Starts {
+    /// The stream of one image's try.
+    pub(crate) fn stream(self, index: usize, attempt: u64) -> Stream {
+        Stream::new(self.seed, self.purpose, index as u64, attempt)
+    }
+
     /// The images moved uniformly at random inside the ball, clipped to [0, 1].
     ///
     /// # Errors
@@ -68,7 +73,7 @@ impl Starts {
         let mut noise = vec![0f32; natural.elem_count()];
         let size = noise.len() / indices.len().max(1);
         for (index, noise) in indices.iter().zip(noise.chunks_exact_mut(size.max(1))) {
-            draw(noise, &mut Stream::new(self.seed, self.purpose, *index as u64, attempt));
+            draw(noise, &mut self.stream(*index, attempt));
         }
         (natural + Tensor::from_vec(noise, natural.shape(), natural.device())?)?.clamp(0f32, 1f32)
     }

@@ -110,7 +110,8 @@ fn pgd_from_the_same_starts_fools_the_network_into_the_same_answers() {
     for steps in [1, 20] {
         let starts = Starts { seed: 7, purpose: Purpose::Attack };
         let mut attacker = Attacker { attack: &Attack::pgd(steps), surrogate: None, starts };
-        let found = given(attacker.answers(&mut network, &x, &y, &(0..24).collect::<Vec<_>>()).unwrap());
+        let indices: Vec<usize> = (0..24).collect();
+        let found = given(crate::attacks::testing::answers(&mut attacker, &mut network, (&x, &y, &indices), 24));
         assert_eq!(found, bytes(&format!("pgd.{steps}.answers")), "PGD-{steps}");
         assert_ne!(found, y, "PGD-{steps}");
     }

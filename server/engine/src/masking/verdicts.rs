@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use retort_spec::{Accuracy, Attack, CheckResult, MaskingCheck, MaskingSpec, PixelDistance, Verdict};
 
 use super::{correct_under, measures::Measures};
-use crate::{Outcomes, answers::accuracy};
+use crate::{Outcomes, answers::accuracy, evaluate::GRADIENT_FREE};
 
 /// Percentage points that PGD-20 may leave more than FGSM.
 const ONE_STEP: f64 = 0.1;
@@ -25,6 +25,8 @@ const NOTHING: f64 = 1.0;
 const LOSSES: f64 = 5.0;
 /// Images with a zero gradient, in percent.
 const ZERO_GRADIENTS: f64 = 1.0;
+/// Percentage points that AutoAttack may find beyond PGD-20: on honest models it finds 2 to 5 (methods.md §5.4).
+const AUTO_ATTACK: f64 = 6.0;
 /// The relative distance between the gradient and finite differences.
 const GRADIENT_ERROR: f64 = 0.1;
 /// What is equal but for rounding is equal.
@@ -65,6 +67,8 @@ pub(super) fn verdicts(spec: &MaskingSpec, outcomes: &Outcomes, measures: &Measu
         judge(MaskingCheck::Losses).losses(spec),
         judge(MaskingCheck::Gradients).gradients(measures),
         judge(MaskingCheck::LogitScale).logit_scale(spec, measures),
+        judge(MaskingCheck::GradientFree).gradient_free(spec),
+        judge(MaskingCheck::AutoAttack).auto_attack(spec),
     ];
     results.into_iter().flatten().collect()
 }
@@ -233,6 +237,22 @@ impl Judge<'_> {
         );
         let holds = own - small.min(large) <= LOGIT_SCALE + ROUNDING;
         self.result(holds, Allows::AShare, finding)
+    }
+
+    fn gradient_free(mut self, spec: &MaskingSpec) -> Option<CheckResult> {
+        let standing = self.outcomes.standing(&spec.auto_attack());
+        let [.., by_gradients, by_all] = standing.as_slice() else { return None };
+        let n = self.outcomes.labels.len();
+        let [before, after] = [by_gradients, by_all].map(|correct| Accuracy { correct: *correct, n }.percent());
+        let [before, after] = [self.note("left_by_gradients", before), self.note("left_by_square", after)];
+        let finding = format!("Attacks by gradients leave {before:.2} %, Square of that {after:.2} %.");
+        self.result(before - after <= GRADIENT_FREE + ROUNDING, Allows::AShare, finding)
+    }
+
+    fn auto_attack(mut self, spec: &MaskingSpec) -> Option<CheckResult> {
+        let (pgd, auto) = (self.under(&spec.iterative())?, self.under(&spec.auto_attack())?);
+        let finding = format!("PGD-20 leaves {pgd:.2} %, AutoAttack {auto:.2} %.");
+        self.result(pgd - auto <= AUTO_ATTACK + ROUNDING, Allows::AShare, finding)
     }
 }
 

@@ -65,7 +65,7 @@ pub(super) fn train(
         }
         training.context.journal.write(Event::Metrics { stage: plan.stage(), epoch: at + 1, values })?;
         let done = share_done(&training.work, index, epoch as f64 / plan.schedule.epochs as f64);
-        training.context.progress(plan.stage(), (at + 1, training.epochs), done)?;
+        training.context.progress((plan.stage(), at + 1, training.epochs), done, None)?;
         if training.context.checkpoint_is_due() {
             keep(training, &head, index, epoch)?;
         }

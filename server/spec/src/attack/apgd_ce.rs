@@ -15,6 +15,13 @@ pub struct ApgdCe {
     pub steps: usize,
 }
 
+impl ApgdCe {
+    /// As AutoAttack makes it.
+    pub(super) const fn of_auto_attack(eps: PixelDistance) -> Self {
+        Self { eps, steps: super::AUTO_STEPS }
+    }
+}
+
 impl Described for ApgdCe {
     const RECORD: Record = Record {
         help: "apgd-ce for AutoAttack's first attack, apgd-ce-50 with 50 steps",

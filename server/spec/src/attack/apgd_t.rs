@@ -18,11 +18,18 @@ pub struct ApgdT {
     pub targets: usize,
 }
 
+impl ApgdT {
+    /// As AutoAttack makes it.
+    pub(super) const fn of_auto_attack(eps: PixelDistance) -> Self {
+        Self { eps, steps: super::AUTO_STEPS, targets: 9 }
+    }
+}
+
 impl Described for ApgdT {
     const RECORD: Record = Record {
         help: "apgd-t for its second, towards 9 classes",
         usual: &["apgd-t"],
-        read: |name| Some(Attack::ApgdT(Self { eps: EPS, steps: auto_steps(name, "apgd-t")?, targets: 9 })),
+        read: |name| Some(Attack::ApgdT(Self { steps: auto_steps(name, "apgd-t")?, ..Self::of_auto_attack(EPS) })),
     };
 }
 

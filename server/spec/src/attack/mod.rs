@@ -3,13 +3,16 @@
 
 mod apgd_ce;
 mod apgd_t;
+mod auto_attack;
 mod cw;
 mod dlr;
+mod fab_t;
 mod fgsm;
 mod mim;
 mod multi_targeted;
 mod noise;
 mod pgd;
+mod square;
 mod transfer;
 
 use std::{fmt, str::FromStr};
@@ -20,13 +23,16 @@ use crate::{ModelRef, PixelDistance, Problem, problem::expect};
 
 pub use apgd_ce::ApgdCe;
 pub use apgd_t::ApgdT;
+pub use auto_attack::AutoAttack;
 pub use cw::Cw;
 pub use dlr::Dlr;
+pub use fab_t::FabT;
 pub use fgsm::Fgsm;
 pub use mim::Mim;
 pub use multi_targeted::MultiTargeted;
 pub use noise::Noise;
 pub use pgd::Pgd;
+pub use square::Square;
 pub use transfer::Transfer;
 
 const EPS: PixelDistance = PixelDistance::levels(8.0);
@@ -59,7 +65,7 @@ macro_rules! attacks {
     };
 }
 
-attacks! { Fgsm, Pgd, Cw, Dlr, Mim, MultiTargeted, ApgdCe, ApgdT, Noise, Transfer }
+attacks! { Fgsm, Pgd, Cw, Dlr, Mim, MultiTargeted, ApgdCe, ApgdT, FabT, Square, AutoAttack, Noise, Transfer }
 
 /// How an attack is named on the command line.
 struct Record {
@@ -97,7 +103,7 @@ struct Steps {
 /// Notes what does not hold, of which field, and what must.
 type Expect<'a> = dyn FnMut(bool, &str, &str) + 'a;
 
-/// Steps of Auto-PGD in AutoAttack.
+/// Steps of the attacks of AutoAttack that look at gradients.
 const AUTO_STEPS: usize = 100;
 
 /// The steps that a name of this kind asks for: those of AutoAttack, or a number behind a hyphen.
@@ -191,6 +197,11 @@ trait Parameters {
     /// By how many gradients it finds an image: the most are the strongest attack of a comparison.
     fn strength(&self) -> usize {
         self.steps().map_or(0, |steps| steps.count)
+    }
+
+    /// The attacks that it consists of, each made on the images that withstood those before; none where it is one attack.
+    fn parts(&self) -> Vec<Attack> {
+        Vec::new()
     }
 
     /// Fewest classes that it works with.
@@ -289,6 +300,11 @@ impl Attack {
         self.parameters().strength()
     }
 
+    /// The attacks that it consists of, each made on the images that withstood those before; none where it is one attack.
+    pub fn parts(&self) -> Vec<Self> {
+        self.parameters().parts()
+    }
+
     /// Fewest classes that it works with.
     pub fn fewest_classes(&self) -> usize {
         self.parameters().fewest_classes()
@@ -306,7 +322,7 @@ impl Attack {
 
     /// Forward and backward passes for one image, in units of a forward pass. A transfer's are those of a surrogate as
     /// large as the model.
-    pub(crate) fn passes(&self) -> f64 {
+    pub fn passes(&self) -> f64 {
         self.parameters().passes()
     }
 
@@ -340,6 +356,11 @@ impl FromStr for Attack {
 
     fn from_str(text: &str) -> Result<Self, String> {
         let whole = text.trim().to_lowercase();
+        if whole == "autoattack-rand" {
+            return Err("the version “rand” is for models that answer at random; every network that Retort knows answers an image in \
+                        one way: write autoattack"
+                .into());
+        }
         let (kind, numbers) = whole.split_once('-').unwrap_or((&whole, ""));
         let (numbers, scale) = numbers.split_once('@').unwrap_or((numbers, "1"));
         let (count, restarts) = numbers.split_once('x').unwrap_or((numbers, "1"));
@@ -377,6 +398,11 @@ mod tests {
             "apgd-ce",
             "apgd-ce-50",
             "apgd-t",
+            "fab-t",
+            "fab-t-20",
+            "square",
+            "square-500",
+            "autoattack",
             "noise-1000",
         ] {
             assert_eq!(id.parse::<Attack>().unwrap().id(), id);
@@ -401,6 +427,9 @@ mod tests {
             "cw-30@2",
             "pgd-20@0",
             "transfer-20",
+            "autoattack-100",
+            "autoattack-plus",
+            "square-0",
         ] {
             assert!(text.parse::<Attack>().unwrap_err().contains("pgd-100x5"), "{text}");
         }
@@ -414,6 +443,21 @@ mod tests {
         assert_eq!(described("mim-10"), "MIM-10, ε 8/255, step 0.8/255, μ 1");
         assert_eq!(described("pgd-20@10"), "PGD-20 on logits × 10, ε 8/255, step 2/255");
         assert_eq!(described("pgd-100x5"), "PGD-100 × 5, ε 8/255, step 2/255");
+    }
+
+    #[test]
+    fn autoattack_is_its_four_attacks_in_their_order_at_its_radius_and_the_strongest() {
+        let attack = "autoattack".parse::<Attack>().unwrap().with_eps(PixelDistance::levels(4.0));
+        let parts: Vec<String> = attack.parts().iter().map(Attack::describe).collect();
+        let expected = [
+            "APGD-CE, ε 4/255, 100 steps",
+            "APGD-T, ε 4/255, 9 targets, 100 steps",
+            "FAB-T, ε 4/255, 9 targets, 100 steps",
+            "Square, ε 4/255, 5000 queries",
+        ];
+        assert_eq!(parts, expected);
+        assert!(Attack::usual().all(|other| other == attack || other.strength() <= attack.strength()));
+        assert!("autoattack-rand".parse::<Attack>().unwrap_err().contains("one way"));
     }
 
     #[test]

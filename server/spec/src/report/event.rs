@@ -81,6 +81,9 @@ pub enum Event {
         done: f64,
         /// Seconds that remain, judged by this attempt's speed.
         seconds_left: f64,
+        /// The attack under way, in an evaluation.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        attack: Option<AttackProgress>,
     },
     /// The figures of one epoch.
     Metrics {
@@ -103,6 +106,9 @@ pub enum Event {
         /// Images that were not answered, as the model's logits were not finite numbers; they count as wrong.
         #[serde(default, skip_serializing_if = "is_zero")]
         unanswered: usize,
+        /// How many images were still answered rightly behind each of the attacks that it consists of; empty where it is one.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        standing: Vec<usize>,
         /// How varied the answers and the features are, without an attack; earlier versions did not measure it.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         variety: Option<Variety>,
@@ -135,6 +141,18 @@ pub enum Event {
     },
     /// Ended because a person asked for it; the last line of this attempt.
     Cancelled {},
+}
+
+/// How far an attack is.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct AttackProgress {
+    /// The attack; of one that consists of several, the one that is made.
+    pub attack: Attack,
+    /// Images on which it is made: those that stood when its try began.
+    pub standing: usize,
+    /// Seconds until it is done, if all of them go on standing.
+    pub seconds_left: f64,
 }
 
 /// What a masking check found.
@@ -175,7 +193,13 @@ mod tests {
     #[test]
     fn a_record_reads_back_from_its_line() {
         let accuracy = Accuracy { correct: 431, n: 1000 };
-        let event = Event::Evaluation { attack: Some(Attack::pgd(20)), accuracy, unanswered: 0, variety: None };
+        let event = Event::Evaluation {
+            attack: Some(Attack::pgd(20)),
+            accuracy,
+            unanswered: 0,
+            standing: Vec::new(),
+            variety: None,
+        };
         let record = Record { at: "2026-01-01T00:00:00Z".into(), attempt: 2, event };
         let line = serde_json::to_string(&record).unwrap();
         assert_eq!(serde_json::from_str::<Record>(&line).unwrap(), record);

@@ -26,6 +26,11 @@ pub enum MaskingCheck {
     Gradients,
     /// The size of the logits hides nothing.
     LogitScale,
+    /// An attack that looks at no gradient finds hardly anything behind those that do.
+    GradientFree,
+    /// AutoAttack finds little more than PGD.
+    #[serde(rename = "autoattack")]
+    AutoAttack,
 }
 
 impl MaskingCheck {
@@ -34,7 +39,7 @@ impl MaskingCheck {
     pub const LEAST_IMAGES: usize = 30;
 
     /// All of them, in the order of methods.md.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 11] = [
         Self::Iterative,
         Self::Converged,
         Self::Transfer,
@@ -44,6 +49,8 @@ impl MaskingCheck {
         Self::Losses,
         Self::Gradients,
         Self::LogitScale,
+        Self::GradientFree,
+        Self::AutoAttack,
     ];
 
     /// The name in journals and in the database.
@@ -58,6 +65,8 @@ impl MaskingCheck {
             Self::Losses => "losses",
             Self::Gradients => "gradients",
             Self::LogitScale => "logit-scale",
+            Self::GradientFree => "gradient-free",
+            Self::AutoAttack => "autoattack",
         }
     }
 
@@ -73,6 +82,8 @@ impl MaskingCheck {
             Self::Losses => "Losses agree",
             Self::Gradients => "Gradients are sound",
             Self::LogitScale => "Logit scale hides nothing",
+            Self::GradientFree => "Gradients beat queries",
+            Self::AutoAttack => "AutoAttack agrees",
         }
     }
 
@@ -99,6 +110,10 @@ impl MaskingCheck {
                  of finite differences."
             }
             Self::LogitScale => "PGD-20 on logits × 0.1 or × 10 finds at most 3 points more.",
+            Self::GradientFree => {
+                "Of what AutoAttack's attacks by gradients left, Square, which looks at none, finds at most 0.2 points."
+            }
+            Self::AutoAttack => "AutoAttack finds at most 6 points more than PGD-20.",
         }
     }
 }

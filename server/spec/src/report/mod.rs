@@ -10,7 +10,7 @@ mod verdict;
 
 pub use self::{
     accuracy::Accuracy,
-    event::{CheckResult, Event, LogLevel, Record, Stage},
+    event::{AttackProgress, CheckResult, Event, LogLevel, Record, Stage},
     masking_check::MaskingCheck,
     metric::Metric,
     paired::{LEVEL, Paired, RightCounts, holm},

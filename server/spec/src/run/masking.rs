@@ -4,7 +4,8 @@
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    Attack, Cw, DatasetChoice, DeviceName, Dlr, EvaluateSpec, Fgsm, ModelRef, Noise, Pgd, PixelDistance, Problem,
+    Attack, AutoAttack, Cw, DatasetChoice, DeviceName, Dlr, EvaluateSpec, Fgsm, ModelRef, Noise, Pgd, PixelDistance,
+    Problem,
 };
 
 /// The masking checks of one model.
@@ -83,7 +84,13 @@ impl MaskingSpec {
         Self::at_radius(PixelDistance::new(1.0))
     }
 
-    /// The evaluation that the checks are read from: every attack of theirs.
+    /// AutoAttack at the radius.
+    pub const fn auto_attack(&self) -> Attack {
+        Attack::AutoAttack(AutoAttack { eps: self.eps })
+    }
+
+    /// The evaluation that the checks are read from: every attack of theirs. A checkpoint knows them by their places, so what
+    /// a version adds comes last.
     pub fn evaluation(&self) -> EvaluateSpec {
         let radii = Self::RADII.into_iter().map(|levels| Self::at_radius(PixelDistance::levels(levels)));
         let one = [self.one_step(), self.iterative(), self.converged(), self.noise()];
@@ -92,7 +99,7 @@ impl MaskingSpec {
         EvaluateSpec {
             model: self.model.clone(),
             dataset: self.dataset.clone(),
-            attacks: attacks.chain(self.transfers.iter().cloned()).collect(),
+            attacks: attacks.chain(self.transfers.iter().cloned()).chain([self.auto_attack()]).collect(),
             batch_size: self.batch_size,
             seed: self.seed,
             device: self.device,
@@ -128,7 +135,7 @@ mod tests {
             device: DeviceName::Cpu,
         };
         let attacks = spec.evaluation().attacks;
-        assert_eq!(attacks.len(), 17);
+        assert_eq!(attacks.len(), 18);
         for (i, attack) in attacks.iter().enumerate() {
             assert!(!attacks[..i].contains(attack), "{attack}");
         }

@@ -29,6 +29,8 @@ pub struct Evaluation {
     pub accuracy: Accuracy,
     /// Images that were not answered, as the model's logits were not finite numbers; they count as wrong.
     pub unanswered: usize,
+    /// How many images were still answered rightly behind each of the attacks that it consists of; empty where it is one.
+    pub standing: Vec<usize>,
     /// How varied answers and features are, of the natural accuracy; earlier versions did not measure it.
     pub variety: Option<Variety>,
 }
@@ -101,6 +103,7 @@ fn read(row: &SqliteRow) -> Result<Evaluation> {
         title: row.try_get("title")?,
         accuracy: accuracy().map_err(StoreError::Database)?,
         unanswered: count(row, "unanswered")?,
+        standing: from_json(row.try_get("standing")?, || format!("the parts of an attack of run {run}"))?,
         variety,
     })
 }
@@ -110,17 +113,17 @@ pub(crate) async fn keep(
     run: i64,
     attack: Option<&Attack>,
     accuracy: Accuracy,
-    (unanswered, variety): (usize, Option<&Variety>),
+    (unanswered, standing, variety): (usize, &[usize], Option<&Variety>),
 ) -> Result<()> {
     let (key, title) = match attack {
         None => (String::new(), "Natural".into()),
         Some(attack) => (json(attack)?, attack.describe()),
     };
     sqlx::query(
-        "INSERT INTO evaluations (run, attack, title, position, correct, n, unanswered, variety)
-         VALUES (?1, ?2, ?3, (SELECT count(*) FROM evaluations WHERE run = ?1), ?4, ?5, ?6, ?7)
+        "INSERT INTO evaluations (run, attack, title, position, correct, n, unanswered, standing, variety)
+         VALUES (?1, ?2, ?3, (SELECT count(*) FROM evaluations WHERE run = ?1), ?4, ?5, ?6, ?7, ?8)
          ON CONFLICT (run, attack) DO UPDATE SET correct = excluded.correct, n = excluded.n,
-             unanswered = excluded.unanswered, variety = excluded.variety",
+             unanswered = excluded.unanswered, standing = excluded.standing, variety = excluded.variety",
     )
     .bind(run)
     .bind(key)
@@ -128,6 +131,7 @@ pub(crate) async fn keep(
     .bind(stored(accuracy.correct))
     .bind(stored(accuracy.n))
     .bind(stored(unanswered))
+    .bind(json(&standing)?)
     .bind(variety.map(json).transpose()?)
     .execute(tx)
     .await?;

@@ -12,7 +12,7 @@ use super::{
 };
 use crate::{
     Result, Store, StoreError,
-    db::row::{count, stored, time_text, to_word},
+    db::row::{count, json, stored, time_text, to_word},
 };
 
 impl Store {
@@ -52,8 +52,8 @@ async fn apply(tx: &mut SqliteConnection, run: i64, record: &Record) -> Result<(
             metrics::keep(tx, run, *stage, *epoch, values).await?;
             return metrics::keep_wall_time(tx, run, *stage, *epoch, time_of(record)).await;
         }
-        Event::Evaluation { attack, accuracy, unanswered, variety } => {
-            let beside = (*unanswered, variety.as_ref());
+        Event::Evaluation { attack, accuracy, unanswered, standing, variety } => {
+            let beside = (*unanswered, standing.as_slice(), variety.as_ref());
             return evaluations::keep(tx, run, attack.as_ref(), *accuracy, beside).await;
         }
         Event::Check(result) => return checks::keep(tx, run, result).await,
@@ -87,10 +87,13 @@ async fn apply(tx: &mut SqliteConnection, run: i64, record: &Record) -> Result<(
                 change(tx, run, RunState::Running, &cause, time_of(record)).await?;
             }
         }
-        Event::Progress { stage, epoch, epochs, done, seconds_left } => {
-            let set = "UPDATE runs SET stage = ?, epoch = ?, epochs = ?, done = ?, seconds_left = ? WHERE id = ?";
+        Event::Progress { stage, epoch, epochs, done, seconds_left, attack } => {
+            let set =
+                "UPDATE runs SET stage = ?, epoch = ?, epochs = ?, done = ?, seconds_left = ?, attack_progress = ?
+                       WHERE id = ?";
             let set = sqlx::query(set).bind(to_word(stage)).bind(stored(*epoch)).bind(stored(*epochs));
-            set.bind(done.clamp(0.0, 1.0)).bind(seconds_left.max(0.0)).bind(run).execute(tx).await?;
+            let set = set.bind(done.clamp(0.0, 1.0)).bind(seconds_left.max(0.0));
+            set.bind(json(attack)?).bind(run).execute(tx).await?;
         }
         Event::Stopped {} => {
             let wish = sqlx::query_scalar("SELECT cancel_requested_at IS NOT NULL FROM runs WHERE id = ?");
@@ -249,14 +252,20 @@ mod tests {
             answer: "cat".into(),
             feature_variance: 0.25,
         });
-        let of = |attack, correct, unanswered, variety| Event::Evaluation {
-            attack,
-            accuracy: accuracy(correct),
-            unanswered,
-            variety,
+        let natural = Event::Evaluation {
+            attack: None,
+            accuracy: accuracy(800),
+            unanswered: 0,
+            standing: Vec::new(),
+            variety: variety.clone(),
         };
-        let natural = of(None, 800, 0, variety.clone());
-        let pgd = of(Some(Attack::pgd(20)), 431, 3, None);
+        let pgd = Event::Evaluation {
+            attack: Some(Attack::pgd(20)),
+            accuracy: accuracy(431),
+            unanswered: 3,
+            standing: vec![500, 431],
+            variety: None,
+        };
         test.record(2, [started(), natural.clone(), pgd.clone()]).await;
         test.record(2, [natural, pgd]).await;
         let kept = test.store.evaluations_of_experiment(experiment).await.unwrap();
@@ -266,6 +275,7 @@ mod tests {
         assert!(kept[0].is_teacher);
         assert_eq!((kept[0].unanswered, &kept[0].variety), (0, &variety));
         assert_eq!((kept[1].unanswered, &kept[1].variety), (3, &None));
+        assert!(kept[0].standing.is_empty() && kept[1].standing == [500, 431]);
         assert_eq!(test.store.evaluations_of_runs(&[2, 4]).await.unwrap(), kept);
         assert_eq!(test.store.evaluations_of_model(1).await.unwrap(), kept);
         assert!(test.store.evaluations_of_model(3).await.unwrap().is_empty());

@@ -15,7 +15,7 @@ pub(crate) mod states;
 mod throughput;
 
 use jiff::Timestamp;
-use retort_spec::{Architecture, DeviceName, MethodName, RunKind, RunSpec, RunState, Stage, Variant};
+use retort_spec::{Architecture, AttackProgress, DeviceName, MethodName, RunKind, RunSpec, RunState, Stage, Variant};
 use sqlx::{FromRow, QueryBuilder, Row, Sqlite, sqlite::SqliteRow};
 
 use crate::{
@@ -35,7 +35,7 @@ pub use self::{
 };
 
 /// How far a run is, as its worker last said.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Progress {
     /// The part that it is in.
     pub stage: Stage,
@@ -47,6 +47,8 @@ pub struct Progress {
     pub done: f64,
     /// Seconds that remain.
     pub seconds_left: f64,
+    /// The attack under way, in an evaluation.
+    pub attack: Option<AttackProgress>,
 }
 
 /// One run.
@@ -141,6 +143,7 @@ impl FromRow<'_, SqliteRow> for Run {
                 epochs: count(row, "epochs")?,
                 done: row.try_get("done")?,
                 seconds_left: row.try_get("seconds_left")?,
+                attack: decoded(row, "attack_progress")?,
             }),
         };
         let (kind, method) = (parsed(row, "kind")?, parsed(row, "method")?);

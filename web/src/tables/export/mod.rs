@@ -106,8 +106,13 @@ mod tests {
 
     /// A teacher and two students of CIFAR-10, two seeds each.
     fn table() -> ComparisonTable {
-        let score =
-            |attack, correct| Score { attack, accuracy: Accuracy { correct, n: 1_000 }, unanswered: 0, variety: None };
+        let score = |attack, correct| Score {
+            attack,
+            accuracy: Accuracy { correct, n: 1_000 },
+            unanswered: 0,
+            standing: Vec::new(),
+            variety: None,
+        };
         let odd = Setting::new("preset", "preset a_b & 50 %");
         let run = |id: i64, method: MethodName, seed: u64, correct: usize| RunRow {
             label: RunLabel {

@@ -199,6 +199,7 @@ fn outcomes(spec: &EvaluateSpec, records: &[Record]) -> Outcomes {
         classes: (0..CLASSES).map(|class| format!("class {class}")).collect(),
         dataset: spec.dataset.clone(),
         predictions: records.iter().filter_map(answers).collect(),
+        found_by: Vec::new(),
         labels,
     }
 }
@@ -214,7 +215,7 @@ fn events(spec: &RunSpec, run: i64, epochs: usize) -> Vec<Event> {
             for attack in std::iter::once(None).chain(spec.attacks.iter().cloned().map(Some)) {
                 correct -= 1_000 + draw.below(1_000) as usize;
                 let accuracy = Accuracy { correct, n: IMAGES };
-                events.push(Event::Evaluation { attack, accuracy, unanswered: 0, variety: None });
+                events.push(Event::Evaluation { attack, accuracy, unanswered: 0, standing: Vec::new(), variety: None });
             }
         }
         _ => {

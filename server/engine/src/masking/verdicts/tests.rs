@@ -23,9 +23,13 @@ fn outcomes(left: &dyn Fn(&Attack) -> f64) -> Outcomes {
     let answers = |percent: f64| (0..N).map(|i| Some(u8::from(i as f64 >= percent * 10.0 - 1e-6))).collect::<Vec<_>>();
     let attacks = spec().evaluation().attacks;
     let under = attacks.into_iter().map(|a| (Some(a.clone()), answers(left(&a))));
-    let predictions = std::iter::once((None, answers(80.0))).chain(under).collect();
+    let predictions: Vec<_> = std::iter::once((None, answers(80.0))).chain(under).collect();
     let classes = vec!["right".into(), "wrong".into()];
-    Outcomes { classes, dataset: DatasetChoice::all_of("d"), labels: vec![0; N], predictions }
+    // What AutoAttack finds its first attack finds.
+    let auto = spec().auto_attack();
+    let found = |percent: f64| answers(percent).into_iter().map(Option::unwrap_or_default).collect();
+    let found_by = vec![(auto.clone(), found(left(&auto)))];
+    Outcomes { classes, dataset: DatasetChoice::all_of("d"), labels: vec![0; N], predictions, found_by }
 }
 
 /// What an honest robust model leaves under each attack.
@@ -38,6 +42,7 @@ fn honest(attack: &Attack) -> f64 {
         Attack::Fgsm(_) => 50.0,
         Attack::Noise(_) => 79.0,
         Attack::Transfer(_) => 70.0,
+        Attack::AutoAttack(_) => 41.0,
         _ if *attack == spec.converged() => 44.5,
         _ => radius.map_or(45.0, |levels| (80.0 - 4.0 * levels).max(0.0)),
     }
@@ -73,7 +78,7 @@ fn each_sign_of_masking_is_named_by_its_check_alone() {
     let with = |attack: Attack, percent: f64| move |a: &Attack| if *a == attack { percent } else { honest(a) };
     let at = |levels: f64| MaskingSpec::at_radius(PixelDistance::levels(levels));
     let [margin, dlr] = spec().other_losses();
-    let cases: [(Left, MaskingCheck); 9] = [
+    let cases: [(Left, MaskingCheck); 10] = [
         (&with(spec().one_step(), 44.8), MaskingCheck::Iterative),
         (&with(spec().converged(), 43.9), MaskingCheck::Converged),
         (&with(spec().transfers[0].clone(), 44.9), MaskingCheck::Transfer),
@@ -83,6 +88,7 @@ fn each_sign_of_masking_is_named_by_its_check_alone() {
         (&with(MaskingSpec::unbounded(), 0.1), MaskingCheck::Unbounded),
         (&with(margin, 39.9), MaskingCheck::Losses),
         (&with(dlr, 50.1), MaskingCheck::Losses),
+        (&with(spec().auto_attack(), 38.9), MaskingCheck::AutoAttack),
     ];
     for (left, expected) in cases {
         assert_eq!(warned(left, &measures()), [expected]);
@@ -90,6 +96,21 @@ fn each_sign_of_masking_is_named_by_its_check_alone() {
     for scale in [0.1, 10.0] {
         assert_eq!(warned(&with(spec().scaled(scale), 41.9), &measures()), [MaskingCheck::LogitScale]);
     }
+}
+
+#[test]
+fn what_queries_find_behind_gradients_is_a_warning() {
+    let judged = |by_square: usize| {
+        let mut outcomes = outcomes(&honest);
+        let found = outcomes.found_by[0].1.iter_mut().filter(|by| **by > 0);
+        found.take(by_square).for_each(|by| *by = 4);
+        let results = verdicts(&spec(), &outcomes, &measures());
+        results.into_iter().find(|result| result.check == MaskingCheck::GradientFree).unwrap()
+    };
+    assert_eq!(judged(2).verdict, Verdict::Pass);
+    let warned = judged(3);
+    assert_eq!(warned.verdict, Verdict::Warning);
+    assert_eq!(warned.finding, "Attacks by gradients leave 41.30 %, Square of that 41.00 %.");
 }
 
 #[test]
@@ -138,6 +159,7 @@ fn what_was_not_measured_is_not_judged() {
 fn on_few(left: Left, n: usize, right: usize) -> Vec<(MaskingCheck, Verdict, String)> {
     let mut few = outcomes(left);
     few.labels.truncate(n);
+    few.found_by.iter_mut().for_each(|(_, found_by)| found_by.truncate(n));
     for (attack, answers) in &mut few.predictions {
         answers.truncate(n);
         if attack.is_none() {
