@@ -3,12 +3,13 @@
 use std::{path::Path, time::Instant};
 
 use candle_core::{DType, Device, Tensor, Var};
-use retort_spec::{Architecture, Positive};
+use retort_spec::{ApgdCe, ApgdT, Architecture, Attack, FabT, PixelDistance, Positive, Square};
 
 use crate::{
     EngineError, Result,
     analysis::{self, Tsne},
-    attacks::{Iterative, StartRange, cross_entropy_pgd, uniform_start},
+    answers::answers,
+    attacks::{Attacker, Images, Iterative, Memory, StartRange, Starts, Try, cross_entropy_pgd, uniform_start},
     loss::cross_entropy,
     methods::{contrast::Contrast, memory_bank::Sampler},
     nn::{Network, Sgd, Statistics, Want},
@@ -118,6 +119,37 @@ pub fn eval(work: NetworkWork, repeat: Repeat, device: &Device) -> Result<Vec<f6
         let found = bench.attack()?;
         let logits = bench.network.infer(&found)?.0;
         logits.argmax(1)?.to_vec1::<u32>()?;
+        Ok(())
+    })
+}
+
+/// Seconds of AutoAttack with so many steps instead of 100, and fifty times as many queries, on a batch of which every image withstands
+/// it: the ball is too small to leave an answer.
+///
+/// # Errors
+/// When the device has no memory left.
+pub fn auto_attack(work: NetworkWork, repeat: Repeat, device: &Device) -> Result<Vec<f64>> {
+    let mut bench = Bench::new(work, device)?;
+    let labels: Vec<u8> =
+        answers(&bench.network.infer(&bench.images)?.0)?.into_iter().map(Option::unwrap_or_default).collect();
+    let (eps, steps, targets) = (PixelDistance::new(1e-6), work.pgd_steps, CLASSES - 1);
+    let attacks = [
+        Attack::ApgdCe(ApgdCe { eps, steps }),
+        Attack::ApgdT(ApgdT { eps, steps, targets }),
+        Attack::FabT(FabT { eps, steps, targets }),
+        Attack::Square(Square { eps, queries: 50 * steps }),
+    ];
+    let starts = Starts { seed: 0, purpose: Purpose::Bench };
+    repeat.seconds(|| {
+        for attack in &attacks {
+            let (mut attacker, mut memory) = (Attacker { attack, surrogate: None, starts }, Memory::new());
+            for attempt in 0..attacker.tries() {
+                let (natural, labels) = (bench.images.clone(), labels.clone());
+                let images = Images { natural, labels, indices: (0..work.batch).collect() };
+                let with = Try { attempt, memory: &mut memory };
+                attacker.answers(&mut bench.network, images, with)?;
+            }
+        }
         Ok(())
     })
 }

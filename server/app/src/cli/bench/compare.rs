@@ -61,6 +61,8 @@ enum Peer {
     Torch,
     /// PyTorch without modes: there is no model to compile.
     TorchEager,
+    /// The same with the authors' code of AutoAttack.
+    TorchAttacks,
     OpenTsne,
 }
 
@@ -84,7 +86,7 @@ pub fn compare(args: &CompareArgs) -> Result<()> {
     }
     let threads = if args.threads == 0 { device::threads() } else { args.threads }.to_string();
     let has = |module: &str| python(&args.python, &["-c", &format!("import {module}")]).is_ok();
-    let (torch, opentsne) = (has("torch"), has("openTSNE, sklearn"));
+    let (torch, attacks, opentsne) = (has("torch"), has("torchattacks"), has("openTSNE, sklearn"));
     say!("| work, {threads} threads | Retort | peer | ratio |{}", if args.modes { " best mode | ratio |" } else { "" });
     say!("|---|---|---|---|{}", if args.modes { "---|---|" } else { "" });
     for work in works(&features) {
@@ -93,6 +95,7 @@ pub fn compare(args: &CompareArgs) -> Result<()> {
         }
         let found = match work.peer {
             Peer::OpenTsne => opentsne,
+            Peer::TorchAttacks => attacks,
             _ => torch,
         };
         let script = &scripts[usize::from(work.peer == Peer::OpenTsne)].0;
@@ -101,6 +104,9 @@ pub fn compare(args: &CompareArgs) -> Result<()> {
     }
     if !torch {
         complain!("{} has no torch: name another Python with --python, or `pip install torch`", args.python.display());
+    }
+    if torch && !attacks {
+        complain!("{} has no torchattacks: `pip install torchattacks`", args.python.display());
     }
     if !opentsne {
         complain!("{} has no openTSNE: `pip install openTSNE scikit-learn`", args.python.display());
@@ -122,6 +128,15 @@ fn works(features: &Path) -> Vec<Work> {
                 runs,
             });
         }
+    }
+    for model in [Architecture::ResNet8, Architecture::ResNet18] {
+        let arguments = ["autoattack", "--model", model.id(), "--batch", "32", "--pgd-steps", "5"];
+        works.push(Work {
+            title: format!("{model} AutoAttack of a twentieth, batch 32, images/s"),
+            arguments: arguments.map(str::to_owned).to_vec(),
+            peer: Peer::TorchAttacks,
+            runs: "1",
+        });
     }
     let nce = ["nce", "--batch", "64", "--negatives", "16384", "--bank", "50000", "--dim", "128"];
     works.push(Work {
@@ -175,15 +190,18 @@ impl Sides<'_> {
         Ok(format!("| {} |", cells.join(" | ")))
     }
 
+    /// Times that are not counted. A t-SNE map and AutoAttack are long, and done once: what begins slowly is lost in them.
+    fn warmup(&self) -> &'static str {
+        if matches!(self.work.peer, Peer::OpenTsne | Peer::TorchAttacks) { "0" } else { "1" }
+    }
+
     /// Items a second of this program.
     fn own(&self) -> Result<f64> {
         let program = std::env::current_exe().context("finding this program")?;
         let mut command = Command::new(program);
-        // The peer of the t-SNE map does it once, without a time that is not counted.
-        let warmup = if self.work.peer == Peer::OpenTsne { "0" } else { "1" };
         command.arg("bench").args(&self.work.arguments).args([
             "--warmup",
-            warmup,
+            self.warmup(),
             "--threads",
             self.threads,
             "--runs",
@@ -203,7 +221,7 @@ impl Sides<'_> {
             arguments.extend(own);
             arguments.extend(["--threads", self.threads, "--runs", self.work.runs]);
             // A compiled model compiles once more in its second step.
-            arguments.extend(["--warmup", if mode.contains(&"--compile") { "2" } else { "1" }]);
+            arguments.extend(["--warmup", if mode.contains(&"--compile") { "2" } else { self.warmup() }]);
             arguments.extend(mode);
         }
         items_per_second(&python(&self.args.python, &arguments)?)

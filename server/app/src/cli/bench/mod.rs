@@ -25,6 +25,9 @@ pub enum BenchCommand {
     Train(NetworkArgs),
     /// Attacks by PGD and their evaluation; an item is an image
     Eval(NetworkArgs),
+    /// AutoAttack on images that withstand it, with 50 queries a step; an item is an image
+    #[command(name = "autoattack")]
+    AutoAttack(NetworkArgs),
     /// GACD's contrast with a memory bank, forward and backward; an item is an anchor
     Nce(NceArgs),
     /// A t-SNE map of features; an item is a point
@@ -35,8 +38,8 @@ pub enum BenchCommand {
     Load(load::LoadArgs),
     /// All of these beside PyTorch and openTSNE, in turn, as a table
     ///
-    /// Needs a Python with torch, openTSNE and scikit-learn (`pip install torch openTSNE scikit-learn`); without it
-    /// there is only our side. The machine should have nothing else to do.
+    /// Needs a Python with torch, torchattacks, openTSNE and scikit-learn (`pip install torch torchattacks openTSNE scikit-learn`); without
+    /// them there is only our side. The machine should have nothing else to do.
     Compare(compare::CompareArgs),
 }
 
@@ -92,7 +95,7 @@ pub struct NetworkArgs {
     #[arg(long, default_value_t = 32)]
     batch: usize,
 
-    /// Steps of PGD; 0 trains on natural images
+    /// Steps of PGD, or of AutoAttack; 0 trains on natural images
     #[arg(long, default_value_t = 1)]
     pgd_steps: usize,
 
@@ -136,6 +139,7 @@ pub fn bench(command: BenchCommand) -> Result<()> {
     match command {
         BenchCommand::Train(args) => network("train", &args, bench::train),
         BenchCommand::Eval(args) => network("eval", &args, bench::eval),
+        BenchCommand::AutoAttack(args) => network("autoattack", &args, bench::auto_attack),
         BenchCommand::Nce(args) => nce(&args),
         BenchCommand::Tsne(args) => tsne(&args),
         BenchCommand::Pages(args) => pages::pages(&args),
