@@ -25,4 +25,4 @@ pub use askama::Template;
 pub use form::ExperimentForm;
 pub use frame::{Frame, Section};
 pub use run_row::{Progress, RunLabel, RunRow, Score, Scores};
-pub use tables::{Answers, Compared, ComparisonView, Config, RightAnswers, Row, Values, XAxis, column_name, export};
+pub use tables::{Answers, Column, Compared, ComparisonView, Config, RightAnswers, Row, Values, XAxis, export};

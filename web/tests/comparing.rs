@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use retort_spec::{Accuracy, Architecture, Attack, DatasetChoice, ExperimentSpec, MethodName, Sweep, TeacherChoice};
 use retort_web::{
-    ComparisonView, RightAnswers, Template,
+    Column, ComparisonView, RightAnswers, Template,
     export::TableFormat,
     pages::{ComparisonPage, OtherExperiment},
 };
@@ -38,7 +38,7 @@ fn rows_and_columns_are_those_that_were_chosen() {
     };
     let page = page(view);
     assert_eq!(rows(&page), ["PGD-AT ResNet-18", "ARD ResNet-8", "GACD ResNet-8"]);
-    assert_eq!(page.table().columns, [None, Some(Attack::pgd(20))]);
+    assert_eq!(page.table().columns, [Column::Natural, Column::Under(Attack::pgd(20))]);
 }
 
 #[test]
@@ -310,6 +310,42 @@ fn a_run_that_waits_hides_no_number_that_another_experiment_has() {
     let table = page.table();
     let kd = table.rows().find(|row| row.method == MethodName::KD).unwrap();
     // Natural and PGD-20 of experiment 2, PGD-100 of experiment 3; experiment 1 has not begun.
-    assert!(kd.cells.len() == 3 && kd.cells.iter().all(Option::is_some), "{kd:?}");
+    assert!(kd.cells.len() == 4 && kd.cells[..3].iter().all(Option::is_some), "{kd:?}");
+    // Without the answers to each image nobody knows the worst case.
+    assert!(table.columns[3] == Column::WorstCase && kd.cells[3].is_none());
     assert_eq!((kd.seeds.len(), kd.seeds[0].evaluations.len()), (1, 3));
+}
+
+#[test]
+fn the_worst_case_counts_the_images_that_withstand_every_attack_of_the_comparison() {
+    let attacks = vec![Attack::pgd(20), "cw-30".parse().unwrap()];
+    let spec = ExperimentSpec { methods: vec![MethodName::KD], attacks: attacks.clone(), ..ExperimentSpec::demo() };
+    let mut page = sample::comparison(spec, 999);
+    let answers = |under: &[(Option<&Attack>, std::ops::Range<usize>)]| RightAnswers {
+        images: 1,
+        under: under
+            .iter()
+            .map(|(attack, right)| (attack.cloned(), (0..10).map(|i| right.contains(&i)).collect()))
+            .collect(),
+    };
+    let all = answers(&[(None, 0..9), (Some(&attacks[0]), 0..6), (Some(&attacks[1]), 2..8)]);
+    let evaluations: Vec<_> = page.runs.iter().filter(|r| r.label.is_evaluation()).map(|r| r.label.id).collect();
+    for run in &evaluations {
+        page.right.insert(*run, Arc::new(all.clone()));
+    }
+    let worst = |page: &ComparisonPage| {
+        let table = page.table();
+        assert_eq!(table.columns.last(), Some(&Column::WorstCase));
+        let kd = table.rows().find(|row| row.method == MethodName::KD).unwrap();
+        kd.cells.last().unwrap().as_ref().map(|cell| (cell.mean, cell.images))
+    };
+    assert_eq!(worst(&page), Some((40.0, 10)));
+    // An evaluation that lacks one of the attacks does not know it, whatever columns are shown.
+    page.view.column = vec!["natural".into(), "worst-case".into()];
+    assert_eq!(worst(&page), Some((40.0, 10)));
+    let few = answers(&[(None, 0..9), (Some(&attacks[0]), 0..6)]);
+    for run in evaluations {
+        page.right.insert(run, Arc::new(few.clone()));
+    }
+    assert_eq!(worst(&page), None);
 }

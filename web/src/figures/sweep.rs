@@ -9,7 +9,7 @@ use super::{
 use crate::{
     RunLabel,
     format::{self, lower_first},
-    tables::{Cell, ComparisonTable, Lead, Row},
+    tables::{Cell, Column, ComparisonTable, Lead, Row},
 };
 
 /// A parameter with the numbers that it was swept over.
@@ -124,9 +124,11 @@ fn draw(swept: &Swept, series: &[Series], table: &ComparisonTable, column: usize
     if lines.is_empty() {
         return None;
     }
-    let under = table.columns[column]
-        .as_ref()
-        .map_or_else(|| "natural accuracy".into(), |attack| format!("accuracy under {}", attack.describe()));
+    let under = match &table.columns[column] {
+        Column::Natural => "natural accuracy".into(),
+        Column::Under(attack) => format!("accuracy under {}", attack.describe()),
+        Column::WorstCase => "accuracy under every attack".into(),
+    };
     let title = format!("{}: {under} by {}, %", swept.method, lower_first(swept.name));
     let bands = if table.has_seeds { " Bands reach from the lowest to the highest seed." } else { "" };
     let tests =

@@ -11,9 +11,8 @@ use retort_engine::Outcomes;
 use retort_spec::{Attack, RunKind, RunSpec};
 use retort_store::Run;
 use retort_web::{
-    Answers, ComparisonView, Config, ExperimentForm, Row, RunRow,
+    Answers, Column, ComparisonView, Config, ExperimentForm, Row, RunRow,
     analyses::AnalysisView,
-    column_name,
     export::TableFormat,
     figures::{Figure, FigureFormat},
     pages::{ComparisonPage, OtherExperiment},
@@ -202,10 +201,13 @@ impl App {
             return Ok(None);
         }
         let table = comparison.table();
-        let Some(column) = table.columns.iter().find(|c| column_name(c.as_ref()) == comparison.view.confusion) else {
+        let Some(column) = table.columns.iter().find(|column| column.name() == comparison.view.confusion) else {
             return Ok(None);
         };
-        let (column, files): (Option<Attack>, Vec<_>) = (column.clone(), {
+        if *column == Column::WorstCase {
+            return Ok(None);
+        }
+        let (column, files): (Option<Attack>, Vec<_>) = (column.attack().cloned(), {
             let file = |row: &Row| {
                 let title = table.name(row);
                 let files = row.seeds.first()?.evaluations.iter().map(|id| self.control.folder(*id).outcomes());

@@ -2,10 +2,10 @@
 
 use std::collections::HashMap;
 
-use retort_spec::{Architecture, Attack, MethodName};
+use retort_spec::{Architecture, MethodName};
 
 use super::ComparisonPage;
-use crate::tables::{ComparisonTable, ComparisonView, Row, column_name};
+use crate::tables::{Column, ComparisonTable, ComparisonView, Row};
 
 /// A choice of the form: its value, its words, and whether it is chosen.
 pub(super) struct Choice {
@@ -52,10 +52,10 @@ impl ComparisonPage {
     pub(super) fn column_choices(&self) -> Vec<Choice> {
         let all = ComparisonView { column: Vec::new(), ..ComparisonView::default() };
         let table = ComparisonTable::new(&self.compared(), &all, &HashMap::new());
-        let choice = |column: &Option<Attack>| Choice {
-            value: column_name(column.as_ref()),
-            words: column.as_ref().map_or_else(|| "Natural".into(), Attack::to_string),
-            is_chosen: self.view.shows_column(column.as_ref()),
+        let choice = |column: &Column| Choice {
+            value: column.name(),
+            words: column.title(),
+            is_chosen: self.view.shows_column(column),
         };
         table.columns.iter().map(choice).collect()
     }

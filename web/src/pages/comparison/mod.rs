@@ -7,7 +7,7 @@ mod words;
 use std::{collections::HashMap, sync::Arc};
 
 use askama::Template;
-use retort_spec::{AnalysisKind, Attack, ExperimentSpec, RunKind};
+use retort_spec::{AnalysisKind, ExperimentSpec, RunKind};
 
 use crate::{
     Frame, RunRow, Section,
@@ -15,8 +15,8 @@ use crate::{
     figures::{self, Figure, RunCurves},
     format::{self, Moment},
     tables::{
-        Answers, Compared, ComparisonTable, ComparisonView, Config, ConfigDifferences, RightAnswers, Standing, Values,
-        XAxis, column_name, differences,
+        Answers, Column, Compared, ComparisonTable, ComparisonView, Config, ConfigDifferences, RightAnswers, Standing,
+        Values, XAxis, differences,
         export::{About, TableFormat},
     },
 };
@@ -152,12 +152,12 @@ impl ComparisonPage {
         format!("/experiments/{}{}", self.id, view.query())
     }
 
-    pub(super) fn sort_href(&self, column: Option<&Attack>) -> String {
+    pub(super) fn sort_href(&self, column: &Column) -> String {
         self.href(&self.view.sorting(column))
     }
 
     /// How a column is sorted, as a screen reader says it.
-    pub(super) fn sorted(&self, column: Option<&Attack>) -> &'static str {
+    pub(super) fn sorted(&self, column: &Column) -> &'static str {
         match self.view.sorted_by(column) {
             Some(true) => "ascending",
             Some(false) => "descending",
@@ -199,13 +199,13 @@ impl ComparisonPage {
 
     /// For each column: its words, the address with its confusion matrices, and whether they are shown.
     fn confusion_links(&self, table: &ComparisonTable) -> Vec<(String, String, bool)> {
-        let link = |column: &Option<Attack>| {
-            let (name, words) =
-                (column_name(column.as_ref()), column.as_ref().map_or_else(|| "natural".into(), Attack::to_string));
+        let link = |column: &Column| {
+            let natural = *column == Column::Natural;
+            let (name, words) = (column.name(), if natural { "natural".into() } else { column.title() });
             let is_shown = self.view.confusion == name;
             (words, self.href(&ComparisonView { confusion: name, ..self.view.clone() }) + "#confusion", is_shown)
         };
-        table.columns.iter().map(link).collect()
+        table.columns.iter().filter(|column| **column != Column::WorstCase).map(link).collect()
     }
 
     /// The analyses of one kind, the newest first.

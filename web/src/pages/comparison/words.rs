@@ -2,12 +2,12 @@
 
 use std::{collections::BTreeMap, fmt::Write};
 
-use retort_spec::{DatasetChoice, ExperimentSpec, LEVEL, TeacherChoice, Verdict};
+use retort_spec::{Attack, DatasetChoice, ExperimentSpec, LEVEL, TeacherChoice, Verdict};
 
 use super::ComparisonPage;
 use crate::{
     format,
-    tables::{ComparisonTable, Highest, Lead, Row, experiments, export::TableFormat},
+    tables::{Column, ComparisonTable, Highest, Lead, Row, experiments, export::TableFormat},
 };
 
 impl ComparisonPage {
@@ -180,11 +180,21 @@ impl ComparisonTable {
             format!("Small: {interval}, one model each.")
         };
         legend += &self.legend_of_tests(file, &images);
+        legend += self.strength();
         if self.has_paper && file != Some(TableFormat::Latex) {
             legend += " Paper: Bai et al., arXiv:2009.09922, at its full schedule; in brackets ours less it, which is made at \
                        the budget above.";
         }
         legend
+    }
+
+    /// What an adversarial accuracy is that AutoAttack did not measure; nothing where it did, or where none was measured.
+    fn strength(&self) -> &'static str {
+        let mut attacks = self.columns.iter().filter_map(Column::attack).peekable();
+        if attacks.peek().is_none() || attacks.any(|attack| matches!(attack, Attack::AutoAttack(_))) {
+            return "";
+        }
+        " PGD only: AutoAttack was not made, which usually finds more, so an adversarial accuracy is an upper bound."
     }
 
     /// What the tests say, and of what. `images` are those that they are over, in words.

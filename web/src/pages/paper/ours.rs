@@ -9,7 +9,7 @@ use retort_spec::{Conditions, ExperimentSpec, PaperResult, PaperTable};
 
 use crate::{
     format,
-    tables::{Cell, Compared, ComparisonTable, ComparisonView, RightAnswers, Row, settings},
+    tables::{Cell, Column, Compared, ComparisonTable, ComparisonView, RightAnswers, Row, settings},
 };
 
 /// Our numbers for a cell.
@@ -132,8 +132,9 @@ pub(super) fn under_way(rows: &[(&Candidate, &Row)], conditions: &Conditions) ->
 pub(super) fn ours(result: &PaperResult, rows: &[(&Candidate, &Row)], conditions: &Conditions) -> Option<Ours> {
     let cells = |candidate: &Candidate, row: &Row| {
         let columns = || candidate.table.columns.iter().zip(&row.cells);
-        let adversarial = columns().find(|(column, _)| column.is_some() && result.accuracy(column.as_ref()).is_some());
-        let natural = columns().find(|(column, _)| column.is_none());
+        let adversarial =
+            columns().find(|(column, _)| column.attack().is_some_and(|attack| result.accuracy(Some(attack)).is_some()));
+        let natural = columns().find(|(column, _)| **column == Column::Natural);
         [natural, adversarial].map(|found| found.and_then(|(_, cell)| cell.clone()))
     };
     let seeds = |cells: &[Option<Cell>; 2]| cells[0].as_ref().map_or(0, Cell::seeds);

@@ -2,7 +2,9 @@
 
 use std::{collections::HashMap, sync::Arc};
 
-use retort_spec::{Attack, RightCounts};
+use retort_spec::{Accuracy, Attack, RightCounts};
+
+use super::Column;
 
 /// Which test images an evaluation's model got right, without an attack and under each.
 #[derive(Clone, Debug, PartialEq)]
@@ -14,10 +16,46 @@ pub struct RightAnswers {
 }
 
 impl RightAnswers {
-    fn of(&self, attack: Option<&Attack>) -> Option<&[bool]> {
+    /// Those in a column, of one model; none unless all of them are there.
+    ///
+    /// `evaluations` are those of the model, `attacks` what the worst case is over.
+    pub(super) fn of(
+        evaluations: &[i64],
+        column: &Column,
+        attacks: &[Attack],
+        right: &HashMap<i64, Arc<Self>>,
+    ) -> Option<Answers> {
+        let answers: Vec<&Self> = evaluations.iter().filter_map(|id| right.get(id).map(Arc::as_ref)).collect();
+        if *column != Column::WorstCase {
+            return answers.into_iter().find_map(|answers| answers.under(column.attack()));
+        }
+        let under = |attack: Option<&Attack>| answers.iter().find_map(|answers| answers.under(attack));
+        let mut worst = under(None)?;
+        for attack in attacks {
+            let next = under(Some(attack)).filter(|next| next.images == worst.images)?;
+            worst.right.iter_mut().zip(next.right).for_each(|(worst, right)| *worst &= right);
+        }
+        Some(worst)
+    }
+
+    fn under(&self, attack: Option<&Attack>) -> Option<Answers> {
         // A surrogate differs from seed to seed; its column does not.
         let same = |other: &Option<Attack>| other.as_ref().map(Attack::key) == attack.map(Attack::key);
-        self.under.iter().find(|(of, _)| same(of)).map(|(_, right)| right.as_slice())
+        let (_, right) = self.under.iter().find(|(of, _)| same(of))?;
+        Some(Answers { images: self.images, right: right.clone() })
+    }
+}
+
+/// Which images one model got right in a column.
+pub(super) struct Answers {
+    /// What tells the images apart from others.
+    images: u64,
+    right: Vec<bool>,
+}
+
+impl Answers {
+    pub fn accuracy(&self) -> Accuracy {
+        Accuracy { correct: self.right.iter().filter(|right| **right).count(), n: self.right.len() }
     }
 }
 
@@ -31,16 +69,11 @@ pub(crate) struct Answered {
 }
 
 impl Answered {
-    /// Counts what these evaluations' models got right; none unless all of their answers are there, to the same images.
-    pub(super) fn of(
-        evaluations: impl Iterator<Item = i64>,
-        attack: Option<&Attack>,
-        right: &HashMap<i64, Arc<RightAnswers>>,
-    ) -> Option<Self> {
-        let answers: Vec<&RightAnswers> =
-            evaluations.map(|id| right.get(&id).map(Arc::as_ref)).collect::<Option<_>>()?;
+    /// Counts what models got right; none unless the answers of all are there, to the same images.
+    pub(super) fn of(models: &[Option<Answers>]) -> Option<Self> {
+        let answers: Vec<&Answers> = models.iter().map(Option::as_ref).collect::<Option<_>>()?;
         let images = answers.first()?.images;
-        let models: Vec<&[bool]> = answers.iter().map(|answers| answers.of(attack)).collect::<Option<_>>()?;
+        let models: Vec<&[bool]> = answers.iter().map(|answers| answers.right.as_slice()).collect();
         let are_the_same = answers.iter().all(|answers| answers.images == images);
         are_the_same.then_some(Self { images, right: RightCounts::of(&models)?.into() })
     }

@@ -8,7 +8,8 @@ use retort_spec::{
 };
 
 use super::{
-    Cell, Compared, ComparisonTable, ComparisonView, Group, Remarks, RightAnswers, Row, Seed, answered::Answered,
+    Cell, Column, Compared, ComparisonTable, ComparisonView, Group, Remarks, RightAnswers, Row, Seed,
+    answered::{Answered, Answers},
 };
 use crate::{RunRow, Score, format};
 
@@ -64,10 +65,11 @@ pub(super) fn table(
 ) -> ComparisonTable {
     let settings: Vec<Setting> = settings(compared).into_iter().map(|members| Setting { members }).collect();
     let mut columns = columns(compared, probe);
-    columns.retain(|column| view.shows_column(column.as_ref()));
+    let attacks: Vec<Attack> = columns.iter().filter_map(Column::attack).cloned().collect();
+    columns.retain(|column| view.shows_column(column));
     let mut groups = Vec::new();
     for (place, setting) in settings.iter().enumerate() {
-        let gather = Gather { setting, place, view, probe, columns: &columns, right };
+        let gather = Gather { setting, place, view, probe, columns: &columns, attacks: &attacks, right };
         let words = if settings.len() > 1 { format!(" · {}", setting.words()) } else { String::new() };
         for (is_teacher, architecture) in architectures(setting, view) {
             let rows = gather.rows(is_teacher, architecture);
@@ -84,12 +86,12 @@ pub(super) fn table(
 }
 
 /// The columns of the experiments, each once, in their order.
-fn columns(compared: &[Compared], probe: Option<&str>) -> Vec<Option<Attack>> {
-    let mut columns = vec![None];
+fn columns(compared: &[Compared], probe: Option<&str>) -> Vec<Column> {
+    let mut columns = vec![Column::Natural];
     let mut add = |attack: Attack| {
-        let key = attack.key();
-        if !columns.iter().flatten().any(|other: &Attack| other.key() == key) {
-            columns.push(Some(attack));
+        let column = Column::Under(attack);
+        if !columns.iter().any(|other| other.is(&column)) {
+            columns.push(column);
         }
     };
     for Compared { spec, runs, .. } in compared {
@@ -104,6 +106,10 @@ fn columns(compared: &[Compared], probe: Option<&str>) -> Vec<Option<Attack>> {
         let transfers = spec.surrogates.iter().map(|s| Attack::transfer(s.to_string(), ModelRef::Planned(0)));
         let eps = spec.attacks.first().map(Attack::eps);
         transfers.map(|attack| eps.map_or(attack.clone(), |eps| attack.with_eps(eps))).for_each(&mut add);
+    }
+    // Of one attack the worst case is that attack.
+    if columns.len() > 2 {
+        columns.push(Column::WorstCase);
     }
     columns
 }
@@ -127,7 +133,9 @@ struct Gather<'a> {
     view: &'a ComparisonView,
     /// The dataset that features are probed on, instead of the experiments' own.
     probe: Option<&'a str>,
-    columns: &'a [Option<Attack>],
+    columns: &'a [Column],
+    /// The attacks of all columns, also of those that are not shown.
+    attacks: &'a [Attack],
     right: &'a HashMap<i64, Arc<RightAnswers>>,
 }
 
@@ -166,7 +174,7 @@ impl Gather<'_> {
         (method, variant): (MethodName, &Variant),
         paper: &[&PaperResult],
     ) -> Option<Row> {
-        let Self { setting, place, columns, right, .. } = *self;
+        let Self { setting, place, columns, attacks, right, .. } = *self;
         let spec = setting.spec();
         let is_own = |r: &&&RunRow| r.label.method == method && r.label.variant == *variant;
         let members: Vec<_> = members.iter().filter(is_own).collect();
@@ -189,10 +197,21 @@ impl Gather<'_> {
             TeacherChoice::Run { id, .. } if first.label.is_teacher => Some(id),
             _ => members.iter().find(|r| r.label.is_training() && r.label.seed == seed).map(|r| r.label.id),
         };
-        let measured = |seeds: &[Vec<&RunRow>], column: &Option<Attack>| -> (Vec<i64>, Vec<Accuracy>) {
-            let is_column = |s: &&Score| s.attack.as_ref().map(Attack::key) == column.as_ref().map(Attack::key);
-            let score = |run: &&RunRow| Some((run.label.id, run.scores.iter().find(is_column)?.accuracy));
-            seeds.iter().filter_map(|runs| runs.iter().find_map(score)).unzip()
+        let measured = |seeds: &[Vec<&RunRow>], column: &Column| -> (Vec<Accuracy>, Vec<Option<Answers>>) {
+            let is_column = |s: &&Score| s.attack.as_ref().map(Attack::key) == column.attack().map(Attack::key);
+            let of = |runs: &Vec<&RunRow>| {
+                let mut ids: Vec<i64> = runs.iter().map(|run| run.label.id).collect();
+                if *column == Column::WorstCase {
+                    let answers = RightAnswers::of(&ids, column, attacks, right);
+                    return Some((answers.as_ref()?.accuracy(), answers));
+                }
+                // The answers are those of the run that the accuracy is of.
+                let score = |run: &&RunRow| Some((run.label.id, run.scores.iter().find(is_column)?.accuracy));
+                let (id, accuracy) = runs.iter().find_map(score)?;
+                ids.retain(|own| *own == id);
+                Some((accuracy, RightAnswers::of(&ids, column, attacks, right)))
+            };
+            seeds.iter().filter_map(of).unzip()
         };
         let seeds = evaluations.iter().map(|runs| Seed {
             value: runs[0].label.seed,
@@ -201,16 +220,16 @@ impl Gather<'_> {
             is_done: runs[0].state == RunState::Finished,
             cells: columns
                 .iter()
-                .map(|column| Cell::over_seeds(&measured(std::slice::from_ref(runs), column).1))
+                .map(|column| Cell::over_seeds(&measured(std::slice::from_ref(runs), column).0))
                 .collect(),
         });
         let seeds = seeds.collect();
         let printed = paper.iter().find(|p| p.method == method && p.variant == *variant && !first.label.is_imported);
         let cells = columns.iter().map(|column| {
-            let (evaluations, accuracies) = measured(&evaluations, column);
-            let paper = printed.and_then(|printed| printed.accuracy(column.as_ref()));
-            let answers = Answered::of(evaluations.into_iter(), column.as_ref(), right);
-            Some(Cell { paper, answers, ..Cell::over_seeds(&accuracies)? })
+            let (accuracies, answers) = measured(&evaluations, column);
+            let paper =
+                printed.and_then(|printed| printed.accuracy(column.attack()).filter(|_| *column != Column::WorstCase));
+            Some(Cell { paper, answers: Answered::of(&answers), ..Cell::over_seeds(&accuracies)? })
         });
         let rank = |state: RunState| match state {
             RunState::Failed | RunState::Diverged | RunState::Lost => 0,

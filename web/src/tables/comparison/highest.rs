@@ -2,7 +2,7 @@
 
 use retort_spec::{Attack, MethodName};
 
-use super::{Beside, Cell, ComparisonTable, Lead, Row};
+use super::{Beside, Cell, Column, ComparisonTable, Lead, Row};
 use crate::format;
 
 /// The highest accuracy among the students of a setting.
@@ -32,10 +32,9 @@ impl ComparisonTable {
     /// The highest accuracy of a student without an attack, and under the strongest attack (the one with the most steps), of a
     /// setting: what was made otherwise is no match for it.
     pub fn highest(&self, setting: usize) -> [Option<Highest>; 2] {
-        let strength = |attack: &Option<Attack>| attack.as_ref().map_or(0, Attack::strength);
-        let natural = self.columns.iter().position(Option::is_none);
-        let attacked = (0..self.columns.len()).filter(|i| self.columns[*i].is_some());
-        let strongest = attacked.max_by_key(|i| strength(&self.columns[*i]));
+        let natural = self.columns.iter().position(|column| *column == Column::Natural);
+        let attacked = (0..self.columns.len()).filter_map(|i| Some((i, self.columns[i].attack()?.strength())));
+        let strongest = attacked.max_by_key(|(_, strength)| *strength).map(|(i, _)| i);
         [natural, strongest].map(|column| column.and_then(|column| self.highest_of(setting, column)))
     }
 
@@ -52,7 +51,7 @@ impl ComparisonTable {
         let cell = cells[lead.highest]?;
         let named = lead.named(&cells);
         Some(Highest {
-            attack: self.columns[column].clone(),
+            attack: self.columns[column].attack().cloned(),
             percent: cell.mean,
             method: rows[named[0]].method,
             rows: named.into_iter().map(name).collect(),

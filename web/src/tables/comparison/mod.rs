@@ -2,6 +2,7 @@
 
 mod answered;
 mod cell;
+mod column;
 mod gather;
 mod highest;
 mod lead;
@@ -11,7 +12,7 @@ mod view;
 
 use std::{collections::HashMap, sync::Arc};
 
-use retort_spec::{Architecture, Attack, ExperimentSpec, MethodName, RunState, Variant};
+use retort_spec::{Architecture, ExperimentSpec, MethodName, RunState, Variant};
 
 use crate::{RunRow, format};
 
@@ -19,10 +20,11 @@ pub(crate) use gather::settings;
 
 pub use answered::RightAnswers;
 pub use cell::{Beside, Cell, Spread};
+pub use column::Column;
 pub use highest::Highest;
 pub use lead::Lead;
 pub use remarks::Remarks;
-pub use view::{ComparisonView, Values, XAxis, column_name};
+pub use view::{ComparisonView, Values, XAxis};
 
 /// An experiment with its runs, as it enters a comparison.
 #[derive(Clone, Copy, Debug)]
@@ -38,8 +40,8 @@ pub struct Compared<'a> {
 /// The table: the teacher first, then a group for each student.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct ComparisonTable {
-    /// The columns: the natural accuracy (none), then each attack.
-    pub columns: Vec<Option<Attack>>,
+    /// The columns: the natural accuracy, then each attack, and the worst case where there are several.
+    pub columns: Vec<Column>,
     /// The groups with at least one row.
     pub groups: Vec<Group>,
     /// Whether more than one seed was asked for.
@@ -138,7 +140,7 @@ impl ComparisonTable {
     fn finish(&mut self, view: &ComparisonView) {
         self.test_against(&view.baseline);
         let columns = self.columns.len();
-        let sort = self.columns.iter().enumerate().find_map(|(i, c)| Some((i, view.sorted_by(c.as_ref())?)));
+        let sort = self.columns.iter().enumerate().find_map(|(i, c)| Some((i, view.sorted_by(c)?)));
         for group in &mut self.groups {
             if let Some((column, lowest_first)) = sort {
                 group.sort(column, lowest_first);

@@ -1,5 +1,7 @@
 //! What has to be said of a row's models beside their accuracies: that they have collapsed, or gave no answers.
 
+use retort_spec::Attack;
+
 use crate::{RunRow, Score, format};
 
 /// What a row's evaluations say of its models.
@@ -11,7 +13,12 @@ pub struct Remarks {
     collapsed: Vec<String>,
     /// By attack under which some images were not answered: a sentence.
     unanswered: Vec<String>,
+    /// That PGD stands far above AutoAttack: a sentence.
+    masked: Option<String>,
 }
+
+/// Percentage points that PGD may leave more than AutoAttack: on honest models it leaves 2 to 5 (methods.md §5.4).
+const PGD_ABOVE: f64 = 6.0;
 
 impl Remarks {
     /// Of the evaluations of each seed.
@@ -24,7 +31,8 @@ impl Remarks {
                 unanswered.push(said);
             }
         }
-        Self { seeds: evaluated.count(), collapsed: seeds.iter().filter_map(collapse).collect(), unanswered }
+        let masked = seeds.iter().flatten().find_map(|run| masked(&run.scores));
+        Self { seeds: evaluated.count(), collapsed: seeds.iter().filter_map(collapse).collect(), unanswered, masked }
     }
 
     /// Whether the model of every seed has collapsed, so that the row cannot be the best of anything.
@@ -50,6 +58,43 @@ impl Remarks {
             seeds if seeds > 1 => format!("Collapsed: {how}.{rank}"),
             _ => format!("Collapsed: it {how}.{rank}"),
         });
-        collapse.into_iter().chain(self.unanswered.iter().cloned()).collect()
+        collapse.into_iter().chain(self.unanswered.iter().cloned()).chain(self.masked.clone()).collect()
+    }
+}
+
+/// That a model's accuracy under PGD is far above that under AutoAttack, in a sentence; nothing where it is not.
+fn masked(scores: &[Score]) -> Option<String> {
+    let of = |score: &'_ Score, is: fn(&Attack) -> bool| score.attack.as_ref().is_some_and(is);
+    let auto = scores.iter().find(|score| of(score, |attack| matches!(attack, Attack::AutoAttack(_))))?;
+    let radius = auto.attack.as_ref().map(Attack::eps);
+    let pgd = scores.iter().filter(|score| of(score, |attack| matches!(attack, Attack::Pgd(_))));
+    let pgd = pgd.filter(|score| score.attack.as_ref().map(Attack::eps) == radius);
+    let pgd = pgd.min_by_key(|score| score.accuracy.correct)?;
+    let above = pgd.accuracy.percent() - auto.accuracy.percent();
+    (above > PGD_ABOVE).then(|| {
+        let above = format::percent(above);
+        format!("{} leaves {above} points more than AutoAttack: gradients may be masked.", pgd.name())
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use retort_spec::Accuracy;
+
+    use super::*;
+
+    #[test]
+    fn pgd_far_above_autoattack_is_a_sign_of_masking_and_a_little_is_none() {
+        let score = |id: &str, correct| Score {
+            attack: Some(id.parse().unwrap()),
+            accuracy: Accuracy { correct, n: 1_000 },
+            unanswered: 0,
+            standing: Vec::new(),
+            variety: None,
+        };
+        let said = |pgd| masked(&[score("pgd-20", pgd), score("pgd-7", pgd + 20), score("autoattack", 366)]);
+        assert_eq!(said(606).unwrap(), "PGD-20 leaves 24.00 points more than AutoAttack: gradients may be masked.");
+        assert_eq!(said(426), None);
+        assert_eq!(masked(&[score("pgd-20", 606)]), None);
     }
 }

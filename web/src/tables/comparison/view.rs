@@ -1,7 +1,8 @@
 //! What of a comparison is shown, and how: everything that stands behind the `?` of its address.
 
-use retort_spec::Attack;
 use serde::{Deserialize, Serialize};
+
+use super::Column;
 
 /// The choices that a person made on a comparison; the default shows everything in the order of the methods.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -16,7 +17,7 @@ pub struct ComparisonView {
     /// Ids of the methods to show; empty for all.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub method: Vec<String>,
-    /// Names of the columns to show, as [`column_name`] gives them; empty for all.
+    /// Names of the columns to show, as [`Column::name`] gives them; empty for all.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub column: Vec<String>,
     /// The column to sort the rows of each student by, highest first; with `-` before it, lowest first.
@@ -39,14 +40,6 @@ pub struct ComparisonView {
     pub confusion: String,
 }
 
-/// A column's name in an address: `natural`, `pgd-20-e-8-255-step-2-255`.
-pub fn column_name(attack: Option<&Attack>) -> String {
-    let Some(attack) = attack else { return "natural".into() };
-    let letters = attack.describe().to_lowercase().replace('ε', "e").replace('κ', "k").replace('μ', "m");
-    let words: Vec<&str> = letters.split(|c: char| !c.is_ascii_alphanumeric()).filter(|w| !w.is_empty()).collect();
-    words.join("-")
-}
-
 /// By what curves are drawn.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum XAxis {
@@ -67,8 +60,8 @@ pub enum Values {
 
 impl ComparisonView {
     /// Whether a column is to be shown.
-    pub fn shows_column(&self, attack: Option<&Attack>) -> bool {
-        self.column.is_empty() || self.column.contains(&column_name(attack))
+    pub fn shows_column(&self, column: &Column) -> bool {
+        self.column.is_empty() || self.column.contains(&column.name())
     }
 
     /// Whether rows of a method are to be shown, by its id.
@@ -97,8 +90,8 @@ impl ComparisonView {
     }
 
     /// Whether the rows are sorted by this column, and if so, whether the lowest comes first.
-    pub fn sorted_by(&self, attack: Option<&Attack>) -> Option<bool> {
-        let name = column_name(attack);
+    pub fn sorted_by(&self, column: &Column) -> Option<bool> {
+        let name = column.name();
         match self.sort.strip_prefix('-') {
             Some(sort) => (sort == name).then_some(true),
             None => (self.sort == name).then_some(false),
@@ -107,10 +100,10 @@ impl ComparisonView {
 
     /// The same view sorted by a column: highest first, then lowest first, then not.
     #[must_use]
-    pub fn sorting(&self, attack: Option<&Attack>) -> Self {
-        let sort = match self.sorted_by(attack) {
-            None => column_name(attack),
-            Some(false) => format!("-{}", column_name(attack)),
+    pub fn sorting(&self, column: &Column) -> Self {
+        let sort = match self.sorted_by(column) {
+            None => column.name(),
+            Some(false) => format!("-{}", column.name()),
             Some(true) => String::new(),
         };
         Self { sort, ..self.clone() }
@@ -128,13 +121,9 @@ impl ComparisonView {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use retort_spec::Attack;
 
-    #[test]
-    fn a_column_has_a_name_that_an_address_can_hold() {
-        assert_eq!(column_name(None), "natural");
-        assert_eq!(column_name(Some(&Attack::pgd(20))), "pgd-20-e-8-255-step-2-255");
-    }
+    use super::*;
 
     #[test]
     fn a_view_comes_back_from_its_query() {
@@ -153,11 +142,11 @@ mod tests {
 
     #[test]
     fn a_columns_head_sorts_downwards_then_upwards_then_not() {
-        let pgd = Attack::pgd(20);
-        let once = ComparisonView::default().sorting(Some(&pgd));
-        let twice = once.sorting(Some(&pgd));
-        assert_eq!((once.sorted_by(Some(&pgd)), twice.sorted_by(Some(&pgd))), (Some(false), Some(true)));
-        assert_eq!(once.sorted_by(None), None);
-        assert_eq!(twice.sorting(Some(&pgd)), ComparisonView::default());
+        let pgd = Column::Under(Attack::pgd(20));
+        let once = ComparisonView::default().sorting(&pgd);
+        let twice = once.sorting(&pgd);
+        assert_eq!((once.sorted_by(&pgd), twice.sorted_by(&pgd)), (Some(false), Some(true)));
+        assert_eq!(once.sorted_by(&Column::Natural), None);
+        assert_eq!(twice.sorting(&pgd), ComparisonView::default());
     }
 }

@@ -1,6 +1,6 @@
 //! Comma-separated values (RFC 4180), numbers in full.
 
-use super::{About, head};
+use super::About;
 use crate::{
     tables::{Beside, Cell, ComparisonTable, Row, Spread},
     words::shown,
@@ -11,7 +11,7 @@ pub(super) fn write(table: &ComparisonTable, about: &About) -> String {
         ["experiments", "role", "student", "teacher", "method", "variant", "seeds"].map(str::to_owned).to_vec();
     let tested = table.baseline.is_some();
     for column in &table.columns {
-        let head = head(column.as_ref());
+        let head = column.describe();
         names.push(head.clone());
         let parts = ["std", "low", "high", "n", "paper"]
             .into_iter()

@@ -2,14 +2,14 @@
 
 use serde_json::{Value, json};
 
-use super::{About, head};
+use super::About;
 use crate::{
-    tables::{Cell, ComparisonTable, Seed, Spread},
+    tables::{Cell, Column, ComparisonTable, Seed, Spread},
     words,
 };
 
 pub(super) fn write(table: &ComparisonTable, about: &About) -> String {
-    let heads: Vec<String> = table.columns.iter().map(|column| head(column.as_ref())).collect();
+    let heads: Vec<String> = table.columns.iter().map(Column::describe).collect();
     let mut rows = Vec::new();
     for group in &table.groups {
         for row in &group.rows {
@@ -32,9 +32,9 @@ pub(super) fn write(table: &ComparisonTable, about: &About) -> String {
         "setting": about.setting,
         "legend": about.legend,
         "baseline": table.baseline,
-        "columns": table.columns.iter().map(|attack| json!({
-            "name": head(attack.as_ref()),
-            "attack": attack,
+        "columns": table.columns.iter().map(|column| json!({
+            "name": column.describe(),
+            "attack": column.attack(),
             "unit": "percent of the test images that are classified correctly",
         })).collect::<Vec<_>>(),
         "rows": rows,

@@ -1,7 +1,7 @@
 //! A LaTeX document that compiles as it is, with the table in booktabs.
 
 use super::{
-    About, head,
+    About,
     tex::{PREAMBLE, Tex},
 };
 use crate::tables::{Cell, ComparisonTable, Spread};
@@ -29,7 +29,7 @@ pub(super) fn write(table: &ComparisonTable, about: &About) -> String {
         }
     }
     let heads = table.columns.iter().map(|column| {
-        let words = tex.words(&head(column.as_ref()));
+        let words = tex.words(&column.describe());
         let lines = words
             .split_once(", ")
             .map_or_else(|| words.clone(), |(name, rest)| format!("{name}\\\\ {{\\footnotesize {rest}}}"));

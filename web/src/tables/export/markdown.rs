@@ -1,6 +1,6 @@
 //! A table of GitHub's Markdown.
 
-use super::{About, head};
+use super::About;
 use crate::{
     tables::{Cell, ComparisonTable, Spread},
     words::shown,
@@ -12,7 +12,7 @@ pub(super) fn write(table: &ComparisonTable, about: &About) -> String {
     if table.has_seeds {
         names.push("Seeds".into());
     }
-    names.extend(table.columns.iter().map(|column| format!("{}, %", escape(&head(column.as_ref())))));
+    names.extend(table.columns.iter().map(|column| format!("{}, %", escape(&column.describe()))));
     text += &line(&names);
     text +=
         &line(&names.iter().enumerate().map(|(i, _)| if i == 0 { "---" } else { "---:" }.into()).collect::<Vec<_>>());

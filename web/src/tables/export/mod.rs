@@ -6,8 +6,6 @@ mod latex;
 mod markdown;
 mod tex;
 
-use retort_spec::Attack;
-
 use super::ComparisonTable;
 
 /// A format of tables.
@@ -87,15 +85,11 @@ pub struct About {
 }
 
 /// The head of a column: `Natural`, or the attack with its ε and steps.
-fn head(attack: Option<&Attack>) -> String {
-    attack.map_or_else(|| "Natural".into(), Attack::describe)
-}
-
 #[cfg(test)]
 mod tests {
     use std::collections::HashMap;
 
-    use retort_spec::{Accuracy, ExperimentSpec, MethodName, RunKind, RunState, Setting, Variant};
+    use retort_spec::{Accuracy, Attack, ExperimentSpec, MethodName, RunKind, RunState, Setting, Variant};
 
     use super::*;
     use crate::{
