@@ -65,6 +65,25 @@ fn a_network_of_each_family_answers_120_images_as_pytorch_does() {
 }
 
 #[test]
+fn a_wrn_28_10_of_robustbench_comes_in_with_its_normaliser_and_answers_as_pytorch_does() {
+    let original = network(Architecture::Wrn28x10);
+    let own = tensors(&original);
+    // TRADES' file, from which most of theirs come, has a block that no image passes.
+    let unused =
+        own.iter().filter(|(name, _)| name.starts_with("block1.")).map(|(name, t)| (format!("sub_{name}"), t.clone()));
+    let pair = [("mu", [0.4914f32, 0.4822, 0.4465]), ("sigma", [0.2471, 0.2435, 0.2616])];
+    let pair =
+        pair.map(|(name, v)| (name.to_owned(), Tensor::new(&v, &Device::Cpu).unwrap().reshape((1, 3, 1, 1)).unwrap()));
+    let all = own.iter().cloned().chain(unused).chain(pair);
+    let file: Vec<_> = all.map(|(name, tensor)| (format!("module.{name}"), tensor)).collect();
+    let (mut found, header, notes) = taken(&file, &ten_classes("")).unwrap();
+    assert_eq!(header.architecture, Architecture::Wrn28x10);
+    assert!(notes.iter().any(|note| note.contains("module.mu and module.sigma")), "{notes:?}");
+    let logits = found.infer(&images("images", 4)).unwrap().0;
+    Golden::read("robustbench").hold("wrn-28-10", &testing::values(&logits), 1e-4);
+}
+
+#[test]
 fn every_architecture_is_told_by_its_own_keys_alone() {
     for architecture in Architecture::ALL {
         // One number stands for all of a tensor's, and takes no memory.
