@@ -37,6 +37,11 @@ impl Section {
     pub(crate) const ALL: [Self; 7] =
         [Self::Overview, Self::Comparisons, Self::Runs, Self::Models, Self::Datasets, Self::Paper, Self::New];
 
+    /// The addresses of those that many people have open: all but the form.
+    pub fn shared() -> impl Iterator<Item = &'static str> {
+        Self::ALL.into_iter().filter(|section| *section != Self::New).map(|section| section.link().0)
+    }
+
     /// Its address, and its name in the navigation: what stands on every screen, and what follows on wide ones.
     pub(crate) const fn link(self) -> (&'static str, &'static str, &'static str) {
         match self {

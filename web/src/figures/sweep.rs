@@ -39,7 +39,8 @@ pub fn sweep_figures<'a>(sweeps: impl IntoIterator<Item = &'a Sweep>, table: &Co
         seen.push(sweep);
         let Some(swept) = Swept::of(sweep) else { continue };
         let series = swept.series(table);
-        for column in 0..table.columns.len() {
+        // The worst case is mostly the curve of the strongest attack.
+        for column in (0..table.columns.len()).filter(|column| table.columns[*column] != Column::WorstCase) {
             figures.extend(draw(&swept, &series, table, column));
         }
     }
@@ -124,11 +125,9 @@ fn draw(swept: &Swept, series: &[Series], table: &ComparisonTable, column: usize
     if lines.is_empty() {
         return None;
     }
-    let under = match &table.columns[column] {
-        Column::Natural => "natural accuracy".into(),
-        Column::Under(attack) => format!("accuracy under {}", attack.describe()),
-        Column::WorstCase => "accuracy under every attack".into(),
-    };
+    let attack = table.columns[column].attack();
+    let under =
+        attack.map_or_else(|| "natural accuracy".into(), |attack| format!("accuracy under {}", attack.describe()));
     let title = format!("{}: {under} by {}, %", swept.method, lower_first(swept.name));
     let bands = if table.has_seeds { " Bands reach from the lowest to the highest seed." } else { "" };
     let tests =

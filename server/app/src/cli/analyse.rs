@@ -155,3 +155,17 @@ pub fn analyse(command: AnalyseCommand) -> Result<()> {
     spec.validate()?;
     run_spec(&spec, &shared.out, &shared.data)
 }
+
+#[cfg(test)]
+mod tests {
+    use retort_spec::AnalysisKind;
+
+    use super::*;
+
+    #[test]
+    fn every_analysis_has_a_subcommand_of_its_name() {
+        for kind in AnalysisKind::ALL {
+            assert!(AnalyseCommand::has_subcommand(kind.id()), "{}", kind.id());
+        }
+    }
+}

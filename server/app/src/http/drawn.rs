@@ -13,11 +13,10 @@ use axum::{
     middleware::Next,
     response::Response,
 };
+use retort_web::Section;
 
 use super::{App, errors::PageError};
 
-/// The addresses of pages that many have open; below them, too.
-const PAGES: [&str; 5] = ["/experiments", "/runs", "/models", "/datasets", "/paper"];
 /// How long a drawing serves while nothing changes. Some things on a page are not in the database: times, room on the disk.
 const LIFE: Duration = Duration::from_secs(1);
 /// Drawings that are kept.
@@ -118,10 +117,8 @@ impl Drawing {
 /// Whether a request is for a page that may be shared. A browser that is told to load a page anew says `no-cache`.
 fn is_shared(method: &Method, headers: &HeaderMap, address: &str) -> bool {
     let path = address.split('?').next().unwrap_or_default();
-    let is_page = path == "/"
-        || PAGES
-            .iter()
-            .any(|page| path.strip_prefix(page).is_some_and(|rest| rest.is_empty() || rest.starts_with('/')));
+    let is_page = Section::shared()
+        .any(|page| path == page || path.strip_prefix(page).is_some_and(|rest| page != "/" && rest.starts_with('/')));
     let is_of_one = path.starts_with("/experiments/new") || path.starts_with("/models/uploads");
     let wants_anew = [header::CACHE_CONTROL, header::PRAGMA].iter().any(|name| headers.contains_key(name));
     method == Method::GET && is_page && !is_of_one && !wants_anew && address.len() <= LONGEST

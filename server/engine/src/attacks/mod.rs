@@ -1,5 +1,5 @@
 //! Attacks: how an image is moved inside its ε-ball. Each attack that a model is evaluated under is one file; adding one is
-//! that file and a line in `of`.
+//! that file, its `mod` and a line in `of`.
 
 mod apgd_ce;
 mod apgd_t;
@@ -201,7 +201,12 @@ mod tests {
         ];
         let surrogate = ModelRef::File("surrogate.safetensors".into());
         let transfer = Attack::transfer("another", surrogate);
-        named.into_iter().map(|id| id.parse().unwrap()).chain([transfer]).collect()
+        // Of whatever attacks there are, none is left out; AutoAttack is the four of its parts.
+        let auto: Attack = "autoattack".parse().unwrap();
+        let all: Vec<Attack> = named.into_iter().map(|id| id.parse().unwrap()).chain([transfer]).collect();
+        let is_there = |kind: &&str| *kind == auto.kind() || all.iter().any(|attack| attack.kind() == *kind);
+        assert!(Attack::KINDS.iter().all(is_there));
+        all
     }
 
     fn attacker<'a>(attack: &'a Attack, surrogate: &'a mut Network) -> Attacker<'a> {

@@ -52,6 +52,14 @@ macro_rules! attacks {
         }
 
         impl Attack {
+            /// The kinds of attacks, as [`Attack::kind`] gives them.
+            pub const KINDS: &[&str] = &[$(stringify!($attack)),+];
+
+            /// Which of [`Attack::KINDS`] it is.
+            pub const fn kind(&self) -> &'static str {
+                match self { $(Self::$attack(_) => stringify!($attack)),+ }
+            }
+
             fn parameters(&self) -> &dyn Parameters {
                 match self { $(Self::$attack(parameters) => parameters),+ }
             }
