@@ -74,6 +74,18 @@ pub fn kl_gradient(target: &Tensor, prediction: &Tensor) -> Result<Tensor> {
     softmax(prediction, 1)? - softmax(target, 1)?
 }
 
+/// The gradient of the summed KL(softmax(target) ‖ softmax(prediction)) with respect to the target's logits.
+///
+/// # Errors
+/// When the shapes do not fit.
+pub fn kl_target_gradient(target: &Tensor, prediction: &Tensor) -> Result<Tensor> {
+    let log_target = log_softmax(target, 1)?;
+    let surprise = (&log_target - log_softmax(prediction, 1)?)?;
+    let probabilities = log_target.exp()?;
+    let divergence = (&probabilities * &surprise)?.sum_keepdim(1)?;
+    probabilities * surprise.broadcast_sub(&divergence)?
+}
+
 /// The probability of each row's label, `[N]`.
 ///
 /// # Errors
@@ -174,6 +186,10 @@ mod tests {
         let loss = kl_divergences(&target, &prediction, 1.0).unwrap().sum_all().unwrap();
         let expected = loss.backward().unwrap().get(&prediction).unwrap().clone();
         testing::assert_close(&kl_gradient(&target, &prediction).unwrap(), &expected, 1e-6);
+        let target = Var::from_tensor(&target).unwrap();
+        let loss = kl_divergences(&target, &prediction, 1.0).unwrap().sum_all().unwrap();
+        let expected = loss.backward().unwrap().get(&target).unwrap().clone();
+        testing::assert_close(&kl_target_gradient(&target, &prediction).unwrap(), &expected, 1e-6);
     }
 
     #[test]

@@ -262,6 +262,7 @@ impl Training<'_, '_, '_, '_> {
             student_features: self.network.features()?,
             labels: &self.dataset.train.labels,
             classes: self.dataset.classes.len(),
+            epochs: plan.schedule.epochs,
             seed: self.seed,
             device: &self.context.device,
         };

@@ -165,7 +165,8 @@ pub(crate) fn hold_steps(
 }
 
 pub(crate) fn context<'a>(teacher: Network, labels: &'a [u8], device: &'a Device) -> methods::ObjectiveContext<'a> {
-    methods::ObjectiveContext { teacher: Some(teacher), student_features: 64, labels, classes: 10, seed: SEED, device }
+    let teacher = Some(teacher);
+    methods::ObjectiveContext { teacher, student_features: 64, labels, classes: 10, epochs: 20, seed: SEED, device }
 }
 
 #[test]

@@ -214,7 +214,15 @@ mod tests {
 
     fn context<'a>(labels: &'a [u8], device: &'a Device) -> ObjectiveContext<'a> {
         let teacher = Network::new(Architecture::ResNet8, 4, 9, device).unwrap();
-        ObjectiveContext { teacher: Some(teacher), student_features: 64, labels, classes: 4, seed: 1, device }
+        ObjectiveContext {
+            teacher: Some(teacher),
+            student_features: 64,
+            labels,
+            classes: 4,
+            epochs: 1,
+            seed: 1,
+            device,
+        }
     }
 
     #[test]

@@ -1,10 +1,13 @@
 //! Training methods. Each is one file that says how a batch becomes a loss; adding one is that file and a line in
 //! [`objective`].
 
+mod adaad;
 pub(crate) mod ard;
 pub(crate) mod contrast;
 mod gacd;
 mod heads;
+mod iad;
+mod igdm;
 pub(crate) mod kd;
 pub(crate) mod memory_bank;
 mod natural;
@@ -23,8 +26,11 @@ use crate::{
     rng::{Purpose, Stream},
 };
 
+use adaad::AdaadObjective;
 use ard::ArdObjective;
 use gacd::GacdObjective;
+use iad::IadObjective;
+use igdm::IgdmObjective;
 use kd::KdObjective;
 use natural::NaturalObjective;
 use pgd_at::PgdAtObjective;
@@ -113,6 +119,8 @@ pub struct ObjectiveContext<'a> {
     pub labels: &'a [u8],
     /// Number of classes.
     pub classes: usize,
+    /// Epochs of the method's own stage.
+    pub epochs: usize,
     /// Seed of the run.
     pub seed: u64,
     /// Where it computes.
@@ -135,6 +143,13 @@ pub fn objective(method: &Method, context: ObjectiveContext) -> Result<Box<dyn O
         Method::Kd(parameters) => Box::new(KdObjective::new(parameters.clone(), teacher(context.teacher)?)),
         Method::Ard(parameters) => Box::new(ArdObjective::new(parameters.clone(), teacher(context.teacher)?)),
         Method::Rslad(parameters) => Box::new(RsladObjective::new(parameters.clone(), teacher(context.teacher)?)),
+        Method::Iad(parameters) => {
+            Box::new(IadObjective::new(parameters.clone(), teacher(context.teacher)?, context.epochs))
+        }
+        Method::Adaad(parameters) => Box::new(AdaadObjective::new(parameters.clone(), teacher(context.teacher)?)),
+        Method::Igdm(parameters) => {
+            Box::new(IgdmObjective::new(parameters.clone(), teacher(context.teacher)?, context.epochs))
+        }
         Method::Gacd(parameters) => Box::new(GacdObjective::new(parameters, context)?),
     })
 }
@@ -173,11 +188,15 @@ fn weighted_mean(losses: &Tensor, weights: Option<&Tensor>) -> Result<Tensor> {
 /// PGD that climbs the divergence of the student's answers from those of `target`, logits, out of the noise beside the images, as
 /// TRADES uses it.
 fn attack_divergence(student: &mut Network, batch: &Batch, attack: &InnerAttack, target: &Tensor) -> Result<Tensor> {
+    let slope = |logits: &Tensor| kl_gradient(target, logits);
+    Iterative::from(attack).climb_logits(student, &batch.images, noise_start(batch)?, slope)
+}
+
+/// The images and a little noise, from which attacks on divergences start: at the images themselves some have no slope.
+fn noise_start(batch: &Batch) -> Result<Tensor> {
     /// Standard deviation of the noise.
     const START: f32 = 0.001;
-    let start = normal_start(&batch.images, START, &mut batch.stream(Purpose::InnerAttack))?;
-    let slope = |logits: &Tensor| kl_gradient(target, logits);
-    Iterative::from(attack).climb_logits(student, &batch.images, start, slope)
+    normal_start(&batch.images, START, &mut batch.stream(Purpose::InnerAttack))
 }
 
 /// PGD on the student's cross-entropy from a random start, as adversarial training uses it.

@@ -1,9 +1,12 @@
 //! Ways to train a model. Each is a file that says what it is called, which parameters it has, and what they mean for the
 //! work; the list below is all that knows them all.
 
+mod adaad;
 mod ard;
 mod fine_tuning;
 mod gacd;
+mod iad;
+mod igdm;
 mod inner_attack;
 mod kd;
 mod natural;
@@ -21,11 +24,14 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
 use crate::{Architecture, Problem};
 
+pub use adaad::Adaad;
 pub use ard::Ard;
 pub use gacd::{
     Anchor, AttackedFeatures, AttackedNetwork, Coupling, Gacd, NormalisingConstant, PlanGradient, Positive,
     SampleWeighting, StudentInput, TeacherInput,
 };
+pub use iad::Iad;
+pub use igdm::Igdm;
 pub use inner_attack::{BatchNormMode, InnerAttack};
 pub use kd::{Kd, Reduction};
 pub use natural::Natural;
@@ -98,6 +104,9 @@ methods! {
     Kd KD,
     Ard ARD,
     Rslad RSLAD,
+    Iad IAD,
+    Adaad ADAAD,
+    Igdm IGDM,
     Gacd GACD
 }
 
@@ -159,6 +168,11 @@ trait Parameters {
     fn student_passes(&self) -> usize {
         1
     }
+
+    /// Passes of the teacher over the batch, in units of a forward pass.
+    fn teacher_passes(&self) -> usize {
+        1
+    }
 }
 
 const fn one() -> f64 {
@@ -194,6 +208,11 @@ impl Method {
     /// Forward passes of the student over the batch that its parameters are trained by.
     pub fn student_passes(&self) -> usize {
         self.parameters().student_passes()
+    }
+
+    /// Passes of the teacher over the batch, in units of a forward pass.
+    pub(crate) fn teacher_passes(&self) -> usize {
+        self.parameters().teacher_passes()
     }
 
     pub(crate) fn check(&self, problems: &mut Vec<Problem>) {

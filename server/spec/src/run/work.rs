@@ -82,7 +82,7 @@ fn train_stages(spec: &TrainSpec, train: f64, test: f64, macs: f64, teacher: Opt
         stages.push(StageWork {
             stage: Stage::Train,
             epochs: spec.schedule.epochs,
-            macs_per_epoch: train * (passes * macs + teacher_macs) + evaluated,
+            macs_per_epoch: train * (passes * macs + spec.method.teacher_passes() as f64 * teacher_macs) + evaluated,
         });
         if let Some(classifier) = spec.method.classifier() {
             // The features are computed once, by a single forward pass; what follows is a linear layer.
