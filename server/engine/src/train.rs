@@ -203,10 +203,10 @@ struct Learning {
     sgd: Sgd,
 }
 
-/// SGD's numbers in an epoch of a schedule, counted from 0.
-fn sgd_step(schedule: &Schedule, epoch: usize) -> SgdStep {
+/// SGD's numbers in an epoch of a schedule, counted from 0, for the step with which so much of it is done.
+fn sgd_step(schedule: &Schedule, epoch: usize, done: f64) -> SgdStep {
     SgdStep {
-        learning_rate: schedule.learning_rate_at(epoch),
+        learning_rate: schedule.learning_rate_at(epoch, done),
         momentum: schedule.momentum,
         weight_decay: schedule.weight_decay,
     }
@@ -336,7 +336,9 @@ impl Training<'_, '_, '_, '_> {
         let mut stream = self.augment.then(|| Stream::new(seed, Purpose::Augment, epoch, step));
         let images = loader::batch(&self.dataset.train, indices, stream.as_mut(), &self.context.device)?;
         let batch = Batch { images, labels: &labels, indices, seed, epoch, step };
-        let updated = update(&mut self.network, objective.as_mut(), &batch, sgd, sgd_step(plan.schedule, at.epoch));
+        let done = (at.seen + indices.len()) as f64 / self.dataset.train.len() as f64;
+        let by = sgd_step(plan.schedule, at.epoch, done);
+        let updated = update(&mut self.network, objective.as_mut(), &batch, sgd, by);
         let (loss, logits) = updated.map_err(|error| self.of_teacher(error))?;
         at.loss_sum += loss * indices.len() as f64;
         at.seen += indices.len();
@@ -364,7 +366,7 @@ impl Training<'_, '_, '_, '_> {
     /// that nothing comes of it.
     fn report(&mut self, plan: &StagePlan, epoch: usize, at: &mut Position) -> Result<()> {
         let seen = at.seen.max(1) as f64;
-        let learning_rate = plan.schedule.learning_rate_at(at.epoch);
+        let learning_rate = plan.schedule.learning_rate_at(at.epoch, 1.0);
         let mut values =
             BTreeMap::from([(Metric::TrainLoss, at.loss_sum / seen), (Metric::LearningRate, learning_rate)]);
         let answers = plan.trains_classifier();

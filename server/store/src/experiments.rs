@@ -145,7 +145,14 @@ impl Store {
                  AND state NOT IN ('failed', 'diverged', 'cancelled') ORDER BY state = 'finished', id DESC",
         );
         let rows = find.bind(method.id()).fetch_all(self.readers()).await?;
-        rows.into_iter().map(|row| Ok((row.try_get("spec")?, row.try_get("id")?))).collect()
+        let mut found = HashMap::new();
+        for row in rows {
+            // As this version writes it: what earlier ones left out stands in it with its default.
+            if let Ok(spec) = serde_json::from_str::<RunSpec>(row.try_get("spec")?) {
+                found.insert(json(&spec)?, row.try_get("id")?);
+            }
+        }
+        Ok(found)
     }
 
     /// One experiment.

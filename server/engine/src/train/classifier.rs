@@ -120,11 +120,9 @@ fn train_epoch(
     epoch: usize,
     Head { features, layer, sgd }: &mut Head,
 ) -> Result<BTreeMap<Metric, f64>> {
-    let step = sgd_step(plan.schedule, epoch);
-    let epoch = plan.epochs_before + epoch;
     let labels = &training.dataset.train.labels;
-    let order = loader::order(labels.len(), training.seed, epoch as u64);
-    let (mut loss, mut correct) = (0.0, 0usize);
+    let order = loader::order(labels.len(), training.seed, (plan.epochs_before + epoch) as u64);
+    let (mut loss, mut correct, mut seen) = (0.0, 0usize, 0);
     for indices in order.chunks(plan.schedule.batch_size) {
         let at = Tensor::new(indices, features.device())?;
         let x = features.index_select(&at, 0)?;
@@ -133,7 +131,7 @@ fn train_epoch(
         let chosen = log_softmax(&logits, 1)?.gather(&label_column(&own, &logits)?, 1)?;
         loss -= f64::from(chosen.sum_all()?.to_scalar::<f32>()?);
         if !loss.is_finite() {
-            let epoch = epoch + 1;
+            let epoch = plan.epochs_before + epoch + 1;
             return Err(EngineError::Diverged(format!(
                 "the classifier's loss became {loss} in epoch {epoch}: lower its learning rate"
             )));
@@ -141,13 +139,14 @@ fn train_epoch(
         correct += led_by_label(&logits, &own)?;
         let slope = (cross_entropy_gradient(&logits, &own)? / own.len() as f64)?;
         let (_, dw, db) = linear_gradients(&x, &layer[0].tensor, &slope)?;
-        sgd.step(layer, &[Some(dw), Some(db)], step)?;
+        seen += indices.len();
+        sgd.step(layer, &[Some(dw), Some(db)], sgd_step(plan.schedule, epoch, seen as f64 / labels.len() as f64))?;
     }
     let n = labels.len() as f64;
     Ok(BTreeMap::from([
         (Metric::TrainLoss, loss / n),
         (Metric::TrainAccuracy, 100.0 * correct as f64 / n),
-        (Metric::LearningRate, step.learning_rate),
+        (Metric::LearningRate, plan.schedule.learning_rate_at(epoch, 1.0)),
     ]))
 }
 

@@ -39,7 +39,7 @@ pub use parameter::Parameter;
 pub use pgd_at::PgdAt;
 pub use preset::Preset;
 pub use rslad::Rslad;
-pub use schedule::Schedule;
+pub use schedule::{Decay, Schedule};
 pub(crate) use setting::PRESET;
 pub use setting::Setting;
 pub use trades::{TRADES_BETA, Trades};

@@ -57,10 +57,22 @@ pub(super) const ATTACK: [Parameter; 4] = [
 ];
 
 /// Those of a schedule.
-pub(super) const SCHEDULE: [Parameter; 6] = [
+pub(super) const SCHEDULE: [Parameter; 8] = [
     parameter("schedule.epochs", "epochs", "1 to 10,000", "The published length, shortened to the budget."),
     parameter("schedule.batch_size", "batch size", "2 to 4,096", "As published."),
     parameter("schedule.learning_rate", "learning rate", "above 0, to 10", "SGD as published."),
+    parameter(
+        "schedule.decay",
+        "decay",
+        "milestones, cosine or cyclic",
+        "As published. cosine falls to 0; cyclic rises over two fifths of the epochs and falls to 0, which short trainings use.",
+    ),
+    parameter(
+        "schedule.warm_up",
+        "warm-up",
+        "epochs",
+        "None, as published. The learning rate rises over them in a line.",
+    ),
     parameter(
         "schedule.milestones",
         "milestones",
