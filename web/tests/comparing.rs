@@ -349,3 +349,30 @@ fn the_worst_case_counts_the_images_that_withstand_every_attack_of_the_compariso
     }
     assert_eq!(worst(&page), None);
 }
+
+#[test]
+fn models_under_autoattack_are_written_as_robustbench_keeps_them() {
+    let with = |attacks: &[&str]| {
+        let attacks = attacks.iter().map(|id| id.parse().unwrap()).collect();
+        let spec =
+            ExperimentSpec { methods: vec![MethodName::KD], seeds: vec![1, 2], attacks, ..ExperimentSpec::demo() };
+        sample::comparison(spec, 999)
+    };
+    let page = with(&["pgd-20", "autoattack"]);
+    assert!(page.render().unwrap().contains("table.robustbench.json"));
+    let models: serde_json::Value = serde_json::from_str(&page.export(TableFormat::RobustBench)).unwrap();
+    let kd: Vec<_> = models
+        .as_array()
+        .unwrap()
+        .iter()
+        .filter(|model| model["name"].as_str().unwrap().contains("KD, ResNet-8, seed"))
+        .collect();
+    assert_eq!(kd.len(), 2);
+    assert_eq!((kd[0]["eps"].as_str(), kd[0]["dataset"].as_str()), (Some("8/255"), Some("fashion-mnist-5k")));
+    for name in ["clean_acc", "autoattack_acc", "reported"] {
+        assert!(kd[0][name].as_str().unwrap().parse::<f64>().unwrap() > 0.0, "{models}");
+    }
+    let page = with(&["pgd-20"]);
+    assert!(!page.render().unwrap().contains("robustbench"));
+    assert_eq!(page.export(TableFormat::RobustBench), "[]\n");
+}

@@ -116,6 +116,13 @@ fn every_table_shows_any_name_as_what_it_is() {
                     let json: serde_json::Value = serde_json::from_str(&text).unwrap();
                     assert!(json["title"].as_str().unwrap().contains(name), "{what}: a title is data");
                 }
+                TableFormat::RobustBench => {
+                    let models: Vec<serde_json::Value> = serde_json::from_str(&text).unwrap();
+                    assert!(
+                        models.iter().all(|model| model["name"].as_str().unwrap().contains(name)),
+                        "{what}: {text}"
+                    );
+                }
                 TableFormat::Csv => {
                     for cell in text.lines().flat_map(|line| line.split(',')) {
                         let is_number = cell.parse::<f64>().is_ok();

@@ -13,6 +13,7 @@ mod new_experiment;
 mod overview;
 mod paper;
 mod parameters;
+mod robustbench;
 mod run;
 mod runs;
 mod shared;

@@ -250,7 +250,8 @@ impl ComparisonPage {
         let legend = [Some(table.legend(Some(format))), table.collapses()];
         let legend = legend.into_iter().flatten().collect::<Vec<_>>().join(" ");
         let setting = std::iter::once(self.setting()).chain(self.reductions(&table)).collect::<Vec<_>>().join(". ");
-        let about = About { title: self.title(), setting, legend, unfolds_seeds: self.view.unfolds_seeds() };
+        let (title, dataset) = (self.title(), self.spec.dataset.name.clone());
+        let about = About { title, dataset, setting, legend, unfolds_seeds: self.view.unfolds_seeds() };
         format.write(&table, &about)
     }
 

@@ -4,6 +4,7 @@ mod csv;
 mod json;
 mod latex;
 mod markdown;
+mod robustbench;
 mod tex;
 
 use super::ComparisonTable;
@@ -19,11 +20,19 @@ pub enum TableFormat {
     Markdown,
     /// A JSON object.
     Json,
+    /// What RobustBench keeps of each model.
+    RobustBench,
 }
 
 impl TableFormat {
-    /// All of them, in the order of the page.
-    pub const ALL: [Self; 4] = [Self::Csv, Self::Latex, Self::Markdown, Self::Json];
+    /// All of them.
+    pub const ALL: [Self; 5] = [Self::Csv, Self::Latex, Self::Markdown, Self::Json, Self::RobustBench];
+
+    /// Those that a table can be written in, in the order of the page: RobustBench's has AutoAttack's accuracies alone.
+    pub fn of(table: &ComparisonTable) -> impl Iterator<Item = Self> {
+        let has_auto_attack = table.columns.iter().any(robustbench::is_auto_attack);
+        Self::ALL.into_iter().filter(move |format| has_auto_attack || *format != Self::RobustBench)
+    }
 
     /// The ending of a file of this format.
     pub const fn extension(self) -> &'static str {
@@ -32,6 +41,7 @@ impl TableFormat {
             Self::Latex => "tex",
             Self::Markdown => "md",
             Self::Json => "json",
+            Self::RobustBench => "robustbench.json",
         }
     }
 
@@ -42,6 +52,7 @@ impl TableFormat {
             Self::Latex => "LaTeX",
             Self::Markdown => "Markdown",
             Self::Json => "JSON",
+            Self::RobustBench => "RobustBench's JSON",
         }
     }
 
@@ -51,7 +62,7 @@ impl TableFormat {
             Self::Csv => "text/csv; charset=utf-8",
             Self::Latex => "application/x-latex; charset=utf-8",
             Self::Markdown => "text/markdown; charset=utf-8",
-            Self::Json => "application/json",
+            Self::Json | Self::RobustBench => "application/json",
         }
     }
 
@@ -67,6 +78,7 @@ impl TableFormat {
             Self::Latex => latex::write(table, about),
             Self::Markdown => markdown::write(table, about),
             Self::Json => json::write(table, about),
+            Self::RobustBench => robustbench::write(table, about),
         }
     }
 }
@@ -76,6 +88,8 @@ impl TableFormat {
 pub struct About {
     /// The comparison's title.
     pub title: String,
+    /// The dataset's name.
+    pub dataset: String,
     /// How the numbers were made: dataset, images, teacher, seeds, budget.
     pub setting: String,
     /// How the numbers are to be read.
@@ -84,7 +98,6 @@ pub struct About {
     pub unfolds_seeds: bool,
 }
 
-/// The head of a column: `Natural`, or the attack with its ε and steps.
 #[cfg(test)]
 mod tests {
     use std::collections::HashMap;
@@ -154,6 +167,7 @@ mod tests {
     fn about() -> About {
         About {
             title: "KD & ARD_1".into(),
+            dataset: "cifar10".into(),
             setting: "cifar10, 100 % of it".into(),
             legend: "± is a deviation.".into(),
             unfolds_seeds: false,

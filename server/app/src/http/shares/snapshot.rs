@@ -35,8 +35,10 @@ pub(super) fn of_comparison(
     frozen: Frozen,
     picture: &dyn Fn(i64) -> Option<String>,
 ) -> Result<Snapshot> {
-    let tables =
-        TableFormat::ALL.map(|format| (format!("table.{}", format.extension()), comparison.export(format))).into();
+    let table = comparison.table();
+    let tables = TableFormat::of(&table)
+        .map(|format| (format!("table.{}", format.extension()), comparison.export(format)))
+        .collect();
     let analyses = comparison.analyses.iter().filter_map(|analysis| Some((analysis.file_name(), analysis.figure()?)));
     let figures = comparison.all_figures().into_iter().chain(analyses).collect();
     let document = DocumentPage::new(comparison, assets::style(), day(Timestamp::now()), Some(frozen));
