@@ -33,7 +33,7 @@ pub(super) struct Position {
     pub spent: f64,
     /// Batches of the last attack that are done, as versions wrote that made all tries of one batch before the next.
     #[serde(default, skip_serializing)]
-    batches: usize,
+    batches: Option<usize>,
     /// Seconds of computing so far.
     pub seconds: f64,
 }
@@ -47,8 +47,8 @@ impl Position {
     ) -> Result<Self, String> {
         let mut at: Self = serde_json::from_str(&file.state).map_err(|e| e.to_string())?;
         at.memory = read_memory(file).map_err(|e| e.to_string())?;
-        if at.batches > 0 {
-            at.course = Course::new(robust(&at).into_iter().skip(at.batches * batch_size).collect());
+        if let (Some(batches), false) = (at.batches, at.predictions.is_empty()) {
+            at.course = Course::new(robust(&at).into_iter().skip(batches * batch_size).collect());
         }
         Ok(at)
     }
@@ -242,9 +242,11 @@ mod tests {
 
     #[test]
     fn a_position_of_earlier_versions_goes_on_behind_its_last_batch() {
-        let state = r#"{"predictions":[[0,1,1],[0,1,0]],"batches":2,"seconds":1.5}"#;
-        let file = StateFile { tensors: Vec::new(), state: state.into() };
-        let read = Position::read(&file, 20, |_| (0..50).collect()).unwrap();
-        assert_eq!(read.course, Course::new((40..50).collect()));
+        for (batches, rest) in [(0, 0..50), (2, 40..50), (3, 0..0)] {
+            let state = format!(r#"{{"predictions":[[0,1,1],[0,1,0]],"batches":{batches},"seconds":1.5}}"#);
+            let file = StateFile { tensors: Vec::new(), state };
+            let read = Position::read(&file, 20, |_| (0..50).collect()).unwrap();
+            assert_eq!(read.course, Course::new(rest.collect()));
+        }
     }
 }
