@@ -75,4 +75,4 @@ def compute():
 
 
 if __name__ == "__main__":
-    main("apgd", compute)
+    main("apgd", compute, undecided=["apgd_ce.sizes", "apgd_t.sizes"])

@@ -104,8 +104,9 @@ def read(path):
     return tensors
 
 
-def main(name, compute, tolerance=1e-4):
-    """Writes what `compute` returns to the file `name`, or compares it: by the largest number of each tensor."""
+def main(name, compute, tolerance=1e-4, undecided=()):
+    """Writes what `compute` returns to the file `name`, or compares it: by the largest number of each tensor. Of those that are
+    `undecided`, which the last digits decide in places, eight in ten rows must agree."""
     import torch
 
     torch.manual_seed(0)
@@ -118,6 +119,11 @@ def main(name, compute, tolerance=1e-4):
     stored = read(path)
     assert stored.keys() == found.keys(), f"{path.name} holds other tensors: {stored.keys() ^ found.keys()}"
     for key, value in found.items():
-        off = np.abs(stored[key] - value).max() / max(np.abs(value).max(), 1e-30)
+        difference = np.abs(stored[key] - value) / max(np.abs(value).max(), 1e-30)
+        if key in undecided:
+            same = (difference.reshape(len(value), -1).max(1) <= tolerance).mean()
+            assert same >= 0.8, f"{path.name} {key} agrees in {same:.0%} of its rows alone"
+            continue
+        off = difference.max()
         assert off <= tolerance, f"{path.name} {key} is off by {off:.2e} of its largest number"
     print(f"{path.name}: {len(found)} tensors agree within {tolerance:g}")
