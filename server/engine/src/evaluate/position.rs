@@ -160,7 +160,7 @@ mod tests {
     use super::*;
     use crate::{
         answers::answers,
-        attacks::{Attacker, Images, Starts, Try},
+        attacks::{Attacker, Starts, Try, testing::only},
         nn::Network,
         ops::testing,
         rng::Purpose,
@@ -219,12 +219,7 @@ mod tests {
                     if leave_off {
                         at = Position::read(&at.file().unwrap(), batch_size, |_| Vec::new()).unwrap();
                     }
-                    let places: Vec<u32> = batch.iter().map(|place| *place as u32).collect();
-                    let images = Images {
-                        natural: natural.index_select(&Tensor::new(places, &Device::Cpu).unwrap(), 0).unwrap(),
-                        labels: batch.iter().map(|place| labels[*place]).collect(),
-                        indices: batch.clone(),
-                    };
+                    let images = only((&natural, &labels, &[0, 1, 2, 3, 4, 5]), &batch);
                     let with = Try { attempt: at.course.attempt, memory: &mut at.memory };
                     for (place, answer) in batch.iter().zip(attacker.answers(&mut network, images, with).unwrap()) {
                         at.predictions[1][*place] = answer;

@@ -82,26 +82,15 @@ fn attack_disagreement(
 
 #[cfg(test)]
 mod tests {
-    use candle_core::Device;
-    use retort_spec::{Architecture, MethodName};
+    use retort_spec::MethodName;
 
-    use crate::{
-        golden::{Golden, labels, methods as golden, network},
-        methods::objective,
-        ops::SgdStep,
-    };
+    use crate::golden::methods::{hold_method, method};
 
     #[test]
     fn three_steps_of_adaad_are_pytorchs_by_default_and_with_natural_images() {
-        for (name, settings) in
-            [("adaad", vec![]), ("adaad_natural", vec![("method.alpha", "0.5"), ("method.reduction", "batch_mean")])]
-        {
-            let teacher = network(Architecture::ResNet20);
-            let method = golden::method(MethodName::ADAAD, &settings);
-            let mut adaad = objective(&method, golden::context(teacher, &[], &Device::Cpu)).unwrap();
-            let step = SgdStep { learning_rate: 0.1, momentum: 0.9, weight_decay: 5e-4 };
-            let batch = |i| (labels(&format!("labels {i}"), golden::BATCH, 10), (0..golden::BATCH as u32).collect());
-            golden::hold_steps((&Golden::read("later_methods"), name), adaad.as_mut(), step, batch, 1e-3);
+        let natural = vec![("method.alpha", "0.5"), ("method.reduction", "batch_mean")];
+        for (name, settings) in [("adaad", vec![]), ("adaad_natural", natural)] {
+            hold_method(("later_methods", name), &method(MethodName::ADAAD, &settings), 5e-4, 1e-3);
         }
     }
 }

@@ -56,14 +56,9 @@ impl Objective for IadObjective {
 
 #[cfg(test)]
 mod tests {
-    use candle_core::Device;
-    use retort_spec::{Architecture, MethodName};
+    use retort_spec::MethodName;
 
-    use crate::{
-        golden::{Golden, labels, methods as golden, network},
-        methods::objective,
-        ops::SgdStep,
-    };
+    use crate::golden::methods::{hold_method, method};
 
     #[test]
     fn three_steps_of_iad_are_pytorchs_before_and_after_the_student_trusts_itself() {
@@ -75,12 +70,7 @@ mod tests {
             ("iad_before", vec![("method.begin", "1"), eval], 1e-3),
         ];
         for (name, settings, tolerance) in cases {
-            let teacher = network(Architecture::ResNet20);
-            let method = golden::method(MethodName::IAD, &settings);
-            let mut iad = objective(&method, golden::context(teacher, &[], &Device::Cpu)).unwrap();
-            let step = SgdStep { learning_rate: 0.1, momentum: 0.9, weight_decay: 2e-4 };
-            let batch = |i| (labels(&format!("labels {i}"), golden::BATCH, 10), (0..golden::BATCH as u32).collect());
-            golden::hold_steps((&Golden::read("later_methods"), name), iad.as_mut(), step, batch, tolerance);
+            hold_method(("later_methods", name), &method(MethodName::IAD, &settings), 2e-4, tolerance);
         }
     }
 }

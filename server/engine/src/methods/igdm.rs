@@ -52,23 +52,13 @@ impl Objective for IgdmObjective {
 
 #[cfg(test)]
 mod tests {
-    use candle_core::Device;
-    use retort_spec::{Architecture, MethodName};
+    use retort_spec::MethodName;
 
-    use crate::{
-        golden::{Golden, labels, methods as golden, network},
-        methods::objective,
-        ops::SgdStep,
-    };
+    use crate::golden::methods::{hold_method, method};
 
     #[test]
     fn three_steps_of_igdm_are_pytorchs() {
-        let teacher = network(Architecture::ResNet20);
-        let method = golden::method(MethodName::IGDM, &[]);
-        let mut igdm = objective(&method, golden::context(teacher, &[], &Device::Cpu)).unwrap();
-        let step = SgdStep { learning_rate: 0.1, momentum: 0.9, weight_decay: 5e-4 };
         // The networks' gradients nearly cancel in places, where the last digits decide a sign.
-        let batch = |i| (labels(&format!("labels {i}"), golden::BATCH, 10), (0..golden::BATCH as u32).collect());
-        golden::hold_steps((&Golden::read("later_methods"), "igdm"), igdm.as_mut(), step, batch, 3e-3);
+        hold_method(("later_methods", "igdm"), &method(MethodName::IGDM, &[]), 5e-4, 3e-3);
     }
 }

@@ -49,24 +49,14 @@ impl Objective for RsladObjective {
 
 #[cfg(test)]
 mod tests {
-    use candle_core::Device;
-    use retort_spec::{Architecture, MethodName};
+    use retort_spec::MethodName;
 
-    use crate::{
-        golden::{Golden, labels, methods as golden, network},
-        methods::objective,
-        ops::SgdStep,
-    };
+    use crate::golden::methods::{hold_method, method};
 
     #[test]
     fn three_steps_of_rslad_are_pytorchs_by_default_and_with_the_weight_of_a_hundred_classes() {
         for (name, settings) in [("rslad", vec![]), ("rslad_weighted", vec![("method.loss_weight", "10")])] {
-            let teacher = network(Architecture::ResNet20);
-            let method = golden::method(MethodName::RSLAD, &settings);
-            let mut rslad = objective(&method, golden::context(teacher, &[], &Device::Cpu)).unwrap();
-            let step = SgdStep { learning_rate: 0.1, momentum: 0.9, weight_decay: 2e-4 };
-            let batch = |i| (labels(&format!("labels {i}"), golden::BATCH, 10), (0..golden::BATCH as u32).collect());
-            golden::hold_steps((&Golden::read("rslad"), name), rslad.as_mut(), step, batch, 1e-3);
+            hold_method(("rslad", name), &method(MethodName::RSLAD, &settings), 2e-4, 1e-3);
         }
     }
 }

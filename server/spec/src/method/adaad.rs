@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Described, Names, Parameters, Record, Reduction,
+    Described, Names, Parameters, Record, Reduction, has_inner_attack,
     parameter::{ATTACK, Parameter, REDUCTIONS, parameter},
     preset::Preset,
 };
@@ -79,13 +79,7 @@ impl Parameters for Adaad {
         expect((0.0..=1.0).contains(&self.alpha), "method.alpha", "must be from 0 to 1", problems);
     }
 
-    fn attack(&self) -> Option<&InnerAttack> {
-        Some(&self.attack)
-    }
-
-    fn attack_mut(&mut self) -> Option<&mut InnerAttack> {
-        Some(&mut self.attack)
-    }
+    has_inner_attack!();
 
     fn student_passes(&self) -> usize {
         2

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Described, Names, Parameters, Record, Reduction, SampleWeighting, one,
+    Described, Names, Parameters, Record, Reduction, SampleWeighting, has_inner_attack, one,
     parameter::{ATTACK, Parameter, REDUCTIONS, TEMPERATURE, TEMPERATURE_RANGE, parameter, temperature_holds},
     preset::Preset,
 };
@@ -90,13 +90,7 @@ impl Parameters for Ard {
         expect((0.0..=1.0).contains(&self.alpha), "method.alpha", "must be from 0 to 1", problems);
     }
 
-    fn attack(&self) -> Option<&InnerAttack> {
-        Some(&self.attack)
-    }
-
-    fn attack_mut(&mut self) -> Option<&mut InnerAttack> {
-        Some(&mut self.attack)
-    }
+    has_inner_attack!();
 
     fn student_passes(&self) -> usize {
         1 + usize::from(self.passes_natural())

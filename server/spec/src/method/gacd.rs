@@ -4,7 +4,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Described, Names, Parameters, Record, one,
+    Described, Names, Parameters, Record, has_inner_attack, one,
     parameter::{
         ATTACK, Parameter, TEMPERATURE, TEMPERATURE_RANGE, WEIGHT, WEIGHT_RANGE, parameter, temperature_holds,
     },
@@ -379,13 +379,7 @@ impl Parameters for Gacd {
         self.classifier.check("method.classifier", problems);
     }
 
-    fn attack(&self) -> Option<&InnerAttack> {
-        Some(&self.attack)
-    }
-
-    fn attack_mut(&mut self) -> Option<&mut InnerAttack> {
-        Some(&mut self.attack)
-    }
+    has_inner_attack!();
 
     /// The classifier is trained with the contrast where that has a cross-entropy.
     fn classifier(&self) -> Option<&Schedule> {

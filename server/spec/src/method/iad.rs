@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Described, Names, Parameters, Record, Reduction,
+    Described, Names, Parameters, Record, Reduction, has_inner_attack,
     parameter::{
         ATTACK, Parameter, REDUCTIONS, TEMPERATURE, TEMPERATURE_RANGE, WEIGHT, WEIGHT_RANGE, parameter,
         temperature_holds,
@@ -72,13 +72,7 @@ impl Parameters for Iad {
         expect((0.0..=1.0).contains(&self.begin), "method.begin", "must be from 0 to 1", problems);
     }
 
-    fn attack(&self) -> Option<&InnerAttack> {
-        Some(&self.attack)
-    }
-
-    fn attack_mut(&mut self) -> Option<&mut InnerAttack> {
-        Some(&mut self.attack)
-    }
+    has_inner_attack!();
 
     fn student_passes(&self) -> usize {
         2

@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 use super::{
     Described, Names, Parameters, Record, Reduction,
     adaad::{self, Adaad},
+    has_inner_attack,
     parameter::{ATTACK, Parameter, WEIGHT, WEIGHT_RANGE, parameter},
 };
 use crate::{InnerAttack, Problem, problem::expect};
@@ -81,13 +82,7 @@ impl Parameters for Igdm {
         expect(moves, "method.ahead", "must be above 0, or method.behind: there is no change without a way", problems);
     }
 
-    fn attack(&self) -> Option<&InnerAttack> {
-        Some(&self.attack)
-    }
-
-    fn attack_mut(&mut self) -> Option<&mut InnerAttack> {
-        Some(&mut self.attack)
-    }
+    has_inner_attack!();
 
     fn student_passes(&self) -> usize {
         4

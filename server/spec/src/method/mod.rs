@@ -175,6 +175,20 @@ trait Parameters {
     }
 }
 
+/// What [`Parameters`] has of every method that attacks images while it trains.
+macro_rules! has_inner_attack {
+    () => {
+        fn attack(&self) -> Option<&InnerAttack> {
+            Some(&self.attack)
+        }
+
+        fn attack_mut(&mut self) -> Option<&mut InnerAttack> {
+            Some(&mut self.attack)
+        }
+    };
+}
+use has_inner_attack;
+
 const fn one() -> f64 {
     1.0
 }

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Described, Names, Parameters, Record, parameter::ATTACK};
+use super::{Described, Names, Parameters, Record, has_inner_attack, parameter::ATTACK};
 use crate::{Architecture, InnerAttack, Schedule};
 
 /// Cross-entropy on PGD images.
@@ -29,13 +29,7 @@ impl Described for PgdAt {
 }
 
 impl Parameters for PgdAt {
-    fn attack(&self) -> Option<&InnerAttack> {
-        Some(&self.attack)
-    }
-
-    fn attack_mut(&mut self) -> Option<&mut InnerAttack> {
-        Some(&mut self.attack)
-    }
+    has_inner_attack!();
 }
 
 /// 200 epochs; wide networks decay less.

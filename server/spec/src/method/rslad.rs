@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Described, Names, Parameters, Record, Reduction,
+    Described, Names, Parameters, Record, Reduction, has_inner_attack,
     parameter::{ATTACK, Parameter, REDUCTIONS, WEIGHT_RANGE, parameter},
     preset::Preset,
 };
@@ -82,13 +82,7 @@ impl Parameters for Rslad {
         expect((0.0..=1e6).contains(&self.loss_weight), "method.loss_weight", WEIGHT_RANGE, problems);
     }
 
-    fn attack(&self) -> Option<&InnerAttack> {
-        Some(&self.attack)
-    }
-
-    fn attack_mut(&mut self) -> Option<&mut InnerAttack> {
-        Some(&mut self.attack)
-    }
+    has_inner_attack!();
 
     fn student_passes(&self) -> usize {
         2

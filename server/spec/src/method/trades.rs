@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Described, Names, Parameters, Record,
+    Described, Names, Parameters, Record, has_inner_attack,
     parameter::{ATTACK, Parameter, WEIGHT, WEIGHT_RANGE, parameter},
 };
 use crate::{InnerAttack, PixelDistance, Problem, Schedule, problem::expect};
@@ -51,13 +51,7 @@ impl Parameters for Trades {
         expect((0.0..=1e6).contains(&self.beta), "method.beta", WEIGHT_RANGE, problems);
     }
 
-    fn attack(&self) -> Option<&InnerAttack> {
-        Some(&self.attack)
-    }
-
-    fn attack_mut(&mut self) -> Option<&mut InnerAttack> {
-        Some(&mut self.attack)
-    }
+    has_inner_attack!();
 
     fn student_passes(&self) -> usize {
         2
