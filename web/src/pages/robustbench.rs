@@ -1,6 +1,6 @@
 //! What RobustBench asks of an entry (Croce et al. 2021, arXiv:2010.09670; methods.md §5.3), and whether an evaluation meets it.
 
-use retort_spec::{Attack, EvaluateSpec, LogLevel, PixelDistance, RunSpec};
+use retort_spec::{EvaluateSpec, LogLevel, PixelDistance, RunSpec};
 
 use super::RunPage;
 use crate::format;
@@ -18,7 +18,7 @@ impl RunPage {
 }
 
 fn conditions(spec: &EvaluateSpec, warned: bool) -> Vec<(bool, String)> {
-    let Some(attack) = spec.attacks.iter().find(|attack| matches!(attack, Attack::AutoAttack(_))) else {
+    let Some(attack) = spec.attacks.iter().find(|attack| attack.is_auto_attack()) else {
         return Vec::new();
     };
     let images = match spec.dataset.test_images {

@@ -25,8 +25,6 @@ const NOTHING: f64 = 1.0;
 const LOSSES: f64 = 5.0;
 /// Images with a zero gradient, in percent.
 const ZERO_GRADIENTS: f64 = 1.0;
-/// Percentage points that AutoAttack may find beyond PGD-20: on honest models it finds 2 to 5 (methods.md §5.4).
-const AUTO_ATTACK: f64 = 6.0;
 /// The relative distance between the gradient and finite differences.
 const GRADIENT_ERROR: f64 = 0.1;
 /// What is equal but for rounding is equal.
@@ -252,7 +250,7 @@ impl Judge<'_> {
     fn auto_attack(mut self, spec: &MaskingSpec) -> Option<CheckResult> {
         let (pgd, auto) = (self.under(&spec.iterative())?, self.under(&spec.auto_attack())?);
         let finding = format!("PGD-20 leaves {pgd:.2} %, AutoAttack {auto:.2} %.");
-        self.result(pgd - auto <= AUTO_ATTACK + ROUNDING, Allows::AShare, finding)
+        self.result(pgd - auto <= MaskingCheck::BEYOND_PGD + ROUNDING, Allows::AShare, finding)
     }
 }
 

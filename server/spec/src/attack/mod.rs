@@ -308,6 +308,11 @@ impl Attack {
         self.parameters().strength()
     }
 
+    /// Whether it is the one by which the field compares.
+    pub const fn is_auto_attack(&self) -> bool {
+        matches!(self, Self::AutoAttack(_))
+    }
+
     /// The attacks that it consists of, each made on the images that withstood those before; none where it is one attack.
     pub fn parts(&self) -> Vec<Self> {
         self.parameters().parts()

@@ -37,6 +37,8 @@ impl MaskingCheck {
     /// A check that stands on fewer images cannot tell: if one image in ten failed, so many without a failure would be rare
     /// (0.9³⁰ = 4 %).
     pub const LEAST_IMAGES: usize = 30;
+    /// Percentage points that AutoAttack may find beyond PGD: on honest models it finds 2 to 5 (methods.md §5.4).
+    pub const BEYOND_PGD: f64 = 6.0;
 
     /// All of them, in the order of methods.md.
     pub const ALL: [Self; 11] = [

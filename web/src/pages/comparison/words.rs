@@ -191,7 +191,7 @@ impl ComparisonTable {
     /// What an adversarial accuracy is that AutoAttack did not measure; nothing where it did, or where none was measured.
     fn strength(&self) -> &'static str {
         let mut attacks = self.columns.iter().filter_map(Column::attack).peekable();
-        if attacks.peek().is_none() || attacks.any(|attack| matches!(attack, Attack::AutoAttack(_))) {
+        if attacks.peek().is_none() || attacks.any(Attack::is_auto_attack) {
             return "";
         }
         " PGD only: AutoAttack was not made, which usually finds more, so an adversarial accuracy is an upper bound."

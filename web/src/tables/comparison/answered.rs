@@ -1,6 +1,6 @@
 //! Which images the models of a row got right.
 
-use std::{collections::HashMap, sync::Arc};
+use std::{borrow::Cow, collections::HashMap, sync::Arc};
 
 use retort_spec::{Accuracy, Attack, RightCounts};
 
@@ -19,12 +19,12 @@ impl RightAnswers {
     /// Those in a column, of one model; none unless all of them are there.
     ///
     /// `evaluations` are those of the model, `attacks` what the worst case is over.
-    pub(super) fn of(
+    pub(super) fn of<'a>(
         evaluations: &[i64],
         column: &Column,
         attacks: &[Attack],
-        right: &HashMap<i64, Arc<Self>>,
-    ) -> Option<Answers> {
+        right: &'a HashMap<i64, Arc<Self>>,
+    ) -> Option<Answers<'a>> {
         let answers: Vec<&Self> = evaluations.iter().filter_map(|id| right.get(id).map(Arc::as_ref)).collect();
         if *column != Column::WorstCase {
             return answers.into_iter().find_map(|answers| answers.under(column.attack()));
@@ -33,27 +33,27 @@ impl RightAnswers {
         let mut worst = under(None)?;
         for attack in attacks {
             let next = under(Some(attack)).filter(|next| next.images == worst.images)?;
-            worst.right.iter_mut().zip(next.right).for_each(|(worst, right)| *worst &= right);
+            worst.right.to_mut().iter_mut().zip(next.right.iter()).for_each(|(worst, right)| *worst &= right);
         }
         Some(worst)
     }
 
-    fn under(&self, attack: Option<&Attack>) -> Option<Answers> {
+    fn under(&self, attack: Option<&Attack>) -> Option<Answers<'_>> {
         // A surrogate differs from seed to seed; its column does not.
         let same = |other: &Option<Attack>| other.as_ref().map(Attack::key) == attack.map(Attack::key);
         let (_, right) = self.under.iter().find(|(of, _)| same(of))?;
-        Some(Answers { images: self.images, right: right.clone() })
+        Some(Answers { images: self.images, right: right.into() })
     }
 }
 
 /// Which images one model got right in a column.
-pub(super) struct Answers {
+pub(super) struct Answers<'a> {
     /// What tells the images apart from others.
     images: u64,
-    right: Vec<bool>,
+    right: Cow<'a, [bool]>,
 }
 
-impl Answers {
+impl Answers<'_> {
     pub fn accuracy(&self) -> Accuracy {
         Accuracy { correct: self.right.iter().filter(|right| **right).count(), n: self.right.len() }
     }
@@ -73,7 +73,7 @@ impl Answered {
     pub(super) fn of(models: &[Option<Answers>]) -> Option<Self> {
         let answers: Vec<&Answers> = models.iter().map(Option::as_ref).collect::<Option<_>>()?;
         let images = answers.first()?.images;
-        let models: Vec<&[bool]> = answers.iter().map(|answers| answers.right.as_slice()).collect();
+        let models: Vec<&[bool]> = answers.iter().map(|answers| answers.right.as_ref()).collect();
         let are_the_same = answers.iter().all(|answers| answers.images == images);
         are_the_same.then_some(Self { images, right: RightCounts::of(&models)?.into() })
     }

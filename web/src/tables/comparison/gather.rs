@@ -197,7 +197,7 @@ impl Gather<'_> {
             TeacherChoice::Run { id, .. } if first.label.is_teacher => Some(id),
             _ => members.iter().find(|r| r.label.is_training() && r.label.seed == seed).map(|r| r.label.id),
         };
-        let measured = |seeds: &[Vec<&RunRow>], column: &Column| -> (Vec<Accuracy>, Vec<Option<Answers>>) {
+        let measured = |seeds: &[Vec<&RunRow>], column: &Column| -> (Vec<Accuracy>, Vec<Option<Answers<'_>>>) {
             let is_column = |s: &&Score| s.attack.as_ref().map(Attack::key) == column.attack().map(Attack::key);
             let of = |runs: &Vec<&RunRow>| {
                 let mut ids: Vec<i64> = runs.iter().map(|run| run.label.id).collect();

@@ -1,6 +1,6 @@
 //! What has to be said of a row's models beside their accuracies: that they have collapsed, or gave no answers.
 
-use retort_spec::Attack;
+use retort_spec::{Attack, MaskingCheck};
 
 use crate::{RunRow, Score, format};
 
@@ -16,9 +16,6 @@ pub struct Remarks {
     /// That PGD stands far above AutoAttack: a sentence.
     masked: Option<String>,
 }
-
-/// Percentage points that PGD may leave more than AutoAttack: on honest models it leaves 2 to 5 (methods.md §5.4).
-const PGD_ABOVE: f64 = 6.0;
 
 impl Remarks {
     /// Of the evaluations of each seed.
@@ -64,14 +61,12 @@ impl Remarks {
 
 /// That a model's accuracy under PGD is far above that under AutoAttack, in a sentence; nothing where it is not.
 fn masked(scores: &[Score]) -> Option<String> {
-    let of = |score: &'_ Score, is: fn(&Attack) -> bool| score.attack.as_ref().is_some_and(is);
-    let auto = scores.iter().find(|score| of(score, |attack| matches!(attack, Attack::AutoAttack(_))))?;
-    let radius = auto.attack.as_ref().map(Attack::eps);
-    let pgd = scores.iter().filter(|score| of(score, |attack| matches!(attack, Attack::Pgd(_))));
-    let pgd = pgd.filter(|score| score.attack.as_ref().map(Attack::eps) == radius);
-    let pgd = pgd.min_by_key(|score| score.accuracy.correct)?;
+    let attacked = || scores.iter().filter_map(|score| Some((score.attack.as_ref()?, score)));
+    let (attack, auto) = attacked().find(|(attack, _)| attack.is_auto_attack())?;
+    let pgd = attacked().filter(|(pgd, _)| matches!(pgd, Attack::Pgd(_)) && pgd.eps() == attack.eps());
+    let (_, pgd) = pgd.min_by_key(|(_, score)| score.accuracy.correct)?;
     let above = pgd.accuracy.percent() - auto.accuracy.percent();
-    (above > PGD_ABOVE).then(|| {
+    (above > MaskingCheck::BEYOND_PGD).then(|| {
         let above = format::percent(above);
         format!("{} leaves {above} points more than AutoAttack: gradients may be masked.", pgd.name())
     })

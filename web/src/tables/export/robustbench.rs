@@ -44,6 +44,6 @@ pub(super) fn write(table: &ComparisonTable, about: &About) -> String {
 }
 
 /// Whether AutoAttack measures a column.
-pub(super) const fn is_auto_attack(column: &Column) -> bool {
-    matches!(column, Column::Under(Attack::AutoAttack(_)))
+pub(super) fn is_auto_attack(column: &Column) -> bool {
+    column.attack().is_some_and(Attack::is_auto_attack)
 }
