@@ -1,11 +1,11 @@
-"""Three training steps of AdaAD, IAD-I and IGDM as their authors' code takes them, from golden weights (docs/methods.md, section 4)."""
+"""Three training steps of AdaAD, IAD-I, IGDM and MTARD as their authors' code takes them, from golden weights (docs/methods.md, section 4)."""
 
 import torch
 from torch.nn import functional as F
 
 from common import main
 from methods import INNER_ATTACK, SEED, STEPS, batch, climb, cross_entropy_gradient, kl, outcome, pair, start
-from networks import answers
+from networks import answers, network
 from rslad import normal
 
 EPOCHS = 20
@@ -79,9 +79,32 @@ def iad(trusts, is_training):
     return loss
 
 
+def mtard(rate, power, weight):
+    """The natural teacher is a ResNet-32; the weights move before they are used, by losses relative to the first step's."""
+    natural_teacher = network("resnet32").eval()
+    state = {"natural": 0.5, "first": None}
+
+    def loss(student, teacher, x, y, step):
+        student.eval()
+        noise = torch.from_numpy(normal((SEED, INNER_ATTACK, 0, step), x.numel())).reshape(x.shape)
+        z = climb(x, x + 0.001 * noise, 10, cross_entropy_gradient(student, y))
+        attacked, natural = answers(student.train(), z)[0], answers(student, x)[0]
+        with torch.no_grad():
+            of_attacked, of_natural = answers(teacher, z)[0], answers(natural_teacher, x)[0]
+        losses = [kl(of_attacked, attacked, 1).mean() / 10, kl(of_natural, natural, 1).mean() / 10]
+        numbers = [one.item() for one in losses]
+        state["first"] = state["first"] or numbers
+        relative = [(one / first) ** power for one, first in zip(numbers, state["first"])]
+        state["natural"] -= rate * (state["natural"] - relative[1] / (relative[0] + relative[1]))
+        return weight * ((1 - state["natural"]) * losses[0] + state["natural"] * losses[1])
+
+    return loss
+
+
 def compute():
     found = trained("adaad", 5e-4, adaad(1, 10)) | trained("adaad_natural", 5e-4, adaad(0.5, 1)) | trained("igdm", 5e-4, igdm)
     found |= trained("iad", 2e-4, iad(True, True)) | trained("iad_eval", 2e-4, iad(True, False))
+    found |= trained("mtard", 2e-4, mtard(0.025, 1, 1)) | trained("mtard_fast", 2e-4, mtard(0.5, 2, 10))
     return found | trained("iad_before", 2e-4, iad(False, False))
 
 

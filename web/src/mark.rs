@@ -35,7 +35,7 @@ const NAMED: [(MethodName, Mark); 9] = [
 ];
 
 /// The marks of the other methods, in their order: each with that of the same fine-tuned. After the last comes the first.
-const OTHERS: [[Mark; 2]; 4] = [
+const OTHERS: [[Mark; 2]; 5] = [
     [
         mark("method-other-1", "6 2 2 2", "M0,-4.5l4.3,3.1l-1.6,5h-5.4l-1.6,-5z"),
         mark("method-other-1", "6 2 2 2 2 2", "M-4.3,1l4.3,-3.1l4.3,3.1z"),
@@ -51,6 +51,10 @@ const OTHERS: [[Mark; 2]; 4] = [
     [
         mark("method-other-4", "3 2", "M-4,-4l4,2l4,-2l-2,4l2,4l-4,-2l-4,2l2,-4z"),
         mark("method-other-4", "3 2 6 2", "M-4.5,0l4.5,-1.6l4.5,1.6l-4.5,1.6z"),
+    ],
+    [
+        mark("method-other-5", "2 2 8 2", "M-1.6,-4.4h3.2l0.8,8.8h-4.8z"),
+        mark("method-other-5", "2 2 8 2 2 2", "M-1.6,-2.2h3.2l1.6,4.4h-6.4z"),
     ],
 ];
 

@@ -41,6 +41,14 @@ pub enum EngineError {
     /// The training left the range of numbers.
     #[error("{0}")]
     Diverged(String),
+    /// The answers of a teacher are not finite numbers.
+    #[error("{fault}")]
+    Teacher {
+        /// Which teacher of the method, counted from 0.
+        place: usize,
+        /// What it answers, and what to do.
+        fault: String,
+    },
     /// A model's answers are not finite numbers.
     #[error("{0}")]
     NotFinite(String),

@@ -82,8 +82,8 @@ struct Training<'a, 'c, 'x, 'j> {
     network: Network,
     /// What the model's file will say of it.
     header: ModelHeader,
-    /// The teacher's file.
-    teacher: Option<&'a Path>,
+    /// The files of its teachers, the robust one first.
+    teachers: Vec<&'a Path>,
     work: Vec<StageWork>,
     /// Epochs of all stages.
     epochs: usize,
@@ -97,8 +97,9 @@ pub(crate) fn run(spec: &TrainSpec, dataset: &Dataset, context: &mut Context) ->
         let network = Network::new(spec.architecture, dataset.classes.len(), spec.seed, &context.device)?;
         network.with_normaliser(spec.normaliser)
     };
-    let path = spec.teacher.as_ref().map(model_path).transpose()?;
-    let teacher = path.map(|path| load_for(path, dataset, &context.device)).transpose()?.map(|(network, _)| network);
+    let files: Vec<&Path> = spec.teacher.iter().chain(&spec.natural_teacher).map(model_path).collect::<Result<_>>()?;
+    let loaded = files.iter().map(|path| Ok(load_for(path, dataset, &context.device)?.0));
+    let teachers: Vec<Network> = loaded.collect::<Result<_>>()?;
     let header = ModelHeader {
         architecture: spec.architecture,
         normaliser: spec.normaliser,
@@ -108,7 +109,7 @@ pub(crate) fn run(spec: &TrainSpec, dataset: &Dataset, context: &mut Context) ->
         seed: spec.seed,
         epoch: None,
     };
-    let of_teacher = teacher.as_ref().map(|t| t.architecture);
+    let of_teacher = teachers.first().map(|t| t.architecture);
     let (train, test) = (dataset.train.len(), dataset.test.len());
     let work = RunSpec::Train(spec.clone()).work(train, test, spec.architecture, of_teacher);
     let training = Training {
@@ -119,11 +120,11 @@ pub(crate) fn run(spec: &TrainSpec, dataset: &Dataset, context: &mut Context) ->
         context,
         network,
         header,
-        teacher: path,
+        teachers: files,
         work,
         epochs: 0,
     };
-    training.carry_out(&plans(spec), teacher)
+    training.carry_out(&plans(spec), teachers)
 }
 
 /// Carries a linear probe on to its end: the features of a model stay as they are, and a new classifier tells the classes of
@@ -154,11 +155,11 @@ pub(crate) fn run_probe(spec: &ProbeSpec, dataset: &Dataset, context: &mut Conte
         context,
         network,
         header,
-        teacher: None,
+        teachers: Vec::new(),
         work,
         epochs: 0,
     };
-    training.carry_out(&[plan], None)
+    training.carry_out(&[plan], Vec::new())
 }
 
 /// The stages that are to be run. Their places in the whole do not depend on where the run starts from, so that a
@@ -214,7 +215,7 @@ fn sgd_step(schedule: &Schedule, epoch: usize, done: f64) -> SgdStep {
 
 impl Training<'_, '_, '_, '_> {
     /// Trains stage after stage, from the checkpoint if there is one, and leaves the model.
-    fn carry_out(mut self, plans: &[StagePlan], mut teacher: Option<Network>) -> Result<Outcome> {
+    fn carry_out(mut self, plans: &[StagePlan], mut teachers: Vec<Network>) -> Result<Outcome> {
         if self.dataset.train.is_empty() || self.dataset.test.is_empty() {
             return Err(EngineError::Data(format!("the dataset {} has an empty split", self.dataset.name)));
         }
@@ -235,7 +236,7 @@ impl Training<'_, '_, '_, '_> {
             let state = resumed.take();
             let outcome = match plan.kind {
                 StageKind::Classifier => classifier::train(&mut self, index, plan, state)?,
-                _ => self.train(index, plan, teacher.take(), state)?,
+                _ => self.train(index, plan, std::mem::take(&mut teachers), state)?,
             };
             if let Some(outcome) = outcome {
                 return Ok(outcome);
@@ -249,7 +250,7 @@ impl Training<'_, '_, '_, '_> {
         Ok(Outcome::Finished)
     }
 
-    fn objective(&self, plan: &StagePlan, teacher: Option<Network>) -> Result<Box<dyn Objective>> {
+    fn objective(&self, plan: &StagePlan, teachers: Vec<Network>) -> Result<Box<dyn Objective>> {
         let method = match plan.kind {
             StageKind::Method(method) => method,
             StageKind::FineTune(finetune) => return Ok(fine_tuning(finetune)),
@@ -257,12 +258,14 @@ impl Training<'_, '_, '_, '_> {
                 return Err(EngineError::Data("a linear classifier is trained on features, not by a loss".into()));
             }
         };
+        let mut teachers = teachers.into_iter();
         let context = ObjectiveContext {
-            teacher,
+            teacher: teachers.next(),
+            natural_teacher: teachers.next(),
             student_features: self.network.features()?,
             labels: &self.dataset.train.labels,
             classes: self.dataset.classes.len(),
-            epochs: plan.schedule.epochs,
+            schedule: plan.schedule.clone(),
             seed: self.seed,
             device: &self.context.device,
         };
@@ -274,10 +277,10 @@ impl Training<'_, '_, '_, '_> {
         &mut self,
         index: usize,
         plan: &StagePlan,
-        teacher: Option<Network>,
+        teachers: Vec<Network>,
         resumed: Option<state::Resumed>,
     ) -> Result<Option<Outcome>> {
-        let (objective, sgd) = (self.objective(plan, teacher)?, Sgd::new(&self.network.weights.parameters)?);
+        let (objective, sgd) = (self.objective(plan, teachers)?, Sgd::new(&self.network.weights.parameters)?);
         let mut learning = Learning { objective, sgd };
         let mut at = Position { stage: index, ..Position::default() };
         if let Some(resumed) = resumed
@@ -346,11 +349,14 @@ impl Training<'_, '_, '_, '_> {
         Ok(())
     }
 
-    /// The error; if it is the teacher's, with its file.
+    /// The error; if it is a teacher's, with its file.
     fn of_teacher(&self, error: EngineError) -> EngineError {
-        match (error, self.teacher) {
-            (EngineError::NotFinite(fault), Some(path)) => EngineError::Model { path: path.to_owned(), fault },
-            (error, _) => error,
+        match error {
+            EngineError::Teacher { place, fault } => match self.teachers.get(place) {
+                Some(path) => EngineError::Model { path: (*path).to_owned(), fault },
+                None => EngineError::NotFinite(fault),
+            },
+            error => error,
         }
     }
 

@@ -39,6 +39,10 @@ pub struct SpecArgs {
     #[arg(long, value_name = "FILE")]
     teacher: Option<PathBuf>,
 
+    /// The model.safetensors of a naturally trained teacher, for methods that have two
+    #[arg(long, value_name = "FILE")]
+    natural_teacher: Option<PathBuf>,
+
     /// The model that is probed or checked
     #[arg(long, value_name = "FILE")]
     model: Option<PathBuf>,
@@ -115,6 +119,13 @@ fn train(args: SpecArgs, dataset: DatasetChoice) -> Result<RunSpec> {
         spec.set(setting).map_err(|problem| anyhow::anyhow!("{}: {}", problem.field, problem.message))?;
     }
     spec.teacher = args.teacher.map(ModelRef::File);
+    spec.natural_teacher = args.natural_teacher.map(ModelRef::File);
+    if spec.method.needs_natural_teacher() && spec.natural_teacher.is_none() {
+        spec.natural_teacher = Some(ModelRef::File("natural-teacher.safetensors".into()));
+        complain!(
+            "note: {method} needs a natural teacher too; put its file in place of “natural-teacher.safetensors”."
+        );
+    }
     if method.needs_teacher() && spec.teacher.is_none() {
         spec.teacher = Some(ModelRef::File("teacher.safetensors".into()));
         complain!("note: {method} needs a teacher; put its file in place of “teacher.safetensors”.");
@@ -151,9 +162,10 @@ fn masking(args: SpecArgs, dataset: DatasetChoice) -> Result<RunSpec> {
 impl SpecArgs {
     /// The model of a run that trains none.
     fn model_to(&self, be: &str) -> Result<ModelRef> {
-        if self.teacher.is_some() || self.preset.is_some() || !self.set.is_empty() {
+        let teachers = [&self.teacher, &self.natural_teacher];
+        if teachers.iter().any(|t| t.is_some()) || self.preset.is_some() || !self.set.is_empty() {
             bail!(
-                "a {} has no teacher, preset or parameters of a method: leave --teacher, --preset and --set out",
+                "a {} has no teacher, preset or parameters of a method: leave --teacher, --natural-teacher, --preset and --set out",
                 self.method
             );
         }

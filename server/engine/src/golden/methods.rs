@@ -1,7 +1,7 @@
 //! Losses, the optimiser, attacks, and whole training steps (tools/golden/methods.py).
 
 use candle_core::{Device, Var};
-use retort_spec::{Architecture, Attack, Method, MethodName, Setting};
+use retort_spec::{Architecture, Attack, Method, MethodName, Schedule, Setting};
 
 use super::{Golden, images, labels, network, tensor};
 use crate::{
@@ -166,7 +166,18 @@ pub(crate) fn hold_steps(
 
 pub(crate) fn context<'a>(teacher: Network, labels: &'a [u8], device: &'a Device) -> methods::ObjectiveContext<'a> {
     let teacher = Some(teacher);
-    methods::ObjectiveContext { teacher, student_features: 64, labels, classes: 10, epochs: 20, seed: SEED, device }
+    let natural_teacher = Some(network(Architecture::ResNet32));
+    let schedule = Schedule::new(20, BATCH, 0.1, 0.0, &[]);
+    methods::ObjectiveContext {
+        teacher,
+        natural_teacher,
+        student_features: 64,
+        labels,
+        classes: 10,
+        schedule,
+        seed: SEED,
+        device,
+    }
 }
 
 /// Holds that three steps of a distillation by this method, from a ResNet-20 to a ResNet-8 at the decay of its schedule, are

@@ -201,7 +201,7 @@ impl Objective for GacdObjective {
 #[cfg(test)]
 mod tests {
     use candle_core::Var;
-    use retort_spec::{Architecture, Positive, SampleWeighting};
+    use retort_spec::{Architecture, Positive, SampleWeighting, Schedule};
 
     use super::*;
     use crate::{loss::true_class_probabilities, ops::testing};
@@ -216,10 +216,11 @@ mod tests {
         let teacher = Network::new(Architecture::ResNet8, 4, 9, device).unwrap();
         ObjectiveContext {
             teacher: Some(teacher),
+            natural_teacher: None,
             student_features: 64,
             labels,
             classes: 4,
-            epochs: 1,
+            schedule: Schedule::new(1, 32, 0.05, 0.0, &[]),
             seed: 1,
             device,
         }

@@ -10,13 +10,16 @@ mod iad;
 mod igdm;
 pub(crate) mod kd;
 pub(crate) mod memory_bank;
+mod mtard;
 mod natural;
 mod pgd_at;
 mod rslad;
 pub(crate) mod trades;
 
 use candle_core::{Device, Result, Tensor, backprop::GradStore};
-use retort_spec::{FineTune, FineTuneLoss, InnerAttack, Method, Natural, SampleWeighting, TRADES_BETA, Trades};
+use retort_spec::{
+    FineTune, FineTuneLoss, InnerAttack, Method, Natural, SampleWeighting, Schedule, TRADES_BETA, Trades,
+};
 
 use crate::{
     attacks::{Iterative, StartRange, cross_entropy_pgd, normal_start, uniform_start},
@@ -32,6 +35,7 @@ use gacd::GacdObjective;
 use iad::IadObjective;
 use igdm::IgdmObjective;
 use kd::KdObjective;
+use mtard::MtardObjective;
 use natural::NaturalObjective;
 use pgd_at::PgdAtObjective;
 use rslad::RsladObjective;
@@ -87,6 +91,11 @@ pub trait Objective: Send {
         None
     }
 
+    /// All such networks, the robust one first.
+    fn teachers(&mut self) -> Vec<&mut Network> {
+        self.teacher().into_iter().collect()
+    }
+
     /// Called after the student's step with the loss's gradients: trains what the objective owns.
     ///
     /// # Errors
@@ -113,14 +122,16 @@ pub trait Objective: Send {
 pub struct ObjectiveContext<'a> {
     /// The trained teacher, for methods that need one.
     pub teacher: Option<Network>,
+    /// The naturally trained teacher, for methods that have two.
+    pub natural_teacher: Option<Network>,
     /// Length of the student's feature vector.
     pub student_features: usize,
     /// Labels of all training images.
     pub labels: &'a [u8],
     /// Number of classes.
     pub classes: usize,
-    /// Epochs of the method's own stage.
-    pub epochs: usize,
+    /// The schedule of the method's own stage.
+    pub schedule: Schedule,
     /// Seed of the run.
     pub seed: u64,
     /// Where it computes.
@@ -144,11 +155,15 @@ pub fn objective(method: &Method, context: ObjectiveContext) -> Result<Box<dyn O
         Method::Ard(parameters) => Box::new(ArdObjective::new(parameters.clone(), teacher(context.teacher)?)),
         Method::Rslad(parameters) => Box::new(RsladObjective::new(parameters.clone(), teacher(context.teacher)?)),
         Method::Iad(parameters) => {
-            Box::new(IadObjective::new(parameters.clone(), teacher(context.teacher)?, context.epochs))
+            Box::new(IadObjective::new(parameters.clone(), teacher(context.teacher)?, context.schedule.epochs))
         }
         Method::Adaad(parameters) => Box::new(AdaadObjective::new(parameters.clone(), teacher(context.teacher)?)),
         Method::Igdm(parameters) => {
-            Box::new(IgdmObjective::new(parameters.clone(), teacher(context.teacher)?, context.epochs))
+            Box::new(IgdmObjective::new(parameters.clone(), teacher(context.teacher)?, context.schedule.epochs))
+        }
+        Method::Mtard(parameters) => {
+            let teachers = [teacher(context.teacher)?, teacher(context.natural_teacher)?];
+            Box::new(MtardObjective::new(parameters.clone(), teachers, context.schedule))
         }
         Method::Gacd(parameters) => Box::new(GacdObjective::new(parameters, context)?),
     })

@@ -13,7 +13,7 @@ use crate::{
 /// One batch: attack, forward passes, loss, backward passes, step. Returns the loss, and the logits of the first pass.
 ///
 /// # Errors
-/// When the loss is not finite: [`EngineError::NotFinite`] if that is the teacher's fault, else [`EngineError::Diverged`].
+/// When the loss is not finite: [`EngineError::Teacher`] if that is a teacher's fault, else [`EngineError::Diverged`].
 /// Nothing has been changed then but the running statistics.
 pub(crate) fn update(
     network: &mut Network,
@@ -37,10 +37,11 @@ pub(crate) fn update(
     let value = f64::from(loss.to_scalar::<f32>()?);
     if !value.is_finite() {
         let shown = std::iter::once(&batch.images).chain(&inputs);
-        if let Some(teacher) = objective.teacher()
-            && let Some(fault) = teacher_fault(teacher, shown, batch)?
-        {
-            return Err(fault);
+        let shown: Vec<&Tensor> = shown.collect();
+        for (place, teacher) in objective.teachers().into_iter().enumerate() {
+            if let Some(fault) = teacher_fault(teacher, &shown, batch)? {
+                return Err(EngineError::Teacher { place, fault });
+            }
         }
         return Err(EngineError::Diverged(format!(
             "the loss became {value} in epoch {}, step {}: lower the learning rate, or raise the temperature",
@@ -65,23 +66,19 @@ pub(crate) fn update(
 }
 
 /// That a teacher's answers to the images of a batch, shown as one of these, are no numbers that a student could learn from.
-fn teacher_fault<'a>(
-    teacher: &mut Network,
-    shown: impl Iterator<Item = &'a Tensor>,
-    batch: &Batch,
-) -> Result<Option<EngineError>> {
+fn teacher_fault(teacher: &mut Network, shown: &[&Tensor], batch: &Batch) -> Result<Option<String>> {
     for images in shown {
         let (logits, features) = teacher.infer(images)?;
         let rows = broken_rows(&[&logits, &features])?;
         if !rows.is_empty() {
             let places: Vec<usize> = rows.iter().map(|row| batch.indices[*row] as usize).collect();
-            return Ok(Some(EngineError::NotFinite(format!(
+            return Ok(Some(format!(
                 "in epoch {}, step {} the teacher answers {} with numbers that are not finite, so nothing can be learnt from \
                  it: evaluate it to see whether it is whole, or choose another teacher",
                 batch.epoch + 1,
                 batch.step + 1,
                 counted(&places, batch.indices.len(), "training images")
-            ))));
+            )));
         }
     }
     Ok(None)

@@ -248,7 +248,9 @@ impl ExperimentSpec {
         // A training, its evaluation and that of its best epoch, masking checks, and each probe with its evaluation.
         let best = usize::from(self.methods.iter().any(|method| self.keeps_best(*method)));
         let of_model = 2 + best + usize::from(self.masking_images.is_some()) + 2 * self.probes.len();
-        let of_seed = students.saturating_add(1).saturating_mul(of_model).saturating_add(self.surrogates.len());
+        // Beside the teacher, which is evaluated as the students are, a natural teacher and the surrogates are trained.
+        let others = self.surrogates.len() + usize::from(self.needs_natural_teacher());
+        let of_seed = students.saturating_add(1).saturating_mul(of_model).saturating_add(others);
         self.seeds.len().saturating_mul(of_seed).saturating_add(self.analyses.len())
     }
 
@@ -306,9 +308,8 @@ impl ExperimentSpec {
                 }
                 let spec =
                     self.train(*method, Architecture::ResNet8, 1, &Variant::of(*method, Setting::new(path, value)));
-                let checked = spec.and_then(|mut spec| {
-                    spec.teacher = method.needs_teacher().then_some(ModelRef::Planned(0));
-                    let valid = RunSpec::Train(spec).validate();
+                let checked = spec.and_then(|spec| {
+                    let valid = RunSpec::Train(spec.taught_by(&ModelRef::Planned(0))).validate();
                     // What is wrong with the experiment itself is told elsewhere.
                     valid.or_else(|Invalid(faults)| faults.into_iter().find(|f| f.field == *path).map_or(Ok(()), Err))
                 });
@@ -352,6 +353,11 @@ impl ExperimentSpec {
         } = self;
         (teacher, dataset, normaliser) == (&other.teacher, &other.dataset, &other.normaliser)
             && (budget, epochs) == (&other.budget, &other.epochs)
+    }
+
+    /// Whether one of its methods learns from a naturally trained teacher beside the robust one.
+    pub(crate) fn needs_natural_teacher(&self) -> bool {
+        self.methods.iter().any(|method| method.defaults().needs_natural_teacher())
     }
 
     /// Whether trainings by a method leave the model of their best epoch beside that of their last.

@@ -9,6 +9,7 @@ mod iad;
 mod igdm;
 mod inner_attack;
 mod kd;
+mod mtard;
 mod natural;
 mod parameter;
 mod pgd_at;
@@ -34,6 +35,7 @@ pub use iad::Iad;
 pub use igdm::Igdm;
 pub use inner_attack::{BatchNormMode, InnerAttack};
 pub use kd::{Kd, Reduction};
+pub use mtard::Mtard;
 pub use natural::Natural;
 pub use parameter::Parameter;
 pub use pgd_at::PgdAt;
@@ -107,6 +109,7 @@ methods! {
     Iad IAD,
     Adaad ADAAD,
     Igdm IGDM,
+    Mtard MTARD,
     Gacd GACD
 }
 
@@ -173,6 +176,11 @@ trait Parameters {
     fn teacher_passes(&self) -> usize {
         1
     }
+
+    /// Whether it learns from a naturally trained teacher beside the robust one.
+    fn needs_natural_teacher(&self) -> bool {
+        false
+    }
 }
 
 /// What [`Parameters`] has of every method that attacks images while it trains.
@@ -197,6 +205,11 @@ impl Method {
     /// Whether it learns from a teacher.
     pub const fn needs_teacher(&self) -> bool {
         self.name().needs_teacher()
+    }
+
+    /// Whether it learns from a naturally trained teacher beside the robust one.
+    pub fn needs_natural_teacher(&self) -> bool {
+        self.parameters().needs_natural_teacher()
     }
 
     /// The attack inside the training, if there is one.

@@ -27,8 +27,8 @@ mod tests {
     fn every_preset_names_parameters_of_its_method_and_gives_a_valid_spec() {
         for method in MethodName::all() {
             for preset in method.presets() {
-                let mut spec = Budget::Paper.train(method, Architecture::ResNet8, DatasetChoice::all_of("d"), 1);
-                spec.teacher = Some(ModelRef::File("teacher.safetensors".into()));
+                let spec = Budget::Paper.train(method, Architecture::ResNet8, DatasetChoice::all_of("d"), 1);
+                let mut spec = spec.taught_by(&ModelRef::File("teacher.safetensors".into()));
                 for setting in preset.settings() {
                     assert_ne!(
                         spec.parameter(&setting.path).as_ref(),

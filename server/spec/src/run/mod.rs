@@ -139,7 +139,10 @@ impl RunSpec {
     /// Every model that it reads.
     pub fn models_mut(&mut self) -> Vec<&mut ModelRef> {
         let (named, attacks): (Vec<&mut ModelRef>, &mut [Attack]) = match self {
-            Self::Train(spec) => (spec.teacher.iter_mut().chain(&mut spec.start_from).collect(), &mut []),
+            Self::Train(spec) => {
+                let teachers = spec.teacher.iter_mut().chain(&mut spec.natural_teacher);
+                (teachers.chain(&mut spec.start_from).collect(), &mut [])
+            }
             Self::Probe(spec) => (vec![&mut spec.model], &mut []),
             Self::Evaluate(spec) => (vec![&mut spec.model], &mut spec.attacks),
             Self::Masking(spec) => (vec![&mut spec.model], &mut spec.transfers),
@@ -194,9 +197,8 @@ mod tests {
     use crate::{Architecture, Budget, MethodName, Normaliser};
 
     fn spec(method: MethodName) -> RunSpec {
-        let mut spec = Budget::Paper.train(method, Architecture::ResNet8, DatasetChoice::all_of("d"), 1);
-        spec.teacher = method.needs_teacher().then(|| ModelRef::File("teacher.safetensors".into()));
-        RunSpec::Train(spec)
+        let spec = Budget::Paper.train(method, Architecture::ResNet8, DatasetChoice::all_of("d"), 1);
+        RunSpec::Train(spec.taught_by(&ModelRef::File("teacher.safetensors".into())))
     }
 
     #[cfg(unix)]

@@ -118,7 +118,7 @@ fn document(figure: &Figure, note: &str) -> String {
 }
 
 /// The colours of the page by day, as static/style.css has them.
-const METHODS: [(&str, &str); 11] = [
+const METHODS: [(&str, &str); 12] = [
     ("method-natural", "#3f97cf"),
     ("method-pgd-at", "#d55e00"),
     ("method-kd", "#0072b2"),
@@ -129,6 +129,7 @@ const METHODS: [(&str, &str); 11] = [
     ("method-other-2", "#8a5a2b"),
     ("method-other-3", "#4d7c0f"),
     ("method-other-4", "#b3324f"),
+    ("method-other-5", "#2f4b7c"),
     ("method-teacher", "#5d6470"),
 ];
 

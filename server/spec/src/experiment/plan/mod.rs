@@ -118,6 +118,15 @@ impl Analysed {
     }
 }
 
+/// The models of a seed that students learn from.
+#[derive(Default)]
+struct Teachers {
+    /// The robust one.
+    robust: Option<PlannedModel>,
+    /// The naturally trained one, for methods that have two.
+    natural: Option<PlannedModel>,
+}
+
 /// The runs so far.
 struct Plan<'a> {
     experiment: &'a ExperimentSpec,
@@ -138,6 +147,7 @@ impl ExperimentSpec {
         for &seed in &self.seeds {
             let teacher = needs_teacher.then(|| plan.teacher(seed));
             plan.train_surrogates(seed, teacher.as_ref());
+            let natural = self.needs_natural_teacher().then(|| plan.natural_teacher(seed));
             let mut first = Analysed {
                 surrogates: plan.surrogates.clone(),
                 teacher: teacher.as_ref().map(PlannedModel::as_teacher),
@@ -146,6 +156,7 @@ impl ExperimentSpec {
             if let Some(teacher) = &teacher {
                 plan.evaluate(teacher);
             }
+            let teachers = Teachers { robust: teacher, natural };
             for (place, &architecture) in self.students.iter().enumerate() {
                 let mut trained: Vec<(MethodName, Variant, ModelRef)> = Vec::new();
                 for &method in &methods {
@@ -154,7 +165,7 @@ impl ExperimentSpec {
                             method.fine_tunes() == Some(*before) && variant.settings.starts_with(&own.settings)
                         });
                         let start_from = before.map(|(_, _, model)| model.clone());
-                        let student = plan.train((method, architecture, seed), &variant, teacher.as_ref(), start_from);
+                        let student = plan.train((method, architecture, seed), &variant, &teachers, start_from);
                         plan.evaluate(&student);
                         trained.push((method, variant, student.model.clone()));
                         if (place, variation) == (0, 0) {
@@ -177,7 +188,7 @@ impl Plan<'_> {
     fn teacher(&mut self, seed: u64) -> PlannedModel {
         let teacher = match self.experiment.teacher {
             TeacherChoice::Train(architecture) => {
-                self.train((MethodName::PGD_AT, architecture, seed), &Variant::default(), None, None)
+                self.train((MethodName::PGD_AT, architecture, seed), &Variant::default(), &Teachers::default(), None)
             }
             TeacherChoice::Run { id, architecture } => PlannedModel::stored(ModelRef::Run(id), architecture, seed),
             TeacherChoice::Imported { id, architecture } => {
@@ -190,6 +201,16 @@ impl Plan<'_> {
         PlannedModel { is_teacher: true, ..teacher }
     }
 
+    /// The natural teacher of a seed: as large as the robust one, and trained unless it is a surrogate too.
+    fn natural_teacher(&mut self, seed: u64) -> PlannedModel {
+        let (method, architecture) = (MethodName::NATURAL, self.experiment.teacher.architecture());
+        let surrogate = self.surrogates.iter().find(|s| (s.method, s.architecture) == (method, architecture));
+        match surrogate {
+            Some(surrogate) => surrogate.clone(),
+            None => self.train((method, architecture, seed), &Variant::default(), &Teachers::default(), None),
+        }
+    }
+
     /// Trains the surrogates of a seed; the teacher serves where it is one of them.
     fn train_surrogates(&mut self, seed: u64, teacher: Option<&PlannedModel>) {
         self.surrogates.clear();
@@ -198,7 +219,7 @@ impl Plan<'_> {
                 teacher.filter(|t| t.training.is_some() && (t.method, t.architecture) == (method, architecture));
             let surrogate = match trained {
                 Some(teacher) => teacher.clone(),
-                None => self.train((method, architecture, seed), &Variant::default(), None, None),
+                None => self.train((method, architecture, seed), &Variant::default(), &Teachers::default(), None),
             };
             self.surrogates.push(surrogate);
         }
@@ -209,17 +230,21 @@ impl Plan<'_> {
         &mut self,
         (method, architecture, seed): (MethodName, Architecture, u64),
         variant: &Variant,
-        teacher: Option<&PlannedModel>,
+        teachers: &Teachers,
         start_from: Option<ModelRef>,
     ) -> PlannedModel {
         // The sweeps were checked with the experiment; a plan of one that was not is made of defaults.
         let spec = self.experiment.train(method, architecture, seed, variant);
         let mut spec = spec.unwrap_or_else(|_| self.experiment.default_train(method, architecture, seed));
         let mut needs = Vec::new();
-        let teacher = teacher.filter(|_| method.needs_teacher());
+        let teacher = teachers.robust.as_ref().filter(|_| method.needs_teacher());
         if let Some(teacher) = teacher {
             spec.teacher = Some(teacher.as_teacher().model);
             needs.extend(teacher.training);
+        }
+        if let Some(natural) = teachers.natural.as_ref().filter(|_| spec.method.needs_natural_teacher()) {
+            spec.natural_teacher = Some(natural.as_teacher().model);
+            needs.extend(natural.training);
         }
         if let Some(ModelRef::Planned(index)) = start_from {
             spec.start_from = start_from;

@@ -23,6 +23,9 @@ pub struct TrainSpec {
     /// The model that it learns from, where the method has a teacher.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub teacher: Option<ModelRef>,
+    /// The naturally trained model that it learns from too, where the method has two teachers.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub natural_teacher: Option<ModelRef>,
     /// How a batch becomes a loss.
     pub method: Method,
     /// How long, with which steps.
@@ -113,6 +116,7 @@ impl TrainSpec {
             architecture,
             normaliser: None,
             teacher: None,
+            natural_teacher: None,
             method: method.defaults(),
             schedule: method.schedule(architecture),
             finetune: method.fine_tunes().map(|_| FineTune::default()),
@@ -122,6 +126,18 @@ impl TrainSpec {
             seed,
             device: DeviceName::Cpu,
         }
+    }
+
+    /// The same training with this model as each teacher that its method needs and it does not have yet.
+    #[must_use]
+    pub fn taught_by(mut self, model: &ModelRef) -> Self {
+        if self.method.needs_teacher() && self.teacher.is_none() {
+            self.teacher = Some(model.clone());
+        }
+        if self.method.needs_natural_teacher() && self.natural_teacher.is_none() {
+            self.natural_teacher = Some(model.clone());
+        }
+        self
     }
 
     pub(crate) fn check(&self, problems: &mut Vec<Problem>) {
@@ -137,6 +153,13 @@ impl TrainSpec {
         }
         if !self.method.needs_teacher() && self.teacher.is_some() {
             problems.push(Problem::new("teacher", format!("{name} has no teacher: remove it")));
+        }
+        if self.method.needs_natural_teacher() && self.natural_teacher.is_none() {
+            let message = format!("{name} needs a second teacher, naturally trained: name a model file");
+            problems.push(Problem::new("natural_teacher", message));
+        }
+        if !self.method.needs_natural_teacher() && self.natural_teacher.is_some() {
+            problems.push(Problem::new("natural_teacher", format!("{name} has no second teacher: remove it")));
         }
         if let Some(finetune) = &self.finetune {
             finetune.attack.check("finetune.attack", problems);
