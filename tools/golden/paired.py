@@ -80,6 +80,13 @@ def case(name, random, images, seeds, ease, spread=0.6):
     return found
 
 
+def twins(random, seeds, shift):
+    """Differences of twins in points: the paired t-test."""
+    differences = random.normal(loc=shift, size=seeds)
+    p_value = float(stats.ttest_1samp(differences, 0).pvalue)
+    return {"differences": differences.tolist(), "deviation": float(differences.std(ddof=1)), "p_value": p_value}
+
+
 def compute():
     random = np.random.default_rng(1)
     cases = [case(f"one seed each, {n} images", random, n, (1, 1), (0.3, e)) for n, e in [(8, 0.3), (60, 0.0), (400, 0.22)]]
@@ -90,7 +97,7 @@ def compute():
     cases.append(case("3 and 5 seeds, 1,000 images", random, 1_000, (3, 5), (0.3, 0.27)))
     families = [[0.01, 0.04, 0.03, 0.005], [0.2, 0.001, 0.9, 0.02, 0.02], [0.6], []]
     holm = [{"p_values": p, "adjusted": multipletests(p, method="holm")[1].tolist() if p else []} for p in families]
-    return {"cases": cases, "holm": holm}
+    return {"cases": cases, "holm": holm, "over_seeds": [twins(random, n, shift) for n in range(3, 12) for shift in (0.1, 0.8, 3.0)]}
 
 
 def same(one, other):

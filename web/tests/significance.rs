@@ -6,8 +6,8 @@ mod sample;
 
 use std::sync::Arc;
 
-use retort_spec::{Accuracy, ExperimentSpec, MethodName, RunState, Sweep};
-use retort_web::{ComparisonView, RightAnswers, RunRow, Template, export::TableFormat, pages::ComparisonPage};
+use retort_spec::{Accuracy, Attack, ExperimentSpec, MethodName, OverSeeds, RunState, Sweep};
+use retort_web::{ComparisonView, RightAnswers, RunRow, Score, Template, export::TableFormat, pages::ComparisonPage};
 
 const IMAGES: usize = 1_000;
 
@@ -219,4 +219,76 @@ fn a_sweep_names_a_best_value_only_if_the_test_carries_it() {
     assert!(caption(&page).starts_with("ARD is highest at 1 (80.00 %), not distinguishable from 5 (p = 1.000)."));
     page.right.clear();
     assert_eq!(caption(&page), "ARD is highest at 1 and 5 (80.00 %), not tested.");
+}
+
+/// The same answers under PGD-20 too.
+fn attacked(mut page: ComparisonPage) -> ComparisonPage {
+    let attack = Attack::pgd(20);
+    for run in page.runs.iter_mut().filter(|run| !run.scores.is_empty()) {
+        let score = Score { attack: Some(attack.clone()), ..run.scores[0].clone() };
+        run.scores.push(score);
+    }
+    for right in page.right.values_mut() {
+        let under = right.under[0].1.clone();
+        Arc::make_mut(right).under.push((Some(attack.clone()), under));
+    }
+    page
+}
+
+/// ARD is better than KD by 20, 30 and 40 of the images in three seeds: always a little, on ever other images.
+fn a_little(run: &RunRow, image: usize) -> bool {
+    let seed = run.label.seed as usize;
+    match run.label.method {
+        MethodName::ARD => (image * 7 + seed) % 10 >= 5 || image < 40 + 10 * seed,
+        _ => (image * 7 + seed) % 10 >= 5 || image < 20,
+    }
+}
+
+#[test]
+fn methods_are_compared_over_seeds_each_with_its_twin_from_three_seeds_on() {
+    let tested = |seeds: &[u64]| {
+        let mut page = attacked(page(&[MethodName::KD, MethodName::ARD], seeds, a_little));
+        page.view.baseline = "kd:resnet8".into();
+        page
+    };
+    let of = |page: &ComparisonPage| {
+        let table = page.table();
+        let row = table.rows().find(|row| row.method == MethodName::ARD).unwrap();
+        row.cells[1].as_ref().unwrap().against.unwrap()
+    };
+    let three = tested(&[1, 2, 3]);
+    let over = of(&three).over_seeds.unwrap();
+    let differences: Vec<f64> = (1..=3).map(|seed| 100.0 * f64::from(10 + 5 * seed) / 1_000.0).collect();
+    let expected = OverSeeds::of(&differences).unwrap();
+    assert!((over.p_value.unwrap() / expected.p_value.unwrap() - 1.0).abs() < 1e-9, "{over:?} {expected:?}");
+    let html = three.render().unwrap();
+    assert!(html.contains("over seeds p = ") && html.contains("the paired t-test of the methods"), "{html}");
+    let json: serde_json::Value = serde_json::from_str(&three.export(TableFormat::Json)).unwrap();
+    assert_eq!(json["rows"][2]["cells"][1]["seeds_paired"], 3);
+    assert!(three.export(TableFormat::Csv).contains("p over seeds"));
+    let two = tested(&[1, 2]);
+    assert!(two.render().unwrap().contains("too few seeds") && of(&two).over_seeds.unwrap().p_value.is_none());
+}
+
+#[test]
+fn what_would_settle_an_open_difference_is_said_with_a_button_that_launches_it() {
+    // On 6 of 1,000 images they differ, 4 to 2.
+    let few = |run: &RunRow, image: usize| match run.label.method {
+        MethodName::ARD => image >= 504 && !(600..602).contains(&image),
+        _ => image >= 508,
+    };
+    let mut page = attacked(page(&[MethodName::KD, MethodName::ARD], &[1], few));
+    page.view.baseline = "kd:resnet8".into();
+    let open = page.table().open_differences();
+    let ard = open.iter().find(|open| open.key == "ard:resnet8").unwrap();
+    assert_eq!((ard.column.as_str(), ard.more_seeds), ("PGD-20", Some(2)));
+    // A variance of 6/1000 − (2/1000)², a level of 0.05 for two tests: (2.2414 + 0.8416)² · 0.005996/(0.002)².
+    let images = (2.241_402_727_6_f64 + 0.841_621_233_6).powi(2) * 0.005_996 * (1_000.0 / 999.0) / 0.002_f64.powi(2);
+    assert!(ard.more_images.unwrap().abs_diff(images.ceil() as usize - IMAGES) <= 1, "{ard:?} {images}");
+    let html = page.render().unwrap();
+    assert!(html.contains("are not told apart (+0.20 points, p = ") && html.contains("Launch 2 more seeds"), "{html}");
+    assert!(html.contains(r#"name="seeds" value="2, 3""#), "{html}");
+    assert!(html.contains("/experiments?beside=1&#38;baseline=kd%3Aresnet8"), "{html}");
+    page.view.baseline.clear();
+    assert!(page.table().open_differences().is_empty());
 }

@@ -10,8 +10,8 @@ pub(crate) use comparison::{experiments, settings};
 
 pub use answers::Answers;
 pub use comparison::{
-    Beside, Cell, Column, Compared, ComparisonTable, ComparisonView, Highest, Lead, RightAnswers, Row, Seed, Spread,
-    Values, XAxis,
+    Beside, Cell, Column, Compared, ComparisonTable, ComparisonView, Highest, Lead, OpenDifference, RightAnswers, Row,
+    Seed, Spread, Values, XAxis,
 };
 pub use config::{Config, ConfigDifferences, differences};
 pub use standing::Standing;

@@ -46,18 +46,30 @@ pub async fn show(State(app): Shared, RawQuery(query): RawQuery) -> Result<Respo
     app.form_page(StatusCode::OK, reading, datasets).await
 }
 
-/// Launches the experiment, or shows the form with what is wrong beside each field.
-pub async fn launch(State(app): Shared, body: Bytes) -> Result<Response> {
+/// Launches the experiment, or shows the form with what is wrong beside each field. With `?beside=3` in the address it leads to
+/// comparison 3, as the rest of the address shows it, with the new experiment beside it.
+pub async fn launch(State(app): Shared, RawQuery(query): RawQuery, body: Bytes) -> Result<Response> {
     let form = read(serde_html_form::from_bytes(&body).map_err(|e| unreadable(&e))?)?;
     let datasets = app.machine.datasets().await?;
     let reading = app.read(form, &datasets).await?;
     match reading.outcome {
         Ok(spec) => {
             let id = app.gate.launch(&spec).await?;
-            Ok(Redirect::to(&format!("/experiments/{id}")).into_response())
+            Ok(Redirect::to(&place_of(id, query.as_deref().unwrap_or_default())?).into_response())
         }
         Err(_) => app.form_page(StatusCode::UNPROCESSABLE_ENTITY, reading, datasets).await,
     }
+}
+
+/// Where a new experiment is seen.
+fn place_of(id: i64, query: &str) -> Result<String> {
+    let fields: Vec<(String, String)> = serde_html_form::from_str(query).map_err(|e| unreadable(&e))?;
+    let (beside, view): (Vec<_>, Vec<_>) = fields.into_iter().partition(|(name, _)| name == "beside");
+    let beside: Option<i64> = beside.first().and_then(|(_, other)| other.parse().ok());
+    let Some(other) = beside else { return Ok(format!("/experiments/{id}")) };
+    let view: Vec<_> = view.into_iter().chain([("with".to_owned(), id.to_string())]).collect();
+    let view = serde_html_form::to_string(view).map_err(|e| PageError::internal(&e))?;
+    Ok(format!("/experiments/{other}?{view}"))
 }
 
 /// The form that a query fills in. One that was sent from the page is taken as it is, its lists perhaps empty; a link

@@ -4,7 +4,9 @@ mod accuracy;
 mod event;
 mod masking_check;
 mod metric;
+mod over_seeds;
 mod paired;
+mod settling;
 mod variety;
 mod verdict;
 
@@ -13,7 +15,9 @@ pub use self::{
     event::{AttackProgress, CheckResult, Event, LogLevel, Record, Stage},
     masking_check::MaskingCheck,
     metric::Metric,
+    over_seeds::OverSeeds,
     paired::{LEVEL, Paired, RightCounts, holm},
+    settling::{POWER, images_to_settle, seeds_to_settle},
     variety::Variety,
     verdict::Verdict,
 };

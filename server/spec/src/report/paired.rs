@@ -51,6 +51,8 @@ impl RightCounts {
 pub struct Paired {
     /// The first's accuracy less the second's, each the mean over its seeds, in percentage points.
     pub difference: f64,
+    /// The standard deviation over images of an image's difference, in percentage points.
+    pub deviation: f64,
     /// The probability of a difference at least so large in either direction, if the two were equally good.
     pub p_value: f64,
 }
@@ -78,17 +80,19 @@ impl Paired {
         }
         let (m, n) = (first.seeds as f64, second.seeds as f64);
         let scale = (first.seeds / gcd(first.seeds, second.seeds) * second.seeds).min(FINEST);
-        let (mut sum, mut total) = (0.0, 0_i64);
+        let (mut sum, mut squares, mut total) = (0.0, 0.0, 0_i64);
         let mut sizes = vec![0_usize; scale + 1];
         for (place, images) in counts.into_iter().enumerate().filter(|(_, images)| *images > 0) {
             let difference = (place / columns) as f64 / m - (place % columns) as f64 / n;
             let whole = (difference * scale as f64).round() as i64;
             sum += difference * images as f64;
+            squares += difference * difference * images as f64;
             total += whole * images as i64;
             sizes[whole.unsigned_abs() as usize] += images;
         }
-        let difference = 100.0 * sum / first.len() as f64;
-        Some(Self { difference, p_value: two_sided(&sizes, total.unsigned_abs() as usize) })
+        let (n, difference) = (first.len() as f64, 100.0 * sum / first.len() as f64);
+        let deviation = 100.0 * ((squares - sum * sum / n).max(0.0) / (n - 1.0).max(1.0)).sqrt();
+        Some(Self { difference, deviation, p_value: two_sided(&sizes, total.unsigned_abs() as usize) })
     }
 }
 
@@ -224,6 +228,9 @@ mod tests {
                     let n = (only_first + only_second + alike) as f64;
                     let difference = 100.0 * (only_first as f64 - only_second as f64) / n;
                     assert!((paired.difference - difference).abs() < 1e-12);
+                    let squares = (only_first + only_second) as f64 / n - (difference / 100.0).powi(2);
+                    let deviation = 100.0 * (squares * n / (n - 1.0).max(1.0)).sqrt();
+                    assert!((paired.deviation - deviation).abs() < 1e-9, "{paired:?} {deviation}");
                 }
             }
         }
@@ -269,9 +276,10 @@ mod tests {
     #[test]
     fn no_difference_has_no_evidence_and_the_largest_has_the_smallest_p_value() {
         let all = |right: bool, seeds: usize| counts(&vec![vec![right; 10_000]; seeds]);
-        assert_eq!(Paired::of(&all(true, 2), &all(true, 3)).unwrap(), Paired { difference: 0.0, p_value: 1.0 });
+        let none = Paired { difference: 0.0, deviation: 0.0, p_value: 1.0 };
+        assert_eq!(Paired::of(&all(true, 2), &all(true, 3)).unwrap(), none);
         let largest = Paired::of(&all(false, 5), &all(true, 5)).unwrap();
-        assert_eq!(largest, Paired { difference: -100.0, p_value: SMALLEST });
+        assert_eq!(largest, Paired { difference: -100.0, deviation: 0.0, p_value: SMALLEST });
         let balanced = |right: bool| counts(&[vec![right, !right, true]]);
         assert_eq!(Paired::of(&balanced(true), &balanced(false)).unwrap().p_value, 1.0);
     }

@@ -7,16 +7,16 @@ mod words;
 use std::{collections::HashMap, sync::Arc};
 
 use askama::Template;
-use retort_spec::{AnalysisKind, ExperimentSpec, RunKind};
+use retort_spec::{AnalysisKind, ExperimentSpec, MethodName, RunKind};
 
 use crate::{
-    Frame, RunRow, Section,
+    ExperimentForm, Frame, RunRow, Section,
     analyses::{AnalysisView, form},
     figures::{self, Figure, RunCurves},
     format::{self, Moment},
     tables::{
-        Answers, Column, Compared, ComparisonTable, ComparisonView, Config, ConfigDifferences, RightAnswers, Standing,
-        Values, XAxis, differences,
+        Answers, Column, Compared, ComparisonTable, ComparisonView, Config, ConfigDifferences, OpenDifference,
+        RightAnswers, Standing, Values, XAxis, differences,
         export::{About, TableFormat},
     },
 };
@@ -168,6 +168,27 @@ impl ComparisonPage {
     /// Accuracies against the parameters that were swept.
     fn sweep_figures(&self, table: &ComparisonTable) -> Vec<Figure> {
         figures::sweep_figures(self.compared().iter().flat_map(|compared| &compared.spec.sweeps), table)
+    }
+
+    /// The form that launches more seeds of a row and the baseline, as its fields; it shows them beside this comparison.
+    fn more_seeds_form(&self, table: &ComparisonTable, open: &OpenDifference, seeds: usize) -> Vec<(String, String)> {
+        let method = |key: &str| table.rows().find(|row| row.key == key && !row.is_teacher).map(|row| row.method);
+        let mut methods: Vec<_> = [&open.key, &self.view.baseline].into_iter().filter_map(|key| method(key)).collect();
+        methods.dedup();
+        let is_used = |of: MethodName| methods.iter().any(|method| *method == of || method.fine_tunes() == Some(of));
+        let sweeps = self.spec.sweeps.iter().filter(|sweep| is_used(sweep.method)).cloned().collect();
+        let last = table.rows().flat_map(|row| &row.seeds).map(|seed| seed.value).max().unwrap_or_default();
+        let seeds = (1..=seeds as u64).map(|next| last.saturating_add(next)).collect();
+        let title: String = format!("More seeds: {}", self.spec.title).chars().take(200).collect();
+        let spec = ExperimentSpec { title, methods, sweeps, seeds, analyses: Vec::new(), ..self.spec.clone() };
+        let fields = serde_html_form::to_string(ExperimentForm::from_spec(&spec)).unwrap_or_default();
+        serde_html_form::from_str(&fields).unwrap_or_default()
+    }
+
+    /// Where that form is sent, so that its experiment is shown beside this one.
+    fn more_seeds_href(&self) -> String {
+        let view = self.view.query();
+        format!("/experiments?beside={}{}", self.id, view.replacen('?', "&", 1))
     }
 
     /// Where a share of it is made, as it is shown.

@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, fmt::Write};
 
-use retort_spec::{Attack, DatasetChoice, ExperimentSpec, LEVEL, TeacherChoice, Verdict};
+use retort_spec::{Attack, DatasetChoice, ExperimentSpec, LEVEL, OverSeeds, TeacherChoice, Verdict};
 
 use super::ComparisonPage;
 use crate::{
@@ -240,6 +240,17 @@ impl ComparisonTable {
                 " The test: exact paired randomisation{images}, the seeds of an image kept together (with one seed each, \
                  McNemar's), p-values adjusted for the rows of a column (Holm). It speaks of these trained models on other \
                  images, not of other seeds."
+            );
+        }
+        let over = self
+            .rows()
+            .flat_map(|row| row.cells.iter().flatten())
+            .any(|c| c.against.is_some_and(|a| a.over_seeds().is_some()));
+        if over {
+            let _ = write!(
+                legend,
+                " Over seeds: the paired t-test of the methods, each seed with its twin, from {} seeds on.",
+                OverSeeds::LEAST
             );
         }
         legend

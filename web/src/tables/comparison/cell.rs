@@ -1,6 +1,6 @@
 //! One accuracy of the table, and what stands beside it.
 
-use retort_spec::{Accuracy, LEVEL};
+use retort_spec::{Accuracy, LEVEL, OverSeeds};
 
 use super::answered::Answered;
 use crate::format;
@@ -47,6 +47,12 @@ pub struct Beside {
     pub p_value: f64,
     /// The same adjusted for the rows of the column that are tested (Holm).
     pub adjusted: f64,
+    /// How many rows of the column are tested.
+    pub tests: usize,
+    /// The standard deviation over images of an image's difference, in percentage points.
+    pub deviation: f64,
+    /// The difference over the seeds that both have; none where they have none in common.
+    pub over_seeds: Option<OverSeeds>,
 }
 
 impl Cell {
@@ -96,6 +102,10 @@ impl Cell {
     }
 }
 
+fn words_of_p(p_value: f64) -> String {
+    if p_value < 0.001 { "p < 0.001".into() } else { format!("p = {p_value:.3}") }
+}
+
 impl Beside {
     /// The difference: `+1.20`.
     pub fn difference(&self) -> String {
@@ -104,6 +114,16 @@ impl Beside {
 
     /// The adjusted p-value: `p = 0.003`, `p < 0.001`.
     pub fn p_value(&self) -> String {
-        if self.adjusted < 0.001 { "p < 0.001".into() } else { format!("p = {:.3}", self.adjusted) }
+        words_of_p(self.adjusted)
+    }
+
+    /// The test over seeds, each paired with its twin: `over seeds p = 0.020`, or `too few seeds`; nothing of a single one.
+    pub fn over_seeds(&self) -> Option<String> {
+        let over = self.over_seeds.filter(|over| over.seeds > 1)?;
+        Some(match over.p_value {
+            Some(p_value) => format!("over seeds {}", words_of_p(p_value)),
+            None if over.seeds < OverSeeds::LEAST => "too few seeds".into(),
+            None => "over seeds all alike".into(),
+        })
     }
 }

@@ -8,6 +8,7 @@ mod highest;
 mod lead;
 mod paired;
 mod remarks;
+mod settling;
 mod view;
 
 use std::{collections::HashMap, sync::Arc};
@@ -24,6 +25,7 @@ pub use column::Column;
 pub use highest::Highest;
 pub use lead::Lead;
 pub use remarks::Remarks;
+pub use settling::OpenDifference;
 pub use view::{ComparisonView, Values, XAxis};
 
 /// An experiment with its runs, as it enters a comparison.

@@ -13,9 +13,9 @@ pub(super) fn write(table: &ComparisonTable, about: &About) -> String {
     for column in &table.columns {
         let head = column.describe();
         names.push(head.clone());
-        let parts = ["std", "low", "high", "n", "paper"]
-            .into_iter()
-            .chain(if tested { &["difference", "paired p", "paired p Holm"][..] } else { &[] }.iter().copied());
+        let parts = ["std", "low", "high", "n", "paper"].into_iter().chain(
+            if tested { &["difference", "paired p", "paired p Holm", "p over seeds"][..] } else { &[] }.iter().copied(),
+        );
         names.extend(parts.map(|part| format!("{head} {part}")));
     }
     let collapses = table.rows().any(|row| row.remarks.collapse().is_some());
@@ -47,7 +47,7 @@ fn row_line(row: &Row, seeds: &str, numbers: &[Option<Cell>], tested: bool, coll
     ];
     for cell in numbers {
         let Some(cell) = cell else {
-            cells.extend(vec![String::new(); if tested { 9 } else { 6 }]);
+            cells.extend(vec![String::new(); if tested { 10 } else { 6 }]);
             continue;
         };
         let (std, low, high, n) = match cell.spread {
@@ -61,6 +61,7 @@ fn row_line(row: &Row, seeds: &str, numbers: &[Option<Cell>], tested: bool, coll
                 cell.against.as_ref().map(|against| number(value(against))).unwrap_or_default()
             };
             cells.extend([of(|a| a.difference), of(|a| a.p_value), of(|a| a.adjusted)]);
+            cells.push(cell.against.and_then(|a| a.over_seeds?.p_value).map(number).unwrap_or_default());
         }
     }
     cells.extend(collapse);

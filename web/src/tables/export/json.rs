@@ -70,6 +70,8 @@ fn cells(cells: &[Option<Cell>], heads: &[String]) -> Vec<Value> {
             "difference_from_baseline": cell.against.map(|a| a.difference),
             "p": cell.against.map(|a| a.p_value),
             "p_holm": cell.against.map(|a| a.adjusted),
+            "seeds_paired": cell.against.and_then(|a| a.over_seeds).map(|over| over.seeds),
+            "p_over_seeds": cell.against.and_then(|a| a.over_seeds?.p_value),
         }))
     };
     cells.iter().zip(heads).filter_map(cell).collect()

@@ -19,6 +19,20 @@ async fn a_launched_form_leads_to_its_comparison() {
 }
 
 #[tokio::test]
+async fn a_form_that_is_to_stand_beside_a_comparison_leads_back_to_it() {
+    let site = Site::new().await;
+    for place in ["/experiments", "/experiments?beside=1&baseline=kd%3Aresnet8&with=7"] {
+        let body = serde_html_form::to_string(ExperimentForm::initial()).unwrap();
+        let answer = site.post(place, body).await;
+        let expected = match place {
+            "/experiments" => "/experiments/1",
+            _ => "/experiments/1?baseline=kd%3Aresnet8&with=7&with=2",
+        };
+        assert_eq!((answer.status, answer.header(header::LOCATION)), (StatusCode::SEE_OTHER, expected));
+    }
+}
+
+#[tokio::test]
 async fn a_form_with_faults_comes_back_with_what_was_typed_and_launches_nothing() {
     let site = Site::new().await;
     let form = ExperimentForm {
