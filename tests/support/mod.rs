@@ -154,6 +154,21 @@ impl Server {
         (kind, answer.body_mut().read_to_vec().unwrap())
     }
 
+    /// Sends a file by the form of a page: the address that the answer sends the browser to, or the page with what is wrong.
+    #[track_caller]
+    pub fn upload(&self, path: &str, file: &Path) -> Result<String, String> {
+        let config = ureq::Agent::config_builder().max_redirects(0).http_status_as_error(false);
+        let agent: ureq::Agent = config.build().into();
+        let head = "--b\r\nContent-Disposition: form-data; name=\"file\"; filename=\"a.tar\"\r\n\r\n";
+        let body = [head.as_bytes(), &fs::read(file).unwrap(), b"\r\n--b--\r\n"].concat();
+        let request = agent.post(format!("{}{path}", self.link)).content_type("multipart/form-data; boundary=b");
+        let mut answer = request.send(body.as_slice()).unwrap();
+        match answer.headers().get("location") {
+            Some(address) => Ok(address.to_str().unwrap().to_owned()),
+            None => Err(answer.body_mut().read_to_string().unwrap()),
+        }
+    }
+
     /// Imports a dataset into the server's folder.
     #[track_caller]
     pub fn import(&self, archive: &Path, name: &str) {

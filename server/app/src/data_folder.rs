@@ -126,6 +126,11 @@ impl Places {
         self.root.join("shares")
     }
 
+    /// The folder of bundles from elsewhere, each under the number of its experiment.
+    pub fn bundles(&self) -> PathBuf {
+        self.root.join("bundles")
+    }
+
     /// The folder of daily backups.
     pub fn backups(&self) -> PathBuf {
         self.root.join("backups")

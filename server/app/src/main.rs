@@ -3,7 +3,9 @@
 #[macro_use]
 mod say;
 
+mod archive;
 mod arrivals;
+mod bundle;
 mod classes;
 mod cli;
 mod config;

@@ -1,6 +1,6 @@
 //! Experiments.
 
-use std::collections::HashMap;
+use std::{collections::HashMap, path::Path};
 
 use jiff::Timestamp;
 use retort_spec::{EvaluateSpec, ExperimentSpec, MethodName, ModelRef, PlannedRun, RunSpec, RunState};
@@ -91,19 +91,7 @@ impl Store {
     /// database refuses.
     pub async fn create_experiment(&self, spec: &ExperimentSpec, plan: Vec<PlannedRun>) -> Result<i64> {
         let mut tx = self.write().await?;
-        let queued = sqlx::query_scalar("SELECT count(*) FROM runs WHERE state = 'queued'").fetch_one(&mut *tx).await?;
-        check_queue(queued, plan.len())?;
-        let now = time_text(Timestamp::now());
-        let insert = sqlx::query("INSERT INTO experiments (title, spec, created_at) VALUES (?, ?, ?)");
-        let id =
-            insert.bind(spec.title.trim()).bind(json(spec)?).bind(&now).execute(&mut *tx).await?.last_insert_rowid();
-        let mut ids = Vec::with_capacity(plan.len());
-        for run in plan {
-            let run = insert_run(&mut tx, id, run, &ids, &now).await?;
-            ids.push(run);
-        }
-        ledger::note(&mut tx, self.path(), "experiments", &[id]).await?;
-        ledger::note(&mut tx, self.path(), "runs", &ids).await?;
+        let id = insert_experiment(&mut tx, self.path(), spec, plan).await?;
         tx.commit().await?;
         Ok(id)
     }
@@ -241,6 +229,29 @@ impl Store {
         }
         Ok(())
     }
+}
+
+/// Adds an experiment and all runs of its plan to a transaction and to the ledger.
+pub(crate) async fn insert_experiment(
+    connection: &mut SqliteConnection,
+    database: &Path,
+    spec: &ExperimentSpec,
+    plan: Vec<PlannedRun>,
+) -> Result<i64> {
+    let queued = sqlx::query_scalar("SELECT count(*) FROM runs WHERE state = 'queued'");
+    check_queue(queued.fetch_one(&mut *connection).await?, plan.len())?;
+    let now = time_text(Timestamp::now());
+    let insert = sqlx::query("INSERT INTO experiments (title, spec, created_at) VALUES (?, ?, ?)");
+    let insert = insert.bind(spec.title.trim()).bind(json(spec)?).bind(&now);
+    let id = insert.execute(&mut *connection).await?.last_insert_rowid();
+    let mut ids = Vec::with_capacity(plan.len());
+    for run in plan {
+        let run = insert_run(connection, id, run, &ids, &now).await?;
+        ids.push(run);
+    }
+    ledger::note(connection, database, "experiments", &[id]).await?;
+    ledger::note(connection, database, "runs", &ids).await?;
+    Ok(id)
 }
 
 async fn insert_run(

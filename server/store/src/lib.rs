@@ -17,7 +17,7 @@ mod testing;
 
 pub use db::{Result, Store, StoreError};
 pub use experiments::{Experiment, MOST_QUEUED, StateCounts};
-pub use models::{Model, NewModel, PendingModel};
+pub use models::{Model, NewModel, PendingModels};
 pub use reindex::Reindexed;
 pub use runs::{
     Attempt, CancelOutcome, Cursor, DoomedRun, Evaluation, FinishedWork, LogLine, MetricValue, Point, Progress, Run,

@@ -3,13 +3,14 @@
 use std::{path::Path, sync::Arc};
 
 use jiff::Timestamp;
-use retort_spec::Architecture;
-use sqlx::{FromRow, Row, Sqlite, Transaction, sqlite::SqliteRow};
+use retort_spec::{Architecture, ExperimentSpec, PlannedRun};
+use sqlx::{FromRow, Row, Sqlite, SqliteConnection, Transaction, sqlite::SqliteRow};
 
 use crate::{
     Result, Store, StoreError,
     db::ledger,
     db::row::{count, decoded, json, parsed, stored, time_text},
+    experiments::insert_experiment,
 };
 
 /// A model to keep.
@@ -46,22 +47,34 @@ pub struct Model {
     pub about: NewModel,
 }
 
-/// A model that has its id and is not kept yet, so that its file can be put in place first.
+/// Models that have their ids and are not kept yet, so that their files can be put in place first.
 #[derive(Debug)]
-pub struct PendingModel {
-    /// The id that it will have.
-    pub id: i64,
+pub struct PendingModels {
+    /// The ids that they will have.
+    pub ids: Vec<i64>,
     transaction: Transaction<'static, Sqlite>,
     database: Arc<Path>,
 }
 
-impl PendingModel {
-    /// Keeps it. Without this call there is no such model.
+impl PendingModels {
+    /// Adds an experiment and the runs of its plan, queued, which may name the models; returns its id.
+    ///
+    /// # Errors
+    /// As [`Store::create_experiment`].
+    pub async fn add_experiment(&mut self, spec: &ExperimentSpec, plan: Vec<PlannedRun>) -> Result<i64> {
+        // What refers to a row stands in the ledger behind it.
+        ledger::note(&mut self.transaction, &self.database, "models", &self.ids).await?;
+        let id = insert_experiment(&mut self.transaction, &self.database, spec, plan).await?;
+        self.ids.clear();
+        Ok(id)
+    }
+
+    /// Keeps all that was added. Without this call there is nothing of it.
     ///
     /// # Errors
     /// When the database refuses.
     pub async fn keep(mut self) -> Result<()> {
-        ledger::note(&mut self.transaction, &self.database, "models", &[self.id]).await?;
+        ledger::note(&mut self.transaction, &self.database, "models", &self.ids).await?;
         Ok(self.transaction.commit().await?)
     }
 }
@@ -87,32 +100,17 @@ impl FromRow<'_, SqliteRow> for Model {
 }
 
 impl Store {
-    /// Gives a model its id. Other writes wait until it is kept or dropped.
+    /// Gives models their ids. Other writes wait until they are kept or dropped.
     ///
     /// # Errors
     /// When the database refuses.
-    pub async fn add_model(&self, model: &NewModel) -> Result<PendingModel> {
+    pub async fn add_models(&self, models: &[NewModel]) -> Result<PendingModels> {
         let mut transaction = self.write().await?;
-        let insert = sqlx::query(
-            "INSERT INTO models (title, file_name, architecture, classes, dataset, method, parameters, bytes, notes,
-                                 created_at)
-             VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-        );
-        let id = insert
-            .bind(&model.title)
-            .bind(&model.file_name)
-            .bind(model.architecture.id())
-            .bind(json(&model.classes)?)
-            .bind(&model.dataset)
-            .bind(&model.method)
-            .bind(stored(model.parameters))
-            .bind(stored(model.bytes))
-            .bind(json(&model.notes)?)
-            .bind(time_text(Timestamp::now()))
-            .execute(&mut *transaction)
-            .await?
-            .last_insert_rowid();
-        Ok(PendingModel { id, transaction, database: self.path().into() })
+        let mut ids = Vec::with_capacity(models.len());
+        for model in models {
+            ids.push(insert_model(&mut transaction, model).await?);
+        }
+        Ok(PendingModels { ids, transaction, database: self.path().into() })
     }
 
     /// One imported model.
@@ -158,9 +156,30 @@ impl Store {
     }
 }
 
+async fn insert_model(connection: &mut SqliteConnection, model: &NewModel) -> Result<i64> {
+    let insert = sqlx::query(
+        "INSERT INTO models (title, file_name, architecture, classes, dataset, method, parameters, bytes, notes, created_at)
+         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+    );
+    let inserted = insert
+        .bind(&model.title)
+        .bind(&model.file_name)
+        .bind(model.architecture.id())
+        .bind(json(&model.classes)?)
+        .bind(&model.dataset)
+        .bind(&model.method)
+        .bind(stored(model.parameters))
+        .bind(stored(model.bytes))
+        .bind(json(&model.notes)?)
+        .bind(time_text(Timestamp::now()))
+        .execute(connection)
+        .await?;
+    Ok(inserted.last_insert_rowid())
+}
+
 #[cfg(test)]
 pub(crate) mod tests {
-    use retort_spec::{Accuracy, Event, ExperimentSpec, RunState, TeacherChoice};
+    use retort_spec::{Accuracy, Event, RunState, TeacherChoice};
 
     use super::*;
     use crate::testing::TestStore;
@@ -182,10 +201,10 @@ pub(crate) mod tests {
     #[tokio::test]
     async fn a_model_is_kept_as_it_was_given_and_only_once_it_is_meant_to_be() {
         let test = TestStore::new().await;
-        drop(test.store.add_model(&teacher()).await.unwrap());
+        drop(test.store.add_models(&[teacher()]).await.unwrap());
         assert_eq!(test.store.count_models().await.unwrap(), 0);
-        let pending = test.store.add_model(&teacher()).await.unwrap();
-        let id = pending.id;
+        let pending = test.store.add_models(&[teacher()]).await.unwrap();
+        let id = pending.ids[0];
         pending.keep().await.unwrap();
         assert_eq!(test.store.model(id).await.unwrap().about, teacher());
         assert_eq!(test.store.models(10).await.unwrap().len(), 1);
@@ -196,7 +215,7 @@ pub(crate) mod tests {
     async fn the_classes_of_a_model_are_named_afterwards() {
         let test = TestStore::new().await;
         for _ in 0..2 {
-            test.store.add_model(&teacher()).await.unwrap().keep().await.unwrap();
+            test.store.add_models(&[teacher()]).await.unwrap().keep().await.unwrap();
         }
         let named: Vec<String> = (0..10).map(|class| format!("class {class}")).collect();
         test.store.set_model_classes(1, &named, "cifar10").await.unwrap();
@@ -210,8 +229,8 @@ pub(crate) mod tests {
     #[tokio::test]
     async fn accuracies_of_an_imported_teacher_are_found_by_the_model() {
         let test = TestStore::new().await;
-        let pending = test.store.add_model(&teacher()).await.unwrap();
-        let id = pending.id;
+        let pending = test.store.add_models(&[teacher()]).await.unwrap();
+        let id = pending.ids[0];
         pending.keep().await.unwrap();
         let choice = TeacherChoice::Imported { id, architecture: Architecture::ResNet18 };
         let spec = ExperimentSpec { teacher: choice, ..ExperimentSpec::demo() };

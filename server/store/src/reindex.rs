@@ -243,7 +243,7 @@ mod tests {
     #[tokio::test]
     async fn what_was_launched_imported_and_shared_comes_back_as_it_was() {
         let test = TestStore::new().await;
-        test.store.add_model(&teacher()).await.unwrap().keep().await.unwrap();
+        test.store.add_models(&[teacher()]).await.unwrap().keep().await.unwrap();
         let experiment = test.demo().await;
         let seeds = ExperimentSpec { seeds: vec![u64::MAX], ..ExperimentSpec::demo() };
         test.store.create_experiment(&seeds, seeds.expand()).await.unwrap();

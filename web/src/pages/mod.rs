@@ -1,5 +1,6 @@
 //! The pages, a struct each.
 
+mod bundles;
 mod comparison;
 mod comparisons;
 mod confirm;
@@ -19,6 +20,7 @@ mod runs;
 mod shared;
 
 pub use crate::dataset_form::DatasetForm;
+pub use bundles::{BundleCounts, BundleFigure, BundlePage, BundleRow, BundleSummary, BundlesPage};
 pub use comparison::{AnalysedOption, ComparisonPage, OtherExperiment, ShareRow};
 pub use comparisons::{ComparisonSummary, ComparisonsPage};
 pub use confirm::ConfirmPage;

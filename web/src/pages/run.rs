@@ -61,6 +61,8 @@ pub struct RunPage {
     pub log: Vec<LogLine>,
     /// The spec as JSON, as `spec.json` holds it.
     pub spec_json: String,
+    /// The hash of the spec, its models named by theirs; none where it cannot be told.
+    pub spec_sha256: Option<String>,
     /// Its attempts, oldest first.
     pub attempts: Vec<Attempt>,
     /// The runs that must have finished before it.
@@ -88,6 +90,12 @@ impl RunPage {
     /// The address that its figures' names follow.
     fn base(&self) -> String {
         format!("/runs/{}", self.run.label.id)
+    }
+
+    /// Whether a bundle of it can be had: of a finished evaluation, or of a model that has some.
+    fn has_bundle(&self) -> bool {
+        let is_finished = |run: &RunRow| run.label.is_evaluation() && run.state == RunState::Finished;
+        is_finished(&self.run) || self.needed_by.iter().any(is_finished)
     }
 
     pub(super) fn is_masking(&self) -> bool {

@@ -174,6 +174,7 @@ pub fn curve(run: &RunRow, epochs: usize) -> RunCurves {
 pub fn comparison(spec: ExperimentSpec, finished: usize) -> ComparisonPage {
     let runs = runs(&spec, 1, finished);
     let right = right(&runs);
+    let spec_hashes = runs.iter().map(|run| (run.label.id, format!("{:064x}", run.label.id * 0x9e37_79b9))).collect();
     ComparisonPage {
         frame: frame(),
         id: 1,
@@ -197,6 +198,8 @@ pub fn comparison(spec: ExperimentSpec, finished: usize) -> ComparisonPage {
         classes: CLASSES.map(String::from).to_vec(),
         view: ComparisonView::default(),
         right,
+        spec_hashes,
+        is_from_bundle: false,
         others: vec![(7, "Another comparison".into())],
     }
 }

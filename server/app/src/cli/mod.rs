@@ -3,6 +3,7 @@
 mod add_dataset;
 mod analyse;
 mod bench;
+mod bundle;
 mod data;
 mod data_dir;
 mod demo;
@@ -75,6 +76,16 @@ enum Command {
     /// It holds the database, the journals, what evaluations and analyses found, and the shares; with --models the weights too.
     /// Example: retort backup monday.tar.gz
     Backup(keep::BackupArgs),
+    /// Write figures to one file, with all that is needed to compute them again elsewhere
+    ///
+    /// It holds the specs of evaluations and of the trainings before them, the weights, and what was answered to each image.
+    /// `retort confirm` evaluates it again; the page Bundles of another server keeps it too.
+    /// Example: retort bundle experiment:3 comparison.tar
+    Bundle(bundle::BundleArgs),
+    /// Evaluate the models of a bundle again, and say which of its figures come out the same; fails if one does not
+    ///
+    /// Example: retort confirm comparison.tar
+    Confirm(bundle::ConfirmArgs),
     /// Unpack a backup to a new data folder
     Restore(keep::RestoreArgs),
     /// Build a lost or damaged database again from the ledger and the run folders; the server must be stopped
@@ -117,6 +128,8 @@ impl Arguments {
             Some(Command::Data(args)) => data::data(args),
             Some(Command::Doctor(args)) => doctor::doctor(&args),
             Some(Command::Backup(args)) => keep::backup(&args),
+            Some(Command::Bundle(args)) => bundle::bundle(&args),
+            Some(Command::Confirm(args)) => bundle::confirm(&args),
             Some(Command::Restore(args)) => keep::restore(&args),
             Some(Command::Reindex(args)) => keep::reindex(&args),
             Some(Command::Fsck(args)) => keep::fsck(&args),

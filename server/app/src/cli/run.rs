@@ -81,6 +81,17 @@ fn records(folder: &RunFolder) -> Result<Vec<Record>> {
     Ok(text.lines().filter_map(|line| serde_json::from_str(line).ok()).collect())
 }
 
+/// How many attempts at a spec stand in a folder; none where one of them finished.
+///
+/// # Errors
+/// When the folder holds the run of another spec, or cannot be read.
+pub(super) fn unfinished_attempts(folder: &RunFolder, spec: &RunSpec) -> Result<Option<u32>> {
+    Ok(match earlier_attempts(folder, spec)? {
+        Earlier::Attempts(n) => Some(n),
+        Earlier::Finished => None,
+    })
+}
+
 /// What stands in the folder of this spec already.
 fn earlier_attempts(folder: &RunFolder, spec: &RunSpec) -> Result<Earlier> {
     let path = folder.spec();

@@ -135,6 +135,7 @@ impl App {
         let mut configs: HashMap<_, _> = runs.iter().filter_map(config).collect();
         let values = view.values();
         let rows = self.rows(runs.clone()).await?;
+        let mut stored = runs.clone();
         let mut analyses = self.analyses(&runs, &rows, values).await?;
         let runs = rows;
         let mut with = Vec::new();
@@ -142,12 +143,14 @@ impl App {
             configs.extend(runs.iter().filter_map(config));
             let beside = self.analyses(&runs, &other.runs, values).await?.into_iter();
             analyses.extend(beside.map(|view| AnalysisView { beside: Some(other.spec.title.clone()), ..view }));
+            stored.extend(runs);
             with.push(other);
         }
         let datasets = self.machine.datasets().await?;
         let classes = datasets.iter().find(|d| d.name == spec.dataset.name).map(|d| d.classes.clone());
         let all: Vec<RunRow> = runs.iter().chain(with.iter().flat_map(|other| &other.runs)).cloned().collect();
         let right = self.right_answers.of(all.iter(), &self.control).await?;
+        let spec_hashes = self.spec_hashes(&stored).await;
         let mut comparison = ComparisonPage {
             frame: self.frame().await?,
             id: own,
@@ -165,6 +168,8 @@ impl App {
             clone_href: href("/experiments/new", &ExperimentForm::from_spec(&spec)),
             spec,
             right,
+            spec_hashes,
+            is_from_bundle: self.is_from_bundle(own),
             others: self.others(std::iter::once(own).chain(view.with.iter().copied()).collect()).await?,
             with,
             view,
@@ -172,6 +177,16 @@ impl App {
         comparison.simplify();
         comparison.confusion = self.confusion(&comparison).await?;
         Ok(comparison)
+    }
+
+    /// The hashes of the specs of the evaluations among these runs.
+    async fn spec_hashes(&self, runs: &[Run]) -> HashMap<i64, String> {
+        let mut hashes = self.hashes(runs);
+        let mut found = HashMap::new();
+        for run in runs.iter().filter(|run| run.kind == RunKind::Evaluate) {
+            found.extend(self.spec_hash(&mut hashes, run).await.map(|hash| (run.id, hash)));
+        }
+        found
     }
 
     /// The experiments that a view shows beside one, with their runs as they are stored. Those that the view names twice, or

@@ -3,6 +3,7 @@
 mod analyses;
 mod assets;
 mod base;
+mod bundles;
 mod comparison;
 mod datasets;
 mod demo;
@@ -47,8 +48,8 @@ use retort_web::{Frame, Template};
 use tokio::sync::watch;
 
 use crate::{
-    arrivals::Arrivals, data_folder::Places, disk::Room, launch::Gate, live::Live, machine::Machine, metrics::Metrics,
-    public_url::PublicUrl, reader::Reader, scheduler::Control,
+    arrivals::Arrivals, bundle::ModelHashes, data_folder::Places, disk::Room, launch::Gate, live::Live,
+    machine::Machine, metrics::Metrics, public_url::PublicUrl, reader::Reader, scheduler::Control,
 };
 use errors::{PageError, Result};
 
@@ -90,6 +91,10 @@ pub struct App {
     pub right_answers: RightAnswersOfEvaluations,
     /// The data folder.
     pub data: PathBuf,
+    /// The folder of bundles from elsewhere.
+    pub bundles: PathBuf,
+    /// SHA-256 of imported models' files.
+    pub model_hashes: ModelHashes,
     /// The folder of what is being uploaded.
     pub uploads: PathBuf,
     /// Reads weights of unknown origin.
@@ -113,6 +118,7 @@ const FIRST_PARTS: &[&str] = &[
     "demo",
     "disk",
     "experiments",
+    "bundles",
     "runs",
     "shares",
     "s",
@@ -145,6 +151,8 @@ impl App {
             reader: Reader::new().context("finding the program to read weights with")?,
             room: Room::default(),
             data: places.root().to_owned(),
+            bundles: places.bundles(),
+            model_hashes: ModelHashes::default(),
             uploads: places.uploads(),
             analyses: FilesOfAnalyses::default(),
             drawings: Drawings::default(),
@@ -187,6 +195,7 @@ pub fn router(app: Arc<App>) -> Router {
         .route("/experiments", get(experiments::list).post(form::launch))
         .route("/experiments/new", get(form::show))
         .route("/experiments/{id}", get(comparison::show))
+        .route("/experiments/{id}/bundle.tar", get(bundles::of_experiment))
         .route("/experiments/{id}/{file}", get(comparison::file))
         .route("/experiments/{id}/shares", post(shares::create))
         .route("/runs/{id}/shares", post(shares::create_of_run))
@@ -196,6 +205,8 @@ pub fn router(app: Arc<App>) -> Router {
         .route("/experiments/{id}/analyses", post(analyses::launch))
         .route("/experiments/{id}/cancel", post(comparison::cancel))
         .route("/experiments/{id}/resume", post(comparison::resume))
+        .route("/bundles", get(bundles::list).post(bundles::open).layer(bundles::body_limit()))
+        .route("/bundles/{id}", get(bundles::show))
         .route("/paper", get(paper::show))
         .route("/paper/launch", post(paper::launch))
         .route("/runs", get(runs::list))
@@ -203,6 +214,7 @@ pub fn router(app: Arc<App>) -> Router {
         .route("/runs/{id}/cancel", post(run::cancel))
         .route("/runs/{id}/resume", post(run::resume))
         .route("/runs/{id}/model.safetensors", get(models::download_of_run))
+        .route("/runs/{id}/bundle.tar", get(bundles::of_run))
         .route("/runs/{id}/gallery.png", get(analyses::gallery))
         .route("/runs/{id}/{file}", get(run::figure))
         .route("/models", get(models::list).post(models::upload).layer(models::body_limit()))

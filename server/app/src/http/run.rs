@@ -62,6 +62,7 @@ impl App {
         let log = store.log_end(run_id, LOG_LINES).await?;
         let (own, spec) = (vec![run.clone()], run.spec()?);
         let answers = answers(app.control.folder(run_id), &run).await?;
+        let spec_sha256 = app.spec_hash(&mut app.hashes(&[]), &run).await;
         let mut row = app.rows(vec![run]).await?;
         Ok(RunPage {
             frame: app.frame().await?,
@@ -70,6 +71,7 @@ impl App {
             analysis: app.analyses(&own, &row, values).await?.pop(),
             curves: app.curves(&row, XAxis::Epochs).await?.pop(),
             log: log.into_iter().map(|l| LogLine { at: moment(l.at), level: l.level, message: l.message }).collect(),
+            spec_sha256,
             spec_json: spec.to_json().map_err(|e| PageError::internal(&e))?,
             attempts: attempts.collect(),
             needs: app.rows(store.needs(run_id).await?).await?,

@@ -2,7 +2,7 @@
 
 use std::{
     fs::{self, File},
-    io::{self, Read, Write},
+    io::{self, Write},
     path::Path,
 };
 
@@ -10,10 +10,13 @@ use anyhow::{Context, Result, bail};
 use flate2::{Compression, write::GzEncoder};
 use jiff::Timestamp;
 use retort_store::Store;
-use tar::{Builder, EntryType, Header};
+use tar::Builder;
 
 use super::{ABOUT, About};
-use crate::data_folder::Places;
+use crate::{
+    archive::{add, add_file},
+    data_folder::Places,
+};
 
 /// What goes into a backup beside the database and the small files.
 #[derive(Clone, Copy, Debug, Default)]
@@ -105,28 +108,4 @@ fn names(folder: &Path) -> io::Result<Vec<String>> {
     }
     names.sort_unstable();
     Ok(names)
-}
-
-/// Adds a file, if it is there, as long as it is at this moment: its owner may append to it meanwhile.
-fn add_file(archive: &mut Builder<impl Write>, name: &str, path: &Path) -> Result<()> {
-    let file = match File::open(path) {
-        Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(()),
-        file => file.with_context(|| format!("reading {}", path.display()))?,
-    };
-    let about = file.metadata()?;
-    if about.is_file() {
-        add(archive, name, file.take(about.len()), about.len())
-            .with_context(|| format!("keeping {}", path.display()))?;
-    }
-    Ok(())
-}
-
-fn add(archive: &mut Builder<impl Write>, name: &str, bytes: impl Read, length: u64) -> Result<()> {
-    let mut header = Header::new_gnu();
-    header.set_entry_type(EntryType::Regular);
-    header.set_size(length);
-    header.set_mode(0o600);
-    header.set_mtime(Timestamp::now().as_second().unsigned_abs());
-    archive.append_data(&mut header, name, bytes)?;
-    Ok(())
 }

@@ -61,9 +61,14 @@ impl Control {
     pub async fn launch(&self, spec: &ExperimentSpec, plan: Vec<PlannedRun>) -> Result<i64> {
         let id = self.store.create_experiment(spec, plan).await?;
         crash_point("launch.kept");
-        self.live.announce([], id);
-        self.wake.notify_one();
+        self.launched(id);
         Ok(id)
+    }
+
+    /// Lets everybody know of an experiment whose runs were queued.
+    pub fn launched(&self, experiment: i64) {
+        self.live.announce([], experiment);
+        self.wake.notify_one();
     }
 
     /// Queues an analysis of an experiment's models, unless the same one is there already; returns its run.

@@ -57,7 +57,7 @@ async fn an_imported_teacher_is_named_by_its_file_and_missed_by_it() {
         bytes: 1,
         notes: vec![],
     };
-    bench.store.add_model(&about).await.unwrap().keep().await.unwrap();
+    bench.store.add_models(&[about]).await.unwrap().keep().await.unwrap();
     let teacher = TeacherChoice::Imported { id: 1, architecture: Architecture::ResNet18 };
     let spec = ExperimentSpec { teacher, ..ExperimentSpec::demo() };
     bench.control.launch(&spec, spec.expand()).await.unwrap();

@@ -186,6 +186,16 @@ pub fn load_model(path: &Path, device: &Device) -> Result<(Network, ModelHeader)
     Ok((network, header))
 }
 
+/// Reads a model as [`load_model`] does, and tells what it is and how many trainable parameters it has.
+///
+/// # Errors
+/// As [`load_model`].
+pub fn check_model(path: &Path) -> Result<(ModelHeader, usize)> {
+    let (network, header) = load_model(path, &Device::Cpu)?;
+    let parameters = network.weights.parameters.iter().map(|parameter| parameter.tensor.elem_count()).sum();
+    Ok((header, parameters))
+}
+
 /// Takes the buffers of a normaliser out of the file; they must hold its numbers.
 fn check_normaliser(normaliser: &Normaliser, file: &mut StateFile) -> std::result::Result<(), String> {
     if let Some(fault) = normaliser.impossible() {

@@ -10,7 +10,7 @@ mod tape;
 mod weights;
 
 pub(crate) use checkpoint::{HEADER, is_finite};
-pub use checkpoint::{ModelHeader, StateFile, load_model, save_model};
+pub use checkpoint::{ModelHeader, StateFile, check_model, load_model, save_model};
 pub use forward::{Activation, BatchNormLayer, Bias, ConvLayer, ConvNorm, Forward, LinearLayer, Statistics};
 pub use network::{Network, Pass};
 pub use optimiser::Sgd;

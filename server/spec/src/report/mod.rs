@@ -1,6 +1,7 @@
 //! What a run reports: the lines of its journal, the figures in them, and what those say.
 
 mod accuracy;
+mod confirmation;
 mod event;
 mod masking_check;
 mod metric;
@@ -12,6 +13,7 @@ mod verdict;
 
 pub use self::{
     accuracy::Accuracy,
+    confirmation::{Agreement, Confirmation},
     event::{AttackProgress, CheckResult, Event, LogLevel, Record, Stage},
     masking_check::MaskingCheck,
     metric::Metric,

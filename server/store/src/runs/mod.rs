@@ -116,6 +116,11 @@ impl Run {
         from_json(&self.spec, || format!("a spec of run {}", self.id))
     }
 
+    /// The spec as it was written when the run was launched, as JSON.
+    pub fn stored_spec(&self) -> &str {
+        &self.spec
+    }
+
     /// What it does in a few words: `ARD ResNet-8, seed 1`, `evaluation of PGD-AT ResNet-20, seed 2`.
     pub fn title(&self) -> String {
         let of = match self.kind {

@@ -7,7 +7,7 @@ mod words;
 use std::{collections::HashMap, sync::Arc};
 
 use askama::Template;
-use retort_spec::{AnalysisKind, ExperimentSpec, MethodName, RunKind};
+use retort_spec::{AnalysisKind, ExperimentSpec, MethodName, RunKind, RunState};
 
 use crate::{
     ExperimentForm, Frame, RunRow, Section,
@@ -39,6 +39,10 @@ pub struct ComparisonPage {
     pub view: ComparisonView,
     /// Which answers were right, by evaluation, as far as they are there.
     pub right: HashMap<i64, Arc<RightAnswers>>,
+    /// The hashes of the specs of evaluations, by run.
+    pub spec_hashes: HashMap<i64, String>,
+    /// Whether it is of a bundle from elsewhere.
+    pub is_from_bundle: bool,
     /// Other experiments that could be shown with it: their ids and titles.
     pub others: Vec<(i64, String)>,
     /// Images in the dataset's train and test split that it uses.
@@ -140,6 +144,13 @@ impl ComparisonPage {
 
     fn left(&self) -> Option<String> {
         self.seconds_left.filter(|_| self.standing().is_open()).map(format::estimate)
+    }
+
+    /// The finished evaluations, each with the hash of its spec.
+    pub(super) fn repeatable(&self) -> Vec<(&RunRow, &str)> {
+        let all = self.runs.iter().chain(self.with.iter().flat_map(|other| &other.runs));
+        let finished = all.filter(|run| run.label.is_evaluation() && run.state == RunState::Finished);
+        finished.filter_map(|run| Some((run, self.spec_hashes.get(&run.label.id)?.as_str()))).collect()
     }
 
     /// The table of accuracies.

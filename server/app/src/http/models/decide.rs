@@ -1,6 +1,6 @@
 //! `/models/uploads/{token}`: what an uploaded file is, and the decision what becomes of it.
 
-use std::{collections::BTreeSet, fs, io, path::Path as FilePath};
+use std::{collections::BTreeSet, path::Path as FilePath};
 
 use anyhow::Context;
 use axum::{
@@ -29,7 +29,7 @@ use super::{
     },
     waiting::{Found, Upload, in_words},
 };
-use crate::{classes, trial};
+use crate::{archive::put, classes, trial};
 
 /// The form's fields, as a browser sends them.
 #[derive(Debug, Default, Deserialize)]
@@ -166,10 +166,10 @@ impl App {
             bytes: report.bytes,
             notes: report.notes.into_iter().chain(tried).collect(),
         };
-        let pending = self.store.add_model(&about).await?;
+        let pending = self.store.add_models(&[about]).await?;
+        let id = pending.ids[0];
         // Without the row the file is nobody's, and the next model of this id replaces it.
-        put(&made, &self.control.model_file(pending.id)).context("keeping the model")?;
-        let id = pending.id;
+        put(&made, &self.control.model_file(id)).context("keeping the model")?;
         pending.keep().await?;
         Ok(Ok(id))
     }
@@ -180,12 +180,6 @@ impl App {
         let tried = tokio::task::spawn_blocking(move || trial::said(&model, &dataset, &library, is_from_keys));
         Ok(tried.await.context("trying normalisers")?)
     }
-}
-
-/// Renames a synced file into another folder, so that it stays there after a power cut.
-fn put(from: &FilePath, to: &FilePath) -> io::Result<()> {
-    fs::rename(from, to)?;
-    to.parent().map_or(Ok(()), |dir| fs::File::open(dir)?.sync_all())
 }
 
 fn network(candidate: &Candidate) -> FoundNetwork {

@@ -40,7 +40,8 @@ fn name(architecture: Architecture, kind: &str, id: i64) -> String {
     format!("{}-{kind}-{id}.safetensors", architecture.id())
 }
 
-async fn send(path: PathBuf, name: &str) -> Result<Response> {
+/// Sends a file under a name.
+pub async fn send(path: PathBuf, name: &str) -> Result<Response> {
     let Ok(file) = File::open(&path).await else {
         return Err(PageError::gone("Its file is no longer in the data folder: train or import the model again."));
     };

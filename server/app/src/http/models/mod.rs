@@ -29,7 +29,7 @@ use super::{
 
 pub use classes::set_classes;
 pub use decide::{discard, keep, show as show_upload};
-pub use download::{download, download_of_run};
+pub use download::{download, download_of_run, send};
 pub use upload::{body_limit, upload};
 pub use waiting::Waiting;
 

@@ -23,7 +23,7 @@ async fn imported(site: &Site, classes: Vec<String>) {
         bytes: 7,
         notes: vec!["The weights were taken from net.".into()],
     };
-    site.store.add_model(&about).await.unwrap().keep().await.unwrap();
+    site.store.add_models(&[about]).await.unwrap().keep().await.unwrap();
     std::fs::write(site.control.model_file(1), "weights").unwrap();
 }
 

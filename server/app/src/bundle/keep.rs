@@ -1,0 +1,192 @@
+//! Opening a bundle in a data folder: its models are kept, and its evaluations are queued again as an experiment.
+
+use std::{
+    collections::BTreeMap,
+    fs,
+    path::{Path, PathBuf},
+};
+
+use anyhow::{Context, Result, bail};
+use retort_engine::nn::check_model;
+use retort_spec::{DeviceName, EvaluateSpec, ExperimentSpec, ModelRef, PlannedRun, RunSpec, TeacherChoice};
+use retort_store::{NewModel, Store};
+
+use super::{BundledRun, MANIFEST, Manifest, Opened, weights_of};
+use crate::{archive::put, machine::Machine, scheduler::Control};
+
+/// The evaluations of a bundle as they can be made on a machine, in the order of the manifest: on the datasets here with the same
+/// images, on the CPU where their device is not here, of the models that `model` gives.
+///
+/// # Errors
+/// In words, when a dataset is not here, or a spec cannot be read.
+pub async fn evaluations_here(
+    manifest: &Manifest,
+    machine: &Machine,
+    model: &(dyn Fn(&ModelRef) -> Option<ModelRef> + Sync),
+) -> Result<Vec<EvaluateSpec>> {
+    let names = datasets_here(manifest, machine).await?;
+    let here = |run: &BundledRun| {
+        let RunSpec::Evaluate(mut spec) = run.spec()? else { bail!("run {} is no evaluation", run.id) };
+        spec.dataset.name = names.get(&spec.dataset.name).cloned().context("its dataset is not named")?;
+        if machine.fault_of_device(spec.device).is_some() {
+            spec.device = DeviceName::Cpu;
+        }
+        let mut spec = RunSpec::Evaluate(spec);
+        for named in spec.models_mut() {
+            *named = model(named).with_context(|| format!("the weights of {named:?} are missing"))?;
+        }
+        let RunSpec::Evaluate(spec) = spec else { bail!("run {} is no evaluation", run.id) };
+        Ok(spec)
+    };
+    manifest.evaluations().map(here).collect()
+}
+
+/// For each dataset that its evaluations use the name of the one here with the same images.
+async fn datasets_here(manifest: &Manifest, machine: &Machine) -> Result<BTreeMap<String, String>> {
+    let here = machine.datasets().await?;
+    let mut names = BTreeMap::new();
+    for run in manifest.evaluations() {
+        let name = run.spec()?.dataset().name.clone();
+        let bundled = manifest.datasets.iter().find(|dataset| dataset.name == name);
+        let bundled = bundled.with_context(|| format!("it does not tell which images {name} has"))?;
+        if let Some(alike) = here.iter().find(|dataset| dataset.sha256 == bundled.sha256) {
+            names.insert(name, alike.name.clone());
+        } else if let Some(other) = here.iter().find(|dataset| dataset.name == name) {
+            bail!(
+                "the dataset {name} here has other images: their SHA-256 is {}, and the figures are of {}; import those images \
+                 under another name",
+                other.sha256,
+                bundled.sha256
+            );
+        } else {
+            bail!(
+                "it needs the dataset {name} (SHA-256 {}): import or fetch it first, on the page Datasets",
+                bundled.sha256
+            );
+        }
+    }
+    Ok(names)
+}
+
+/// Keeps a bundle: its models as imported ones, its evaluations as an experiment whose runs are queued, its answers beside them.
+/// All of it is kept, or nothing; one that is here already is not kept twice. Returns the experiment.
+///
+/// # Errors
+/// In words, when a dataset is missing, a model is damaged, or the disk or the database refuses.
+pub async fn keep(
+    opened: &Opened,
+    (store, control, machine): (&Store, &Control, &Machine),
+    bundles: &Path,
+) -> Result<i64> {
+    if let Some(experiment) = find(opened, bundles) {
+        return Ok(experiment);
+    }
+    let manifest = &opened.manifest;
+    // What is missing is said before weights are read.
+    let names = datasets_here(manifest, machine).await?;
+    let (models, files): (Vec<NewModel>, Vec<PathBuf>) = models(opened).await?.into_iter().unzip();
+    let mut pending = store.add_models(&models).await?;
+    let ids = pending.ids.clone();
+    let model = |named: &ModelRef| {
+        let place = manifest.models.iter().position(|bundled| bundled.model == *named)?;
+        ids.get(place).map(|id| ModelRef::Imported(*id))
+    };
+    let specs = evaluations_here(manifest, machine, &model).await?;
+    let plan = manifest.evaluations().zip(specs).map(|(run, spec)| PlannedRun {
+        spec: RunSpec::Evaluate(spec),
+        method: run.method,
+        variant: run.variant.clone(),
+        architecture: run.architecture,
+        teacher: None,
+        is_teacher: run.is_teacher,
+        needs: Vec::new(),
+    });
+    let spec = experiment_here(&manifest.experiment, &names, &model);
+    let experiment = pending.add_experiment(&spec, plan.collect()).await?;
+    // Without the rows the files are nobody's, and the next ones of these ids replace them.
+    for (id, file) in ids.iter().zip(&files) {
+        put(file, &control.model_file(*id)).context("keeping a model")?;
+    }
+    let place = bundles.join(experiment.to_string());
+    fs::create_dir_all(bundles).and_then(|()| if place.exists() { fs::remove_dir_all(&place) } else { Ok(()) })?;
+    put(&opened.dir, &place).context("keeping the bundle")?;
+    pending.keep().await?;
+    control.launched(experiment);
+    Ok(experiment)
+}
+
+/// The experiment whose bundle is this one.
+fn find(opened: &Opened, bundles: &Path) -> Option<i64> {
+    let own = fs::read(opened.dir.join(MANIFEST)).ok()?;
+    let kept = fs::read_dir(bundles).ok()?.flatten();
+    kept.filter(|entry| fs::read(entry.path().join(MANIFEST)).is_ok_and(|bytes| bytes == own))
+        .find_map(|entry| entry.file_name().to_str()?.parse().ok())
+}
+
+/// Each model of a bundle as it is to be kept, with its file.
+async fn models(opened: &Opened) -> Result<Vec<(NewModel, PathBuf)>> {
+    let (manifest, dir) = (opened.manifest.clone(), opened.dir.clone());
+    let read = move || {
+        let model = |bundled: &super::BundledModel| {
+            let name = weights_of(&bundled.model).context("a model in it has no name")?;
+            let path = dir.join(&name);
+            let (header, parameters) = check_model(&path)?;
+            let of = |run: &&BundledRun| match run.spec() {
+                Ok(RunSpec::Evaluate(spec)) => spec.model == bundled.model,
+                _ => false,
+            };
+            let evaluated = manifest.evaluations().find(of);
+            let words = evaluated.map_or_else(
+                || header.architecture.to_string(),
+                |run| {
+                    let seed = run.spec().map(|spec| spec.seed()).unwrap_or_default();
+                    format!("{}, seed {seed}", run.model())
+                },
+            );
+            let title = &manifest.experiment.title;
+            let note = format!(
+                "It is from a bundle of “{title}” that Retort {} made at {}; its file there has the SHA-256 {}.",
+                manifest.version, manifest.made_at, bundled.sha256
+            );
+            let file_name = name.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+            let about = NewModel {
+                title: format!("{words} of {title}").chars().filter(|c| !c.is_control()).take(200).collect(),
+                file_name,
+                architecture: header.architecture,
+                classes: header.classes,
+                dataset: header.dataset,
+                method: header.method,
+                parameters,
+                bytes: fs::metadata(&path)?.len(),
+                notes: vec![note],
+            };
+            Ok((about, path))
+        };
+        manifest.models.iter().map(model).collect()
+    };
+    tokio::task::spawn_blocking(read).await.context("reading weights")?
+}
+
+/// The question, with the names that models and datasets have here.
+fn experiment_here(
+    spec: &ExperimentSpec,
+    names: &BTreeMap<String, String>,
+    model: &dyn Fn(&ModelRef) -> Option<ModelRef>,
+) -> ExperimentSpec {
+    let mut spec = spec.clone();
+    if let Some(name) = names.get(&spec.dataset.name) {
+        spec.dataset.name.clone_from(name);
+    }
+    let named = match spec.teacher {
+        TeacherChoice::Run { id, architecture } => Some((ModelRef::Run(id), architecture)),
+        TeacherChoice::Imported { id, architecture } => Some((ModelRef::Imported(id), architecture)),
+        TeacherChoice::Train(_) => None,
+    };
+    if let Some((named, architecture)) = named {
+        spec.teacher = match model(&named) {
+            Some(ModelRef::Imported(id)) => TeacherChoice::Imported { id, architecture },
+            _ => TeacherChoice::Train(architecture),
+        };
+    }
+    spec
+}
