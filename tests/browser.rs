@@ -81,7 +81,7 @@ async fn fill_form(browser: &Browser, title: &str, epochs: &str) {
 }
 
 /// The table's rows as the reader sees them: the method, then each accuracy that is there.
-const ROWS: &str = r"[...document.querySelectorAll('#table tbody tr:not(.group):not(.more-of)')].map((row) => [
+const ROWS: &str = r"[...document.querySelectorAll('#table .results tbody tr:not(.group):not(.more-of)')].map((row) => [
         row.querySelector('th').textContent.trim(),
         ...[...row.querySelectorAll('td.n:not(.seeds)')].map((cell) => parseFloat(cell.textContent)).filter((n) => n >= 0),
     ])";

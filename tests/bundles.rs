@@ -101,7 +101,7 @@ fn figures_of_one_data_folder_are_confirmed_on_another_to_the_bit() {
 
     // Nothing of the first folder is needed.
     let hash = |page: &str| {
-        page.split("<code>")
+        page.split("<code class=\"hash\">")
             .filter_map(|part| part.get(..64))
             .map(str::to_owned)
             .find(|text| text.bytes().all(|byte| byte.is_ascii_hexdigit()))

@@ -162,6 +162,7 @@ async fn files(server: &Server, browser: &Browser) {
             "svg" => ("image/svg+xml", text().ends_with("</svg>")),
             "png" => ("image/png", image::load_from_memory(&bytes).is_ok_and(|picture| picture.width() > 500)),
             "pdf" => ("application/pdf", bytes.starts_with(b"%PDF-") && bytes.trim_ascii_end().ends_with(b"%%EOF")),
+            "tar" => ("application/octet-stream", bytes.starts_with(b"bundle.json")),
             other => panic!("{other}"),
         };
         assert_eq!(kind, expected, "{link}");

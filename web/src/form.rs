@@ -4,11 +4,11 @@ mod read;
 
 use retort_spec::{
     Analysis, Architecture, Attack, DatasetChoice, DeviceName, DivergenceRules, ExperimentSpec, Features, Invalid,
-    ModelRef, Problem, TeacherChoice,
+    ModelRef, Problem, TeacherChoice, WeightAveraging,
 };
 use serde::{Deserialize, Serialize};
 
-use self::read::{read, read_count, read_list, title_of};
+use self::read::{read, read_count, read_list, read_number, title_of};
 use crate::settings;
 
 /// The form `/experiments/new` as it is sent, every value as it was typed, so that a form with faults comes back as it
@@ -60,6 +60,9 @@ pub struct ExperimentForm {
     pub budget: String,
     /// Epochs of every model; empty for the budget's.
     pub epochs: String,
+    /// How much of an average of weights stays in a step, such as 0.999; empty for no average.
+    #[serde(default)]
+    pub weight_averaging: String,
     /// After how many epochs at chance a training is given up; empty for never.
     #[serde(default = "chance_epochs")]
     pub chance_epochs: String,
@@ -108,6 +111,7 @@ impl ExperimentForm {
         ("target", "Target class"),
         ("budget", "Budget"),
         ("epochs", "Epochs"),
+        ("weight_averaging", "Weight averaging"),
         ("chance_epochs", "Most epochs at chance"),
         ("loss_factor", "Most times the first loss"),
         ("device", "Device"),
@@ -155,6 +159,7 @@ impl ExperimentForm {
             settings: spec.sweeps.iter().map(settings::text).collect(),
             budget: spec.budget.id().into(),
             epochs: text(spec.epochs),
+            weight_averaging: text(spec.weight_averaging.map(|averaging| averaging.decay)),
             chance_epochs: text(spec.divergence.chance_epochs),
             loss_factor: text(spec.divergence.loss_factor),
             device: spec.device.to_string(),
@@ -198,9 +203,11 @@ impl ExperimentForm {
             sweeps: settings::read(&self.settings, &mut problems),
             budget: read("budget", &self.budget, &mut problems).unwrap_or_default(),
             epochs: read_count("epochs", &self.epochs, &mut problems),
+            weight_averaging: read_number("weight_averaging", &self.weight_averaging, &mut problems)
+                .map(|decay| WeightAveraging { decay }),
             divergence: DivergenceRules {
                 chance_epochs: read_count("chance_epochs", &self.chance_epochs, &mut problems),
-                loss_factor: self.read_loss_factor(&mut problems),
+                loss_factor: read_number("loss_factor", &self.loss_factor, &mut problems),
             },
             device: read::<DeviceName>("device", &self.device, &mut problems).unwrap_or_default(),
         };

@@ -152,7 +152,7 @@ impl Gate {
                     return Ok(Some(format!("there is no run {id}")));
                 };
                 let folder = self.control.folder(*id);
-                let file = if matches!(model, ModelRef::Best(_)) { folder.best_model() } else { folder.model() };
+                let file = folder.file_of(model);
                 Ok(match run.state {
                     _ if !matches!(run.kind, RunKind::Train | RunKind::Probe) => {
                         Some(format!("run {id} leaves no model"))
@@ -170,7 +170,7 @@ impl Gate {
                     is_gone(self.control.model_file(*id), format!("the file of model {id} is gone: import it again"))
                 }
             }),
-            ModelRef::File(_) | ModelRef::Planned(_) | ModelRef::Best(_) => Ok(None),
+            ModelRef::File(_) | ModelRef::Planned(_) | ModelRef::Best(_) | ModelRef::Averaged(_) => Ok(None),
         }
     }
 }

@@ -166,7 +166,7 @@ pub(crate) fn model_path(model: &ModelRef) -> Result<&Path> {
         ModelRef::Imported(id) => Err(EngineError::Data(format!(
             "the spec names the imported model {id}: only the server knows where that is; name a file instead"
         ))),
-        ModelRef::Planned(_) | ModelRef::Best(_) => {
+        ModelRef::Planned(_) | ModelRef::Best(_) | ModelRef::Averaged(_) => {
             Err(EngineError::Data("the spec names a run that was never launched".into()))
         }
     }

@@ -8,12 +8,12 @@ use std::{
     time::{Duration, Instant, SystemTime},
 };
 
-use retort_spec::RunSpec;
+use retort_spec::{ModelRef, RunSpec};
 
 use crate::{EngineError, Result};
 
 /// A run's folder: `spec.json`, `journal.jsonl`, `checkpoint.safetensors` and the one before it, what it leaves
-/// (`model.safetensors`, `best.safetensors`, `outcomes.safetensors`, `analysis.json`, `gallery.png`), `worker.log`.
+/// (`model.safetensors`, `best.safetensors`, `averaged.safetensors`, `outcomes.safetensors`, `analysis.json`, `gallery.png`), `worker.log`.
 ///
 /// A worker holds the lock of `worker.lock` as long as it lives. The operating system releases it however the worker
 /// ends, so the lock, and not a process id, tells whether there is one.
@@ -75,6 +75,20 @@ impl RunFolder {
     /// The weights of the best epoch, where validation images were held out.
     pub fn best_model(&self) -> PathBuf {
         self.dir.join("best.safetensors")
+    }
+
+    /// The average of the weights over the last stage's steps, where one was asked for.
+    pub fn averaged_model(&self) -> PathBuf {
+        self.dir.join("averaged.safetensors")
+    }
+
+    /// The file of the one of its models that is meant: of its best epoch, of its average, or of its last step.
+    pub fn file_of(&self, model: &ModelRef) -> PathBuf {
+        match model {
+            ModelRef::Best(_) => self.best_model(),
+            ModelRef::Averaged(_) => self.averaged_model(),
+            _ => self.model(),
+        }
     }
 
     /// What an evaluation's model answered to each image, an [`crate::Outcomes`]; there once the run has finished.

@@ -21,6 +21,20 @@ pub fn cross_entropy(logits: &Tensor, labels: &[u8]) -> Result<Tensor> {
     log_softmax(logits, 1)?.gather(&label_column(labels, logits)?, 1)?.mean_all()?.neg()
 }
 
+/// Cross-entropy with labels of which `smoothing` is spread over all classes, averaged over the batch (Szegedy et al. 2016; as
+/// PyTorch's `label_smoothing`).
+///
+/// # Errors
+/// When the shapes do not fit.
+pub fn smoothed_cross_entropy(logits: &Tensor, labels: &[u8], smoothing: f64) -> Result<Tensor> {
+    let of_labels = cross_entropy(logits, labels)?;
+    if smoothing == 0.0 {
+        return Ok(of_labels);
+    }
+    let of_all = log_softmax(logits, 1)?.mean_all()?.neg()?;
+    (of_labels * (1.0 - smoothing))? + (of_all * smoothing)?
+}
+
 /// The gradient of the summed cross-entropy with respect to the logits: softmax minus one-hot. The sum, not the mean, so
 /// that an attack's gradient does not depend on its batch.
 ///
@@ -155,6 +169,20 @@ mod tests {
     fn equal_logits_have_a_cross_entropy_of_ln_c() {
         let logits = testing::tensor(1, (4, 10)).zeros_like().unwrap();
         assert!((number(&cross_entropy(&logits, &[0, 3, 9, 5]).unwrap()) - 10f64.ln()).abs() < 1e-6);
+    }
+
+    #[test]
+    fn the_loss_of_smoothed_labels_and_its_gradient_are_pytorchs() {
+        let golden = crate::golden::Golden::read("training");
+        let logits = (crate::golden::tensor("smoothed logits", &[16, 10]) * 4.0).unwrap();
+        let logits = candle_core::Var::from_tensor(&logits).unwrap();
+        let labels = crate::golden::labels("smoothed labels", 16, 10);
+        let loss = smoothed_cross_entropy(&logits, &labels, 0.1).unwrap();
+        golden.hold("smoothed.loss", &[number(&loss) as f32], 1e-6);
+        let gradients = loss.backward().unwrap();
+        golden.hold("smoothed.gradient", &crate::ops::testing::values(gradients.get(&logits).unwrap()), 1e-5);
+        let plain = smoothed_cross_entropy(&logits, &labels, 0.0).unwrap();
+        assert_eq!(number(&plain), number(&cross_entropy(&logits, &labels).unwrap()));
     }
 
     #[test]

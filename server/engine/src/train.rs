@@ -1,5 +1,6 @@
 //! Training: the stages of a spec, one after another, resumable at any step.
 
+mod average;
 mod classifier;
 mod natural;
 mod state;
@@ -9,11 +10,14 @@ use std::{collections::BTreeMap, path::Path};
 
 use retort_spec::{
     Accuracy, DivergenceRules, EpochAccuracies, Event, FineTune, Method, Metric, ProbeSpec, RunSpec, Schedule, Stage,
-    StageWork, TrainSpec,
+    StageWork, TrainSpec, WeightAveraging,
 };
 
-use self::state::Position;
 pub(crate) use self::update::update;
+use self::{
+    average::Average,
+    state::{Kept, Position},
+};
 use crate::{
     EngineError, Result,
     answers::led_by_label,
@@ -25,7 +29,7 @@ use crate::{
     evaluate::validate,
     loader,
     methods::{Batch, Objective, ObjectiveContext, fine_tuning, objective},
-    nn::{ModelHeader, Named, Network, Sgd, load_model, save_model},
+    nn::{ModelHeader, Network, Sgd, load_model, save_model},
     ops::SgdStep,
     rng::{Purpose, Stream},
 };
@@ -77,6 +81,7 @@ struct Training<'a, 'c, 'x, 'j> {
     /// Whether training images are moved and mirrored at random.
     augment: bool,
     divergence: DivergenceRules,
+    weight_averaging: Option<WeightAveraging>,
     dataset: &'a Dataset,
     context: &'c mut Context<'x, 'j>,
     network: Network,
@@ -116,6 +121,7 @@ pub(crate) fn run(spec: &TrainSpec, dataset: &Dataset, context: &mut Context) ->
         seed: spec.seed,
         augment: spec.augment,
         divergence: spec.divergence,
+        weight_averaging: spec.weight_averaging.filter(|_| spec.keeps_average()),
         dataset,
         context,
         network,
@@ -151,6 +157,7 @@ pub(crate) fn run_probe(spec: &ProbeSpec, dataset: &Dataset, context: &mut Conte
         seed: spec.seed,
         augment: false,
         divergence: DivergenceRules::default(),
+        weight_averaging: None,
         dataset,
         context,
         network,
@@ -202,6 +209,13 @@ fn start_from(spec: &TrainSpec, path: &Path, context: &Context) -> Result<Networ
 struct Learning {
     objective: Box<dyn Objective>,
     sgd: Sgd,
+    average: Option<Average>,
+}
+
+impl Learning {
+    fn kept(&self) -> Kept<'_> {
+        Kept { sgd: Some(&self.sgd), average: self.average.as_ref(), objective: self.objective.state() }
+    }
 }
 
 /// SGD's numbers in an epoch of a schedule, counted from 0, for the step with which so much of it is done.
@@ -241,7 +255,7 @@ impl Training<'_, '_, '_, '_> {
             if let Some(outcome) = outcome {
                 return Ok(outcome);
             }
-            self.save(Position { stage: index + 1, ..Position::default() }, None, Vec::new())?;
+            self.save(Position { stage: index + 1, ..Position::default() }, Kept::default())?;
         }
         save_model(&self.context.folder.model(), &self.network, &self.header)?;
         crash_point("model.written");
@@ -281,7 +295,8 @@ impl Training<'_, '_, '_, '_> {
         resumed: Option<state::Resumed>,
     ) -> Result<Option<Outcome>> {
         let (objective, sgd) = (self.objective(plan, teachers)?, Sgd::new(&self.network.weights.parameters)?);
-        let mut learning = Learning { objective, sgd };
+        let average = self.weight_averaging.filter(|_| plan.is_last).map(Average::new);
+        let mut learning = Learning { objective, sgd, average };
         let mut at = Position { stage: index, ..Position::default() };
         if let Some(resumed) = resumed
             && let Some(velocities) = resumed.velocities
@@ -289,6 +304,9 @@ impl Training<'_, '_, '_, '_> {
             at = resumed.position;
             learning.sgd.restore(velocities);
             learning.objective.restore(resumed.objective)?;
+            if let Some(average) = &mut learning.average {
+                average.restore(resumed.average, at.averaged);
+            }
         }
         let steps = self.dataset.train.len().div_ceil(plan.schedule.batch_size);
         while at.epoch < plan.schedule.epochs {
@@ -296,7 +314,7 @@ impl Training<'_, '_, '_, '_> {
             let order = loader::order(self.dataset.train.len(), self.seed, epoch as u64);
             for (step, indices) in order.chunks(plan.schedule.batch_size).enumerate().skip(at.step) {
                 if let Some(outcome) = self.context.interrupted() {
-                    self.save(at, Some(&learning.sgd), learning.objective.state())?;
+                    self.save(at, learning.kept())?;
                     return Ok(Some(outcome));
                 }
                 self.step(plan, &mut at, indices, &mut learning)?;
@@ -308,7 +326,7 @@ impl Training<'_, '_, '_, '_> {
                 let done = share_done(&self.work, index, within);
                 self.context.progress((plan.stage(), epoch, self.epochs), done, None)?;
                 if self.context.checkpoint_is_due() {
-                    self.save(at.clone(), Some(&learning.sgd), learning.objective.state())?;
+                    self.save(at.clone(), learning.kept())?;
                 }
             }
             self.report(plan, epoch, &mut at)?;
@@ -320,8 +338,11 @@ impl Training<'_, '_, '_, '_> {
                 ..Position::default()
             };
             if self.context.checkpoint_is_cheap() {
-                self.save(at.clone(), Some(&learning.sgd), learning.objective.state())?;
+                self.save(at.clone(), learning.kept())?;
             }
+        }
+        if let Some(average) = &learning.average {
+            self.save_average(average)?;
         }
         Ok(None)
     }
@@ -332,7 +353,7 @@ impl Training<'_, '_, '_, '_> {
         plan: &StagePlan,
         at: &mut Position,
         indices: &[u32],
-        Learning { objective, sgd }: &mut Learning,
+        Learning { objective, sgd, average }: &mut Learning,
     ) -> Result<()> {
         let (seed, epoch, step) = (self.seed, (plan.epochs_before + at.epoch) as u64, at.step as u64);
         let labels: Vec<u8> = indices.iter().map(|i| self.dataset.train.labels[*i as usize]).collect();
@@ -343,6 +364,9 @@ impl Training<'_, '_, '_, '_> {
         let by = sgd_step(plan.schedule, at.epoch, done);
         let updated = update(&mut self.network, objective.as_mut(), &batch, sgd, by);
         let (loss, logits) = updated.map_err(|error| self.of_teacher(error))?;
+        if let Some(average) = average {
+            average.add(&self.network.weights)?;
+        }
         at.loss_sum += loss * indices.len() as f64;
         at.seen += indices.len();
         at.correct += led_by_label(&logits, &labels)?;
@@ -401,9 +425,19 @@ impl Training<'_, '_, '_, '_> {
         reason.map_or(Ok(()), |reason| Err(EngineError::Diverged(reason)))
     }
 
-    fn save(&mut self, mut at: Position, sgd: Option<&Sgd>, objective: Vec<Named>) -> Result<()> {
+    /// Leaves the model of an average of the weights.
+    fn save_average(&self, average: &Average) -> Result<()> {
+        let classes = self.header.classes.len();
+        let network = Network::new(self.network.architecture, classes, self.seed, &self.context.device)?;
+        let mut network = network.with_normaliser(self.header.normaliser);
+        network.weights.batches_tracked = self.network.weights.batches_tracked;
+        average.put_into(&mut network);
+        save_model(&self.context.folder.averaged_model(), &network, &self.header)
+    }
+
+    fn save(&mut self, mut at: Position, kept: Kept) -> Result<()> {
         at.seconds = self.context.seconds();
-        let checkpoint = state::checkpoint(at, &self.network, sgd, objective)?;
+        let checkpoint = state::checkpoint(at, &self.network, kept)?;
         checkpoint::save(self.context, checkpoint)
     }
 }

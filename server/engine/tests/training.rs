@@ -12,7 +12,9 @@ use retort_engine::{
     nn::{Network, load_model},
     run_folder,
 };
-use retort_spec::{DeviceName, Event, MethodName, Metric, ModelRef, Normaliser, ProbeSpec, RunSpec, Schedule, Setting};
+use retort_spec::{
+    DeviceName, Event, MethodName, Metric, ModelRef, Normaliser, ProbeSpec, RunSpec, Schedule, Setting, WeightAveraging,
+};
 use support::{dataset, figures, model, run, spec, stop_often, teacher};
 
 #[test]
@@ -97,6 +99,32 @@ fn with_validation_images_the_best_epoch_is_kept_beside_the_last_and_survives_a_
     let epoch = robust.iter().position(|accuracy| *accuracy >= most).unwrap() + 1;
     let header = String::from_utf8_lossy(&best(&whole)[..600]).into_owned();
     assert!(header.contains(&format!("\\\"epoch\\\":{epoch}")), "epoch {epoch} of {robust:?}: {header}");
+}
+
+#[test]
+fn an_average_of_the_weights_is_left_beside_the_last_model_and_survives_a_stop() {
+    let root = tempfile::tempdir().unwrap();
+    let teacher = teacher(root.path());
+    for method in [MethodName::PGD_AT, MethodName::GACD.fine_tuned()] {
+        let plain = spec(method, method.needs_teacher().then_some(teacher.as_path()));
+        let RunSpec::Train(mut averaged) = plain.clone() else { unreachable!() };
+        averaged.weight_averaging = Some(WeightAveraging { decay: 0.9 });
+        let averaged = RunSpec::Train(averaged);
+        let [without, whole, resumed] = ["without", "whole", "resumed"].map(|name| root.path().join(name));
+        run(&without, &plain, 1, None);
+        run(&whole, &averaged, 1, None);
+        stop_often(&resumed, &averaged);
+        let average = |dir: &Path| fs::read(RunFolder::at(dir).averaged_model()).unwrap();
+        assert_eq!(model(&whole), model(&without), "the average changes nothing of the training");
+        assert_eq!((model(&whole), average(&whole)), (model(&resumed), average(&resumed)), "{method}");
+        assert_ne!(model(&whole), average(&whole));
+        assert!(!RunFolder::at(&without).averaged_model().exists());
+        let (network, _) = load_model(&RunFolder::at(&whole).averaged_model(), &candle_core::Device::Cpu).unwrap();
+        assert_eq!(network.architecture, retort_spec::Architecture::ResNet8);
+        for dir in [without, whole, resumed] {
+            fs::remove_dir_all(dir).unwrap();
+        }
+    }
 }
 
 #[test]

@@ -274,7 +274,7 @@ async fn insert_run(
             ModelRef::Planned(index) => *model = ModelRef::Run(id_of(index)?),
             // A model of another experiment may still be in training.
             ModelRef::Run(id) => needs.push(id),
-            ModelRef::File(_) | ModelRef::Imported(_) | ModelRef::Best(_) => {}
+            ModelRef::File(_) | ModelRef::Imported(_) | ModelRef::Best(_) | ModelRef::Averaged(_) => {}
         }
     }
     needs.sort_unstable();

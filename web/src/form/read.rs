@@ -57,15 +57,6 @@ impl ExperimentForm {
         })
     }
 
-    pub(super) fn read_loss_factor(&self, problems: &mut Vec<Problem>) -> Option<f64> {
-        let text = self.loss_factor.trim();
-        if text.is_empty() {
-            return None;
-        }
-        let fault = |_| problems.push(Problem::new("loss_factor", format!("“{text}” is not a number")));
-        text.parse().map_err(fault).ok()
-    }
-
     pub(super) fn read_attacks(&self, problems: &mut Vec<Problem>) -> Vec<Attack> {
         let attacks = read_list::<Attack>("attacks", &self.attacks, problems);
         let Some(radius) = read::<PixelDistance>("eps", &self.eps, problems) else { return attacks };
@@ -149,6 +140,16 @@ pub(super) fn read<T: FromStr<Err = String>>(field: &str, text: &str, problems: 
 
 pub(super) fn read_list<T: FromStr<Err = String>>(field: &str, ids: &[String], problems: &mut Vec<Problem>) -> Vec<T> {
     ids.iter().filter_map(|id| read(field, id, problems)).collect()
+}
+
+/// A number with a point that may be left out.
+pub(super) fn read_number(field: &str, text: &str, problems: &mut Vec<Problem>) -> Option<f64> {
+    let text = text.trim();
+    if text.is_empty() {
+        return None;
+    }
+    let fault = |_| problems.push(Problem::new(field, format!("“{text}” is not a number")));
+    text.parse().map_err(fault).ok()
 }
 
 /// A number that may be left out. Thousands may be set off: `4,000` or `4 000`.

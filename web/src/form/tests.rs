@@ -68,6 +68,7 @@ fn every_experiment_that_the_form_can_ask_for_comes_back_from_its_form() {
             Analysis::Gallery(Gallery { classes: vec![], images: 10, differ: false }),
         ],
         epochs: Some(12),
+        weight_averaging: Some(retort_spec::WeightAveraging { decay: 0.999 }),
         divergence: retort_spec::DivergenceRules { chance_epochs: None, loss_factor: Some(2.5) },
         budget: Budget::Quick,
         device: DeviceName::Cuda(1),

@@ -91,7 +91,7 @@ fn is_of_bundle(path: &Path) -> bool {
     let kind = of_model.and_then(|name| name.split_once('-'));
     name == MANIFEST
         || of_run.is_some_and(digits)
-        || kind.is_some_and(|(kind, id)| ["run", "best", "imported"].contains(&kind) && digits(id))
+        || kind.is_some_and(|(kind, id)| ["run", "best", "averaged", "imported"].contains(&kind) && digits(id))
 }
 
 fn read(dir: &Path) -> Result<Manifest> {

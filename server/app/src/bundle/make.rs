@@ -218,11 +218,9 @@ fn write(mut manifest: Manifest, read: &[ModelRef], control: &Control, to: &Path
 fn path_of(model: &ModelRef, control: &Control) -> PathBuf {
     match model {
         ModelRef::Imported(id) => control.model_file(*id),
-        ModelRef::Best(inner) => match **inner {
-            ModelRef::Run(id) => control.folder(id).best_model(),
+        _ => match model.innermost() {
+            ModelRef::Run(id) => control.folder(*id).file_of(model),
             _ => PathBuf::new(),
         },
-        ModelRef::Run(id) => control.folder(*id).model(),
-        ModelRef::File(_) | ModelRef::Planned(_) => PathBuf::new(),
     }
 }

@@ -155,8 +155,9 @@ fn weights_of(model: &ModelRef) -> Option<PathBuf> {
     let name = match model {
         ModelRef::Run(id) => format!("run-{id}"),
         ModelRef::Imported(id) => format!("imported-{id}"),
-        ModelRef::Best(model) => match **model {
-            ModelRef::Run(id) => format!("best-{id}"),
+        ModelRef::Best(_) | ModelRef::Averaged(_) => match *model.innermost() {
+            ModelRef::Run(id) if matches!(model, ModelRef::Best(_)) => format!("best-{id}"),
+            ModelRef::Run(id) => format!("averaged-{id}"),
             _ => return None,
         },
         ModelRef::File(_) | ModelRef::Planned(_) => return None,

@@ -30,7 +30,7 @@ const OF_A_RUN: [&str; 6] =
     ["spec.json", "journal.jsonl", "outcomes.safetensors", "analysis.json", "gallery.png", "worker.log"];
 
 /// The files of a run's folder with its weights.
-const MODELS_OF_A_RUN: [&str; 2] = ["model.safetensors", "best.safetensors"];
+const MODELS_OF_A_RUN: [&str; 3] = ["model.safetensors", "best.safetensors", "averaged.safetensors"];
 
 /// Writes a backup of a data folder, whose server may be running, to a file that is not there yet; returns its bytes. It is
 /// written beside and renamed.
@@ -83,6 +83,14 @@ fn pack(places: &Places, database: &Path, half: &Path, contents: Contents) -> Re
     for share in names(&places.shares())? {
         for name in names(&places.shares().join(&share))? {
             add_file(&mut archive, &format!("shares/{share}/{name}"), &places.shares().join(&share).join(&name))?;
+        }
+    }
+    for bundle in names(&places.bundles())? {
+        let folder = places.bundles().join(&bundle);
+        add_file(&mut archive, &format!("bundles/{bundle}/bundle.json"), &folder.join("bundle.json"))?;
+        for name in names(&folder.join("outcomes"))? {
+            let path = folder.join("outcomes").join(&name);
+            add_file(&mut archive, &format!("bundles/{bundle}/outcomes/{name}"), &path)?;
         }
     }
     if contents.models {

@@ -77,6 +77,7 @@ fn items(places: &Places, over: &HashSet<i64>) -> Vec<Item> {
             "models" => items.push(whole(DiskKind::ImportedModels, false)),
             "datasets" => items.push(whole(DiskKind::Datasets, false)),
             "shares" => items.push(whole(DiskKind::Shares, false)),
+            "bundles" => items.push(whole(DiskKind::Results, false)),
             "backups" => {
                 let mut all = entries(&path);
                 all.sort_unstable();
@@ -109,7 +110,7 @@ fn of_run(folder: PathBuf, over: &HashSet<i64>, items: &mut Vec<Item>) {
     };
     for path in entries(&folder) {
         let kind = match name(&path).as_str() {
-            "model.safetensors" | "best.safetensors" => DiskKind::Models,
+            "model.safetensors" | "best.safetensors" | "averaged.safetensors" => DiskKind::Models,
             name if name.starts_with("checkpoint.") => DiskKind::Checkpoints,
             "outcomes.safetensors" | "analysis.json" | "gallery.png" => DiskKind::Results,
             _ => DiskKind::Journals,

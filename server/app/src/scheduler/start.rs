@@ -133,15 +133,14 @@ impl Scheduler {
     async fn prepare(&self, run: &Run) -> Result<RunFolder> {
         let mut spec: RunSpec = run.spec()?;
         for model in spec.models_mut() {
-            let best = matches!(model, ModelRef::Best(_));
+            let which = model.clone();
             let (file, whose) = match *model.innermost_mut() {
                 ModelRef::Run(id) => {
                     let (folder, title) = (self.control.folder(id), self.control.store.run(id).await?.title());
-                    let file = if best { folder.best_model() } else { folder.model() };
-                    (file, format!("the model of run {id} ({title})"))
+                    (folder.file_of(&which), format!("the model of run {id} ({title})"))
                 }
                 ModelRef::Imported(id) => (self.control.model_file(id), format!("the imported model {id}")),
-                ModelRef::File(_) | ModelRef::Planned(_) | ModelRef::Best(_) => continue,
+                _ => continue,
             };
             if !file.is_file() {
                 bail!("it needs {whose}, and {} is missing", file.display());

@@ -148,8 +148,10 @@ pub fn objective(method: &Method, context: ObjectiveContext) -> Result<Box<dyn O
         None => candle_core::bail!("the method needs a teacher"),
     };
     Ok(match method {
-        Method::Natural(Natural {}) => Box::new(NaturalObjective),
-        Method::PgdAt(parameters) => Box::new(PgdAtObjective::new(&parameters.attack)),
+        Method::Natural(Natural { label_smoothing }) => {
+            Box::new(NaturalObjective { label_smoothing: *label_smoothing })
+        }
+        Method::PgdAt(parameters) => Box::new(PgdAtObjective::new(&parameters.attack, parameters.label_smoothing)),
         Method::Trades(parameters) => Box::new(TradesObjective::new(parameters.clone())),
         Method::Kd(parameters) => Box::new(KdObjective::new(parameters.clone(), teacher(context.teacher)?)),
         Method::Ard(parameters) => Box::new(ArdObjective::new(parameters.clone(), teacher(context.teacher)?)),
@@ -172,9 +174,10 @@ pub fn objective(method: &Method, context: ObjectiveContext) -> Result<Box<dyn O
 /// The objective of adversarial fine-tuning.
 pub fn fine_tuning(finetune: &FineTune) -> Box<dyn Objective> {
     match finetune.loss {
-        FineTuneLoss::PgdAt => Box::new(PgdAtObjective::new(&finetune.attack)),
+        FineTuneLoss::PgdAt => Box::new(PgdAtObjective::new(&finetune.attack, finetune.label_smoothing)),
         FineTuneLoss::Trades => {
-            Box::new(TradesObjective::new(Trades { attack: finetune.attack.clone(), beta: TRADES_BETA }))
+            let (attack, label_smoothing) = (finetune.attack.clone(), finetune.label_smoothing);
+            Box::new(TradesObjective::new(Trades { attack, beta: TRADES_BETA, label_smoothing }))
         }
     }
 }

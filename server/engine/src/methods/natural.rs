@@ -3,10 +3,12 @@
 use candle_core::{Result, Tensor};
 
 use super::{Batch, Objective, StudentOutput};
-use crate::{loss::cross_entropy, nn::Network};
+use crate::{loss::smoothed_cross_entropy, nn::Network};
 
 /// Cross-entropy on natural images.
-pub(super) struct NaturalObjective;
+pub(super) struct NaturalObjective {
+    pub label_smoothing: f64,
+}
 
 impl Objective for NaturalObjective {
     fn inputs(&mut self, _student: &mut Network, batch: &Batch) -> Result<Vec<Tensor>> {
@@ -14,6 +16,6 @@ impl Objective for NaturalObjective {
     }
 
     fn loss(&mut self, answers: &[StudentOutput], _inputs: &[Tensor], batch: &Batch) -> Result<Tensor> {
-        cross_entropy(answers[0].logits, batch.labels)
+        smoothed_cross_entropy(answers[0].logits, batch.labels, self.label_smoothing)
     }
 }

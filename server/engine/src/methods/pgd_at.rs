@@ -4,16 +4,17 @@ use candle_core::{Result, Tensor};
 use retort_spec::InnerAttack;
 
 use super::{Batch, Objective, StudentOutput, attack_student};
-use crate::{attacks::StartRange, loss::cross_entropy, nn::Network};
+use crate::{attacks::StartRange, loss::smoothed_cross_entropy, nn::Network};
 
 /// Cross-entropy on images attacked by PGD from a start clipped to [0, 1].
 pub(super) struct PgdAtObjective {
     attack: InnerAttack,
+    label_smoothing: f64,
 }
 
 impl PgdAtObjective {
-    pub(super) fn new(attack: &InnerAttack) -> Self {
-        Self { attack: attack.clone() }
+    pub(super) fn new(attack: &InnerAttack, label_smoothing: f64) -> Self {
+        Self { attack: attack.clone(), label_smoothing }
     }
 }
 
@@ -23,6 +24,6 @@ impl Objective for PgdAtObjective {
     }
 
     fn loss(&mut self, answers: &[StudentOutput], _inputs: &[Tensor], batch: &Batch) -> Result<Tensor> {
-        cross_entropy(answers[0].logits, batch.labels)
+        smoothed_cross_entropy(answers[0].logits, batch.labels, self.label_smoothing)
     }
 }

@@ -6,7 +6,7 @@ use retort_spec::{Reduction, Trades};
 use super::{Batch, Objective, StudentOutput, attack_divergence};
 use crate::{
     attacks::Iterative,
-    loss::{cross_entropy, kl_divergence},
+    loss::{kl_divergence, smoothed_cross_entropy},
     nn::{Network, Want},
 };
 
@@ -43,6 +43,7 @@ impl TradesObjective {
     pub(crate) fn loss_of(&self, answers: &[StudentOutput], labels: &[u8]) -> Result<Tensor> {
         let [natural, attacked] = answers else { candle_core::bail!("TRADES learns from two answers") };
         let divergence = kl_divergence(natural.logits, attacked.logits, 1.0, Reduction::BatchMean)?;
-        cross_entropy(natural.logits, labels)? + (divergence * self.parameters.beta)?
+        let labelled = smoothed_cross_entropy(natural.logits, labels, self.parameters.label_smoothing)?;
+        labelled + (divergence * self.parameters.beta)?
     }
 }

@@ -7,7 +7,7 @@ use candle_core::Tensor;
 use candle_nn::ops::log_softmax;
 use retort_spec::{Event, Metric};
 
-use super::{Position, StagePlan, Training, sgd_step, state::Resumed};
+use super::{Kept, Position, StagePlan, Training, sgd_step, state::Resumed};
 use crate::{
     EngineError, Result,
     answers::{broken_rows, counted, led_by_label},
@@ -154,5 +154,6 @@ fn keep(training: &mut Training, head: &Head, index: usize, epoch: usize) -> Res
     write_back(training, &head.layer);
     let velocity = |(i, v): (usize, &Tensor)| Named { name: format!("velocity.{i}"), tensor: v.clone() };
     let velocities = head.sgd.velocities().iter().enumerate().map(velocity).collect();
-    training.save(Position { stage: index, epoch, ..Position::default() }, None, velocities)
+    let kept = Kept { objective: velocities, ..Kept::default() };
+    training.save(Position { stage: index, epoch, ..Position::default() }, kept)
 }

@@ -4,6 +4,7 @@ use candle_core::Tensor;
 use retort_spec::Watched;
 use serde::{Deserialize, Serialize};
 
+use super::average::Average;
 use crate::{
     EngineError, Result,
     nn::{Named, Network, Sgd, StateFile, Weights},
@@ -30,6 +31,9 @@ pub(super) struct Position {
     /// What the rules to give up by remember of the stage.
     #[serde(default)]
     pub watched: Watched,
+    /// Steps that are in the average of weights, where there is one.
+    #[serde(default)]
+    pub averaged: u64,
     /// Training passes that the running statistics have seen.
     pub batches_tracked: u64,
     /// Seconds of computing so far.
@@ -41,20 +45,28 @@ pub(super) struct Resumed {
     pub position: Position,
     /// By parameter; absent at the start of a stage.
     pub velocities: Option<Vec<Tensor>>,
+    /// The average of weights: parameters, then running statistics; empty where there is none.
+    pub average: Vec<Tensor>,
     /// In the order of their names.
     pub objective: Vec<Named>,
 }
 
 const VELOCITY: &str = "velocity.";
+const AVERAGE: &str = "average.";
 const OBJECTIVE: &str = "objective.";
 
-/// A checkpoint; `objective` is what the stage's objective must keep.
-pub(super) fn checkpoint(
-    mut at: Position,
-    network: &Network,
-    sgd: Option<&Sgd>,
-    objective: Vec<Named>,
-) -> Result<StateFile> {
+/// What of a stage a checkpoint must keep beside the network's weights.
+#[derive(Default)]
+pub(super) struct Kept<'a> {
+    pub sgd: Option<&'a Sgd>,
+    pub average: Option<&'a Average>,
+    /// What the stage's objective must keep.
+    pub objective: Vec<Named>,
+}
+
+/// A checkpoint.
+pub(super) fn checkpoint(mut at: Position, network: &Network, kept: Kept) -> Result<StateFile> {
+    let Kept { sgd, average, objective } = kept;
     let weights = &network.weights;
     at.batches_tracked = weights.batches_tracked;
     let mut tensors: Vec<Named> = weights.parameters.iter().chain(&weights.buffers).cloned().collect();
@@ -62,6 +74,11 @@ pub(super) fn checkpoint(
         for (parameter, velocity) in weights.parameters.iter().zip(sgd.velocities()) {
             tensors.push(Named { name: format!("{VELOCITY}{}", parameter.name), tensor: velocity.clone() });
         }
+    }
+    if let Some(average) = average {
+        at.averaged = average.steps;
+        let prefixed = |named: Named| Named { name: format!("{AVERAGE}{}", named.name), ..named };
+        tensors.extend(average.state(weights).map(prefixed));
     }
     for named in objective {
         tensors.push(Named { name: format!("{OBJECTIVE}{}", named.name), tensor: named.tensor });
@@ -89,11 +106,17 @@ pub(super) fn read(mut file: StateFile, network: &Network) -> Result<(Weights, R
         }
     }
     let velocities = (velocities.len() == weights.parameters.len()).then_some(velocities);
+    let mut average = Vec::new();
+    if position.averaged > 0 {
+        for named in weights.parameters.iter().chain(&weights.buffers) {
+            average.push(file.take(&format!("{AVERAGE}{}", named.name), &named.tensor)?);
+        }
+    }
     let objective = file.tensors.into_iter().filter_map(|named| {
         let name = named.name.strip_prefix(OBJECTIVE)?.to_owned();
         Some(Named { name, tensor: named.tensor })
     });
     let mut objective: Vec<Named> = objective.collect();
     objective.sort_by(|a, b| a.name.cmp(&b.name));
-    Ok((weights, Resumed { position, velocities, objective }))
+    Ok((weights, Resumed { position, velocities, average, objective }))
 }

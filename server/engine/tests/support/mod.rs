@@ -26,7 +26,9 @@ pub fn spec(method: MethodName, teacher: Option<&Path>) -> RunSpec {
     if let Method::Gacd(gacd) = &mut spec.method {
         gacd.classifier = gacd.classifier.clone().stretched_to(3);
     }
-    spec.teacher = teacher.map(|path| ModelRef::File(path.to_owned()));
+    if let Some(teacher) = teacher {
+        spec = spec.taught_by(&ModelRef::File(teacher.to_owned()));
+    }
     RunSpec::Train(spec)
 }
 

@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     Analysis, Architecture, Attack, DatasetChoice, DeviceName, DivergenceRules, Invalid, MethodName, ModelRef,
-    Normaliser, Problem, RunSpec, Setting, TrainSpec, method::PRESET,
+    Normaliser, Problem, RunSpec, Setting, TrainSpec, WeightAveraging, method::PRESET,
 };
 
 pub use self::{
@@ -114,6 +114,9 @@ pub struct ExperimentSpec {
     /// Train every model for this many epochs instead of the budget's.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub epochs: Option<usize>,
+    /// Leave the model of an average of the weights of every training too, and evaluate it beside.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub weight_averaging: Option<WeightAveraging>,
     /// When a training is given up.
     #[serde(default, skip_serializing_if = "DivergenceRules::are_none")]
     pub divergence: DivergenceRules,
@@ -140,6 +143,7 @@ impl ExperimentSpec {
             sweeps: Vec::new(),
             budget: Budget::Smoke,
             epochs: Some(4),
+            weight_averaging: None,
             divergence: DivergenceRules::usual(),
             device: DeviceName::Cpu,
         }
@@ -198,6 +202,9 @@ impl ExperimentSpec {
         }
         self.dataset.check("dataset", &mut problems);
         self.divergence.check("divergence", &mut problems);
+        if let Some(averaging) = &self.weight_averaging {
+            averaging.check("weight_averaging", &mut problems);
+        }
         for (i, probe) in self.probes.iter().enumerate() {
             probe.check(&format!("probes[{i}]"), &mut problems);
             if probe.name == self.dataset.name || self.probes[..i].iter().any(|p| p.name == probe.name) {
@@ -245,9 +252,10 @@ impl ExperimentSpec {
     fn most_runs(&self) -> usize {
         let variants = self.methods.iter().fold(0_usize, |sum, method| sum.saturating_add(self.variant_count(*method)));
         let students = self.students.len().saturating_mul(variants);
-        // A training, its evaluation and that of its best epoch, masking checks, and each probe with its evaluation.
+        // A training, its evaluation, those of its best epoch and its average, masking checks, and each probe with its evaluation.
+        let average = usize::from(self.weight_averaging.is_some());
         let best = usize::from(self.methods.iter().any(|method| self.keeps_best(*method)));
-        let of_model = 2 + best + usize::from(self.masking_images.is_some()) + 2 * self.probes.len();
+        let of_model = 2 + best + average + usize::from(self.masking_images.is_some()) + 2 * self.probes.len();
         // Beside the teacher, which is evaluated as the students are, a natural teacher and the surrogates are trained.
         let others = self.surrogates.len() + usize::from(self.needs_natural_teacher());
         let of_seed = students.saturating_add(1).saturating_mul(of_model).saturating_add(others);
@@ -348,6 +356,8 @@ impl ExperimentSpec {
             masking_images: _,
             analyses: _,
             sweeps: _,
+            // The average stands beside the last model, and changes nothing of it.
+            weight_averaging: _,
             divergence: _,
             device: _,
         } = self;
@@ -395,7 +405,8 @@ impl ExperimentSpec {
 
     /// A training with what is the same for all of an experiment.
     pub(crate) fn own(&self, spec: TrainSpec) -> TrainSpec {
-        TrainSpec { normaliser: self.normaliser, device: self.device, divergence: self.divergence, ..spec }
+        let (normaliser, device, divergence) = (self.normaliser, self.device, self.divergence);
+        TrainSpec { normaliser, device, divergence, weight_averaging: self.weight_averaging, ..spec }
     }
 }
 

@@ -14,6 +14,9 @@ pub struct Variant {
     pub settings: Vec<MethodSetting>,
     /// Whether it is the model of its training's best epoch, where the last one's is the usual.
     pub is_best_epoch: bool,
+    /// Whether it is the model of its training's average of weights.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub is_averaged: bool,
 }
 
 /// A value of a method's parameter, or its preset.
@@ -29,12 +32,12 @@ pub struct MethodSetting {
 impl Variant {
     /// A method with one setting.
     pub fn of(method: MethodName, setting: Setting) -> Self {
-        Self { settings: vec![MethodSetting { method, setting }], is_best_epoch: false }
+        Self { settings: vec![MethodSetting { method, setting }], ..Self::default() }
     }
 
     /// Whether nothing sets it apart.
     pub const fn is_plain(&self) -> bool {
-        self.settings.is_empty() && !self.is_best_epoch
+        self.settings.is_empty() && !self.is_best_epoch && !self.is_averaged
     }
 
     /// The same with a further setting.
@@ -48,6 +51,13 @@ impl Variant {
     #[must_use]
     pub(crate) fn of_best_epoch(mut self) -> Self {
         self.is_best_epoch = true;
+        self
+    }
+
+    /// The same, of its training's average of weights.
+    #[must_use]
+    pub(crate) fn of_average(mut self) -> Self {
+        self.is_averaged = true;
         self
     }
 
@@ -88,11 +98,13 @@ impl Variant {
 
 const BEST_EPOCH: &str = "best epoch";
 
-/// `temperature T 0.05, anchor student_only, best epoch`; nothing for a method as published.
+/// `temperature T 0.05, anchor student_only, best epoch`, `averaged weights`; nothing for a method as published.
 impl fmt::Display for Variant {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let best = self.is_best_epoch.then(|| BEST_EPOCH.to_owned());
-        let words: Vec<String> = self.settings.iter().map(MethodSetting::to_string).chain(best).collect();
+        let averaged = self.is_averaged.then(|| "averaged weights".to_owned());
+        let words: Vec<String> =
+            self.settings.iter().map(MethodSetting::to_string).chain(best).chain(averaged).collect();
         f.write_str(&words.join(", "))
     }
 }

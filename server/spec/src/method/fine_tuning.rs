@@ -5,11 +5,17 @@ use super::{
     preset::Preset,
 };
 
-pub(super) const PARAMETERS: [Parameter; 8] = [
+pub(super) const PARAMETERS: [Parameter; 9] = [
     parameter("finetune.loss", "loss", "pgd-at or trades", "PGD-AT; the paper says adversarial training and no more."),
     parameter("finetune.attack.steps", "attack steps", STEPS, "The budget's."),
     parameter("finetune.attack.eps", "attack ε", RADIUS, "The radius of the inner attack, in pixel units."),
     parameter("finetune.attack.step_size", "attack step", RADIUS, "The size of a step of the inner attack."),
+    parameter(
+        "finetune.label_smoothing",
+        "label smoothing",
+        "0 to below 1",
+        "None, as published. This much of each label is spread over all classes; the attack keeps the true label.",
+    ),
     parameter("finetune.schedule.epochs", "epochs", "1 to 10,000", "25, shortened to the budget."),
     parameter("finetune.schedule.batch_size", "batch size", "2 to 4,096", "As adversarial training has it."),
     parameter(

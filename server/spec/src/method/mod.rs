@@ -38,6 +38,7 @@ pub use kd::{Kd, Reduction};
 pub use mtard::Mtard;
 pub use natural::Natural;
 pub use parameter::Parameter;
+pub(crate) use parameter::check_smoothing;
 pub use pgd_at::PgdAt;
 pub use preset::Preset;
 pub use rslad::Rslad;

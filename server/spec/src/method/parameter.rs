@@ -2,6 +2,8 @@
 
 use std::ops::RangeInclusive;
 
+use crate::{Problem, problem::expect};
+
 /// A parameter of a method.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Parameter {
@@ -36,6 +38,19 @@ pub(super) const fn parameter(
     reason: &'static str,
 ) -> Parameter {
     Parameter { path, name, range, reason }
+}
+
+/// That of methods whose loss has true labels and nothing else beside them.
+pub(super) const LABEL_SMOOTHING: [Parameter; 1] = [parameter(
+    "method.label_smoothing",
+    "label smoothing",
+    "0 to below 1",
+    "None, as published. This much of each label is spread over all classes; the attack keeps the true label.",
+)];
+
+/// Adds what is wrong with a smoothing of labels.
+pub(crate) fn check_smoothing(smoothing: f64, field: &str, problems: &mut Vec<Problem>) {
+    expect((0.0..1.0).contains(&smoothing), field, "must be from 0 to below 1", problems);
 }
 
 /// Those of an inner attack.

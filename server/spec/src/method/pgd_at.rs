@@ -2,8 +2,11 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Described, Names, Parameters, Record, has_inner_attack, parameter::ATTACK};
-use crate::{Architecture, InnerAttack, Schedule};
+use super::{
+    Described, Names, Parameters, Record, has_inner_attack,
+    parameter::{ATTACK, LABEL_SMOOTHING, check_smoothing},
+};
+use crate::{Architecture, InnerAttack, Problem, Schedule};
 
 /// Cross-entropy on PGD images.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -11,6 +14,9 @@ use crate::{Architecture, InnerAttack, Schedule};
 pub struct PgdAt {
     /// The inner maximisation.
     pub attack: InnerAttack,
+    /// How much of a label is spread over all classes in the loss; the attack keeps the true label.
+    #[serde(default)]
+    pub label_smoothing: f64,
 }
 
 impl Described for PgdAt {
@@ -23,12 +29,16 @@ impl Described for PgdAt {
         source: "Madry et al. 2018, arXiv:1706.06083",
         fine_tuned: None,
         schedule,
-        parameters: &[&ATTACK],
+        parameters: &[&LABEL_SMOOTHING, &ATTACK],
         presets: &[],
     };
 }
 
 impl Parameters for PgdAt {
+    fn check(&self, problems: &mut Vec<Problem>) {
+        check_smoothing(self.label_smoothing, "method.label_smoothing", problems);
+    }
+
     has_inner_attack!();
 }
 

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     Described, Names, Parameters, Record, has_inner_attack,
-    parameter::{ATTACK, Parameter, WEIGHT, WEIGHT_RANGE, parameter},
+    parameter::{ATTACK, LABEL_SMOOTHING, Parameter, WEIGHT, WEIGHT_RANGE, check_smoothing, parameter},
 };
 use crate::{InnerAttack, PixelDistance, Problem, Schedule, problem::expect};
 
@@ -19,6 +19,9 @@ pub struct Trades {
     pub attack: InnerAttack,
     /// Weight of the KL.
     pub beta: f64,
+    /// How much of a label is spread over all classes in the cross-entropy.
+    #[serde(default)]
+    pub label_smoothing: f64,
 }
 
 const PARAMETERS: [Parameter; 1] =
@@ -27,7 +30,11 @@ const PARAMETERS: [Parameter; 1] =
 impl Default for Trades {
     fn default() -> Self {
         let (eps, step_size) = (PixelDistance::new(0.031), PixelDistance::new(0.007));
-        Self { attack: InnerAttack { eps, step_size, ..InnerAttack::default() }, beta: TRADES_BETA }
+        Self {
+            attack: InnerAttack { eps, step_size, ..InnerAttack::default() },
+            beta: TRADES_BETA,
+            label_smoothing: 0.0,
+        }
     }
 }
 
@@ -41,7 +48,7 @@ impl Described for Trades {
         source: "Zhang et al. 2019, arXiv:1901.08573",
         fine_tuned: None,
         schedule: |_| Schedule { milestones: vec![75], ..Schedule::new(76, 128, 0.1, 2e-4, &[]) },
-        parameters: &[&PARAMETERS, &ATTACK],
+        parameters: &[&PARAMETERS, &LABEL_SMOOTHING, &ATTACK],
         presets: &[],
     };
 }
@@ -49,6 +56,7 @@ impl Described for Trades {
 impl Parameters for Trades {
     fn check(&self, problems: &mut Vec<Problem>) {
         expect((0.0..=1e6).contains(&self.beta), "method.beta", WEIGHT_RANGE, problems);
+        check_smoothing(self.label_smoothing, "method.label_smoothing", problems);
     }
 
     has_inner_attack!();

@@ -187,13 +187,15 @@ pub enum ModelRef {
     Planned(usize),
     /// The model of a run's best epoch instead of that of its last: a run, or a planned one.
     Best(Box<Self>),
+    /// The model of a run's average of weights instead of that of its last step: a run, or a planned one.
+    Averaged(Box<Self>),
 }
 
 impl ModelRef {
     /// The run or file that it is about, whichever of its models is meant.
     pub const fn innermost(&self) -> &Self {
         match self {
-            Self::Best(model) => model.innermost(),
+            Self::Best(model) | Self::Averaged(model) => model.innermost(),
             other => other,
         }
     }
@@ -201,7 +203,7 @@ impl ModelRef {
     /// The same, to be changed.
     pub fn innermost_mut(&mut self) -> &mut Self {
         match self {
-            Self::Best(model) => model.innermost_mut(),
+            Self::Best(model) | Self::Averaged(model) => model.innermost_mut(),
             other => other,
         }
     }

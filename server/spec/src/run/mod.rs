@@ -22,7 +22,7 @@ pub use self::{
     masking::MaskingSpec,
     probe::ProbeSpec,
     state::RunState,
-    train::{FineTune, FineTuneLoss, TrainSpec},
+    train::{FineTune, FineTuneLoss, TrainSpec, WeightAveraging},
     work::{StageWork, VALIDATION_STEPS},
 };
 

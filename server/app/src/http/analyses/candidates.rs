@@ -122,6 +122,6 @@ fn value(model: &ModelRef) -> Option<String> {
         ModelRef::Run(id) => Some(format!("run:{id}")),
         ModelRef::Imported(id) => Some(format!("model:{id}")),
         ModelRef::Best(inner) => value(inner).map(|value| value.replace("run:", "best:")),
-        ModelRef::File(_) | ModelRef::Planned(_) => None,
+        ModelRef::File(_) | ModelRef::Planned(_) | ModelRef::Averaged(_) => None,
     }
 }

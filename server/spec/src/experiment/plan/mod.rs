@@ -59,13 +59,16 @@ struct PlannedModel {
     training: Option<usize>,
     /// Whether that training leaves the model of its best epoch too.
     has_best: bool,
+    /// Whether it leaves the model of an average of its weights too.
+    has_average: bool,
 }
 
 impl PlannedModel {
     /// A teacher that is there already.
     fn stored(model: ModelRef, architecture: Architecture, seed: u64) -> Self {
         let (method, variant) = (MethodName::PGD_AT, Variant::default());
-        Self { model, method, variant, architecture, is_teacher: true, seed, training: None, has_best: false }
+        let (training, has_best, has_average) = (None, false, false);
+        Self { model, method, variant, architecture, is_teacher: true, seed, training, has_best, has_average }
     }
 
     /// The model of the best epoch where there is one.
@@ -73,6 +76,15 @@ impl PlannedModel {
         self.has_best.then(|| Self {
             model: ModelRef::Best(Box::new(self.model.clone())),
             variant: self.variant.clone().of_best_epoch(),
+            ..self.clone()
+        })
+    }
+
+    /// The model of the average of weights where there is one.
+    fn average(&self) -> Option<Self> {
+        self.has_average.then(|| Self {
+            model: ModelRef::Averaged(Box::new(self.model.clone())),
+            variant: self.variant.clone().of_average(),
             ..self.clone()
         })
     }
@@ -205,10 +217,14 @@ impl Plan<'_> {
     fn natural_teacher(&mut self, seed: u64) -> PlannedModel {
         let (method, architecture) = (MethodName::NATURAL, self.experiment.teacher.architecture());
         let surrogate = self.surrogates.iter().find(|s| (s.method, s.architecture) == (method, architecture));
-        match surrogate {
-            Some(surrogate) => surrogate.clone(),
-            None => self.train((method, architecture, seed), &Variant::default(), &Teachers::default(), None),
+        if let Some(surrogate) = surrogate {
+            return surrogate.clone();
         }
+        let natural = self.train((method, architecture, seed), &Variant::default(), &Teachers::default(), None);
+        if let Some(run) = natural.training.and_then(|index| self.runs.get_mut(index)) {
+            run.is_teacher = true;
+        }
+        natural
     }
 
     /// Trains the surrogates of a seed; the teacher serves where it is one of them.
@@ -250,7 +266,7 @@ impl Plan<'_> {
             spec.start_from = start_from;
             needs.push(index);
         }
-        let has_best = spec.keeps_best();
+        let (has_best, has_average) = (spec.keeps_best(), spec.keeps_average());
         self.runs.push(PlannedRun {
             spec: RunSpec::Train(spec),
             method,
@@ -263,10 +279,11 @@ impl Plan<'_> {
         let index = self.runs.len() - 1;
         let (model, training) = (ModelRef::Planned(index), Some(index));
         let variant = variant.clone();
-        PlannedModel { model, method, variant, architecture, is_teacher: false, seed, training, has_best }
+        let is_teacher = false;
+        PlannedModel { model, method, variant, architecture, is_teacher, seed, training, has_best, has_average }
     }
 
-    /// Adds the evaluations of a model, of its best epoch, and of its probes, and its masking checks.
+    /// Adds the evaluations of a model, of its best epoch, of its average, and of its probes, and its masking checks.
     fn evaluate(&mut self, model: &PlannedModel) {
         let mut attacks = self.experiment.attacks.clone();
         let eps = attacks.first().map(Attack::eps);
@@ -279,7 +296,7 @@ impl Plan<'_> {
             attacks.push(eps.map_or_else(|| attack.clone(), |eps| attack.clone().with_eps(eps)));
             needs.extend(planned.training);
         }
-        for model in [Some(model.clone()), model.best()].into_iter().flatten() {
+        for model in [Some(model.clone()), model.best(), model.average()].into_iter().flatten() {
             self.evaluation(&model, self.experiment.dataset.clone(), attacks.clone(), needs.clone());
         }
         self.masking(model, &attacks, needs);

@@ -1,7 +1,7 @@
 //! Facts about plans.
 
 use super::*;
-use crate::{Correlation, DatasetChoice, Features, Gallery, Method, Sweep};
+use crate::{Correlation, DatasetChoice, Features, Gallery, Method, Sweep, WeightAveraging};
 
 fn sweep(method: MethodName, path: &str, values: &[&str]) -> Sweep {
     Sweep { method, path: path.into(), values: values.iter().map(|v| (*v).to_owned()).collect() }
@@ -96,6 +96,45 @@ fn with_a_validation_split_the_best_epoch_is_evaluated_too_and_teaches() {
     assert_eq!(names, ["pgd-at ", "pgd-at best epoch", "ard ", "ard best epoch", "gacd "]);
     let (_, ard) = trained(&plan)[1];
     assert_eq!(ard.teacher, Some(ModelRef::Best(Box::new(ModelRef::Planned(0)))));
+}
+
+#[test]
+fn averages_of_weights_are_evaluated_beside_the_last_models_where_there_are_some() {
+    let weight_averaging = Some(WeightAveraging { decay: 0.999 });
+    let methods = vec![MethodName::ARD, MethodName::GACD];
+    let plan = ExperimentSpec { methods, weight_averaging, ..ExperimentSpec::demo() }.expand();
+    let evaluated: Vec<_> = plan.iter().filter(|r| matches!(r.spec, RunSpec::Evaluate(_))).collect();
+    let names: Vec<_> = evaluated.iter().map(|r| format!("{} {}", r.method.id(), r.variant)).collect();
+    assert_eq!(names, ["pgd-at ", "pgd-at averaged weights", "ard ", "ard averaged weights", "gacd "]);
+    assert!(trained(&plan).iter().all(|(_, train)| train.weight_averaging == weight_averaging));
+    let variant = &evaluated[1].variant;
+    let json = serde_json::to_string(variant).unwrap();
+    assert_eq!(serde_json::from_str::<Variant>(&json).unwrap(), *variant);
+    let of_before: Variant = serde_json::from_str(r#"{"settings":[],"is_best_epoch":true}"#).unwrap();
+    assert_eq!(of_before.to_string(), "best epoch");
+}
+
+#[test]
+fn a_method_with_two_teachers_learns_from_a_naturally_trained_one_that_is_trained_once_a_seed() {
+    let methods = vec![MethodName::KD, MethodName::MTARD];
+    let students = vec![Architecture::ResNet8, Architecture::ResNet20];
+    let plan = ExperimentSpec { methods: methods.clone(), students, seeds: vec![1, 2], ..ExperimentSpec::demo() };
+    let trained = |plan: &[PlannedRun]| plan.iter().filter(|run| run.method == MethodName::NATURAL).count();
+    assert_eq!(trained(&plan.expand()), 2);
+    let one = ExperimentSpec { methods, ..ExperimentSpec::demo() };
+    let of_mtard = |plan: Vec<PlannedRun>| {
+        let run = plan.iter().position(|run| run.method == MethodName::MTARD).unwrap();
+        let RunSpec::Train(train) = plan[run].spec.clone() else { panic!("it trains first") };
+        (train, plan[run].needs.clone())
+    };
+    let (train, needs) = of_mtard(one.expand());
+    // Run 0 is the robust teacher, 1 the natural one.
+    let planned = |index| Some(ModelRef::Planned(index));
+    assert_eq!((train.teacher, train.natural_teacher, needs), (planned(0), planned(1), vec![0, 1]));
+    // A surrogate that is the same training serves.
+    let surrogates = vec![Surrogate { method: MethodName::NATURAL, architecture: Architecture::ResNet8 }];
+    let with_surrogate = ExperimentSpec { surrogates, ..one };
+    assert_eq!(trained(&with_surrogate.expand()), 1);
 }
 
 #[test]

@@ -1,12 +1,15 @@
 //! The training of one model.
 
+mod averaging;
 mod parameters;
 
 use serde::{Deserialize, Serialize};
 
+pub use self::averaging::WeightAveraging;
+
 use crate::{
     Architecture, DatasetChoice, DeviceName, DivergenceRules, InnerAttack, Method, MethodName, ModelRef, Normaliser,
-    Problem, Schedule,
+    Problem, Schedule, method::check_smoothing,
 };
 
 /// The training of one model.
@@ -37,6 +40,9 @@ pub struct TrainSpec {
     /// again: the numbers are the same.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub start_from: Option<ModelRef>,
+    /// Leave the model of an average of the weights beside that of the last step.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub weight_averaging: Option<WeightAveraging>,
     /// Whether training images are padded by 4, cropped at random and flipped with probability ½.
     pub augment: bool,
     /// When it is given up.
@@ -57,6 +63,9 @@ pub struct FineTune {
     pub loss: FineTuneLoss,
     /// The inner maximisation.
     pub attack: InnerAttack,
+    /// How much of a label is spread over all classes.
+    #[serde(default)]
+    pub label_smoothing: f64,
     /// How long, with which steps.
     pub schedule: Schedule,
 }
@@ -78,6 +87,7 @@ impl Default for FineTune {
         Self {
             loss: FineTuneLoss::default(),
             attack: InnerAttack::default(),
+            label_smoothing: 0.0,
             schedule: Schedule::new(25, 128, 0.01, 2e-4, &[0.6, 0.8]),
         }
     }
@@ -95,6 +105,12 @@ impl TrainSpec {
     pub fn keeps_best(&self) -> bool {
         let trains_classifier = self.finetune.is_some() || self.method.classifier().is_none();
         self.dataset.validation_images.is_some() && trains_classifier
+    }
+
+    /// Whether it leaves the model of an average of its weights beside that of its last step: of its last stage that trains the
+    /// whole network together with its classifier.
+    pub fn keeps_average(&self) -> bool {
+        self.weight_averaging.is_some() && (self.finetune.is_some() || self.method.classifier().is_none())
     }
 
     /// The same training with each stage of trained epochs stretched or shortened to `epochs`, and a classifier of at
@@ -121,6 +137,7 @@ impl TrainSpec {
             schedule: method.schedule(architecture),
             finetune: method.fine_tunes().map(|_| FineTune::default()),
             start_from: None,
+            weight_averaging: None,
             augment: true,
             divergence: DivergenceRules::usual(),
             seed,
@@ -144,6 +161,9 @@ impl TrainSpec {
         self.method.check(problems);
         self.schedule.check("schedule", problems);
         self.divergence.check("divergence", problems);
+        if let Some(averaging) = &self.weight_averaging {
+            averaging.check("weight_averaging", problems);
+        }
         if let Some(fault) = self.normaliser.and_then(|n| n.impossible()) {
             problems.push(Problem::new("normaliser", fault));
         }
@@ -163,6 +183,7 @@ impl TrainSpec {
         }
         if let Some(finetune) = &self.finetune {
             finetune.attack.check("finetune.attack", problems);
+            check_smoothing(finetune.label_smoothing, "finetune.label_smoothing", problems);
             finetune.schedule.check("finetune.schedule", problems);
             if !self.method.needs_teacher() {
                 problems.push(Problem::new("finetune", format!("fine-tuning follows a distillation, not {name}")));
