@@ -15,6 +15,7 @@ mod paper;
 mod pixel;
 mod problem;
 mod report;
+mod robustbench;
 mod run;
 
 // All of a folder: what is added to one needs no line here.
@@ -30,3 +31,4 @@ pub use dataset::{BUNDLED_DATASET, DatasetChoice, KnownDataset};
 pub use device::DeviceName;
 pub use pixel::PixelDistance;
 pub use problem::{Invalid, Problem};
+pub use robustbench::PublishedModel;

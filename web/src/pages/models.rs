@@ -1,7 +1,7 @@
 //! `GET /models`, `GET /models/{id}`, and what `POST /models` answers when nothing could be read.
 
 use askama::Template;
-use retort_spec::{Architecture, Problem};
+use retort_spec::{Architecture, Problem, PublishedModel};
 
 use crate::{
     Frame, Scores, Section,
@@ -81,6 +81,8 @@ pub struct ModelPage {
     pub classes: Vec<String>,
     /// What was done at the import, in sentences.
     pub notes: Vec<String>,
+    /// What RobustBench publishes of the model that its title names.
+    pub published: Option<&'static PublishedModel>,
     /// The form of a new experiment with this teacher; none where no dataset here has its classes.
     pub teach: Option<String>,
     /// The datasets here with as many classes, whose names its classes can be given.
@@ -91,4 +93,19 @@ pub struct ModelPage {
 
 impl ModelPage {
     const SECTION: Section = Section::Models;
+
+    /// What RobustBench publishes, with what was measured here beside it: `natural 89.69 (here −0.09), AutoAttack 59.53`.
+    fn published_figures(&self, model: &PublishedModel) -> String {
+        let beside = |ours: Option<f64>, theirs: f64| {
+            let here = ours.map(|ours| format!(" (here {})", format::signed(ours - theirs))).unwrap_or_default();
+            format!("{}{here}", format::percent(theirs))
+        };
+        let scores = &self.model.scores;
+        let auto_attack = scores.adversarial.as_ref().filter(|(attack, _)| attack == AUTO_ATTACK);
+        let natural = beside(scores.natural, model.natural);
+        format!("natural {natural}, {AUTO_ATTACK} {}", beside(auto_attack.map(|(_, ours)| *ours), model.autoattack))
+    }
 }
+
+/// What the attack of RobustBench is called.
+const AUTO_ATTACK: &str = "AutoAttack";

@@ -193,6 +193,7 @@ pub fn model() -> ModelPage {
         parameters: 11_173_962,
         classes: vec!["airplane".into(), "automobile".into(), "bird".into()],
         notes: vec!["The weights were taken from net.".into()],
+        published: None,
         teach: Some("/experiments/new?teacher=model%3A3".into()),
         datasets: vec!["fashion-mnist-5k".into(), "cifar10".into()],
         fault: None,

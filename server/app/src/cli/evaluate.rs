@@ -1,13 +1,18 @@
 //! `retort evaluate`: a model's natural accuracy, and its accuracy under an attack.
 
-use std::{fs, path::PathBuf};
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, anyhow, bail};
 use clap::Args;
 use retort_engine::{Outcome, RunFolder, data::Library, run_folder};
 use retort_spec::{
-    Accuracy, Attack, DatasetChoice, DeviceName, EvaluateSpec, Event, ModelRef, PixelDistance, RunSpec, Variety,
+    Accuracy, Attack, DatasetChoice, DeviceName, EvaluateSpec, Event, ModelRef, PixelDistance, PublishedModel, RunSpec,
+    Variety,
 };
+use retort_web::{format, words::shown};
 
 use super::{data_dir::DataDir, out, progress::RunProgress, stop::stop_flag};
 
@@ -36,6 +41,10 @@ pub struct EvaluateArgs {
     /// Keep what was answered to each image in this file (safetensors: labels, and predictions by attack)
     #[arg(long, value_name = "FILE")]
     outcomes: Option<PathBuf>,
+
+    /// A model's file of `model_info` from RobustBench, whose published figures are to stand beside these
+    #[arg(long, value_name = "FILE")]
+    published: Option<PathBuf>,
 
     /// Use this many test images, equally many of each class [default: all]
     #[arg(long, value_name = "N")]
@@ -79,6 +88,7 @@ fn device(text: &str) -> Result<DeviceName, String> {
 /// When the model or the dataset cannot be used, or Ctrl-C ends it.
 pub fn evaluate(args: &EvaluateArgs) -> Result<()> {
     args.outcomes.as_deref().map_or(Ok(()), out::check)?;
+    let published = args.published.as_deref().map(published).transpose()?;
     let dataset = DatasetChoice { test_images: args.limit, ..DatasetChoice::all_of(&args.dataset) };
     let of = |file: &PathBuf| Attack::transfer(file.display().to_string(), ModelRef::File(file.clone()));
     let attacks = args.attack.iter().cloned().chain(args.surrogate.iter().map(of));
@@ -116,20 +126,27 @@ pub fn evaluate(args: &EvaluateArgs) -> Result<()> {
         fs::copy(folder.outcomes(), file).with_context(|| format!("writing {}", file.display()))?;
     }
     if args.json {
-        say!("{}", json(natural, &attacked, collapse.as_deref()));
+        say!("{}", json(natural, &attacked, collapse.as_deref(), published.as_ref()));
         return Ok(());
     }
     say!("{} images of {}", natural.n, args.dataset);
     let name = |attack: &Attack| attack.describe();
     let width = attacked.iter().map(|(attack, ..)| name(attack).chars().count()).chain(["natural".len()]).max();
     let width = width.unwrap_or_default();
-    let line = |name: &str, accuracy: Accuracy| {
+    let line = |name: &str, accuracy: Accuracy, published: Option<f64>| {
         let [low, high] = accuracy.interval();
-        say!("{name:<width$} {:6.2} %   95 % interval {low:.2} to {high:.2}", accuracy.percent());
+        let difference = |published: f64| format::signed(accuracy.percent() - published);
+        let beside = published.map(|figure| format!(", published {figure:.2} % (here {})", difference(figure)));
+        let beside = beside.unwrap_or_default();
+        say!("{name:<width$} {:6.2} %   95 % interval {low:.2} to {high:.2}{beside}", accuracy.percent());
     };
-    line("natural", natural);
+    line("natural", natural, published.as_ref().map(|model| model.natural));
     for (attack, accuracy, _) in &attacked {
-        line(&name(attack), *accuracy);
+        let beside = published.as_ref().filter(|_| attack.is_auto_attack());
+        line(&name(attack), *accuracy, beside.map(|model| model.autoattack));
+    }
+    if let Some(model) = &published {
+        say!("Published: “{}”, {}, ε {}.", shown(&model.id), shown(&model.architecture), shown(&model.eps));
     }
     for (attack, _, unanswered) in attacked.iter().filter(|(.., unanswered)| *unanswered > 0) {
         say!("Under {attack} {unanswered} answers are not finite numbers: they count as wrong.");
@@ -140,7 +157,18 @@ pub fn evaluate(args: &EvaluateArgs) -> Result<()> {
     Ok(())
 }
 
-fn json(natural: Accuracy, attacked: &[(Attack, Accuracy, usize)], collapse: Option<&str>) -> serde_json::Value {
+/// The figures that RobustBench publishes in a file.
+fn published(file: &Path) -> Result<PublishedModel> {
+    let text = fs::read_to_string(file).with_context(|| format!("cannot read {}", file.display()))?;
+    PublishedModel::from_json(&text).map_err(|fault| anyhow!("{}: {fault}", file.display()))
+}
+
+fn json(
+    natural: Accuracy,
+    attacked: &[(Attack, Accuracy, usize)],
+    collapse: Option<&str>,
+    published: Option<&PublishedModel>,
+) -> serde_json::Value {
     let interval = |accuracy: Accuracy| accuracy.interval().map(|v| (v * 100.0).round() / 100.0);
     let result = |(attack, accuracy, unanswered): &(Attack, Accuracy, usize)| {
         serde_json::json!({
@@ -157,6 +185,11 @@ fn json(natural: Accuracy, attacked: &[(Attack, Accuracy, usize)], collapse: Opt
         "natural_interval": interval(natural),
         "n": natural.n,
         "collapse": collapse,
+        "published": published.map(|model| serde_json::json!({
+            "name": model.id,
+            "natural": model.natural,
+            "autoattack": model.autoattack,
+        })),
         "attacks": attacked.iter().map(result).collect::<Vec<_>>(),
     })
 }

@@ -14,7 +14,7 @@ use axum::{
     response::Response,
 };
 use retort_engine::class_order;
-use retort_spec::{Problem, RunKind, RunState};
+use retort_spec::{Problem, PublishedModel, RunKind, RunState};
 use retort_store::{Model, Run};
 use retort_web::pages::{ModelPage, ModelRow, ModelsPage};
 use serde::Serialize;
@@ -69,12 +69,15 @@ impl App {
         let classes = model.about.classes.clone();
         let alike = datasets.into_iter().filter(|dataset| dataset.classes.len() == classes.len());
         let alike = alike.map(|dataset| dataset.name).collect();
+        let names = [&model.about.title, &model.about.file_name];
+        let published = names.into_iter().find_map(|name| PublishedModel::named_in(name));
         let shown = ModelPage {
             frame: self.frame().await?,
             id: model.id,
             parameters: model.about.parameters,
             classes,
             notes: model.about.notes.clone(),
+            published,
             model: self.imported_row(model).await?,
             teach,
             datasets: alike,
