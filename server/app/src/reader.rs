@@ -1,4 +1,4 @@
-//! Weights files of unknown origin, read by a process of its own: a hostile file can take no more than that.
+//! Weights and bundles of unknown origin, read by a process of its own: a hostile file can take no more than that.
 
 use std::{
     io,
@@ -13,6 +13,7 @@ use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use tokio::{io::AsyncWriteExt, process::Command, sync::Mutex, time::timeout};
 
 use crate::{
+    bundle::CheckedModel,
     program::{self, this_program},
     scheduler::how_it_ended,
 };
@@ -40,6 +41,13 @@ pub enum Task {
     Describe {
         /// The file.
         file: PathBuf,
+    },
+    /// Unpack a bundle, look through it, and tell what its models are.
+    OpenBundle {
+        /// The bundle.
+        file: PathBuf,
+        /// An empty folder.
+        into: PathBuf,
     },
 }
 
@@ -78,6 +86,14 @@ impl Reader {
     /// As [`Self::import`].
     pub async fn describe(&self, file: &Path) -> Result<Description> {
         self.ask(&Task::Describe { file: file.to_owned() }).await
+    }
+
+    /// Unpacks a bundle to an empty folder and looks through it; returns its models in the order of its manifest.
+    ///
+    /// # Errors
+    /// As [`Self::import`].
+    pub async fn open_bundle(&self, file: &Path, into: &Path) -> Result<Vec<CheckedModel>> {
+        self.ask(&Task::OpenBundle { file: file.to_owned(), into: into.to_owned() }).await
     }
 
     async fn ask<T: DeserializeOwned>(&self, task: &Task) -> Result<T> {

@@ -7,11 +7,15 @@ use std::{
 };
 
 use anyhow::{Context, Result, bail, ensure};
-use retort_engine::Outcomes;
+use retort_engine::{
+    Outcomes,
+    nn::{ModelHeader, check_model},
+};
 use retort_spec::{Attack, ModelRef, RunSpec};
+use serde::{Deserialize, Serialize};
 use tar::Archive;
 
-use super::{BundledRun, FORMAT, MANIFEST, Manifest, SpecHash, hash::hash_of_file, weights_of};
+use super::{BundledModel, BundledRun, FORMAT, MANIFEST, Manifest, SpecHash, hash::hash_of_file, weights_of};
 
 /// A manifest is some kilobytes a run.
 const LARGEST_MANIFEST: u64 = 64 << 20;
@@ -41,10 +45,32 @@ impl Opened {
         Some(self.dir.join(weights_of(model)?))
     }
 
+    /// Reads its models, each whole, in the order of the manifest.
+    ///
+    /// # Errors
+    /// Naming the file that is no model.
+    pub fn check_models(&self) -> Result<Vec<CheckedModel>> {
+        let check = |bundled: &BundledModel| {
+            let path = self.weights(&bundled.model).context("a model in it has no name that a bundle can have")?;
+            let (header, parameters) = check_model(&path)?;
+            Ok(CheckedModel { header, parameters })
+        };
+        self.manifest.models.iter().map(check).collect()
+    }
+
     /// Where the answers of an evaluation lie.
     pub fn outcomes(&self, run: &BundledRun) -> PathBuf {
         self.dir.join(run.outcomes())
     }
+}
+
+/// A model of a bundle that was read whole.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct CheckedModel {
+    /// What its file says of it.
+    pub header: ModelHeader,
+    /// Its trainable parameters.
+    pub parameters: usize,
 }
 
 /// Unpacks a bundle to an empty folder and looks through it: the hashes of specs and weights, the answers, and that all parts fit.

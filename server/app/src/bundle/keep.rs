@@ -7,11 +7,10 @@ use std::{
 };
 
 use anyhow::{Context, Result, bail};
-use retort_engine::nn::check_model;
 use retort_spec::{DeviceName, EvaluateSpec, ExperimentSpec, ModelRef, PlannedRun, RunSpec, TeacherChoice};
 use retort_store::{NewModel, Store};
 
-use super::{BundledRun, MANIFEST, Manifest, Opened, weights_of};
+use super::{BundledModel, BundledRun, CheckedModel, MANIFEST, Manifest, Opened};
 use crate::{archive::put, machine::Machine, scheduler::Control};
 
 /// The evaluations of a bundle as they can be made on a machine, in the order of the manifest: on the datasets here with the same
@@ -68,13 +67,13 @@ async fn datasets_here(manifest: &Manifest, machine: &Machine) -> Result<BTreeMa
     Ok(names)
 }
 
-/// Keeps a bundle: its models as imported ones, its evaluations as an experiment whose runs are queued, its answers beside them.
+/// Keeps a bundle whose models were read: they as imported ones, its evaluations as an experiment whose runs are queued, its answers beside them.
 /// All of it is kept, or nothing; one that is here already is not kept twice. Returns the experiment.
 ///
 /// # Errors
 /// In words, when a dataset is missing, a model is damaged, or the disk or the database refuses.
 pub async fn keep(
-    opened: &Opened,
+    (opened, checked): (&Opened, Vec<CheckedModel>),
     (store, control, machine): (&Store, &Control, &Machine),
     bundles: &Path,
 ) -> Result<i64> {
@@ -82,9 +81,8 @@ pub async fn keep(
         return Ok(experiment);
     }
     let manifest = &opened.manifest;
-    // What is missing is said before weights are read.
     let names = datasets_here(manifest, machine).await?;
-    let (models, files): (Vec<NewModel>, Vec<PathBuf>) = models(opened).await?.into_iter().unzip();
+    let (models, files): (Vec<NewModel>, Vec<PathBuf>) = models(opened, checked)?.into_iter().unzip();
     let mut pending = store.add_models(&models).await?;
     let ids = pending.ids.clone();
     let model = |named: &ModelRef| {
@@ -123,48 +121,41 @@ fn find(opened: &Opened, bundles: &Path) -> Option<i64> {
         .find_map(|entry| entry.file_name().to_str()?.parse().ok())
 }
 
-/// Each model of a bundle as it is to be kept, with its file.
-async fn models(opened: &Opened) -> Result<Vec<(NewModel, PathBuf)>> {
-    let (manifest, dir) = (opened.manifest.clone(), opened.dir.clone());
-    let read = move || {
-        let model = |bundled: &super::BundledModel| {
-            let name = weights_of(&bundled.model).context("a model in it has no name")?;
-            let path = dir.join(&name);
-            let (header, parameters) = check_model(&path)?;
-            let of = |run: &&BundledRun| match run.spec() {
-                Ok(RunSpec::Evaluate(spec)) => spec.model == bundled.model,
-                _ => false,
-            };
-            let evaluated = manifest.evaluations().find(of);
-            let words = evaluated.map_or_else(
-                || header.architecture.to_string(),
-                |run| {
-                    let seed = run.spec().map(|spec| spec.seed()).unwrap_or_default();
-                    format!("{}, seed {seed}", run.model())
-                },
-            );
-            let title = &manifest.experiment.title;
-            let note = format!(
-                "It is from a bundle of “{title}” that Retort {} made at {}; its file there has the SHA-256 {}.",
-                manifest.version, manifest.made_at, bundled.sha256
-            );
-            let file_name = name.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
-            let about = NewModel {
-                title: format!("{words} of {title}").chars().filter(|c| !c.is_control()).take(200).collect(),
-                file_name,
-                architecture: header.architecture,
-                classes: header.classes,
-                dataset: header.dataset,
-                method: header.method,
-                parameters,
-                bytes: fs::metadata(&path)?.len(),
-                notes: vec![note],
-            };
-            Ok((about, path))
+/// The models of a bundle as they are to be kept, with their files.
+fn models(opened: &Opened, checked: Vec<CheckedModel>) -> Result<Vec<(NewModel, PathBuf)>> {
+    let manifest = &opened.manifest;
+    let model = |(bundled, CheckedModel { header, parameters }): (&BundledModel, CheckedModel)| {
+        let path = opened.weights(&bundled.model).context("a model in it has no name")?;
+        let is_of = |run: &&BundledRun| match run.spec() {
+            Ok(RunSpec::Evaluate(spec)) => spec.model == bundled.model,
+            _ => false,
         };
-        manifest.models.iter().map(model).collect()
+        let words = manifest.evaluations().find(is_of).map_or_else(
+            || header.architecture.to_string(),
+            |run| {
+                let seed = run.spec().map(|spec| spec.seed()).unwrap_or_default();
+                format!("{}, seed {seed}", run.model())
+            },
+        );
+        let title = &manifest.experiment.title;
+        let note = format!(
+            "It is from a bundle of “{title}” that Retort {} made at {}; its file there has the SHA-256 {}.",
+            manifest.version, manifest.made_at, bundled.sha256
+        );
+        let about = NewModel {
+            title: format!("{words} of {title}").chars().filter(|c| !c.is_control()).take(200).collect(),
+            file_name: path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default(),
+            architecture: header.architecture,
+            classes: header.classes,
+            dataset: header.dataset,
+            method: header.method,
+            parameters,
+            bytes: fs::metadata(&path)?.len(),
+            notes: vec![note],
+        };
+        Ok((about, path))
     };
-    tokio::task::spawn_blocking(read).await.context("reading weights")?
+    manifest.models.iter().zip(checked).map(model).collect()
 }
 
 /// The question, with the names that models and datasets have here.

@@ -18,7 +18,7 @@ use serde_json::Value;
 
 pub use self::{
     answers::confirmations,
-    file::{Opened, open},
+    file::{CheckedModel, Opened, open},
     hash::{Hashes, ModelHashes, SpecHash},
     keep::{evaluations_here, keep},
     make::{Of, make},

@@ -107,14 +107,10 @@ impl App {
         fs::create_dir(&into)?;
         let bytes = fs::metadata(&file)?.len();
         let _room = self.room.reserve(&self.uploads, bytes).map_err(anyhow::Error::msg)?;
-        let opened = tokio::task::spawn_blocking(move || {
-            let opened = bundle::open(&file, &into);
-            // Its parts are unpacked: the room is free again for those that come after.
-            let _ = fs::remove_file(&file);
-            opened
-        });
+        let checked = self.reader.open_bundle(&file, &into).await?;
+        let opened = Opened::at(into)?;
         let parts = (&self.store, &self.control, &self.machine);
-        bundle::keep(&opened.await??, parts, &self.bundles).await
+        bundle::keep((&opened, checked), parts, &self.bundles).await
     }
 
     async fn bundles_page(&self, status: StatusCode, problems: Vec<Problem>) -> Result<Response> {
