@@ -133,6 +133,15 @@ fn figures_of_one_data_folder_are_confirmed_on_another_to_the_bit() {
     assert!(server.get("/experiments/1").contains("Which figures are confirmed"));
     assert!(server.get("/models/1").contains("It is from a bundle"));
     assert_eq!(fs::read_dir(there.join("uploads")).unwrap().count(), 0);
+
+    // A folder that a crash left is nobody's, whatever experiment takes its number.
+    let form = [TINY.as_slice(), &[("methods", "natural"), ("budget", "smoke"), ("epochs", "1")]].concat();
+    assert_eq!(server.post("/experiments", &form), "/experiments/3");
+    let (kept, left) = (there.join("bundles/1"), there.join("bundles/3"));
+    fs::create_dir_all(&left).unwrap();
+    fs::copy(kept.join("bundle.json"), left.join("bundle.json")).unwrap();
+    assert!(!server.get("/bundles").contains("/bundles/3"));
+    assert!(!server.get("/experiments/3").contains("Which figures are confirmed"));
 }
 
 #[test]

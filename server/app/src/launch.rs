@@ -53,7 +53,9 @@ impl Gate {
         if let TeacherChoice::Run { id, .. } = spec.teacher {
             // It is named by the method that trained it.
             let method: MethodName = self.store.run(id).await?.method;
-            plan.iter_mut().filter(|run| run.is_teacher).for_each(|run| run.method = method);
+            // A natural teacher is trained all the same.
+            let is_stored = |run: &&mut PlannedRun| run.is_teacher && !matches!(run.spec, RunSpec::Train(_));
+            plan.iter_mut().filter(is_stored).for_each(|run| run.method = method);
         }
         self.control.launch(spec, plan).await
     }

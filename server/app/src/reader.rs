@@ -93,10 +93,17 @@ impl Reader {
     /// # Errors
     /// As [`Self::import`].
     pub async fn open_bundle(&self, file: &Path, into: &Path) -> Result<Vec<CheckedModel>> {
-        self.ask(&Task::OpenBundle { file: file.to_owned(), into: into.to_owned() }).await
+        // It is read three times and written once: by slow disks ten megabytes a second.
+        let bytes = tokio::fs::metadata(file).await.context("reading the bundle")?.len();
+        let patience = self.patience + Duration::from_secs(bytes / 10_000_000);
+        self.ask_for(patience, &Task::OpenBundle { file: file.to_owned(), into: into.to_owned() }).await
     }
 
     async fn ask<T: DeserializeOwned>(&self, task: &Task) -> Result<T> {
+        self.ask_for(self.patience, task).await
+    }
+
+    async fn ask_for<T: DeserializeOwned>(&self, patience: Duration, task: &Task) -> Result<T> {
         let task = serde_json::to_vec(task).context("the file's name is not Unicode")?;
         let _turn = self.turn.lock().await;
         let mut child = Command::from(program::command(&self.program))
@@ -111,8 +118,8 @@ impl Reader {
             // A process that ended without listening says why below.
             let _ = stdin.write_all(&task).await;
         }
-        let Ok(output) = timeout(self.patience, child.wait_with_output()).await else {
-            bail!("reading the file took longer than {} s and was given up", self.patience.as_secs());
+        let Ok(output) = timeout(patience, child.wait_with_output()).await else {
+            bail!("reading the file took longer than {} s and was given up", patience.as_secs());
         };
         let output = output.context("waiting for the process that reads weights")?;
         if output.status.success()

@@ -18,6 +18,8 @@ pub struct BundleFigure {
     pub reported: f64,
     /// How it was found again; none before its evaluation here has finished.
     pub confirmation: Option<Confirmation>,
+    /// Whether its evaluation here has ended without it.
+    pub is_lost: bool,
 }
 
 /// An evaluation of a bundle.
@@ -44,6 +46,8 @@ pub struct BundleCounts {
     pub within: usize,
     /// Not found again.
     pub not: usize,
+    /// Whose evaluations here have ended without them.
+    pub lost: usize,
 }
 
 /// One bundle with what a list says about it.
@@ -107,13 +111,14 @@ impl BundleCounts {
             to_the_bit: count(Agreement::ToTheBit),
             within: count(Agreement::Within),
             not: count(Agreement::Not),
+            lost: figures().filter(|figure| figure.is_lost).count(),
         }
     }
 
     /// In a sentence: `All 12 figures are confirmed, each to the bit.`
     pub fn finding(&self) -> String {
-        let Self { figures, to_the_bit, within, not } = *self;
-        let (confirmed, waiting) = (to_the_bit + within, figures - to_the_bit - within - not);
+        let Self { figures, to_the_bit, within, not, lost } = *self;
+        let (confirmed, waiting) = (to_the_bit + within, figures - to_the_bit - within - not - lost);
         let of = |n: usize| format!("{n} of {}", format::plural(figures, "figure", "figures"));
         let how = match within {
             _ if confirmed == 0 => String::new(),
@@ -140,7 +145,11 @@ impl BundleCounts {
             1 => "; 1 is still to be computed".into(),
             waiting => format!("; {waiting} are still to be computed"),
         };
-        format!("{head}{not}{waiting}.")
+        let lost = match lost {
+            0 => String::new(),
+            lost => format!("; {lost} could not be computed: see the runs"),
+        };
+        format!("{head}{not}{lost}{waiting}.")
     }
 }
 
@@ -162,7 +171,9 @@ impl BundleFigure {
     }
 
     fn words(&self) -> String {
-        let Some(confirmation) = self.confirmation else { return "to be computed".into() };
+        let Some(confirmation) = self.confirmation else {
+            return if self.is_lost { "could not be computed" } else { "to be computed" }.into();
+        };
         let (same, n) = (confirmation.same_verdicts, confirmation.reported.n);
         let same = format!("{} of {} verdicts the same", format::count(same), format::count(n));
         match confirmation.agreement() {
@@ -179,7 +190,7 @@ mod tests {
 
     #[test]
     fn the_finding_says_what_was_found_again_and_what_not() {
-        let counts = |to_the_bit, within, not| BundleCounts { figures: 4, to_the_bit, within, not }.finding();
+        let counts = |to_the_bit, within, not| BundleCounts { figures: 4, to_the_bit, within, not, lost: 0 }.finding();
         assert_eq!(counts(4, 0, 0), "All 4 figures are confirmed, each to the bit.");
         assert_eq!(
             counts(2, 1, 0),
@@ -191,7 +202,12 @@ mod tests {
             "1 of 4 figures is confirmed, to the bit; 2 came out otherwise; 1 is still to be computed."
         );
         assert_eq!(counts(0, 0, 0), "No figure is confirmed yet; 4 are still to be computed.");
-        let one = BundleCounts { figures: 1, to_the_bit: 1, within: 0, not: 0 };
+        let lost = BundleCounts { figures: 4, to_the_bit: 2, lost: 2, ..BundleCounts::default() };
+        assert_eq!(
+            lost.finding(),
+            "2 of 4 figures are confirmed, each to the bit; 2 could not be computed: see the runs."
+        );
+        let one = BundleCounts { figures: 1, to_the_bit: 1, ..BundleCounts::default() };
         assert_eq!(one.finding(), "Its figure is confirmed, to the bit.");
     }
 }

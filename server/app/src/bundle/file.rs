@@ -18,7 +18,9 @@ use tar::Archive;
 use super::{BundledModel, BundledRun, FORMAT, MANIFEST, Manifest, SpecHash, hash::hash_of_file, weights_of};
 
 /// A manifest is some kilobytes a run.
-const LARGEST_MANIFEST: u64 = 64 << 20;
+const LARGEST_MANIFEST: u64 = 16 << 20;
+/// Answers are a byte for each image and attack.
+const LARGEST_ANSWERS: u64 = 64 << 20;
 
 /// A bundle that was unpacked to a folder, and is whole.
 #[derive(Debug)]
@@ -45,6 +47,14 @@ impl Opened {
         Some(self.dir.join(weights_of(model)?))
     }
 
+    /// SHA-256 of its manifest, which tells it from every other bundle.
+    ///
+    /// # Errors
+    /// When the manifest cannot be read.
+    pub fn hash(&self) -> Result<String> {
+        hash_of_file(&self.dir.join(MANIFEST)).context("reading bundle.json")
+    }
+
     /// Reads its models, each whole, in the order of the manifest.
     ///
     /// # Errors
@@ -53,6 +63,13 @@ impl Opened {
         let check = |bundled: &BundledModel| {
             let path = self.weights(&bundled.model).context("a model in it has no name that a bundle can have")?;
             let (header, parameters) = check_model(&path)?;
+            let is_of =
+                |run: &&BundledRun| matches!(run.spec(), Ok(RunSpec::Evaluate(spec)) if spec.model == bundled.model);
+            if let Some(run) =
+                self.manifest.evaluations().filter(is_of).find(|run| run.architecture != header.architecture)
+            {
+                bail!("the model of its run {} is a {}, not a {}", run.id, header.architecture, run.architecture);
+            }
             Ok(CheckedModel { header, parameters })
         };
         self.manifest.models.iter().map(check).collect()
@@ -80,6 +97,7 @@ pub struct CheckedModel {
 pub fn open(file: &Path, into: &Path) -> Result<Opened> {
     unpack(file, into)?;
     let opened = Opened { dir: into.to_owned(), manifest: read(into)? };
+    opened.manifest.experiment.validate().context("its experiment is not valid")?;
     check_weights(&opened)?;
     check_hashes(&opened.manifest)?;
     for run in opened.manifest.evaluations() {
@@ -101,9 +119,17 @@ fn unpack(file: &Path, into: &Path) -> Result<()> {
         let mut entry = entry.context(no_bundle)?;
         let path = entry.path().context(no_bundle)?.into_owned();
         let is_plain = entry.header().entry_type().is_file();
+        let is_weights = path.starts_with("models");
+        ensure!(is_weights || entry.size() <= LARGEST_ANSWERS, "{} in it is far too large", path.display());
         if !is_plain || !is_of_bundle(&path) || !entry.unpack_in(into).context(no_bundle)? {
             bail!("{no_bundle} ({} does not belong into it)", path.display());
         }
+        File::open(into.join(&path))
+            .and_then(|file| file.sync_all())
+            .with_context(|| format!("writing {}", path.display()))?;
+    }
+    for folder in [into.join("outcomes"), into.join("models"), into.to_owned()] {
+        File::open(&folder).and_then(|folder| folder.sync_all()).context("writing the bundle")?;
     }
     Ok(())
 }
@@ -175,7 +201,9 @@ fn check_hashes(manifest: &Manifest) -> Result<()> {
 /// Holds the answers of an evaluation against its spec and its figures.
 fn check_answers(opened: &Opened, run: &BundledRun) -> Result<()> {
     let of = || format!("its run {}", run.id);
-    let RunSpec::Evaluate(spec) = run.spec()? else { bail!("{} has figures and is no evaluation", of()) };
+    let spec = run.spec()?;
+    spec.validate().with_context(|| format!("the spec of {} is not valid", of()))?;
+    let RunSpec::Evaluate(spec) = spec else { bail!("{} has figures and is no evaluation", of()) };
     let found = Outcomes::load(&opened.outcomes(run)).with_context(|| format!("the answers of {}", of()))?;
     let attacks: Vec<_> = std::iter::once(None).chain(spec.attacks.iter().map(|attack| Some(attack.key()))).collect();
     let answered: Vec<_> = found.predictions.iter().map(|(attack, _)| attack.as_ref().map(Attack::key)).collect();

@@ -19,8 +19,8 @@ use sha2::{Digest, Sha256};
 use crate::scheduler::Control;
 
 /// SHA-256 of a spec as JSON without spaces, keys in their order, where every model that a run leaves is named by the hash of that
-/// run's spec, and every imported one by that of its file. As the same spec gives the same numbers, it names a figure whatever
-/// numbers the runs bear.
+/// run's spec, and every imported one by that of its file. As the same spec gives the same numbers on the same images, it names a
+/// figure whatever numbers the runs bear. A spec that a later version writes with more fields has another one.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct SpecHash(String);

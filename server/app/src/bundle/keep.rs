@@ -7,10 +7,10 @@ use std::{
 };
 
 use anyhow::{Context, Result, bail};
-use retort_spec::{DeviceName, EvaluateSpec, ExperimentSpec, ModelRef, PlannedRun, RunSpec, TeacherChoice};
+use retort_spec::{DeviceName, EvaluateSpec, ExperimentSpec, ModelRef, PlannedRun, RunKind, RunSpec, TeacherChoice};
 use retort_store::{NewModel, Store};
 
-use super::{BundledModel, BundledRun, CheckedModel, MANIFEST, Manifest, Opened};
+use super::{BundledModel, BundledRun, CheckedModel, Manifest, Opened};
 use crate::{archive::put, machine::Machine, scheduler::Control};
 
 /// The evaluations of a bundle as they can be made on a machine, in the order of the manifest: on the datasets here with the same
@@ -77,7 +77,7 @@ pub async fn keep(
     (store, control, machine): (&Store, &Control, &Machine),
     bundles: &Path,
 ) -> Result<i64> {
-    if let Some(experiment) = find(opened, bundles) {
+    if let Some(experiment) = find(opened, store, bundles).await? {
         return Ok(experiment);
     }
     let manifest = &opened.manifest;
@@ -113,12 +113,48 @@ pub async fn keep(
     Ok(experiment)
 }
 
-/// The experiment whose bundle is this one.
-fn find(opened: &Opened, bundles: &Path) -> Option<i64> {
-    let own = fs::read(opened.dir.join(MANIFEST)).ok()?;
-    let kept = fs::read_dir(bundles).ok()?.flatten();
-    kept.filter(|entry| fs::read(entry.path().join(MANIFEST)).is_ok_and(|bytes| bytes == own))
-        .find_map(|entry| entry.file_name().to_str()?.parse().ok())
+/// The experiment here whose bundle is this one.
+async fn find(opened: &Opened, store: &Store, bundles: &Path) -> Result<Option<i64>> {
+    let own = opened.hash()?;
+    for entry in fs::read_dir(bundles).into_iter().flatten().flatten() {
+        let Some(experiment) = entry.file_name().to_str().and_then(|name| name.parse().ok()) else { continue };
+        if let Some(other) = opened_here(store, bundles, experiment).await?
+            && other.hash()? == own
+        {
+            return Ok(Some(experiment));
+        }
+    }
+    Ok(None)
+}
+
+/// The bundle that an experiment was made of; none where it is of none. A folder that a crash left before its experiment was kept
+/// is of none, whatever takes its number later: the models of a bundle's evaluations name their hashes.
+///
+/// # Errors
+/// When the database refuses.
+pub async fn opened_here(store: &Store, bundles: &Path, experiment: i64) -> Result<Option<Opened>> {
+    let place = bundles.join(experiment.to_string());
+    if !place.is_dir() {
+        return Ok(None);
+    }
+    let opened = match Opened::at(&place) {
+        Ok(opened) => opened,
+        Err(fault) => {
+            tracing::warn!("the bundle of experiment {experiment} cannot be read: {fault:#}");
+            return Ok(None);
+        }
+    };
+    let runs = store.runs_of_experiment(experiment).await?;
+    let Some(run) = runs.iter().find(|run| run.kind == RunKind::Evaluate) else { return Ok(None) };
+    let RunSpec::Evaluate(EvaluateSpec { model: ModelRef::Imported(id), .. }) = run.spec()? else { return Ok(None) };
+    let notes = store.model(id).await?.about.notes;
+    let first = opened.manifest.evaluations().next().and_then(|run| match run.spec() {
+        Ok(RunSpec::Evaluate(spec)) => Some(spec.model),
+        _ => None,
+    });
+    let bundled = opened.manifest.models.iter().find(|bundled| Some(&bundled.model) == first.as_ref());
+    let is_own = bundled.is_some_and(|bundled| notes.iter().any(|note| note.contains(&bundled.sha256)));
+    Ok(is_own.then_some(opened))
 }
 
 /// The models of a bundle as they are to be kept, with their files.

@@ -85,6 +85,9 @@ pub async fn make(store: &Store, control: &Control, machine: &Machine, of: Of, t
         TeacherChoice::Train(_) => None,
     });
     let here = machine.datasets().await?;
+    if let Some(gone) = evaluations.iter().find(|run| here.iter().all(|dataset| dataset.name != run.dataset)) {
+        bail!("the dataset {} is not here any more: without it nobody can tell which images were shown", gone.dataset);
+    }
     let datasets = here.into_iter().filter(|dataset| names.contains(&dataset.name));
     let datasets = datasets.map(|dataset| BundledDataset { name: dataset.name, sha256: dataset.sha256 }).collect();
     let mut runs = Vec::new();

@@ -20,7 +20,7 @@ pub use self::{
     answers::confirmations,
     file::{CheckedModel, Opened, open},
     hash::{Hashes, ModelHashes, SpecHash},
-    keep::{evaluations_here, keep},
+    keep::{evaluations_here, keep, opened_here},
     make::{Of, make},
 };
 

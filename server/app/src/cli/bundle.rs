@@ -91,14 +91,21 @@ pub fn bundle(args: &BundleArgs) -> Result<()> {
 /// When the bundle or a dataset cannot be used, Ctrl-C ends it, or a figure is not confirmed.
 pub fn confirm(args: &ConfirmArgs) -> Result<()> {
     let temporary = tempfile::tempdir().context("making a temporary folder")?;
-    let work = args.out.as_deref().unwrap_or(temporary.path());
+    let out = args.out.as_deref().unwrap_or(temporary.path());
+    fs::create_dir_all(out).with_context(|| format!("cannot write {}", out.display()))?;
+    let out = out.canonicalize()?;
+    let beside = tempfile::Builder::new().prefix(".bundle-").tempdir_in(&out);
+    let beside = beside.with_context(|| format!("cannot write to {}", out.display()))?;
+    let opened = bundle::open(&args.file, beside.path()).with_context(|| args.file.display().to_string())?;
+    // What was computed of another bundle is nothing of this one.
+    let work = out.join(&opened.hash()?[..16]);
     let unpacked = work.join("bundle");
-    if unpacked.exists() {
+    if unpacked.join("bundle.json").is_file() {
         fs::remove_dir_all(&unpacked).with_context(|| format!("cannot replace {}", unpacked.display()))?;
     }
-    fs::create_dir_all(&unpacked).with_context(|| format!("cannot write {}", unpacked.display()))?;
-    let unpacked = unpacked.canonicalize()?;
-    let opened = bundle::open(&args.file, &unpacked).with_context(|| args.file.display().to_string())?;
+    fs::create_dir_all(&work).with_context(|| format!("cannot write {}", work.display()))?;
+    fs::rename(beside.path(), &unpacked).with_context(|| format!("cannot write {}", unpacked.display()))?;
+    let opened = Opened::at(unpacked)?;
     let machine = Machine::explore(args.data.datasets());
     let weights = |model: &ModelRef| opened.weights(model).map(ModelRef::File);
     let specs = block_on(bundle::evaluations_here(&opened.manifest, &machine, &weights))

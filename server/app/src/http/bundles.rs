@@ -125,40 +125,29 @@ impl App {
     }
 
     /// Whether an experiment is the evaluations of a bundle.
-    pub(super) fn is_from_bundle(&self, experiment: i64) -> bool {
-        self.bundles.join(experiment.to_string()).is_dir()
+    pub(super) async fn is_from_bundle(&self, experiment: i64) -> Result<bool> {
+        Ok(bundle::opened_here(&self.store, &self.bundles, experiment).await?.is_some())
     }
 
     /// A bundle that was opened here, what a list says of it, and its evaluations; none where there is none.
     async fn bundle(&self, experiment: i64) -> Result<Option<(Opened, BundleSummary, Vec<BundleRow>)>> {
-        let place = self.bundles.join(experiment.to_string());
         let found = match self.store.experiment(experiment).await {
             // A bundle whose experiment was never kept is nobody's.
             Err(retort_store::StoreError::NotFound { .. }) => return Ok(None),
             found => found?,
         };
-        if !place.is_dir() {
-            return Ok(None);
-        }
+        let Some(opened) = bundle::opened_here(&self.store, &self.bundles, experiment).await? else { return Ok(None) };
         let mut runs = self.store.runs_of_experiment(experiment).await?;
         runs.retain(|run| run.kind == RunKind::Evaluate);
         let control = self.control.clone();
         let read = move || {
-            let opened = Opened::at(place)?;
             // In the order in which they were queued.
             let pairs = opened.manifest.evaluations().zip(&runs);
             let rows = pairs.map(|(bundled, run)| row(&opened, bundled, run, &control.folder(run.id).outcomes()));
             let rows: Vec<BundleRow> = rows.collect();
-            anyhow::Ok((opened, rows))
+            (opened, rows)
         };
-        let read = tokio::task::spawn_blocking(read).await.map_err(|e| PageError::internal(&e))?;
-        let (opened, rows) = match read {
-            Ok(read) => read,
-            Err(fault) => {
-                tracing::warn!("the bundle of experiment {experiment} is not shown: {fault:#}");
-                return Ok(None);
-            }
-        };
+        let (opened, rows) = tokio::task::spawn_blocking(read).await.map_err(|e| PageError::internal(&e))?;
         let made_at = opened.manifest.made_at.parse().map(moment).map(|made: Moment| made.text());
         let made = made_at.unwrap_or_else(|_| opened.manifest.made_at.clone());
         let made = format!("{made} by Retort {}", opened.manifest.version);
@@ -208,6 +197,7 @@ fn row(opened: &Opened, bundled: &BundledRun, run: &Run, found: &FilePath) -> Bu
         name: figure.attack.as_ref().map_or_else(|| "natural".into(), Attack::describe),
         reported: figure.accuracy.percent(),
         confirmation: confirmations.get(place).copied(),
+        is_lost: run.state.is_over() && confirmations.is_empty(),
     };
     BundleRow {
         // Whoever made the bundle knew what trained the model.

@@ -169,7 +169,7 @@ impl App {
             spec,
             right,
             spec_hashes,
-            is_from_bundle: self.is_from_bundle(own),
+            is_from_bundle: self.is_from_bundle(own).await?,
             others: self.others(std::iter::once(own).chain(view.with.iter().copied()).collect()).await?,
             with,
             view,

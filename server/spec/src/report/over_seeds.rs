@@ -26,7 +26,8 @@ impl OverSeeds {
         let difference = differences.iter().sum::<f64>() / seeds as f64;
         let squares: f64 = differences.iter().map(|d| (d - difference).powi(2)).sum();
         let deviation = (seeds > 1).then(|| (squares / (seeds - 1) as f64).sqrt());
-        let p_value = deviation.filter(|deviation| seeds >= Self::LEAST && *deviation > 0.0).map(|deviation| {
+        // Differences that are the same but for the last digits have no deviation.
+        let p_value = deviation.filter(|deviation| seeds >= Self::LEAST && *deviation > 1e-9).map(|deviation| {
             let t = difference / (deviation / (seeds as f64).sqrt());
             two_sided_t(t, seeds - 1)
         });
@@ -77,5 +78,7 @@ mod tests {
         let two = OverSeeds::of(&[1.0, 3.0]).unwrap();
         assert_eq!((two.seeds, two.difference, two.p_value), (2, 2.0, None));
         assert_eq!(OverSeeds::of(&[1.0; 5]).unwrap().p_value, None);
+        assert_eq!(OverSeeds::of(&[0.1; 3]).unwrap().p_value, None);
+        assert_eq!(OverSeeds::of(&[60.1 - 58.9, 40.1 - 38.9, 1.2]).unwrap().p_value, None);
     }
 }

@@ -46,7 +46,7 @@ impl ComparisonTable {
         let images = images_to_settle(against.difference, against.deviation, level);
         let seeds = against.over_seeds.and_then(|over| match over.deviation {
             _ if over.seeds < OverSeeds::LEAST => Some(more(OverSeeds::LEAST, over.seeds)),
-            Some(deviation) if deviation > 0.0 => {
+            Some(deviation) if deviation > 1e-9 => {
                 Some(more(seeds_to_settle(over.difference, deviation, LEVEL)?, over.seeds))
             }
             _ => None,
