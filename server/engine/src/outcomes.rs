@@ -111,6 +111,13 @@ impl Outcomes {
         found.map(|(_, answers)| answers.as_slice())
     }
 
+    /// The share of images that are answered correctly under an attack, given by its place.
+    pub fn accuracy(&self, attack: usize) -> Accuracy {
+        let pairs = self.predictions[attack].1.iter().zip(&self.labels);
+        let correct = pairs.filter(|(answer, label)| **answer == Some(**label)).count();
+        Accuracy { correct, n: self.labels.len() }
+    }
+
     /// How many images were still answered rightly behind each of the attacks of which this one consists; empty where it is one, or
     /// was not made.
     pub fn standing(&self, attack: &Attack) -> Vec<usize> {

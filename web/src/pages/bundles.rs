@@ -99,6 +99,12 @@ impl BundlePage {
     const SECTION: Section = Section::Comparisons;
 }
 
+/// How many verdicts were found again: `999 of 1,000 verdicts the same`.
+pub fn same_verdicts(confirmation: &Confirmation) -> String {
+    let (same, n) = (confirmation.same_verdicts, confirmation.reported.n);
+    format!("{} of {} verdicts the same", format::count(same), format::count(n))
+}
+
 impl BundleCounts {
     /// Counts the figures of these evaluations.
     pub fn of(rows: &[BundleRow]) -> Self {
@@ -174,8 +180,7 @@ impl BundleFigure {
         let Some(confirmation) = self.confirmation else {
             return if self.is_lost { "could not be computed" } else { "to be computed" }.into();
         };
-        let (same, n) = (confirmation.same_verdicts, confirmation.reported.n);
-        let same = format!("{} of {} verdicts the same", format::count(same), format::count(n));
+        let same = same_verdicts(&confirmation);
         match confirmation.agreement() {
             Agreement::ToTheBit => "to the bit".into(),
             Agreement::Within => format!("within: {same}"),

@@ -20,7 +20,7 @@ mod runs;
 mod shared;
 
 pub use crate::dataset_form::DatasetForm;
-pub use bundles::{BundleCounts, BundleFigure, BundlePage, BundleRow, BundleSummary, BundlesPage};
+pub use bundles::{BundleCounts, BundleFigure, BundlePage, BundleRow, BundleSummary, BundlesPage, same_verdicts};
 pub use comparison::{AnalysedOption, ComparisonPage, OtherExperiment, ShareRow};
 pub use comparisons::{ComparisonSummary, ComparisonsPage};
 pub use confirm::ConfirmPage;

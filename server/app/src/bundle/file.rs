@@ -63,11 +63,8 @@ impl Opened {
         let check = |bundled: &BundledModel| {
             let path = self.weights(&bundled.model).context("a model in it has no name that a bundle can have")?;
             let (header, parameters) = check_model(&path)?;
-            let is_of =
-                |run: &&BundledRun| matches!(run.spec(), Ok(RunSpec::Evaluate(spec)) if spec.model == bundled.model);
-            if let Some(run) =
-                self.manifest.evaluations().filter(is_of).find(|run| run.architecture != header.architecture)
-            {
+            let mut evaluations = self.manifest.evaluations().filter(|run| run.evaluates(&bundled.model));
+            if let Some(run) = evaluations.find(|run| run.architecture != header.architecture) {
                 bail!("the model of its run {} is a {}, not a {}", run.id, header.architecture, run.architecture);
             }
             Ok(CheckedModel { header, parameters })
@@ -209,15 +206,14 @@ fn check_answers(opened: &Opened, run: &BundledRun) -> Result<()> {
     let answered: Vec<_> = found.predictions.iter().map(|(attack, _)| attack.as_ref().map(Attack::key)).collect();
     let told: Vec<_> = run.figures.iter().map(|figure| figure.attack.as_ref().map(Attack::key)).collect();
     ensure!(attacks == answered && attacks == told, "the attacks of {} are not those of its spec", of());
-    for (figure, (_, answers)) in run.figures.iter().zip(&found.predictions) {
-        let right = answers.iter().zip(&found.labels).filter(|(answer, label)| **answer == Some(**label)).count();
-        let counted = (right, found.labels.len());
+    for (place, figure) in run.figures.iter().enumerate() {
+        let counted = found.accuracy(place);
         ensure!(
-            counted == (figure.accuracy.correct, figure.accuracy.n),
+            counted == figure.accuracy,
             "a figure of {} is not what its answers give: {} of {} are right",
             of(),
-            counted.0,
-            counted.1
+            counted.correct,
+            counted.n
         );
     }
     let is_there = |model: &ModelRef| opened.manifest.models.iter().any(|bundled| bundled.model == *model);

@@ -13,17 +13,17 @@ use retort_store::{NewModel, Store};
 use super::{BundledModel, BundledRun, CheckedModel, Manifest, Opened};
 use crate::{archive::put, machine::Machine, scheduler::Control};
 
-/// The evaluations of a bundle as they can be made on a machine, in the order of the manifest: on the datasets here with the same
-/// images, on the CPU where their device is not here, of the models that `model` gives.
+/// The evaluations of a bundle as they can be made on a machine, in the order of the manifest: on the datasets with the names of
+/// [`datasets_here`], on the CPU where their device is not here, of the models that `model` gives.
 ///
 /// # Errors
-/// In words, when a dataset is not here, or a spec cannot be read.
-pub async fn evaluations_here(
+/// In words, when a model is not there, or a spec cannot be read.
+pub fn evaluations_here(
     manifest: &Manifest,
     machine: &Machine,
-    model: &(dyn Fn(&ModelRef) -> Option<ModelRef> + Sync),
+    names: &BTreeMap<String, String>,
+    model: &dyn Fn(&ModelRef) -> Option<ModelRef>,
 ) -> Result<Vec<EvaluateSpec>> {
-    let names = datasets_here(manifest, machine).await?;
     let here = |run: &BundledRun| {
         let RunSpec::Evaluate(mut spec) = run.spec()? else { bail!("run {} is no evaluation", run.id) };
         spec.dataset.name = names.get(&spec.dataset.name).cloned().context("its dataset is not named")?;
@@ -41,7 +41,10 @@ pub async fn evaluations_here(
 }
 
 /// For each dataset that its evaluations use the name of the one here with the same images.
-async fn datasets_here(manifest: &Manifest, machine: &Machine) -> Result<BTreeMap<String, String>> {
+///
+/// # Errors
+/// In words, when one is not here.
+pub async fn datasets_here(manifest: &Manifest, machine: &Machine) -> Result<BTreeMap<String, String>> {
     let here = machine.datasets().await?;
     let mut names = BTreeMap::new();
     for run in manifest.evaluations() {
@@ -89,7 +92,7 @@ pub async fn keep(
         let place = manifest.models.iter().position(|bundled| bundled.model == *named)?;
         ids.get(place).map(|id| ModelRef::Imported(*id))
     };
-    let specs = evaluations_here(manifest, machine, &model).await?;
+    let specs = evaluations_here(manifest, machine, &names, &model)?;
     let plan = manifest.evaluations().zip(specs).map(|(run, spec)| PlannedRun {
         spec: RunSpec::Evaluate(spec),
         method: run.method,
@@ -148,11 +151,8 @@ pub async fn opened_here(store: &Store, bundles: &Path, experiment: i64) -> Resu
     let Some(run) = runs.iter().find(|run| run.kind == RunKind::Evaluate) else { return Ok(None) };
     let RunSpec::Evaluate(EvaluateSpec { model: ModelRef::Imported(id), .. }) = run.spec()? else { return Ok(None) };
     let notes = store.model(id).await?.about.notes;
-    let first = opened.manifest.evaluations().next().and_then(|run| match run.spec() {
-        Ok(RunSpec::Evaluate(spec)) => Some(spec.model),
-        _ => None,
-    });
-    let bundled = opened.manifest.models.iter().find(|bundled| Some(&bundled.model) == first.as_ref());
+    let first = opened.manifest.evaluations().next();
+    let bundled = first.and_then(|run| opened.manifest.models.iter().find(|bundled| run.evaluates(&bundled.model)));
     let is_own = bundled.is_some_and(|bundled| notes.iter().any(|note| note.contains(&bundled.sha256)));
     Ok(is_own.then_some(opened))
 }
@@ -162,11 +162,7 @@ fn models(opened: &Opened, checked: Vec<CheckedModel>) -> Result<Vec<(NewModel, 
     let manifest = &opened.manifest;
     let model = |(bundled, CheckedModel { header, parameters }): (&BundledModel, CheckedModel)| {
         let path = opened.weights(&bundled.model).context("a model in it has no name")?;
-        let is_of = |run: &&BundledRun| match run.spec() {
-            Ok(RunSpec::Evaluate(spec)) => spec.model == bundled.model,
-            _ => false,
-        };
-        let words = manifest.evaluations().find(is_of).map_or_else(
+        let words = manifest.evaluations().find(|run| run.evaluates(&bundled.model)).map_or_else(
             || header.architecture.to_string(),
             |run| {
                 let seed = run.spec().map(|spec| spec.seed()).unwrap_or_default();

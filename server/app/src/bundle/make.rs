@@ -11,7 +11,7 @@ use std::{
 use anyhow::{Context, Result, bail};
 use jiff::Timestamp;
 use retort_engine::{Outcomes, ops::instruction_set};
-use retort_spec::{Accuracy, Attack, ModelRef, RunKind, RunSpec, RunState, TeacherChoice};
+use retort_spec::{Attack, ModelRef, RunKind, RunSpec, RunState, TeacherChoice};
 use retort_store::{Run, Store};
 use tar::Builder;
 
@@ -170,12 +170,12 @@ fn bundled(run: &Run, spec_sha256: SpecHash, version: Option<String>) -> Result<
 /// What was found of an evaluation.
 fn figures(outcomes: &Path) -> Result<Vec<BundledFigure>> {
     let found = Outcomes::load(outcomes)?;
-    let figure = |(attack, answers): &(Option<Attack>, Vec<Option<u8>>)| {
-        let right = answers.iter().zip(&found.labels).filter(|(answer, label)| **answer == Some(**label));
-        let accuracy = Accuracy { correct: right.count(), n: found.labels.len() };
-        BundledFigure { attack: attack.clone(), accuracy }
+    let attacks = found.predictions.iter().enumerate();
+    let figure = |(place, (attack, _)): (usize, &(Option<Attack>, _))| BundledFigure {
+        attack: attack.clone(),
+        accuracy: found.accuracy(place),
     };
-    Ok(found.predictions.iter().map(figure).collect())
+    Ok(attacks.map(figure).collect())
 }
 
 /// Writes the bundle: the manifest, with the weights and figures that are in the data folder.

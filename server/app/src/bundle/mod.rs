@@ -20,7 +20,7 @@ pub use self::{
     answers::confirmations,
     file::{CheckedModel, Opened, open},
     hash::{Hashes, ModelHashes, SpecHash},
-    keep::{evaluations_here, keep, opened_here},
+    keep::{datasets_here, evaluations_here, keep, opened_here},
     make::{Of, make},
 };
 
@@ -122,6 +122,11 @@ impl BundledRun {
         use anyhow::Context;
         let read = serde_json::from_value(self.spec.clone());
         read.with_context(|| format!("the spec of its run {} cannot be read by Retort {}", self.id, VERSION))
+    }
+
+    /// Whether it evaluates this model.
+    fn evaluates(&self, model: &ModelRef) -> bool {
+        matches!(self.spec(), Ok(RunSpec::Evaluate(spec)) if spec.model == *model)
     }
 
     /// Whether figures of it are in the bundle.

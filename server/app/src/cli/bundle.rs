@@ -7,7 +7,7 @@ use clap::Args;
 use retort_engine::{Outcome, RunFolder, data::Library, run_folder};
 use retort_spec::{Agreement, Attack, Confirmation, EvaluateSpec, ModelRef, RunSpec};
 use retort_store::Store;
-use retort_web::{format, words::shown};
+use retort_web::{format, pages::same_verdicts, words::shown};
 
 use super::{
     data_dir::DataDir, out, progress::RunProgress, run::unfinished_attempts, serve::block_on, stop::stop_flag,
@@ -108,7 +108,8 @@ pub fn confirm(args: &ConfirmArgs) -> Result<()> {
     let opened = Opened::at(unpacked)?;
     let machine = Machine::explore(args.data.datasets());
     let weights = |model: &ModelRef| opened.weights(model).map(ModelRef::File);
-    let specs = block_on(bundle::evaluations_here(&opened.manifest, &machine, &weights))
+    let specs = block_on(bundle::datasets_here(&opened.manifest, &machine))
+        .and_then(|names| bundle::evaluations_here(&opened.manifest, &machine, &names, &weights))
         .with_context(|| format!("{} cannot be confirmed here", args.file.display()))?;
     let mut found = Vec::new();
     let stop = stop_flag()?;
@@ -125,11 +126,10 @@ pub fn confirm(args: &ConfirmArgs) -> Result<()> {
     } else {
         table(&opened, &found);
     }
-    let all: Vec<&Confirmation> = found.iter().flat_map(|(.., confirmations)| confirmations).collect();
-    let count = |agreement: Agreement| all.iter().filter(|one| one.agreement() == agreement).count();
-    match count(Agreement::Not) {
+    let (figures, not) = (all(&found).count(), count(&found, Agreement::Not));
+    match not {
         0 => Ok(()),
-        n => bail!("{n} of {} not confirmed", format::plural(all.len(), "figure is", "figures are")),
+        n => bail!("{n} of {} not confirmed", format::plural(figures, "figure is", "figures are")),
     }
 }
 
@@ -148,17 +148,21 @@ fn evaluate(folder: &RunFolder, spec: EvaluateSpec, library: &Library, stop: &At
 
 type Found<'a> = (&'a BundledRun, u64, Vec<Confirmation>);
 
+fn all<'a>(found: &'a [Found]) -> impl Iterator<Item = &'a Confirmation> {
+    found.iter().flat_map(|(.., confirmations)| confirmations)
+}
+
+fn count(found: &[Found], agreement: Agreement) -> usize {
+    all(found).filter(|one| one.agreement() == agreement).count()
+}
+
 fn name(attack: Option<&Attack>) -> String {
     attack.map_or_else(|| "natural".into(), Attack::describe)
 }
 
 /// How a figure was found again, in words.
 fn words(confirmation: &Confirmation) -> String {
-    let same = format!(
-        "{} of {} verdicts the same",
-        format::count(confirmation.same_verdicts),
-        format::count(confirmation.reported.n)
-    );
+    let same = same_verdicts(confirmation);
     match confirmation.agreement() {
         Agreement::ToTheBit => "confirmed to the bit".into(),
         Agreement::Within => format!("confirmed, {same}"),
@@ -185,10 +189,12 @@ fn table(opened: &Opened, found: &[Found]) {
             );
         }
     }
-    let all: Vec<_> = found.iter().flat_map(|(.., confirmations)| confirmations).collect();
-    let count = |agreement: Agreement| all.iter().filter(|one| one.agreement() == agreement).count();
-    let (bit, within) = (count(Agreement::ToTheBit), count(Agreement::Within));
-    say!("{} of {} confirmed, {bit} to the bit.", bit + within, format::plural(all.len(), "figure", "figures"));
+    let (bit, within) = (count(found, Agreement::ToTheBit), count(found, Agreement::Within));
+    say!(
+        "{} of {} confirmed, {bit} to the bit.",
+        bit + within,
+        format::plural(all(found).count(), "figure", "figures")
+    );
 }
 
 fn json(opened: &Opened, found: &[Found]) -> serde_json::Value {

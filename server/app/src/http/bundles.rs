@@ -25,10 +25,7 @@ use super::{
     page,
     rows::{label, moment},
 };
-use crate::{
-    bundle::{self, BundledRun, Hashes, Of, Opened},
-    disk::Reservation,
-};
+use crate::bundle::{self, BundledRun, Hashes, Of, Opened};
 
 /// Bytes of a bundle: thirty of the largest networks.
 const LARGEST: u64 = 8 << 30;
@@ -58,7 +55,7 @@ pub async fn show(State(app): Shared, Path(experiment): Path<String>) -> Result<
 /// Takes the file of the form, opens it, and leads to what is confirmed of it, or shows the form with what is wrong.
 pub async fn open(State(app): Shared, headers: HeaderMap, form: Multipart) -> Result<Response> {
     let room = multipart::reserve(&app.room, &app.uploads, &headers, LARGEST)?;
-    let Some(dir) = receive(&app.uploads, form, room).await? else {
+    let Some((_, dir)) = multipart::only_file(form, &app.uploads, (FILE, LARGEST), room).await? else {
         let problem = Problem::new("file", "choose a file with something in it");
         return app.bundles_page(StatusCode::UNPROCESSABLE_ENTITY, vec![problem]).await;
     };
@@ -83,21 +80,6 @@ pub async fn of_run(State(app): Shared, Path(run): Path<String>) -> Result<Respo
     let number = id("run", &run)?;
     app.store.run(number).await?;
     app.send_bundle(Of::Run(number), &format!("retort-run-{number}.tar")).await
-}
-
-async fn receive(uploads: &FilePath, mut form: Multipart, mut room: Reservation) -> Result<Option<TempDir>> {
-    let mut file = None;
-    while let Some(field) = form.next_field().await.map_err(|e| multipart::unreadable(&e))? {
-        match field.name().unwrap_or_default() {
-            "file" => {
-                let dir = TempDir::new_in(uploads).map_err(|e| PageError::internal(&e))?;
-                let bytes = multipart::store(field, &dir.path().join(FILE), LARGEST, &mut room).await?;
-                file = (bytes > 0).then_some(dir);
-            }
-            other => return Err(multipart::unknown_field(other)),
-        }
-    }
-    Ok(file)
 }
 
 impl App {

@@ -8,7 +8,7 @@ use axum::{
     response::{IntoResponse, Redirect, Response},
 };
 use retort_engine::Outcomes;
-use retort_spec::{Attack, RunKind, RunSpec};
+use retort_spec::{Attack, RunKind, RunSpec, RunState};
 use retort_store::Run;
 use retort_web::{
     Answers, Column, ComparisonView, Config, ExperimentForm, Row, RunRow,
@@ -179,11 +179,12 @@ impl App {
         Ok(comparison)
     }
 
-    /// The hashes of the specs of the evaluations among these runs.
+    /// The hashes of the specs of the finished evaluations among these runs.
     async fn spec_hashes(&self, runs: &[Run]) -> HashMap<i64, String> {
         let mut hashes = self.hashes(runs);
         let mut found = HashMap::new();
-        for run in runs.iter().filter(|run| run.kind == RunKind::Evaluate) {
+        let is_shown = |run: &&Run| run.kind == RunKind::Evaluate && run.state == RunState::Finished;
+        for run in runs.iter().filter(is_shown) {
             found.extend(self.spec_hash(&mut hashes, run).await.map(|hash| (run.id, hash)));
         }
         found

@@ -3,9 +3,13 @@
 use std::{io, path::Path};
 
 use axum::{
-    extract::multipart::{Field, MultipartError},
+    extract::{
+        Multipart,
+        multipart::{Field, MultipartError},
+    },
     http::{HeaderMap, StatusCode, header},
 };
+use tempfile::TempDir;
 use tokio::{fs::File, io::AsyncWriteExt};
 
 use super::errors::{PageError, Result};
@@ -54,6 +58,29 @@ pub async fn store(mut field: Field<'_>, path: &Path, largest: u64, room: &mut R
     }
     file.flush().await.map_err(failed)?;
     Ok(bytes)
+}
+
+/// Takes the file of a form that has nothing else to a folder of its own, under `name`, with what the browser called it; none where
+/// there is nothing in it.
+pub async fn only_file(
+    mut form: Multipart,
+    uploads: &Path,
+    (name, largest): (&str, u64),
+    mut room: Reservation,
+) -> Result<Option<(String, TempDir)>> {
+    let mut file = None;
+    while let Some(field) = form.next_field().await.map_err(|e| unreadable(&e))? {
+        match field.name().unwrap_or_default() {
+            "file" => {
+                let dir = TempDir::new_in(uploads).map_err(|e| PageError::internal(&e))?;
+                let own = file_name(&field);
+                let bytes = store(field, &dir.path().join(name), largest, &mut room).await?;
+                file = (bytes > 0).then_some((own, dir));
+            }
+            other => return Err(unknown_field(other)),
+        }
+    }
+    Ok(file)
 }
 
 /// What the browser called the file of a field, as a label.

@@ -192,8 +192,7 @@ pub fn load_model(path: &Path, device: &Device) -> Result<(Network, ModelHeader)
 /// As [`load_model`].
 pub fn check_model(path: &Path) -> Result<(ModelHeader, usize)> {
     let (network, header) = load_model(path, &Device::Cpu)?;
-    let parameters = network.weights.parameters.iter().map(|parameter| parameter.tensor.elem_count()).sum();
-    Ok((header, parameters))
+    Ok((header, network.weights.count()))
 }
 
 /// Takes the buffers of a normaliser out of the file; they must hold its numbers.

@@ -4,10 +4,11 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     Described, Names, Parameters, Record, Reduction, has_inner_attack,
-    parameter::{ATTACK, Parameter, REDUCTIONS, WEIGHT, WEIGHT_RANGE, parameter},
-    preset::Preset,
+    parameter::{ATTACK, ELEMENT_MEAN, Parameter, WEIGHT, WEIGHT_RANGE, parameter},
+    preset::HUNDRED_CLASSES,
+    rslad,
 };
-use crate::{InnerAttack, Problem, Schedule, problem::expect};
+use crate::{InnerAttack, Problem, problem::expect};
 
 /// Two teachers: a robust one for attacked images, and a naturally trained one for the images as they are. Their weights follow
 /// how much of its first loss each still has.
@@ -26,7 +27,7 @@ pub struct Mtard {
     pub reduction: Reduction,
 }
 
-const PARAMETERS: [Parameter; 4] = [
+const PARAMETERS: [Parameter; 2] = [
     parameter(
         "method.balance_rate",
         "balance rate",
@@ -39,21 +40,7 @@ const PARAMETERS: [Parameter; 4] = [
         WEIGHT,
         "1. Higher ones give more weight to the teacher whose loss has fallen less.",
     ),
-    parameter(
-        "method.loss_weight",
-        "loss weight",
-        WEIGHT,
-        "1; for 100 classes the authors take 10, so that the mean over classes weighs as it does for 10.",
-    ),
-    parameter("method.reduction", "KL reduction", REDUCTIONS, "As the authors' code averages: over batch and classes."),
 ];
-
-/// The authors' code for CIFAR-100.
-const HUNDRED_CLASSES: Preset = Preset {
-    name: "cifar100",
-    summary: "The authors' weight for 100 classes: the loss counts ten times.",
-    settings: &[("method.loss_weight", "10")],
-};
 
 impl Default for Mtard {
     fn default() -> Self {
@@ -80,8 +67,8 @@ impl Described for Mtard {
             title: "MTARD+AFT",
             summary: "MTARD, then the whole network is fine-tuned adversarially.",
         }),
-        schedule: |_| Schedule { milestones: vec![215, 260, 285], ..Schedule::new(300, 128, 0.1, 2e-4, &[]) },
-        parameters: &[&PARAMETERS, &ATTACK],
+        schedule: |_| rslad::schedule(),
+        parameters: &[&PARAMETERS, &ELEMENT_MEAN, &ATTACK],
         presets: &[HUNDRED_CLASSES],
     };
 }

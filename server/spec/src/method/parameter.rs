@@ -40,6 +40,17 @@ pub(super) const fn parameter(
     Parameter { path, name, range, reason }
 }
 
+/// Those of losses that average over classes too, as the codes of RSLAD and MTARD do.
+pub(super) const ELEMENT_MEAN: [Parameter; 2] = [
+    parameter(
+        "method.loss_weight",
+        "loss weight",
+        WEIGHT,
+        "1; for 100 classes the authors take 10, so that the mean over classes weighs as it does for 10.",
+    ),
+    parameter("method.reduction", "KL reduction", REDUCTIONS, "As the authors' code averages: over batch and classes."),
+];
+
 /// That of methods whose loss has true labels and nothing else beside them.
 pub(super) const LABEL_SMOOTHING: [Parameter; 1] = [parameter(
     "method.label_smoothing",

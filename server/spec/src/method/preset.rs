@@ -12,6 +12,13 @@ pub struct Preset {
     pub(super) settings: &'static [(&'static str, &'static str)],
 }
 
+/// What codes whose loss averages over classes too take for CIFAR-100.
+pub(super) const HUNDRED_CLASSES: Preset = Preset {
+    name: "cifar100",
+    summary: "The authors' weight for 100 classes: the loss counts ten times.",
+    settings: &[("method.loss_weight", "10")],
+};
+
 impl Preset {
     /// The parameters that differ from the method's defaults.
     pub fn settings(&self) -> impl Iterator<Item = Setting> {

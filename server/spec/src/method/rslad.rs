@@ -4,8 +4,8 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     Described, Names, Parameters, Record, Reduction, has_inner_attack,
-    parameter::{ATTACK, Parameter, REDUCTIONS, WEIGHT_RANGE, parameter},
-    preset::Preset,
+    parameter::{ATTACK, ELEMENT_MEAN, Parameter, WEIGHT_RANGE, parameter},
+    preset::HUNDRED_CLASSES,
 };
 use crate::{InnerAttack, Problem, Schedule, problem::expect};
 
@@ -23,28 +23,12 @@ pub struct Rslad {
     pub reduction: Reduction,
 }
 
-const PARAMETERS: [Parameter; 3] = [
-    parameter(
-        "method.attacked_weight",
-        "attacked images",
-        "0 to 1",
-        "The authors' 5/6. Less of it is more accurate on natural images and less robust.",
-    ),
-    parameter(
-        "method.loss_weight",
-        "loss weight",
-        "0 or more",
-        "1; for 100 classes the authors take 10, so that the mean over classes weighs as it does for 10.",
-    ),
-    parameter("method.reduction", "KL reduction", REDUCTIONS, "As the authors' code averages: over batch and classes."),
-];
-
-/// The authors' code for CIFAR-100.
-const HUNDRED_CLASSES: Preset = Preset {
-    name: "cifar100",
-    summary: "The authors' weight for 100 classes: the loss counts ten times.",
-    settings: &[("method.loss_weight", "10")],
-};
+const PARAMETERS: [Parameter; 1] = [parameter(
+    "method.attacked_weight",
+    "attacked images",
+    "0 to 1",
+    "The authors' 5/6. Less of it is more accurate on natural images and less robust.",
+)];
 
 impl Default for Rslad {
     fn default() -> Self {
@@ -70,8 +54,8 @@ impl Described for Rslad {
             title: "RSLAD+AFT",
             summary: "RSLAD, then the whole network is fine-tuned adversarially.",
         }),
-        schedule: |_| Schedule { milestones: vec![215, 260, 285], ..Schedule::new(300, 128, 0.1, 2e-4, &[]) },
-        parameters: &[&PARAMETERS, &ATTACK],
+        schedule: |_| schedule(),
+        parameters: &[&PARAMETERS, &ELEMENT_MEAN, &ATTACK],
         presets: &[HUNDRED_CLASSES],
     };
 }
@@ -87,4 +71,9 @@ impl Parameters for Rslad {
     fn student_passes(&self) -> usize {
         2
     }
+}
+
+/// 300 epochs, as the authors of RSLAD and of MTARD train.
+pub(super) fn schedule() -> Schedule {
+    Schedule { milestones: vec![215, 260, 285], ..Schedule::new(300, 128, 0.1, 2e-4, &[]) }
 }

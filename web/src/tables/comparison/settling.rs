@@ -46,7 +46,8 @@ impl ComparisonTable {
         let images = images_to_settle(against.difference, against.deviation, level);
         let seeds = against.over_seeds.and_then(|over| match over.deviation {
             _ if over.seeds < OverSeeds::LEAST => Some(more(OverSeeds::LEAST, over.seeds)),
-            Some(deviation) if deviation > 1e-9 => {
+            // Where all are alike there is no p-value, and no number of seeds to tell.
+            Some(deviation) if over.p_value.is_some() => {
                 Some(more(seeds_to_settle(over.difference, deviation, LEVEL)?, over.seeds))
             }
             _ => None,
