@@ -1,12 +1,15 @@
 // Liveliness on top of pages that work without it.
 //
 // A page marks what may change with `data-live`, and says with `data-follows` whose news it shows. When the server says that
-// something of that changed, the page is fetched again and those parts are brought up to date in place, so that focus,
-// scrolling and unfolded details stay as they are. The launch form's summary follows what is typed.
+// something of that changed, what differs is fetched, and those parts are brought up to date in place, so that focus,
+// scrolling, unfolded details and half-filled forms stay as they are; then the document hears an event `updated`. The launch
+// form's summary follows what is typed.
 "use strict";
 
 const INTERVAL = 1000; // at most one update of the page in so many milliseconds
-const LEISURE = 5000; // the same for lists, while runs only go on
+const UNHURRIED = 2000; // the same while runs only go on
+const LEISURE = 5000; // the same for lists
+const DELTA = "retort-delta"; // what the server calls the difference between two versions of a page
 const TYPING = 400; // the summary waits for so long a pause
 const LIVE = new URL("../live", document.currentScript.src); // the server may stand under a path of a proxy
 
@@ -26,13 +29,14 @@ function localise(root) {
   }
 }
 
-/** Makes `old` equal to `fresh`, changing only what differs. */
-function update(old, fresh) {
+/** Makes `old` equal to `fresh`, changing only what differs and none of the elements that `isLeft` says yes to. */
+function update(old, fresh, isLeft = () => false) {
   if (old.isEqualNode(fresh)) return;
   if (old.nodeType !== Node.ELEMENT_NODE) {
     old.nodeValue = fresh.nodeValue;
     return;
   }
+  if (isLeft(old)) return;
   for (const { name } of [...old.attributes]) {
     // Whether details are unfolded is the reader's choice.
     if (!fresh.hasAttribute(name) && !(old.localName === "details" && name === "open")) old.removeAttribute(name);
@@ -43,61 +47,125 @@ function update(old, fresh) {
   }
   const children = [...fresh.childNodes];
   children.forEach((child, i) => {
-    // An element with an id stays the same element where others come or go before it: a chosen file would be lost.
-    if (child.id && [...old.childNodes].slice(i).some((node) => isSame(node, child))) {
+    // An element with a key stays the same element where others come or go before it: a chosen file would be lost.
+    if (key(child) && [...old.childNodes].slice(i).some((node) => isSame(node, child))) {
       while (!isSame(old.childNodes[i], child)) old.childNodes[i].remove();
     }
     const present = old.childNodes[i];
     if (!present) old.append(child);
-    else if (isSame(present, child)) update(present, child);
-    else if (present.id && children.some((other) => isSame(other, present))) present.before(child);
+    else if (isSame(present, child)) update(present, child, isLeft);
+    else if (key(present) && children.some((other) => isSame(other, present))) present.before(child);
     else present.replaceWith(child);
   });
   while (old.childNodes.length > children.length) old.lastChild.remove();
 }
 
+/** What tells an element from its neighbours: its id, or among the rows of a table `data-key`. */
+function key(node) {
+  return node.id || node.dataset?.key || "";
+}
+
 function isSame(node, other) {
-  return node.nodeName === other.nodeName && node.id === other.id;
+  return node.nodeName === other.nodeName && key(node) === key(other);
 }
 
-/** Fetches `address` and updates the elements that `selector` marks there and here. */
-async function refresh(address, selector) {
-  const response = await fetch(address, { headers: { Accept: "text/html" } });
-  if (!response.ok) return;
-  const page = new DOMParser().parseFromString(await response.text(), "text/html");
-  localise(page);
-  for (const part of document.querySelectorAll(selector)) {
-    const fresh = part.id && page.getElementById(part.id);
-    if (fresh) {
-      const atEnd = (log) => log && log.scrollHeight - log.scrollTop - log.clientHeight < 8;
-      const follows = atEnd(part.querySelector(".log"));
-      update(part, document.importNode(fresh, true));
-      const log = part.querySelector(".log");
-      if (follows && log) log.scrollTop = log.scrollHeight;
-    }
+/** Whether an element is not the page's to change: what a script draws is its own, a form that somebody fills in is theirs. */
+function isTheirs(element) {
+  return element.hasAttribute("data-own") || (element.localName === "form" && isBeingFilled(element));
+}
+
+/** Whether somebody is at a form's fields, or left one other than it came. */
+function isBeingFilled(form) {
+  const changed = (field) => {
+    if (field.localName === "select") return field.value !== (field.querySelector("[selected]") ?? field.options[0])?.value;
+    if (field.type === "checkbox" || field.type === "radio") return field.checked !== field.defaultChecked;
+    return field.type !== "hidden" && field.value !== field.defaultValue;
+  };
+  const fields = [...form.querySelectorAll("input, select, textarea")];
+  return fields.some((field) => field === document.activeElement || changed(field));
+}
+
+/** The page as it was told last. */
+const told = { version: document.documentElement.dataset.version, bytes: null };
+
+/** The bytes of this page as the browser keeps them; none where it does not, or has another version by now. */
+async function loaded() {
+  try {
+    const request = { cache: "only-if-cached", mode: "same-origin", headers: { Accept: "text/html" } };
+    const response = await fetch(location.href, request);
+    return versionOf(response) === told.version ? new Uint8Array(await response.arrayBuffer()) : null;
+  } catch {
+    return null;
   }
-  if (selector === "[data-live]") document.title = page.title;
 }
 
-/** A function that runs `task` at most once an interval, and once more for calls that came meanwhile. */
-function throttled(task, interval) {
-  let busy = false;
-  let again = false;
-  return async function run() {
-    if (busy) {
-      again = true;
-      return;
-    }
-    busy = true;
+function versionOf(response) {
+  // Compressed on its way, a page is tagged as weakly the same.
+  return response.headers.get("ETag")?.split('"')[1];
+}
+
+/** The text of the page as it is now; none where it is as it was. */
+async function fetchPage() {
+  told.bytes ??= await loaded();
+  const headers = { Accept: "text/html", "If-None-Match": `"${told.version}"` };
+  if (told.bytes) headers["A-IM"] = DELTA;
+  const response = await fetch(location.href, { headers });
+  if (response.status === 304 || !response.ok) return null;
+  const isDelta = response.headers.get("IM") === DELTA;
+  told.bytes = isDelta ? joined(told.bytes, await response.json()) : new Uint8Array(await response.arrayBuffer());
+  told.version = versionOf(response);
+  return new TextDecoder().decode(told.bytes);
+}
+
+/** The later version of a page: stretches of the earlier one, each with what follows it. */
+function joined(bytes, parts) {
+  const encoder = new TextEncoder();
+  const pieces = parts.flatMap(([start, length, text]) => [bytes.subarray(start, start + length), encoder.encode(text)]);
+  const whole = new Uint8Array(pieces.reduce((sum, piece) => sum + piece.length, 0));
+  let at = 0;
+  for (const piece of pieces) {
+    whole.set(piece, at);
+    at += piece.length;
+  }
+  return whole;
+}
+
+/** Brings the live parts of this page up to date. */
+async function refresh() {
+  const text = await fetchPage();
+  if (text === null) return;
+  const page = new DOMParser().parseFromString(text, "text/html");
+  localise(page);
+  for (const part of document.querySelectorAll("[data-live]")) {
+    const fresh = part.id && page.getElementById(part.id);
+    if (!fresh) continue;
+    const atEnd = (log) => log && log.scrollHeight - log.scrollTop - log.clientHeight < 8;
+    const follows = atEnd(part.querySelector(".log"));
+    update(part, document.importNode(fresh, true), isTheirs);
+    const log = part.querySelector(".log");
+    if (follows && log) log.scrollTop = log.scrollHeight;
+  }
+  document.title = page.title;
+  document.dispatchEvent(new Event("updated"));
+}
+
+/** A function that has `task` done once the interval that it is given has passed since the last time; the shortest counts. */
+function paced(task) {
+  let [ended, wanted, timer, busy] = [-Infinity, Infinity, 0, false];
+  const plan = () => {
+    clearTimeout(timer);
+    timer = setTimeout(run, Math.max(0, ended + wanted - performance.now()));
+  };
+  async function run() {
+    [busy, wanted] = [true, Infinity];
     // A failed fetch is no loss: the next change, or the reconnection, brings the page up to date.
     await task().catch(() => {});
-    setTimeout(() => {
-      busy = false;
-      if (again) {
-        again = false;
-        run();
-      }
-    }, interval);
+    [busy, ended] = [false, performance.now()];
+    if (wanted < Infinity) plan();
+  }
+  return (interval) => {
+    wanted = Math.min(wanted, interval);
+    if (!busy) plan();
   };
 }
 
@@ -105,16 +173,19 @@ function throttled(task, interval) {
 const [KIND, ...IDS] = document.documentElement.dataset.follows?.split(" ") ?? ["states"];
 
 function follow() {
-  const bring = () => refresh(location.href, "[data-live]");
-  const [pull, pullAtLeisure] = [throttled(bring, INTERVAL), throttled(bring, LEISURE)];
+  const pull = paced(refresh);
+  const hasParts = document.querySelector("#main [data-live]") !== null;
   const hear = (event) => {
     const news = JSON.parse(event.data);
     const named = KIND === "datasets" ? news.datasets : news[KIND]?.some?.((id) => IDS.includes(String(id)));
     // The header of every page counts runs by state.
     if (news.who !== undefined) document.getElementById("who").textContent = news.who;
     const ofAny = news.states && (KIND === "states" || KIND === "progress");
-    if (news.everything || named || ofAny) pull();
-    else if (KIND === "progress" && news.runs.length) pullAtLeisure();
+    // A page that shows nothing of it may be an answer to a form, which another address would not give.
+    if (!hasParts) return;
+    if (news.everything || ofAny || (named && (news.states || news.datasets))) pull(INTERVAL);
+    else if (named) pull(UNHURRIED);
+    else if (KIND === "progress" && news.runs.length) pull(LEISURE);
   };
   let source = null;
   const open = () => {
@@ -123,7 +194,7 @@ function follow() {
     source.addEventListener("open", () => {
       document.documentElement.classList.remove("offline");
       // What changed since the page was made, or while the connection was lost, was not told.
-      if (document.querySelector("#main [data-live]")) pull();
+      if (hasParts) pull(INTERVAL);
     });
     source.addEventListener("error", () => document.documentElement.classList.add("offline"));
   };

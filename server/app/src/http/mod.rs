@@ -6,6 +6,7 @@ mod base;
 mod bundles;
 mod comparison;
 mod datasets;
+mod delta;
 mod demo;
 mod disk;
 mod drawings;
@@ -29,6 +30,7 @@ mod runs;
 mod shares;
 #[cfg(test)]
 mod tests;
+mod versions;
 mod watching;
 
 use std::{path::PathBuf, sync::Arc};
@@ -37,7 +39,7 @@ use anyhow::Context;
 use axum::{
     Router,
     extract::State,
-    http::{StatusCode, header},
+    http::{Extensions, HeaderMap, StatusCode, Version, header},
     middleware,
     response::{IntoResponse, Response},
     routing::{get, post},
@@ -46,6 +48,7 @@ use retort_spec::RunState;
 use retort_store::Store;
 use retort_web::{Frame, Template};
 use tokio::sync::watch;
+use tower_http::{CompressionLevel, compression::CompressionLayer};
 
 use crate::{
     arrivals::Arrivals, bundle::ModelHashes, data_folder::Places, disk::Room, launch::Gate, live::Live,
@@ -61,6 +64,7 @@ use live::Who;
 use models::Waiting as WaitingModels;
 use right_answers::RightAnswersOfEvaluations;
 pub use shares::tidy as tidy_shares;
+use versions::Versions;
 
 /// What every page can ask.
 #[derive(Debug)]
@@ -87,6 +91,8 @@ pub struct App {
     pub who: Who,
     /// Pages that were drawn a moment ago.
     pub drawn: Drawn,
+    /// Versions of pages that browsers may have.
+    pub versions: Versions,
     /// Which answers of evaluations were right.
     pub right_answers: RightAnswersOfEvaluations,
     /// The data folder.
@@ -158,6 +164,7 @@ impl App {
             drawings: Drawings::default(),
             who: Who::default(),
             drawn: Drawn::default(),
+            versions: Versions::default(),
             right_answers: RightAnswersOfEvaluations::default(),
             waiting: WaitingModels::default(),
             hosts: Hosts::of(([127, 0, 0, 1], 7878).into(), None),
@@ -243,7 +250,18 @@ pub fn router(app: Arc<App>) -> Router {
         .layer(middleware::from_fn_with_state(app.clone(), watching::note))
         .with_state(app.clone());
     // A request finds its page only after it has lost the path that a proxy shows the server under.
-    Router::new().fallback_service(router).layer(middleware::from_fn_with_state(app, base::lead))
+    Router::new()
+        .fallback_service(router)
+        .layer(middleware::from_fn_with_state(app.clone(), base::lead))
+        .layer(middleware::from_fn_with_state(app, versions::tell_apart))
+        .layer(CompressionLayer::new().quality(CompressionLevel::Fastest).compress_when(is_text))
+}
+
+/// Whether an answer becomes smaller when it is compressed. News are sent on at once, and images and weights are dense already.
+fn is_text(status: StatusCode, _: Version, headers: &HeaderMap, _: &Extensions) -> bool {
+    let kind = headers.get(header::CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).unwrap_or_default();
+    let kinds = ["text/html", "text/css", "text/javascript", "text/csv", "text/plain", "application/json", "image/svg+xml"];
+    status != StatusCode::NOT_MODIFIED && kinds.iter().any(|text| kind.starts_with(text))
 }
 
 impl App {
