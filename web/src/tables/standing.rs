@@ -1,10 +1,12 @@
 //! How far an experiment is.
 
-use retort_spec::{RunKind, RunState};
+use std::fmt::Write;
+
+use retort_spec::RunState;
 
 use crate::{RunRow, format};
 
-/// How many of an experiment's runs stand where: of those that make its numbers, not of analyses that were asked for later.
+/// How many of an experiment's runs stand where.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Standing {
     /// All of them.
@@ -24,10 +26,9 @@ pub struct Standing {
 impl Standing {
     /// Counts `runs`.
     pub fn of(runs: &[RunRow]) -> Self {
-        let own = || runs.iter().filter(|run| run.label.kind != RunKind::Analyse);
-        let count = |states: &[RunState]| own().filter(|r| states.contains(&r.state)).count();
+        let count = |states: &[RunState]| runs.iter().filter(|r| states.contains(&r.state)).count();
         Self {
-            total: own().count(),
+            total: runs.len(),
             finished: count(&[RunState::Finished]),
             active: count(&[RunState::Running, RunState::Starting]),
             waiting: count(&[RunState::Queued]),
@@ -39,6 +40,41 @@ impl Standing {
     /// Whether something still runs or waits, so that there is something to cancel.
     pub const fn is_open(self) -> bool {
         self.active + self.waiting > 0
+    }
+
+    /// A strip whose parts are as long as the shares of the runs in each state.
+    pub fn strip(self) -> String {
+        let mut svg = String::from(r#"<svg class="strip" viewBox="0 0 100 1" preserveAspectRatio="none" aria-hidden="true">"#);
+        let parts = [
+            (self.finished, "finished"),
+            (self.active, "running"),
+            (self.failed, "failed"),
+            (self.cancelled, "cancelled"),
+            (self.waiting, "queued"),
+        ];
+        let mut x = 0.0;
+        for (count, class) in parts {
+            let width = 100.0 * count as f64 / self.total.max(1) as f64;
+            if count > 0 {
+                let _ = write!(svg, r#"<rect class="{class}" x="{x:.2}" width="{width:.2}" height="1"/>"#);
+            }
+            x += width;
+        }
+        svg.push_str("</svg>");
+        svg
+    }
+
+    /// The runs by state: `12 finished, 2 running, 40 waiting`.
+    pub fn by_state(self) -> String {
+        let parts = [
+            (self.finished, "finished"),
+            (self.active, "running"),
+            (self.waiting, "waiting"),
+            (self.failed, "failed"),
+            (self.cancelled, "cancelled"),
+        ];
+        let words = parts.iter().filter(|(count, _)| *count > 0);
+        words.map(|(count, state)| format!("{} {state}", format::count(*count))).collect::<Vec<_>>().join(", ")
     }
 
     /// In a few words: `5 of 8 runs`, `finished`, `1 failed`.

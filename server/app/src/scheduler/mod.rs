@@ -110,7 +110,7 @@ impl Scheduler {
             let watched = self.watch(&run).await;
             self.report(&format!("run {}", run.id), watched);
         }
-        self.fail_doomed().await?;
+        self.end_doomed().await?;
         self.start_ready().await
     }
 

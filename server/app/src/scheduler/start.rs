@@ -10,7 +10,7 @@ use retort_web::format;
 
 use super::{Scheduler, hindrance::may_pass};
 
-/// Runs that are failed in one round; the next round takes on from there.
+/// Runs that are ended in one round; the next round takes on from there.
 const DOOMED: u32 = 500;
 
 /// What came of a start.
@@ -21,8 +21,8 @@ enum Start {
 }
 
 impl Scheduler {
-    /// Fails the queued runs that need one that failed, diverged or was cancelled, and names it.
-    pub(super) async fn fail_doomed(&self) -> Result<()> {
+    /// Ends the queued runs that need one that failed, diverged or was cancelled, and names it.
+    pub(super) async fn end_doomed(&self) -> Result<()> {
         let store = &self.control.store;
         let mut needs: HashMap<i64, Run> = HashMap::new();
         for doomed in store.doomed_runs(DOOMED).await? {
@@ -36,7 +36,7 @@ impl Scheduler {
                 _ => "failed",
             };
             let cause = format!("It needs run {} ({}), which {verb}.", need.id, need.title());
-            store.fail_for_need(doomed.run, need.id, &cause).await?;
+            store.end_for_need(&doomed, &cause).await?;
             self.control.live.announce([doomed.run], need.experiment);
         }
         Ok(())

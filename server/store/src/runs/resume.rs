@@ -11,7 +11,7 @@ use crate::{
 
 impl Store {
     /// Queues a failed, diverged or cancelled run again, with those that it needs and that ended without finishing, and with those
-    /// that failed only because they needed one of them. Returns all runs that were queued.
+    /// that ended only because they needed one of them. Returns all runs that were queued.
     ///
     /// # Errors
     /// [`StoreError::Forbidden`] when the run did not end, or finished; [`StoreError::NotFound`].
@@ -27,7 +27,7 @@ impl Store {
     }
 
     /// Queues all failed, diverged and cancelled runs of an experiment again, with those that they need and that ended without
-    /// finishing, and with those that failed because of one of them. Returns all runs that were queued.
+    /// finishing, and with those that ended because of one of them. Returns all runs that were queued.
     ///
     /// # Errors
     /// [`StoreError::NotFound`] when there is no such experiment.
@@ -51,8 +51,8 @@ async fn queue_again(tx: &mut SqliteConnection, resumed: &[i64]) -> Result<Vec<i
     let mut waiting = resumed.to_vec();
     while let Some(next) = waiting.pop() {
         waiting.extend(ended_needs(tx, next).await?);
-        // Asked before the change: queueing a run forgets which one it failed for.
-        waiting.extend(failed_for(tx, next).await?);
+        // Asked before the change: queueing a run forgets which one it ended for.
+        waiting.extend(ended_for(tx, next).await?);
         let (state, _) = state_of(tx, next).await?;
         if state.may_be_resumed() {
             let cause = match resumed {
@@ -73,8 +73,8 @@ async fn ended_needs(connection: &mut SqliteConnection, run: i64) -> Result<Vec<
     Ok(sqlx::query_scalar(query).bind(run).fetch_all(connection).await?)
 }
 
-async fn failed_for(connection: &mut SqliteConnection, need: i64) -> Result<Vec<i64>> {
-    let query = "SELECT id FROM runs WHERE failed_need = ? AND state = 'failed'";
+async fn ended_for(connection: &mut SqliteConnection, need: i64) -> Result<Vec<i64>> {
+    let query = "SELECT id FROM runs WHERE failed_need = ? AND state IN ('failed', 'cancelled')";
     Ok(sqlx::query_scalar(query).bind(need).fetch_all(connection).await?)
 }
 
@@ -85,14 +85,14 @@ mod tests {
     use super::*;
     use crate::testing::TestStore;
 
-    async fn fail_all_doomed(test: &TestStore) {
+    async fn end_all_doomed(test: &TestStore) {
         loop {
             let doomed = test.store.doomed_runs(100).await.unwrap();
             if doomed.is_empty() {
                 return;
             }
             for run in doomed {
-                test.store.fail_for_need(run.run, run.need, "its need failed").await.unwrap();
+                test.store.end_for_need(&run, "its need did not finish").await.unwrap();
             }
         }
     }
@@ -103,10 +103,21 @@ mod tests {
         test.demo().await;
         test.store.request_cancel(5).await.unwrap();
         test.walk(1, &[Starting, Running, Failed]).await;
-        fail_all_doomed(&test).await;
-        assert_eq!(test.store.state_counts().await.unwrap().of(Failed), 7);
+        end_all_doomed(&test).await;
+        assert_eq!(test.store.state_counts().await.unwrap().of(Failed), 6);
         assert_eq!(test.store.resume(1).await.unwrap(), [1, 2, 3, 4, 7, 8]);
         assert_eq!(test.store.run(5).await.unwrap().state, Cancelled);
+    }
+
+    #[tokio::test]
+    async fn what_waits_for_a_cancelled_run_is_cancelled_and_goes_on_with_it() {
+        let test = TestStore::new().await;
+        test.demo().await;
+        test.store.request_cancel(1).await.unwrap();
+        end_all_doomed(&test).await;
+        let counts = test.store.state_counts().await.unwrap();
+        assert_eq!((counts.of(Cancelled), counts.of(Failed)), (8, 0));
+        assert_eq!(test.store.resume(1).await.unwrap(), [1, 2, 3, 4, 5, 6, 7, 8]);
     }
 
     #[tokio::test]
@@ -115,7 +126,7 @@ mod tests {
         test.demo().await;
         test.walk(1, &[Starting, Running, Finished]).await;
         test.store.request_cancel(3).await.unwrap();
-        fail_all_doomed(&test).await;
+        end_all_doomed(&test).await;
         assert_eq!(test.store.resume(4).await.unwrap(), [3, 4]);
     }
 
@@ -127,7 +138,7 @@ mod tests {
         test.store.request_cancel(5).await.unwrap();
         test.walk(3, &[Starting, Failed]).await;
         test.walk(9, &[Starting, Failed]).await;
-        fail_all_doomed(&test).await;
+        end_all_doomed(&test).await;
         assert_eq!(test.store.resume_experiment(experiment).await.unwrap(), [3, 4, 5, 6]);
         assert_eq!(test.store.run(1).await.unwrap().state, Finished);
         assert!(test.store.resume_experiment(experiment).await.unwrap().is_empty());

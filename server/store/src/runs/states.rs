@@ -5,7 +5,7 @@ use retort_spec::RunState;
 use sqlx::SqliteConnection;
 
 use crate::{
-    Result, Store, StoreError,
+    DoomedRun, Result, Store, StoreError,
     db::row::{count, parsed, time_text},
 };
 
@@ -21,13 +21,16 @@ impl Store {
         Ok(attempt)
     }
 
-    /// Fails a queued run because one that it needs did not finish, and remembers which.
+    /// Ends a queued run because one that it needs did not finish, and remembers which: as cancelled where that was
+    /// cancelled, else as failed.
     ///
     /// # Errors
     /// As [`Store::change_state`].
-    pub async fn fail_for_need(&self, run: i64, need: i64, cause: &str) -> Result<()> {
+    pub async fn end_for_need(&self, doomed: &DoomedRun, cause: &str) -> Result<()> {
+        let DoomedRun { run, need, need_state } = *doomed;
+        let state = if need_state == RunState::Cancelled { RunState::Cancelled } else { RunState::Failed };
         let mut tx = self.write().await?;
-        change(&mut tx, run, RunState::Failed, cause, Timestamp::now()).await?;
+        change(&mut tx, run, state, cause, Timestamp::now()).await?;
         let remember = sqlx::query("UPDATE runs SET failed_need = ? WHERE id = ?");
         remember.bind(need).bind(run).execute(&mut *tx).await?;
         tx.commit().await?;
