@@ -14,7 +14,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use retort_spec::{Event, Record};
+use retort_spec::{Event, Metric, Record};
 
 /// The program under test, without the settings of whoever runs the tests.
 pub fn retort() -> Command {
@@ -257,7 +257,14 @@ pub fn journal(dir: &Path) -> Vec<Record> {
 /// The lines of a journal that depend on the spec alone, as they stand there but for the time and the attempt.
 pub fn figures(dir: &Path) -> Vec<String> {
     let kept = |r: &Record| matches!(r.event, Event::Metrics { .. } | Event::Evaluation { .. });
-    journal(dir).into_iter().filter(kept).map(|r| serde_json::to_string(&r.event).unwrap()).collect()
+    let of_spec = |event: Event| match event {
+        Event::Metrics { stage, epoch, mut values } => {
+            values.remove(&Metric::Memory);
+            Event::Metrics { stage, epoch, values }
+        }
+        event => event,
+    };
+    journal(dir).into_iter().filter(kept).map(|r| serde_json::to_string(&of_spec(r.event)).unwrap()).collect()
 }
 
 /// Whether the run has ended well.

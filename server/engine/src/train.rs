@@ -2,6 +2,7 @@
 
 mod average;
 mod classifier;
+mod memory;
 mod natural;
 mod state;
 mod update;
@@ -13,9 +14,10 @@ use retort_spec::{
     StageWork, TrainSpec, WeightAveraging,
 };
 
-pub(crate) use self::update::update;
+pub(crate) use self::update::{Updated, update};
 use self::{
     average::Average,
+    memory::most_memory,
     state::{Kept, Position},
 };
 use crate::{
@@ -363,11 +365,13 @@ impl Training<'_, '_, '_, '_> {
         let done = (at.seen + indices.len()) as f64 / self.dataset.train.len() as f64;
         let by = sgd_step(plan.schedule, at.epoch, done);
         let updated = update(&mut self.network, objective.as_mut(), &batch, sgd, by);
-        let (loss, logits) = updated.map_err(|error| self.of_teacher(error))?;
+        let Updated { loss, logits, gradient_norm } = updated.map_err(|error| self.of_teacher(error))?;
         if let Some(average) = average {
             average.add(&self.network.weights)?;
         }
         at.loss_sum += loss * indices.len() as f64;
+        at.gradient_norms.0 += gradient_norm;
+        at.gradient_norms.1 += 1;
         at.seen += indices.len();
         at.correct += led_by_label(&logits, &labels)?;
         Ok(())
@@ -399,6 +403,9 @@ impl Training<'_, '_, '_, '_> {
         let learning_rate = plan.schedule.learning_rate_at(at.epoch, 1.0);
         let mut values =
             BTreeMap::from([(Metric::TrainLoss, at.loss_sum / seen), (Metric::LearningRate, learning_rate)]);
+        let (norms, steps) = at.gradient_norms;
+        values.extend((steps > 0).then(|| (Metric::GradientNorm, norms / steps as f64)));
+        values.extend(most_memory().map(|memory| (Metric::Memory, memory)));
         let answers = plan.trains_classifier();
         let mut accuracies = None;
         if answers {

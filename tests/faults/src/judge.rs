@@ -110,7 +110,15 @@ fn events(folder: &Path) -> Vec<Event> {
 fn results(folder: &Path) -> Result<(Vec<String>, Option<Vec<u8>>)> {
     let is_figure = |event: &Event| matches!(event, Event::Metrics { .. } | Event::Evaluation { .. });
     let events = events(folder);
-    let figures = events.iter().filter(|event| is_figure(event)).map(serde_json::to_string);
+    // How much memory a process takes is not the spec's.
+    let of_spec = |event: Event| match event {
+        Event::Metrics { stage, epoch, mut values } => {
+            values.remove(&Metric::Memory);
+            Event::Metrics { stage, epoch, values }
+        }
+        event => event,
+    };
+    let figures = events.into_iter().filter(is_figure).map(|event| serde_json::to_string(&of_spec(event)));
     let figures = figures.collect::<Result<_, _>>()?;
     let model = folder.join("model.safetensors");
     Ok((figures, if model.exists() { Some(fs::read(model)?) } else { None }))

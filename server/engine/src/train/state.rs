@@ -21,6 +21,9 @@ pub(super) struct Position {
     pub step: usize,
     /// Sum over the epoch's images of the loss.
     pub loss_sum: f64,
+    /// Sum over the epoch's steps of the gradient's norm, and over how many: checkpoints of earlier versions have none.
+    #[serde(default)]
+    pub gradient_norms: (f64, usize),
     /// Images of the epoch that the student got right.
     pub correct: usize,
     /// Images of the epoch so far.

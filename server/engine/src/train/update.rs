@@ -10,7 +10,17 @@ use crate::{
     ops::SgdStep,
 };
 
-/// One batch: attack, forward passes, loss, backward passes, step. Returns the loss, and the logits of the first pass.
+/// What a step found.
+pub(crate) struct Updated {
+    /// The loss.
+    pub loss: f64,
+    /// The logits of the first pass.
+    pub logits: Tensor,
+    /// The norm (ℓ2) of the loss's gradient over all parameters, before weight decay.
+    pub gradient_norm: f64,
+}
+
+/// One batch: attack, forward passes, loss, backward passes, step.
 ///
 /// # Errors
 /// When the loss is not finite: [`EngineError::Teacher`] if that is a teacher's fault, else [`EngineError::Diverged`].
@@ -21,7 +31,7 @@ pub(crate) fn update(
     batch: &Batch,
     sgd: &mut Sgd,
     step: SgdStep,
-) -> Result<(f64, Tensor)> {
+) -> Result<Updated> {
     let inputs = objective.inputs(network, batch)?;
     let mut passes = Vec::new();
     for images in &inputs {
@@ -60,9 +70,20 @@ pub(crate) fn update(
             parameters.into_iter().zip(found).map(|(a, b)| sum(a, b)).collect::<Result<_>>()?
         };
     }
+    let gradient_norm = norm(&parameters)?;
     sgd.step(&mut network.weights.parameters, &parameters, step)?;
     objective.after_step(&gradients, batch, step)?;
-    Ok((value, leaves[0].0.as_tensor().clone()))
+    Ok(Updated { loss: value, logits: leaves[0].0.as_tensor().clone(), gradient_norm })
+}
+
+/// The ℓ2 norm of all gradients together; one number leaves the device.
+fn norm(gradients: &[Option<Tensor>]) -> Result<f64> {
+    let squares = gradients.iter().flatten().map(|gradient| gradient.sqr()?.sum_all());
+    let squares: Vec<Tensor> = squares.collect::<candle_core::Result<_>>()?;
+    if squares.is_empty() {
+        return Ok(0.0);
+    }
+    Ok(f64::from(Tensor::stack(&squares, 0)?.sum_all()?.to_scalar::<f32>()?).sqrt())
 }
 
 /// That a teacher's answers to the images of a batch, shown as one of these, are no numbers that a student could learn from.

@@ -8,8 +8,12 @@ use serde::{Deserialize, Serialize, Serializer};
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Deserialize)]
 #[serde(try_from = "String")]
 pub enum Metric {
+    /// The mean over the epoch's steps of the norm (ℓ2, over all parameters) of the loss's gradient, before weight decay.
+    GradientNorm,
     /// The learning rate in force.
     LearningRate,
+    /// The most memory that the run's process has had by then, in MiB. It depends on the machine.
+    Memory,
     /// The accuracy on the test images without an attack, in percent.
     NaturalAccuracy,
     /// The accuracy on the training images as the method sees them, in percent.
@@ -28,8 +32,10 @@ pub enum Metric {
 
 impl Metric {
     /// All of them.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 9] = [
+        Self::GradientNorm,
         Self::LearningRate,
+        Self::Memory,
         Self::NaturalAccuracy,
         Self::TrainAccuracy,
         Self::TrainLoss,
@@ -41,7 +47,9 @@ impl Metric {
     /// The name in journals and in the database.
     pub const fn id(self) -> &'static str {
         match self {
+            Self::GradientNorm => "gradient_norm",
             Self::LearningRate => "learning_rate",
+            Self::Memory => "memory",
             Self::NaturalAccuracy => "natural_accuracy",
             Self::TrainAccuracy => "train_accuracy",
             Self::TrainLoss => "train_loss",

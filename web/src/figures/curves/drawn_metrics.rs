@@ -21,7 +21,9 @@ pub(super) const fn title(metric: Metric) -> &'static str {
         Metric::ValidationNaturalAccuracy => "Natural accuracy on the validation images, %",
         Metric::TrainAccuracy => "Accuracy on the training images, %",
         Metric::TrainLoss => "Training loss, nats",
+        Metric::GradientNorm => "Norm of the gradient",
         Metric::LearningRate => "Learning rate",
+        Metric::Memory => "Most memory of the process, MiB",
         Metric::WallTime => "Wall time, s",
     }
 }
@@ -34,7 +36,9 @@ pub(super) const fn noun(metric: Metric) -> &'static str {
         Metric::ValidationNaturalAccuracy => "the natural accuracy on validation images",
         Metric::TrainAccuracy => "the accuracy on training images",
         Metric::TrainLoss => "the training loss",
+        Metric::GradientNorm => "the norm of the gradient",
         Metric::LearningRate => "the learning rate",
+        Metric::Memory => "the memory of the process",
         Metric::WallTime => "the wall time",
     }
 }
@@ -42,7 +46,9 @@ pub(super) const fn noun(metric: Metric) -> &'static str {
 /// A value of a metric.
 pub(super) fn say(metric: Metric, value: f64) -> String {
     match metric {
-        Metric::TrainLoss | Metric::LearningRate | Metric::WallTime => format::figure(value),
+        Metric::TrainLoss | Metric::GradientNorm | Metric::LearningRate | Metric::Memory | Metric::WallTime => {
+            format::figure(value)
+        }
         _ => format!("{} %", format::percent(value)),
     }
 }
