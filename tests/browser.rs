@@ -6,13 +6,17 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by it")]
 
+#[path = "browser/accessible.rs"]
+mod accessible;
 #[path = "browser/comparing.rs"]
 mod comparing;
 #[path = "browser/figures.rs"]
 mod figures;
+#[path = "browser/live.rs"]
+mod live;
 mod support;
 
-use std::{future::Future, process::ExitCode};
+use std::{future::Future, process::ExitCode, time::Duration};
 
 use libtest_mimic::{Arguments, Failed, Trial};
 use support::{
@@ -29,6 +33,10 @@ fn main() -> ExitCode {
         trial("an_archive_is_uploaded_and_its_page_fills_without_a_reload", || with_server(upload_dataset)),
         trial("no_page_scrolls_sideways_on_a_phone", || with_server(phone)),
         trial("a_comparison_is_tested_looked_into_and_shared", || with_server(comparing::walk)),
+        trial("a_live_update_keeps_choices_forms_focus_and_place", || with_server(live::keeps_what_was_done)),
+        trial("an_open_page_is_sent_what_differs_and_nothing_where_nothing_does", || {
+            with_server(live::sends_what_differs);
+        }),
     ];
     let latex = Trial::test("a_table_that_was_taken_along_compiles_with_latex", || {
         compile_table();
@@ -41,7 +49,11 @@ fn main() -> ExitCode {
     });
     let is_required = std::env::var_os("RETORT_REQUIRE_BROWSER").is_some();
     let pdf = pdf.with_ignored_flag(!is_required && !browser::is_program("pdftoppm"));
-    let trials = trials.into_iter().map(|t| t.with_ignored_flag(ignored)).chain([latex, pdf]).collect();
+    let axe = trial("axe_finds_no_fault_on_any_page_at_three_widths_light_and_dark", || {
+        with_server(accessible::every_page);
+    });
+    let axe = axe.with_ignored_flag(ignored || accessible::axe().is_none());
+    let trials = trials.into_iter().map(|t| t.with_ignored_flag(ignored)).chain([latex, pdf, axe]).collect();
     let mut arguments = Arguments::from_args();
     // Each test has a browser and trains networks: two at a time would only wait for each other.
     arguments.test_threads = Some(1);
@@ -113,6 +125,7 @@ async fn launch_and_watch(server: Server, browser: Browser) {
     browser.assert_fits_a_phone().await;
     browser.photograph("comparison").await;
 
+    browser.click("#runs summary").await;
     browser.click("#runs a[href='/runs/3']").await;
     browser.until("the run's state", "return /finished/.test(document.querySelector('#standing').textContent)").await;
     browser.find("#curves svg[role=img]").await;
@@ -174,6 +187,7 @@ async fn cancel(server: Server, browser: Browser) {
     browser.tab.goto(&format!("{}/experiments/new", server.link)).await.unwrap();
     fill_form(&browser, "To be cancelled", "500").await;
     browser.click("#launch .button.main").await;
+    browser.click("#runs summary").await;
     browser.click("#runs a[href='/runs/1']").await;
     let state = |word: &str| format!("return /{word}/.test(document.querySelector('#standing').textContent)");
     browser.until("the run to run", &state("running")).await;
@@ -194,6 +208,11 @@ async fn faulty_form(server: Server, browser: Browser) {
     let beside = browser.find("#students #students-wrong").await.text().await.unwrap();
     assert!(beside.contains("at least one student"), "{beside}");
     browser.find("#problems a[href='#students']").await;
+    // What runs elsewhere changes the header of this answer, and nothing else of it.
+    server.post("/demo", &[]);
+    browser.until("the news", "return /running|waiting/.test(document.querySelector('#who').textContent)").await;
+    tokio::time::sleep(Duration::from_secs(2)).await;
+    assert_eq!(browser.script("return document.title").await, "New experiment · Retort");
     let title = browser.find("#title").await.prop("value").await.unwrap();
     assert_eq!(title.as_deref(), Some("Nobody learns"));
     browser.assert_console_is_quiet().await;

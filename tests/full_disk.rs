@@ -134,7 +134,7 @@ fn everything_that_is_written_meets_a_full_disk_and_goes_on_when_there_is_room()
     assert_eq!(figures(&training), figures(&again));
     let written = |dir: &Path| fs::read(dir.join("model.safetensors")).unwrap();
     assert_eq!(written(&training), written(&again));
-    assert_eq!(post(&server, "/experiments/1/shares", &[("title", ""), ("note", ""), ("days", "")]).0, 200);
+    assert_eq!(post(&server, "/experiments/1/shares", &[("title", ""), ("note", ""), ("days", "")]).0, 303);
     assert_eq!(upload(&server, &model).0, 303);
     assert_eq!(post(&server, "/experiments/1/analyses", &analysis).0, 303);
     wait_for("the analysis", LONG, || is_finished(&server.run_dir(9)).then_some(()));

@@ -195,7 +195,8 @@ fn everything(setup: &Setup) {
     assert!(setup.get(location).contains(&format!("action=\"{base}/experiments/1/shares")));
 
     let (head, made) = setup.ask("POST", &format!("{base}/experiments/1/shares"), "title=&note=&days=");
-    assert!(head.starts_with("http/1.1 200"), "{head}\n{made}");
+    assert!(head.starts_with("http/1.1 303"), "{head}\n{made}");
+    let made = setup.get(&format!("{base}/shares/1"));
     let link = made.split("value=\"").nth(1).unwrap().split('"').next().unwrap();
     let origin = format!("http://{HOST}:{}", setup.port);
     let path = link.strip_prefix(&origin).unwrap_or_else(|| panic!("{link} is not at {origin}"));

@@ -111,11 +111,13 @@ async fn analyses(server: &Server, browser: &Browser) {
     browser.find("#correlation .heat .below").await;
     go(server, browser, PAGE).await;
 
+    browser.click("#new-features summary").await;
     browser.click("#new-features select[name=attacked] option:nth-child(2)").await;
     browser.click("#new-features select[name=target] option:nth-child(9)").await;
     browser.fill("#new-features input[name=images]", "35").await;
     browser.click("#new-features button").await;
     browser.until("the maps of features", &count("#features .scatter", 3)).await;
+    browser.click("#new-gallery summary").await;
     browser.fill("#new-gallery input[name=images]", "4").await;
     browser.click("#new-gallery input[name=class]:first-of-type").await;
     browser.click("#new-gallery button").await;
@@ -146,15 +148,16 @@ async fn files(server: &Server, browser: &Browser) {
     let links = "return [...document.querySelectorAll('a[download]')].map((a) => new URL(a.href).pathname)";
     go(server, browser, PAGE).await;
     let links: Vec<String> = serde_json::from_value(browser.script(links).await).unwrap();
-    // Four tables and the document; three sweeps, four curves and two analyses as SVG, PNG and PDF.
+    // Five tables and the document; the table itself, three sweeps, four curves and two analyses as SVG, PNG and PDF.
     let of = |ending: &str| links.iter().filter(|link| link.ends_with(ending)).count();
-    assert_eq!([".csv", ".tex", ".md", ".json", ".html"].map(of), [1; 5], "{links:?}");
+    assert_eq!([".csv", ".tsv", ".tex", ".md", ".json", ".html"].map(of), [1; 6], "{links:?}");
     assert!(of(".svg") >= 8 && of(".svg") == of(".png") && of(".svg") == of(".pdf"), "{links:?}");
     for link in &links {
         let (kind, bytes) = server.download(link);
         let text = || String::from_utf8(bytes.clone()).unwrap();
         let (expected, is_whole) = match link.rsplit('.').next().unwrap() {
             "csv" => ("text/csv; charset=utf-8", text().lines().count() > 4),
+            "tsv" => ("text/tab-separated-values; charset=utf-8", text().lines().count() > 4),
             "tex" => ("application/x-latex; charset=utf-8", text().contains("\\bottomrule")),
             "md" => ("text/markdown; charset=utf-8", text().contains("| ARD |")),
             "json" => ("application/json", serde_json::from_slice::<Value>(&bytes).is_ok()),

@@ -107,7 +107,7 @@ pub struct RunRow {
 }
 
 impl RunLabel {
-    /// What an analysis is of, or the model: `KD · ResNet-8 · seed 1`, or `KD, temperature T 4 · ResNet-8 · seed 1` for a variant.
+    /// What an analysis is of, or the model: `KD · ResNet-8 · seed 1`, or `KD (temperature T = 4) · ResNet-8 · seed 1` for a variant.
     pub fn model(&self) -> String {
         if let Some(analysis) = &self.analysis {
             return format::upper_first(&analysis.title());
@@ -115,15 +115,26 @@ impl RunLabel {
         format!("{} · {} · seed {}", self.row(), self.architecture, self.seed)
     }
 
+    /// What the run is, its kind first: `Evaluation of KD · ResNet-8 · seed 1`, `Training of the teacher PGD-AT · ResNet-18 · seed 1`.
+    pub fn heading(&self) -> String {
+        let kind = match self.kind {
+            RunKind::Train => "Training",
+            RunKind::Probe => "Linear probe",
+            RunKind::Evaluate => "Evaluation",
+            RunKind::Masking => "Masking checks",
+            RunKind::Analyse => return self.model(),
+        };
+        format!("{kind} of {}{}", if self.is_teacher { "the teacher " } else { "" }, self.model())
+    }
+
     /// The method that trained the model, or `imported`.
     pub const fn method_name(&self) -> &'static str {
         if self.is_imported { "imported" } else { self.method.title() }
     }
 
-    /// The method with what sets it apart: `KD`, `KD, temperature T 4`.
+    /// The method with what sets it apart: `KD`, `KD (temperature T = 4)`.
     pub fn row(&self) -> String {
-        let name = self.method_name();
-        if self.variant.is_plain() { name.to_owned() } else { format!("{name}, {}", self.variant) }
+        self.variant.named(self.method_name())
     }
 
     /// Whether it trains a model.

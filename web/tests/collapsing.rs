@@ -49,7 +49,7 @@ fn a_model_that_answers_one_class_is_marked_and_not_called_best_though_no_attack
     let html = page.render().unwrap();
     let below = "Collapsed: in 3 of 3 seeds answers “cat” to every test image. It is left out of what is best.";
     assert!(html.contains(below), "{html}");
-    let above = "Collapsed: KD, ResNet-8 (in 3 of 3 seeds answers “cat” to every test image). A collapsed model is not called \
+    let above = "Collapsed: KD · ResNet-8 (in 3 of 3 seeds answers “cat” to every test image). A collapsed model is not called \
                  best.";
     assert!(html.contains(above), "{html}");
     for format in [TableFormat::Markdown, TableFormat::Csv, TableFormat::Latex, TableFormat::Json] {

@@ -95,7 +95,7 @@ fn rows_are_tested_against_the_baseline_on_the_same_images() {
     // The first sentence says by how much, and how surely.
     let finding = finding(&page);
     assert!(
-        finding.contains("(+50.00 against ARD, ResNet-8, p = 0.180), not distinguishable from ARD (p = 0.180)"),
+        finding.contains("(+50.00 against ARD · ResNet-8, p = 0.180), not distinguishable from ARD (p = 0.180)"),
         "{finding}"
     );
 }
@@ -158,11 +158,12 @@ fn experiments_that_were_made_alike_share_their_rows_and_others_say_how_they_dif
         html.contains("In experiments 1 and 2: natural: KD, ") && html.contains(" In experiment 3: natural: KD, "),
         "{html}"
     );
-    for row in ["teacher PGD-AT, ResNet-8, experiments 1 and 2", "KD, ResNet-8, experiment 3"] {
+    for row in ["teacher PGD-AT · ResNet-8 · experiments 1 and 2", "KD · ResNet-8 · experiment 3"] {
         assert!(html.contains(&format!(">{row}</option>")), "{row}: {html}");
     }
     let csv = page.export(TableFormat::Csv);
-    assert!(csv.contains("\n1 2,student,ResNet-8,ResNet-8,KD") && csv.contains("\n3,student,ResNet-8,"), "{csv}");
+    assert!(csv.contains("\n1 2,fashion-mnist-5k,\"smoke, 4 epochs\",student,ResNet-8,ResNet-8,KD")
+            && csv.contains("\n3,fashion-mnist-5k,\"smoke, 9 epochs\",student,ResNet-8,"), "{csv}");
 }
 
 #[test]
@@ -197,12 +198,12 @@ fn a_file_explains_what_stands_in_it_and_nothing_else() {
 
     let [latex, markdown] = [TableFormat::Latex, TableFormat::Markdown].map(|format| page.export(format));
     assert!(
-        latex.contains("An asterisk stands for p $<$ 0.05 in the test against KD, ResNet-8.")
+        latex.contains("An asterisk stands for p $<$ 0.05 in the test against KD $\\cdot$ ResNet-8.")
             && latex.contains("The test: exact paired randomisation over 10,000 test images"),
         "{latex}"
     );
     assert!(
-        markdown.contains("Behind it: the difference from KD, ResNet-8") && !markdown.contains("asterisk"),
+        markdown.contains("Behind it: the difference from KD · ResNet-8") && !markdown.contains("asterisk"),
         "{markdown}"
     );
     assert!(!latex.contains("Small below") && !markdown.contains("Small below"));
@@ -245,7 +246,7 @@ fn a_sweep_over_numbers_is_a_figure_for_each_column_and_over_words_none() {
     // A line for each of the two methods and each of the two weightings.
     assert_eq!(sweeps.matches("<polyline").count(), 2 * 4);
     let titles = |words: &str| sweeps.contains(words);
-    assert!(titles("GACD, sample weighting none is best at 256 (99.00 %)"), "{sweeps}");
+    assert!(titles("GACD (sample weighting = none) is best at 256 (99.00 %)"), "{sweeps}");
     assert!(titles("Paired tests over the test images, adjusted for the values compared (Holm)."), "{sweeps}");
     assert!(!sample::comparison(ExperimentSpec::demo(), 8).render().unwrap().contains(r#"id="sweeps""#));
 }
@@ -270,7 +271,8 @@ fn configurations_are_compared_by_the_parameters_that_differ() {
     let config = html.split(r#"id="config-table""#).nth(1).unwrap().split("</details>").next().unwrap();
     assert!(config.contains("2 parameters in which the rows differ; 1 other is the same"), "{config}");
     assert!(config.contains("<code>method.temperature</code></th><td>30</td><td>5</td>"), "{config}");
-    assert!(config.contains(r#"<code>method.beta</code></th><td><span class="soft">–</span></td><td>6</td>"#));
+    // What only one method has stands under its name.
+    assert!(config.contains("<h3>ARD</h3><p class=\"take\"><code>method.beta</code> 6</p>"), "{config}");
     assert!(!config.contains("<code>seed</code>"));
 }
 
@@ -365,7 +367,7 @@ fn models_under_autoattack_are_written_as_robustbench_keeps_them() {
         .as_array()
         .unwrap()
         .iter()
-        .filter(|model| model["name"].as_str().unwrap().contains("KD, ResNet-8, seed"))
+        .filter(|model| model["name"].as_str().unwrap().contains("KD · ResNet-8, seed"))
         .collect();
     assert_eq!(kd.len(), 2);
     assert_eq!((kd[0]["eps"].as_str(), kd[0]["dataset"].as_str()), (Some("8/255"), Some("fashion-mnist-5k")));

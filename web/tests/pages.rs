@@ -464,9 +464,9 @@ fn parts_that_are_empty_at_first_stand_ready_to_be_filled_live() {
 #[test]
 fn figures_have_words_for_those_who_cannot_see_them() {
     let html = sample::comparison(ExperimentSpec::demo(), 8).render().unwrap();
-    assert_eq!(html.matches("<svg class=\"chart\"").count(), 2);
-    assert_eq!(html.matches(r#"role="img" aria-label=""#).count(), 2);
-    assert_eq!(html.matches("<figcaption>").count(), 2);
+    assert_eq!(html.matches("<svg class=\"chart").count(), 3);
+    assert_eq!(html.matches(r#"role="img" aria-label=""#).count(), 3);
+    assert_eq!(html.matches("<figcaption>").count(), 3);
 }
 
 #[test]

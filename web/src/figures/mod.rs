@@ -6,12 +6,16 @@ mod curves;
 mod export;
 mod panels;
 mod sweep;
+mod table;
+mod tradeoff;
 pub(crate) mod text;
 
 pub use curves::{CurvePoint, DRAWN, RunCurves, comparison_figures, run_figures};
 pub use export::{FigureFormat, slug};
 pub use panels::{Key, Panel, heat_map, kind_swatch, panels, scale, scatter};
 pub use sweep::sweep_figures;
+pub use table::table;
+pub use tradeoff::tradeoff;
 
 /// A drawing with its words.
 #[derive(Clone, Debug, PartialEq, Eq)]

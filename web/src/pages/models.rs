@@ -3,6 +3,7 @@
 use askama::Template;
 use retort_spec::{Architecture, Problem, PublishedModel};
 
+use super::evaluate_form::EvaluateForm;
 use crate::{
     Frame, Scores, Section,
     format::{self, Moment},
@@ -85,6 +86,8 @@ pub struct ModelPage {
     pub published: Option<&'static PublishedModel>,
     /// The form of a new experiment with this teacher; none where no dataset here has its classes.
     pub teach: Option<String>,
+    /// The form of an evaluation of it; none where no dataset here has its classes.
+    pub evaluate: Option<EvaluateForm>,
     /// The datasets here with as many classes, whose names its classes can be given.
     pub datasets: Vec<String>,
     /// Why its classes were not named as the form asked.

@@ -8,8 +8,10 @@ use crate::{
     analyses::AnalysisView,
     figures::{self, Figure, RunCurves},
     format::Moment,
-    tables::{Answers, XAxis},
+    tables::{Answers, ModelAccuracies, XAxis},
 };
+
+use super::evaluate_form::EvaluateForm;
 
 /// One attempt at a run.
 #[derive(Clone, Debug, PartialEq)]
@@ -41,6 +43,17 @@ pub struct LogLine {
     pub message: String,
 }
 
+/// A file of weights that a run left.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct WeightsFile {
+    /// Which weights: `last epoch`.
+    pub name: &'static str,
+    /// Its name behind the run's address.
+    pub file: &'static str,
+    /// Its bytes.
+    pub bytes: u64,
+}
+
 /// One run: state, progress, curves, results, log, spec, attempts.
 #[derive(Clone, Debug, Template)]
 #[template(path = "run.html")]
@@ -57,8 +70,18 @@ pub struct RunPage {
     pub answers: Option<Answers>,
     /// What it found, for an analysis.
     pub analysis: Option<AnalysisView>,
+    /// The finished evaluations of the models that it left, oldest first.
+    pub evaluations: Vec<RunRow>,
+    /// The weights that it left.
+    pub weights: Vec<WeightsFile>,
+    /// The form of an evaluation of its model; none where it left none.
+    pub evaluate: Option<EvaluateForm>,
+    /// Address of the form of an experiment with this run's method, student and seed alone; none where it trains nothing.
+    pub clone_href: Option<String>,
     /// The end of its log, oldest line first; a hundred lines are plenty.
     pub log: Vec<LogLine>,
+    /// How many lines its whole log has.
+    pub log_lines: usize,
     /// The spec as JSON, as `spec.json` holds it.
     pub spec_json: String,
     /// The hash of the spec, its models named by theirs; none where it cannot be told.
@@ -76,10 +99,7 @@ impl RunPage {
 
     /// What it is, for whoever sees it alone.
     pub fn title(&self) -> String {
-        if self.run.label.kind == RunKind::Analyse {
-            return self.run.label.model();
-        }
-        format!("{}: {}", self.run.label.model(), self.run.label.verb())
+        self.run.label.heading()
     }
 
     /// Where a share of it is made.
@@ -90,6 +110,25 @@ impl RunPage {
     /// The address that its figures' names follow.
     fn base(&self) -> String {
         format!("/runs/{}", self.run.label.id)
+    }
+
+    /// The accuracies of the models that it left.
+    fn accuracies(&self) -> ModelAccuracies<'_> {
+        ModelAccuracies::of(&self.evaluations)
+    }
+
+    /// Whether it shows curves.
+    fn has_curves(&self) -> bool {
+        self.run.label.is_training() || self.run.label.kind == RunKind::Probe
+    }
+
+    /// What stands where no curve can be drawn.
+    fn no_curves(&self) -> &'static str {
+        match (self.run.label.kind, self.run.state.is_over()) {
+            (RunKind::Probe, true) => "A probe reports no epochs: its accuracies are those of its evaluation.",
+            (_, true) => "It ended before its first epoch did.",
+            (_, false) => "Drawn from the first finished epoch on.",
+        }
     }
 
     /// Whether a bundle of it can be had: of a finished evaluation, or of a model that has some.

@@ -1,10 +1,10 @@
-//! What `POST /experiments/{id}/shares` answers.
+//! `GET /shares/{id}`
 
 use askama::Template;
 
 use crate::{Frame, Section, format::Moment};
 
-/// A new share, with its link, which is never shown again.
+/// A new share, with its link, which is shown for a while.
 #[derive(Clone, Debug, Template)]
 #[template(path = "shared.html")]
 pub struct SharedPage {

@@ -1,5 +1,6 @@
 //! What the tables say: runs put together into rows, and their numbers averaged.
 
+mod accuracies;
 mod answers;
 mod comparison;
 mod config;
@@ -8,6 +9,7 @@ mod standing;
 
 pub(crate) use comparison::{experiments, settings};
 
+pub use accuracies::ModelAccuracies;
 pub use answers::Answers;
 pub use comparison::{
     Beside, Cell, Column, Compared, ComparisonTable, ComparisonView, Highest, Lead, OpenDifference, RightAnswers, Row,

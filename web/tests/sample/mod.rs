@@ -15,7 +15,7 @@ use retort_web::{
     format::Moment,
     pages::{
         AnalysedOption, ComparisonPage, ComparisonSummary, ComparisonsPage, DatasetCard, DatasetForm, DatasetOption,
-        DatasetPage, DatasetsPage, DeviceOption, Download, ErrorPage, FindingView, FoundNetwork, ImportedOption, Link,
+        DatasetPage, DatasetsPage, DeviceOption, Download, ErrorPage, EvaluateForm, FindingView, FoundNetwork, ImportedOption, Link,
         ModelPage, ModelRow, ModelUploadForm, ModelUploadPage, ModelsPage, NewExperimentPage, OverviewPage, Plan,
         ReportView, RunFilter, RunsPage, SampleSheet, TeacherOption,
     },
@@ -195,6 +195,12 @@ pub fn model() -> ModelPage {
         notes: vec!["The weights were taken from net.".into()],
         published: None,
         teach: Some("/experiments/new?teacher=model%3A3".into()),
+        evaluate: Some(EvaluateForm {
+            title: "Evaluation of ARD teacher of another lab".into(),
+            model: "model:3".into(),
+            datasets: vec!["cifar10".into()],
+            devices: vec!["cpu".into()],
+        }),
         datasets: vec!["fashion-mnist-5k".into(), "cifar10".into()],
         fault: None,
     }

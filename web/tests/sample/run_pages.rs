@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use retort_spec::{Accuracy, CheckResult, ExperimentSpec, LogLevel, MaskingCheck, RunKind, RunState, Verdict};
 use retort_web::{
     Answers,
-    pages::{Attempt, LogLine, RunPage},
+    pages::{Attempt, LogLine, RunPage, WeightsFile},
 };
 
 use super::{CLASSES, at, comparison, comparison_with_maskings, curve, failing, frame};
@@ -34,6 +34,11 @@ pub fn run(state: RunState) -> RunPage {
         curves: Some(curve(&run, 6)),
         answers: None,
         analysis: None,
+        evaluations: if state == RunState::Finished { vec![all[7].clone()] } else { vec![] },
+        weights: weights(state),
+        evaluate: None,
+        clone_href: Some("/experiments/new?methods=gacd".into()),
+        log_lines: log.len(),
         log,
         spec_json: spec.to_json().unwrap(),
         spec_sha256: Some("3f".repeat(32)),
@@ -62,6 +67,11 @@ pub fn run(state: RunState) -> RunPage {
         needed_by: vec![all[7].clone()],
         run,
     }
+}
+
+fn weights(state: RunState) -> Vec<WeightsFile> {
+    let left = WeightsFile { name: "last epoch", file: "model.safetensors", bytes: 312_000 };
+    if state == RunState::Finished { vec![left] } else { vec![] }
 }
 
 pub fn evaluation() -> RunPage {

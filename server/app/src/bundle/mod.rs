@@ -136,8 +136,7 @@ impl BundledRun {
 
     /// The model in words: `ARD ResNet-8`.
     pub fn model(&self) -> String {
-        let variant = if self.variant.is_plain() { String::new() } else { format!(" ({})", self.variant) };
-        format!("{}{variant} {}", self.method, self.architecture)
+        format!("{} {}", self.variant.named(self.method.title()), self.architecture)
     }
 
     /// Where its answers lie in a bundle.

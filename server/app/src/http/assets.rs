@@ -17,7 +17,7 @@ struct Asset {
     content: &'static [u8],
 }
 
-const ASSETS: [Asset; 4] = [
+const ASSETS: [Asset; 5] = [
     Asset {
         name: "style.css",
         kind: "text/css; charset=utf-8",
@@ -32,6 +32,11 @@ const ASSETS: [Asset; 4] = [
         name: "upload.js",
         kind: "text/javascript; charset=utf-8",
         content: include_bytes!("../../../../static/upload.js"),
+    },
+    Asset {
+        name: "copy.js",
+        kind: "text/javascript; charset=utf-8",
+        content: include_bytes!("../../../../static/copy.js"),
     },
     Asset { name: "favicon.svg", kind: "image/svg+xml", content: include_bytes!("../../../../static/favicon.svg") },
 ];

@@ -51,12 +51,15 @@ pub async fn file(
     let Some(format) = file.strip_prefix("table.").and_then(TableFormat::of_extension) else {
         let (name, format) = figure_file(&file)?;
         let comparison = app.comparison(&experiment, query.as_deref().unwrap_or_default()).await?;
-        let about = comparison.id.to_string();
-        return send_figure(&app, comparison.all_figures(), &about, name, format).await;
+        let figures = match name {
+            "table" => vec![(name.to_owned(), comparison.table_figure())],
+            _ => comparison.all_figures(),
+        };
+        return send_figure(&app, figures, &comparison.file_stem(), name, format).await;
     };
     let comparison = app.comparison(&experiment, query.as_deref().unwrap_or_default()).await?;
     let text = comparison.export(format);
-    let name = format!("attachment; filename=\"retort-{}.{}\"", comparison.id, format.extension());
+    let name = format!("attachment; filename=\"{}.{}\"", comparison.file_stem(), format.extension());
     let headers = [
         (header::CONTENT_TYPE, format.media_type().to_owned()),
         (header::CONTENT_DISPOSITION, name),
@@ -84,7 +87,7 @@ pub(super) async fn send_figure(
     let file = app.drawings.file(figure, format).await?;
     let headers = [
         (header::CONTENT_TYPE, format.media_type().to_owned()),
-        (header::CONTENT_DISPOSITION, format!("attachment; filename=\"retort-{about}-{name}.{}\"", format.extension())),
+        (header::CONTENT_DISPOSITION, format!("attachment; filename=\"{about}-{name}.{}\"", format.extension())),
         (header::CACHE_CONTROL, "no-cache".into()),
     ];
     Ok((headers, file).into_response())

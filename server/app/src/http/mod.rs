@@ -26,6 +26,7 @@ mod request_id;
 mod right_answers;
 mod rows;
 mod run;
+mod run_log;
 mod runs;
 mod shares;
 #[cfg(test)]
@@ -91,6 +92,8 @@ pub struct App {
     pub who: Who,
     /// Pages that were drawn a moment ago.
     pub drawn: Drawn,
+    /// Links of new shares.
+    pub links: shares::Links,
     /// Versions of pages that browsers may have.
     pub versions: Versions,
     /// Which answers of evaluations were right.
@@ -164,6 +167,7 @@ impl App {
             drawings: Drawings::default(),
             who: Who::default(),
             drawn: Drawn::default(),
+            links: shares::Links::default(),
             versions: Versions::default(),
             right_answers: RightAnswersOfEvaluations::default(),
             waiting: WaitingModels::default(),
@@ -206,6 +210,7 @@ pub fn router(app: Arc<App>) -> Router {
         .route("/experiments/{id}/{file}", get(comparison::file))
         .route("/experiments/{id}/shares", post(shares::create))
         .route("/runs/{id}/shares", post(shares::create_of_run))
+        .route("/shares/{id}", get(shares::show_link))
         .route("/shares/{id}/revoke", post(shares::revoke))
         .route("/s/{token}", get(shares::open))
         .route("/s/{token}/{file}", get(shares::file))
@@ -220,7 +225,11 @@ pub fn router(app: Arc<App>) -> Router {
         .route("/runs/{id}", get(run::show))
         .route("/runs/{id}/cancel", post(run::cancel))
         .route("/runs/{id}/resume", post(run::resume))
+        .route("/runs/{id}/log", get(run_log::show))
+        .route("/runs/{id}/log.txt", get(run_log::file))
         .route("/runs/{id}/model.safetensors", get(models::download_of_run))
+        .route("/runs/{id}/best.safetensors", get(models::download_best_of_run))
+        .route("/runs/{id}/averaged.safetensors", get(models::download_average_of_run))
         .route("/runs/{id}/bundle.tar", get(bundles::of_run))
         .route("/runs/{id}/gallery.png", get(analyses::gallery))
         .route("/runs/{id}/{file}", get(run::figure))

@@ -6,20 +6,24 @@ use axum::{
     response::{Redirect, Response},
 };
 use retort_engine::{Outcomes, RunFolder};
-use retort_spec::{RunKind, RunState};
+use retort_spec::{EvaluateSpec, ModelRef, RunKind, RunSpec, RunState};
 use retort_store::Run;
 use retort_web::{
-    Answers, Values, XAxis,
+    Answers, ExperimentForm, Values, XAxis,
     figures::slug,
-    pages::{Attempt, LogLine, RunPage},
+    pages::{Attempt, EvaluateForm, RunPage, WeightsFile},
 };
 
 use super::{
     App, Shared,
     comparison::{figure_file, send_figure},
     errors::{PageError, Result},
-    id, page,
-    rows::moment,
+    id,
+    models::evaluation_title,
+    page,
+    paging::href,
+    rows::{label, moment},
+    run_log,
 };
 
 /// Lines of the log, attempts, and runs that wait for this one, at most.
@@ -40,7 +44,7 @@ pub async fn figure(
 ) -> Result<Response> {
     let (name, format) = figure_file(&file)?;
     let page = app.run_page(&run, query.as_deref()).await?;
-    let about = format!("run-{}-{}", page.run.label.id, slug(&page.run.label.model()));
+    let about = format!("retort-run-{}-{}", page.run.label.id, slug(&page.run.label.model()));
     send_figure(&app, page.all_figures(), &about, name, format).await
 }
 
@@ -61,6 +65,15 @@ impl App {
         });
         let log = store.log_end(run_id, LOG_LINES).await?;
         let (own, spec) = (vec![run.clone()], run.spec()?);
+        let needed_by = store.needed_by(run_id, NEEDED_BY).await?;
+        let evaluations: Vec<Run> = needed_by.iter().filter(|other| evaluates(other, run_id)).cloned().collect();
+        let (weights, clone_href) = (weights(&app.control.folder(run_id), &run), app.clone_of(&run).await?);
+        let evaluate = weights.first().filter(|_| run.kind == RunKind::Train).map(|_| EvaluateForm {
+            title: evaluation_title(&format!("run {run_id}, {}", label(&run).model())),
+            model: format!("run:{run_id}"),
+            datasets: vec![run.dataset.clone()],
+            devices: app.device_names(),
+        });
         let answers = answers(app.control.folder(run_id), &run).await?;
         let spec_sha256 = app.spec_hash(&mut app.hashes(&[]), &run).await;
         let mut row = app.rows(vec![run]).await?;
@@ -70,14 +83,66 @@ impl App {
             answers,
             analysis: app.analyses(&own, &row, values).await?.pop(),
             curves: app.curves(&row, XAxis::Epochs).await?.pop(),
-            log: log.into_iter().map(|l| LogLine { at: moment(l.at), level: l.level, message: l.message }).collect(),
+            evaluations: app.rows(evaluations).await?,
+            weights,
+            evaluate,
+            clone_href,
+            log: log.into_iter().map(run_log::line).collect(),
+            log_lines: store.count_log_with(run_id, &[]).await?,
             spec_sha256,
             spec_json: spec.to_json().map_err(|e| PageError::internal(&e))?,
             attempts: attempts.collect(),
             needs: app.rows(store.needs(run_id).await?).await?,
-            needed_by: app.rows(store.needed_by(run_id, NEEDED_BY).await?).await?,
+            needed_by: app.rows(needed_by).await?,
             run: row.remove(0),
         })
+    }
+}
+
+/// Whether a run is a finished evaluation of a model that a training left, and not of another that only uses it.
+fn evaluates(other: &Run, training: i64) -> bool {
+    let is_finished = other.kind == RunKind::Evaluate && other.state == RunState::Finished;
+    let spec = || other.spec().ok();
+    is_finished
+        && matches!(spec(), Some(RunSpec::Evaluate(EvaluateSpec { model, .. })) if *model.innermost() == ModelRef::Run(training))
+}
+
+/// The weights that a finished training left, as far as they are still there.
+fn weights(folder: &RunFolder, run: &Run) -> Vec<WeightsFile> {
+    if run.kind != RunKind::Train || run.state != RunState::Finished {
+        return Vec::new();
+    }
+    let files = [
+        ("last epoch", "model.safetensors", folder.model()),
+        ("best epoch", "best.safetensors", folder.best_model()),
+        ("averaged", "averaged.safetensors", folder.averaged_model()),
+    ];
+    let found = files.into_iter().filter_map(|(name, file, path)| {
+        let bytes = path.metadata().ok()?.len();
+        Some(WeightsFile { name, file, bytes })
+    });
+    found.collect()
+}
+
+impl App {
+    /// Address of the form of an experiment with a training's method, student and seed alone.
+    async fn clone_of(&self, run: &Run) -> Result<Option<String>> {
+        if run.kind != RunKind::Train {
+            return Ok(None);
+        }
+        let Ok(mut spec) = self.store.experiment(run.experiment).await?.spec() else { return Ok(None) };
+        (spec.seeds, spec.analyses) = (vec![run.seed], Vec::new());
+        if !run.is_teacher {
+            (spec.students, spec.methods) = (vec![run.architecture], vec![run.method]);
+            let settings = &run.variant.settings;
+            spec.sweeps.retain_mut(|sweep| {
+                let of = settings.iter().find(|s| s.method == sweep.method && s.setting.path == sweep.path);
+                sweep.values = of.map(|s| s.setting.value.clone()).into_iter().collect();
+                of.is_some()
+            });
+        }
+        spec.title = format!("{}, seed {}", label(run).row(), run.seed);
+        Ok(Some(href("/experiments/new", &ExperimentForm::from_spec(&spec))))
     }
 }
 

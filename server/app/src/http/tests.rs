@@ -200,6 +200,7 @@ async fn a_table_is_taken_along_as_the_address_shows_it() {
     let query = "?method=ard&baseline=&with=&with=2";
     for (file, media_type, part) in [
         ("table.csv", "text/csv; charset=utf-8", "student,ResNet-8,ResNet-8,ARD"),
+        ("table.tsv", "text/tab-separated-values; charset=utf-8", "student\tResNet-8\tResNet-8\tARD"),
         ("table.tex", "application/x-latex; charset=utf-8", "\\toprule"),
         ("table.md", "text/markdown; charset=utf-8", "| ARD |"),
         ("table.json", "application/json", "\"method\": \"ard\""),
@@ -207,7 +208,9 @@ async fn a_table_is_taken_along_as_the_address_shows_it() {
         let answer = site.get(&format!("/experiments/1/{file}{query}")).await;
         assert_eq!((answer.status, answer.header(header::CONTENT_TYPE)), (StatusCode::OK, media_type));
         let extension = file.split('.').next_back().unwrap();
-        let expected = format!("attachment; filename=\"retort-1.{extension}\"");
+        let expected = format!(
+            "attachment; filename=\"retort-1-demo-kd-ard-and-gacd-aft-from-one-robust-teacher-with-demo-a.{extension}\""
+        );
         assert_eq!(answer.header(header::CONTENT_DISPOSITION), expected);
         assert!(answer.text.contains(part), "{}", answer.text);
         assert!(!answer.text.contains("student,ResNet-8,ResNet-8,KD"), "{}", answer.text);

@@ -84,9 +84,9 @@ pub struct ExperimentSpec {
     pub normaliser: Option<Normaliser>,
     /// Where the teacher comes from.
     pub teacher: TeacherChoice,
-    /// The students' architectures.
+    /// The students' architectures; none where only a teacher that is there already is evaluated.
     pub students: Vec<Architecture>,
-    /// The methods to compare.
+    /// The methods to compare; none where there is no student.
     pub methods: Vec<MethodName>,
     /// One training of everything for each seed.
     pub seeds: Vec<u64>,
@@ -166,8 +166,9 @@ impl ExperimentSpec {
         };
         expect(!self.title.trim().is_empty(), "title", "give the comparison a name".into());
         expect(self.title.chars().count() <= 200, "title", "use at most 200 characters".into());
-        expect(!self.students.is_empty(), "students", "choose at least one student".into());
-        expect(!self.methods.is_empty(), "methods", "choose at least one method".into());
+        let trains = !self.evaluates_alone();
+        expect(!trains || !self.students.is_empty(), "students", "choose at least one student".into());
+        expect(!trains || !self.methods.is_empty(), "methods", "choose at least one method".into());
         expect(!self.seeds.is_empty(), "seeds", "give at least one seed, such as 1".into());
         expect(!self.attacks.is_empty(), "attacks", "choose at least one attack".into());
         for (i, seed) in self.seeds.iter().enumerate() {
@@ -223,6 +224,11 @@ impl ExperimentSpec {
             self.check_models_of_analyses(&mut problems);
         }
         Invalid::unless_empty(problems)
+    }
+
+    /// Whether it trains nothing of its own: a teacher that is there already is evaluated, and nobody learns from it.
+    pub fn evaluates_alone(&self) -> bool {
+        self.students.is_empty() && self.methods.is_empty() && !matches!(self.teacher, TeacherChoice::Train(_))
     }
 
     /// The lists that are longer than anybody needs. Other checks take time by the square of a length.
@@ -455,6 +461,17 @@ mod tests {
             "sweeps.gacd+aft.preset",
         ];
         assert_eq!(found, expected);
+    }
+
+    #[test]
+    fn a_stored_model_is_evaluated_without_a_student_and_one_to_be_trained_is_not() {
+        let alone = |teacher| ExperimentSpec { teacher, students: vec![], methods: vec![], ..ExperimentSpec::demo() };
+        let stored = alone(TeacherChoice::Imported { id: 3, architecture: Architecture::ResNet8 });
+        stored.validate().unwrap();
+        let runs = stored.expand();
+        let RunSpec::Evaluate(evaluation) = &runs[0].spec else { panic!("it evaluates") };
+        assert_eq!((runs.len(), &evaluation.model, runs[0].is_teacher), (1, &ModelRef::Imported(3), true));
+        assert_eq!(fields(&alone(TeacherChoice::Train(Architecture::ResNet8))), ["students", "methods"]);
     }
 
     /// So many values of each of these parameters of GACD.

@@ -40,6 +40,17 @@ impl Variant {
         self.settings.is_empty() && !self.is_best_epoch && !self.is_averaged
     }
 
+    /// A model's name with what sets it apart in brackets: `KD`, `GACD (temperature T = 0.1, best epoch)`.
+    pub fn named(&self, name: &str) -> String {
+        if self.is_plain() {
+            return name.to_owned();
+        }
+        let best = self.is_best_epoch.then(|| BEST_EPOCH.to_owned());
+        let averaged = self.is_averaged.then(|| AVERAGED.to_owned());
+        let parts: Vec<String> = self.settings.iter().map(MethodSetting::equation).chain(best).chain(averaged).collect();
+        format!("{name} ({})", parts.join(", "))
+    }
+
     /// The same with a further setting.
     #[must_use]
     pub(crate) fn with(mut self, method: MethodName, setting: Setting) -> Self {
@@ -97,15 +108,27 @@ impl Variant {
 }
 
 const BEST_EPOCH: &str = "best epoch";
+const AVERAGED: &str = "averaged weights";
 
 /// `temperature T 0.05, anchor student_only, best epoch`, `averaged weights`; nothing for a method as published.
 impl fmt::Display for Variant {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let best = self.is_best_epoch.then(|| BEST_EPOCH.to_owned());
-        let averaged = self.is_averaged.then(|| "averaged weights".to_owned());
+        let averaged = self.is_averaged.then(|| AVERAGED.to_owned());
         let words: Vec<String> =
             self.settings.iter().map(MethodSetting::to_string).chain(best).chain(averaged).collect();
         f.write_str(&words.join(", "))
+    }
+}
+
+impl MethodSetting {
+    /// `temperature T = 0.05`; a preset is its name alone.
+    fn equation(&self) -> String {
+        let words = self.to_string();
+        match words.strip_suffix(self.setting.value.as_str()).map(str::trim_end) {
+            Some(name) if !name.is_empty() && name != words => format!("{name} = {}", self.setting.value),
+            _ => words,
+        }
     }
 }
 
@@ -129,6 +152,16 @@ mod tests {
 
     fn path(method: MethodName, name: &str) -> Option<&'static str> {
         method.parameters().iter().find(|parameter| parameter.name == name).map(|parameter| parameter.path)
+    }
+
+    #[test]
+    fn a_name_holds_what_sets_a_model_apart_in_brackets() {
+        let temperature = Setting::new("method.temperature", "0.1");
+        let variant = Variant::of(MethodName::GACD, temperature).of_best_epoch();
+        assert_eq!(variant.named("GACD"), "GACD (temperature T = 0.1, best epoch)");
+        assert_eq!(Variant::default().named("KD"), "KD");
+        let preset = Variant::of(MethodName::GACD.fine_tuned(), Setting::new(PRESET, "trades"));
+        assert_eq!(preset.named("GACD+AFT"), "GACD+AFT (trades)");
     }
 
     #[test]

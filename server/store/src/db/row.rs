@@ -55,6 +55,11 @@ pub(crate) fn to_word<T: Serialize>(value: &T) -> String {
     }
 }
 
+/// The pattern of `LIKE` for texts that contain this one, with `\` as its escape.
+pub(crate) fn containing(text: &str) -> String {
+    format!("%{}%", text.replace('\\', "\\\\").replace('%', "\\%").replace('_', "\\_"))
+}
+
 /// A count that cannot be negative.
 pub(crate) fn count<T: TryFrom<i64>>(row: &SqliteRow, column: &'static str) -> sqlx::Result<T> {
     let value: i64 = row.try_get(column)?;

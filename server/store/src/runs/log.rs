@@ -2,11 +2,11 @@
 
 use jiff::Timestamp;
 use retort_spec::LogLevel;
-use sqlx::{Row, SqliteConnection};
+use sqlx::{QueryBuilder, Row, Sqlite, SqliteConnection};
 
 use crate::{
     Result, Store,
-    db::row::{count, parsed, time_text, to_word, word},
+    db::row::{containing, count, parsed, time_text, to_word, word},
 };
 
 /// One sentence.
@@ -28,13 +28,35 @@ impl Store {
     /// # Errors
     /// When the database refuses.
     pub async fn log_end(&self, run: i64, limit: u32) -> Result<Vec<LogLine>> {
-        let rows = sqlx::query("SELECT * FROM log_lines WHERE run = ? ORDER BY id DESC LIMIT ?");
-        let rows = rows.bind(run).bind(limit).fetch_all(self.readers()).await?;
+        self.log_with(run, &[], limit).await
+    }
+
+    /// The last `limit` lines of a run's log that have all of these words, in any case, oldest first.
+    ///
+    /// # Errors
+    /// When the database refuses.
+    pub async fn log_with(&self, run: i64, words: &[&str], limit: u32) -> Result<Vec<LogLine>> {
+        let mut query = QueryBuilder::<Sqlite>::new("SELECT * FROM log_lines WHERE run = ");
+        query.push_bind(run);
+        having(&mut query, words);
+        query.push(" ORDER BY id DESC LIMIT ").push_bind(limit);
+        let rows = query.build().fetch_all(self.readers()).await?;
         let lines = rows.iter().rev().map(|row| {
             let (attempt, level) = (count(row, "attempt")?, word(row, "level")?);
             Ok(LogLine { at: parsed(row, "at")?, attempt, level, message: row.try_get("message")? })
         });
         lines.collect()
+    }
+
+    /// How many lines of a run's log have all of these words.
+    ///
+    /// # Errors
+    /// When the database refuses.
+    pub async fn count_log_with(&self, run: i64, words: &[&str]) -> Result<usize> {
+        let mut query = QueryBuilder::<Sqlite>::new("SELECT count(*) AS lines FROM log_lines WHERE run = ");
+        query.push_bind(run);
+        having(&mut query, words);
+        Ok(count(&query.build().fetch_one(self.readers()).await?, "lines")?)
     }
 
     /// Adds a sentence of the server's own to a run's log.
@@ -47,6 +69,12 @@ impl Store {
         keep(&mut tx, run, &line).await?;
         tx.commit().await?;
         Ok(())
+    }
+}
+
+fn having(query: &mut QueryBuilder<Sqlite>, words: &[&str]) {
+    for word in words {
+        query.push(" AND message LIKE ").push_bind(containing(word)).push(" ESCAPE '\\'");
     }
 }
 
@@ -76,6 +104,19 @@ mod tests {
         }
         let end: Vec<_> = test.store.log_end(1, 2).await.unwrap().into_iter().map(|l| l.message).collect();
         assert_eq!(end, ["line 3", "line 4"]);
+    }
+
+    #[tokio::test]
+    async fn a_log_is_searched_by_all_words_as_they_are_written() {
+        let test = TestStore::new().await;
+        test.demo().await;
+        for message in ["epoch 1 of 2: loss 0.5", "Epoch 2 of 2: loss 0.4", "50 % are done"] {
+            test.store.log(1, 1, LogLevel::Info, message).await.unwrap();
+        }
+        for (words, lines) in [(&["epoch", "loss"][..], 2), (&["EPOCH 2"], 1), (&["%"], 1), (&["_"], 0), (&[], 3)] {
+            assert_eq!(test.store.log_with(1, words, 9).await.unwrap().len(), lines, "{words:?}");
+            assert_eq!(test.store.count_log_with(1, words).await.unwrap(), lines, "{words:?}");
+        }
     }
 
     #[tokio::test]

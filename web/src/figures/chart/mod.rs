@@ -4,7 +4,7 @@ mod ticks;
 
 use std::fmt::Write;
 
-use self::ticks::Axis;
+pub(super) use self::ticks::Axis;
 use super::text::text;
 use crate::{
     RunLabel,

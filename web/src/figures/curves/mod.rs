@@ -258,7 +258,7 @@ mod tests {
         let figures = comparison_figures(&runs, XAxis::Epochs);
         let loss = figures.iter().find(|f| f.title.contains("loss")).unwrap();
         assert!(loss.svg.contains(">ARD, 5<") && loss.svg.contains(">ARD, 30<"), "{}", loss.svg);
-        assert!(loss.caption.contains("ARD, temperature T 5") && !loss.caption.contains("mean of"), "{}", loss.caption);
+        assert!(loss.caption.contains("ARD (temperature T = 5)") && !loss.caption.contains("mean of"), "{}", loss.caption);
     }
 
     #[test]

@@ -138,12 +138,13 @@ fn style() -> String {
     let mut css = String::from(
         "text{font-family:'DejaVu Sans',Verdana,sans-serif;font-size:11px;fill:#5b6472}\
          .name{font-size:12px;fill:#1c2026}.wrong{fill:#b3261e}.title{font-size:13px;font-weight:bold;fill:#1c2026}.head{font-size:12px;font-weight:bold;fill:#1c2026}\
+         .front{fill:none;stroke:#8d8578;stroke-dasharray:4 3}.whisker{fill:none;stroke-opacity:.45}\
          .grid{stroke:#e4dfd7}.rule{stroke:#8d8578;stroke-dasharray:2 3}.line{fill:none;stroke-width:2}\
          .marker{stroke:#ffffff;stroke-width:1}.band{fill-opacity:.14}.ground{fill:#f4f1eb}.frame{fill:none;stroke:#e4dfd7}\
          .kind-0{fill:#0072b2}.kind-1{fill:#c98200}.kind-2{fill:#1c2026}.zero{fill:#ffffff}",
     );
     for (class, colour) in METHODS {
-        let _ = write!(css, ".line.{class}{{stroke:{colour}}}.marker.{class},.band.{class}{{fill:{colour}}}");
+        let _ = write!(css, ".line.{class},.whisker.{class}{{stroke:{colour}}}.marker.{class},.band.{class}{{fill:{colour}}}");
     }
     for level in 1..=LEVELS {
         for (side, colour) in [("above", [0xd5, 0x5e, 0x00]), ("below", [0x00, 0x72, 0xb2])] {

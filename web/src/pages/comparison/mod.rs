@@ -17,7 +17,7 @@ use crate::{
     tables::{
         Answers, Column, Compared, ComparisonTable, ComparisonView, Config, ConfigDifferences, OpenDifference,
         RightAnswers, Standing, Values, XAxis, differences,
-        export::{About, TableFormat},
+        export::{About, Made, TableFormat},
     },
 };
 
@@ -113,6 +113,9 @@ pub struct OtherExperiment {
     pub runs: Vec<RunRow>,
 }
 
+/// Letters of a title that the name of a file has.
+const LONGEST_STEM: usize = 60;
+
 impl ComparisonPage {
     const SECTION: Section = Section::Comparisons;
 
@@ -126,6 +129,28 @@ impl ComparisonPage {
     pub fn title(&self) -> String {
         let titles = self.compared().iter().map(|compared| compared.spec.title.as_str()).collect::<Vec<_>>();
         titles.join(" · with ")
+    }
+
+    /// The sections of the page, by their ids, with their names.
+    fn sections(&self, table: &ComparisonTable) -> Vec<(String, String)> {
+        let own = |id: &str, name: &str| (id.to_owned(), name.to_owned());
+        let mut sections = vec![own("table", "Accuracies")];
+        sections.extend((!self.sweep_figures(table).is_empty()).then(|| own("sweeps", "Sweeps")));
+        sections.extend(self.probes().iter().map(|(name, _)| (format!("probe-{name}"), format!("Probe on {name}"))));
+        sections.extend((!self.maskings().is_empty()).then(|| own("masking", "Masking")));
+        sections.push(own("curves", "Curves"));
+        let analysed = AnalysisKind::ALL.iter().filter(|kind| !self.analyses_of(**kind).is_empty());
+        sections.extend(analysed.map(|kind| own(kind.id(), kind.title())));
+        sections.extend((!self.analysed.is_empty()).then(|| own("analyses", "Analyse")));
+        sections.push(own("confusion", "By class"));
+        sections.extend((self.config_differences(table).count() > 0).then(|| own("config", "Configurations")));
+        sections.extend([own("shares", "Share"), own("runs", "Runs")]);
+        sections
+    }
+
+    /// The kinds of analysis of which there is none yet.
+    fn kinds_to_analyse(&self) -> Vec<AnalysisKind> {
+        AnalysisKind::ALL.iter().filter(|kind| self.analyses_of(**kind).is_empty()).copied().collect()
     }
 
     fn standing(&self) -> Standing {
@@ -212,10 +237,24 @@ impl ComparisonPage {
         format!("/experiments/{}", self.id)
     }
 
-    /// Its curves and sweeps, each by the name that its address has.
+    /// Its curves, its sweeps and the trade-off, each by the name that its address has.
     pub fn all_figures(&self) -> Vec<(String, Figure)> {
-        let sweeps = self.sweep_figures(&self.table());
-        self.figures().into_iter().chain(sweeps).map(|figure| (figures::slug(&figure.title), figure)).collect()
+        let table = self.table();
+        let (tradeoff, sweeps) = (figures::tradeoff(&table), self.sweep_figures(&table));
+        tradeoff.into_iter().chain(self.figures()).chain(sweeps).map(|figure| (figures::slug(&figure.title), figure)).collect()
+    }
+
+    /// The table as a drawing.
+    pub fn table_figure(&self) -> Figure {
+        let table = self.table();
+        figures::table(&table, self.title(), &self.setting())
+    }
+
+    /// What the names of its files begin with: `retort-3-kd-against-ard`.
+    pub fn file_stem(&self) -> String {
+        let words = figures::slug(&self.title());
+        let end = words.char_indices().nth(LONGEST_STEM).map_or(words.len(), |(at, _)| at);
+        format!("retort-{}-{}", self.id, &words[..end]).trim_end_matches('-').to_owned()
     }
 
     /// The parameters in which the rows differ.
@@ -283,7 +322,13 @@ impl ComparisonPage {
         let legend = legend.into_iter().flatten().collect::<Vec<_>>().join(" ");
         let setting = std::iter::once(self.setting()).chain(self.reductions(&table)).collect::<Vec<_>>().join(". ");
         let (title, dataset) = (self.title(), self.spec.dataset.name.clone());
-        let about = About { title, dataset, setting, legend, unfolds_seeds: self.view.unfolds_seeds() };
+        let made = |of: &Compared| {
+            let epochs = of.spec.epochs.map(|n| format!(", {}", format::plural(n, "epoch", "epochs")));
+            let budget = format!("{}{}", of.spec.budget, epochs.unwrap_or_default());
+            (of.id, Made { dataset: of.spec.dataset.name.clone(), budget })
+        };
+        let made = self.compared().iter().map(made).collect();
+        let about = About { title, dataset, made, setting, legend, unfolds_seeds: self.view.unfolds_seeds() };
         format.write(&table, &about)
     }
 

@@ -202,7 +202,7 @@ impl ComparisonTable {
         let mut legend = String::new();
         // How a format marks what may be called best; a CSV does not.
         let mark = match file {
-            Some(TableFormat::Csv) => None,
+            Some(TableFormat::Csv | TableFormat::Tsv) => None,
             Some(TableFormat::Json) => Some("among_best"),
             _ => Some("Bold"),
         };

@@ -252,7 +252,7 @@ impl PaperParts<'_> {
             });
             let cells: Vec<Option<PaperCell>> = cells.collect();
             let launch = self.launch_missing(cells.iter().flatten());
-            let name = if variant.is_plain() { method.to_string() } else { format!("{method}, {variant}") };
+            let name = variant.named(method.title());
             PaperRow { name, method, cells, launch }
         };
         let rows: Vec<PaperRow> = names.into_iter().map(row).collect();

@@ -77,6 +77,14 @@ impl Cell {
         }
     }
 
+    /// From where to where its uncertainty reaches, in percent: a deviation around the mean, or the interval.
+    pub fn range(&self) -> [f64; 2] {
+        match self.spread {
+            Spread::Deviation { std, .. } => [(self.mean - std).max(0.0), (self.mean + std).min(100.0)],
+            Spread::Interval(interval) => interval,
+        }
+    }
+
     /// The mean: `82.70`.
     pub fn value(&self) -> String {
         format::percent(self.mean)

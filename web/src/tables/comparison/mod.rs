@@ -163,11 +163,11 @@ impl ComparisonTable {
         self.columns.len() + 1 + usize::from(self.has_seeds)
     }
 
-    /// A row's name among those of all groups: `KD, ResNet-8`; with its experiments where there are several settings.
+    /// A row's name among those of all groups: `KD · ResNet-8`; with its experiments where there are several settings.
     pub fn name(&self, row: &Row) -> String {
-        let experiments = if self.has_settings { format!(", {}", row.experiments()) } else { String::new() };
+        let experiments = if self.has_settings { format!(" · {}", row.experiments()) } else { String::new() };
         let teacher = if row.is_teacher { "teacher " } else { "" };
-        format!("{teacher}{}, {}{experiments}", row.title(), row.architecture)
+        format!("{teacher}{} · {}{experiments}", row.title(), row.architecture)
     }
 }
 
@@ -208,9 +208,9 @@ impl Group {
 }
 
 impl Row {
-    /// The method, with its variant if it is one: `ARD`, `ARD, sample weighting teacher`.
+    /// The method, with its variant if it is one: `ARD`, `ARD (sample weighting = teacher)`.
     pub fn title(&self) -> String {
-        if self.variant.is_plain() { self.name.to_owned() } else { format!("{}, {}", self.name, self.variant) }
+        self.variant.named(self.name)
     }
 
     /// Whether its models have not collapsed: one answer to every image is right on a share of them under any attack.

@@ -1,4 +1,4 @@
-//! Comma-separated values (RFC 4180), numbers in full.
+//! Values separated by commas (RFC 4180) or by tabs, numbers in full.
 
 use super::About;
 use crate::{
@@ -6,9 +6,23 @@ use crate::{
     words::shown,
 };
 
-pub(super) fn write(table: &ComparisonTable, about: &About) -> String {
-    let mut names: Vec<String> =
-        ["experiments", "role", "student", "teacher", "method", "variant", "seeds"].map(str::to_owned).to_vec();
+/// What a spreadsheet tells by that the text is in UTF-8.
+const BYTE_ORDER_MARK: char = '\u{feff}';
+
+/// A file for spreadsheets and programs.
+pub(super) fn comma_separated(table: &ComparisonTable, about: &About) -> String {
+    format!("{BYTE_ORDER_MARK}{}", write(table, about, ','))
+}
+
+/// What can be pasted into a spreadsheet.
+pub(super) fn tab_separated(table: &ComparisonTable, about: &About) -> String {
+    write(table, about, '\t')
+}
+
+fn write(table: &ComparisonTable, about: &About, separator: char) -> String {
+    let line = |cells: &[String]| line(cells, separator);
+    let heads = ["experiments", "dataset", "budget", "role", "student", "teacher", "method", "variant", "seeds"];
+    let mut names: Vec<String> = heads.map(str::to_owned).to_vec();
     let tested = table.baseline.is_some();
     for column in &table.columns {
         let head = column.describe();
@@ -24,20 +38,30 @@ pub(super) fn write(table: &ComparisonTable, about: &About) -> String {
     for row in table.rows() {
         let seeds: Vec<_> = row.measured().map(|seed| seed.value.to_string()).collect();
         let collapse = collapses.then(|| row.remarks.collapse().unwrap_or_default());
-        text += &row_line(row, &seeds.join(" "), &row.cells, tested, collapse);
+        text += &line(&cells_of(row, (&seeds.join(" "), about), &row.cells, tested, collapse));
         for seed in row.seeds.iter().filter(|_| about.unfolds_seeds && row.seeds.len() > 1) {
             let collapse = collapses.then(String::new);
-            text += &row_line(row, &seed.value.to_string(), &seed.cells, tested, collapse);
+            text += &line(&cells_of(row, (&seed.value.to_string(), about), &seed.cells, tested, collapse));
         }
     }
     text
 }
 
 /// The line of a row, or of one of its seeds; how it has collapsed comes last, in a table where one has.
-fn row_line(row: &Row, seeds: &str, numbers: &[Option<Cell>], tested: bool, collapse: Option<String>) -> String {
+fn cells_of(
+    row: &Row,
+    (seeds, about): (&str, &About),
+    numbers: &[Option<Cell>],
+    tested: bool,
+    collapse: Option<String>,
+) -> Vec<String> {
     let experiments: Vec<_> = row.experiments.iter().map(i64::to_string).collect();
+    // Those that share a row were made alike.
+    let made = row.experiments.first().and_then(|id| about.made.get(id));
     let mut cells = vec![
         experiments.join(" "),
+        made.map(|made| made.dataset.clone()).unwrap_or_default(),
+        made.map(|made| made.budget.clone()).unwrap_or_default(),
         if row.is_teacher { "teacher" } else { "student" }.into(),
         if row.is_teacher { String::new() } else { row.architecture.to_string() },
         row.teacher.to_string(),
@@ -65,7 +89,7 @@ fn row_line(row: &Row, seeds: &str, numbers: &[Option<Cell>], tested: bool, coll
         }
     }
     cells.extend(collapse);
-    line(&cells)
+    cells
 }
 
 /// A number to 13 decimals, without those that are zero: binary rounding is nobody's result.
@@ -77,14 +101,14 @@ fn number(value: f64) -> String {
     text.trim_end_matches('0').trim_end_matches('.').to_owned()
 }
 
-fn line(cells: &[String]) -> String {
+fn line(cells: &[String], separator: char) -> String {
     let quoted = cells.iter().map(|cell| {
         let mut cell = shown(cell).into_owned();
         // A spreadsheet would compute what begins so.
         if cell.starts_with(['=', '+', '-', '@']) && cell.parse::<f64>().is_err() {
             cell.insert(0, '\'');
         }
-        if cell.contains([',', '"']) { format!("\"{}\"", cell.replace('"', "\"\"")) } else { cell }
+        if cell.contains([separator, '"']) { format!("\"{}\"", cell.replace('"', "\"\"")) } else { cell }
     });
-    quoted.collect::<Vec<_>>().join(",") + "\r\n"
+    quoted.collect::<Vec<_>>().join(&separator.to_string()) + "\r\n"
 }

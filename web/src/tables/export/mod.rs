@@ -7,6 +7,8 @@ mod markdown;
 mod robustbench;
 mod tex;
 
+use std::collections::HashMap;
+
 use super::ComparisonTable;
 
 /// A format of tables.
@@ -14,6 +16,8 @@ use super::ComparisonTable;
 pub enum TableFormat {
     /// Comma-separated values, a line for each row of the table.
     Csv,
+    /// The same with tabs between them.
+    Tsv,
     /// A LaTeX document with the table in booktabs.
     Latex,
     /// A table of GitHub's Markdown.
@@ -26,7 +30,7 @@ pub enum TableFormat {
 
 impl TableFormat {
     /// All of them.
-    pub const ALL: [Self; 5] = [Self::Csv, Self::Latex, Self::Markdown, Self::Json, Self::RobustBench];
+    pub const ALL: [Self; 6] = [Self::Csv, Self::Tsv, Self::Latex, Self::Markdown, Self::Json, Self::RobustBench];
 
     /// Those that a table can be written in, in the order of the page: RobustBench's has AutoAttack's accuracies alone.
     pub fn of(table: &ComparisonTable) -> impl Iterator<Item = Self> {
@@ -38,6 +42,7 @@ impl TableFormat {
     pub const fn extension(self) -> &'static str {
         match self {
             Self::Csv => "csv",
+            Self::Tsv => "tsv",
             Self::Latex => "tex",
             Self::Markdown => "md",
             Self::Json => "json",
@@ -49,6 +54,7 @@ impl TableFormat {
     pub const fn title(self) -> &'static str {
         match self {
             Self::Csv => "CSV",
+            Self::Tsv => "TSV",
             Self::Latex => "LaTeX",
             Self::Markdown => "Markdown",
             Self::Json => "JSON",
@@ -60,6 +66,7 @@ impl TableFormat {
     pub const fn media_type(self) -> &'static str {
         match self {
             Self::Csv => "text/csv; charset=utf-8",
+            Self::Tsv => "text/tab-separated-values; charset=utf-8",
             Self::Latex => "application/x-latex; charset=utf-8",
             Self::Markdown => "text/markdown; charset=utf-8",
             Self::Json | Self::RobustBench => "application/json",
@@ -74,13 +81,23 @@ impl TableFormat {
     /// Writes a table. `about` says what it is of: the title, then how it was made.
     pub fn write(self, table: &ComparisonTable, about: &About) -> String {
         match self {
-            Self::Csv => csv::write(table, about),
+            Self::Csv => csv::comma_separated(table, about),
+            Self::Tsv => csv::tab_separated(table, about),
             Self::Latex => latex::write(table, about),
             Self::Markdown => markdown::write(table, about),
             Self::Json => json::write(table, about),
             Self::RobustBench => robustbench::write(table, about),
         }
     }
+}
+
+/// What the rows of one experiment were made of.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Made {
+    /// The dataset's name.
+    pub dataset: String,
+    /// The budget's id, and the epochs where they are not its own.
+    pub budget: String,
 }
 
 /// What stands beside an exported table.
@@ -90,6 +107,8 @@ pub struct About {
     pub title: String,
     /// The dataset's name.
     pub dataset: String,
+    /// How each experiment was made, by its id.
+    pub made: HashMap<i64, Made>,
     /// How the numbers were made: dataset, images, teacher, seeds, budget.
     pub setting: String,
     /// How the numbers are to be read.
@@ -100,8 +119,6 @@ pub struct About {
 
 #[cfg(test)]
 mod tests {
-    use std::collections::HashMap;
-
     use retort_spec::{Accuracy, Attack, ExperimentSpec, MethodName, RunKind, RunState, Setting, Variant};
 
     use super::*;
@@ -168,6 +185,7 @@ mod tests {
         About {
             title: "KD & ARD_1".into(),
             dataset: "cifar10".into(),
+            made: HashMap::from([(1, Made { dataset: "cifar10".into(), budget: "smoke".into() })]),
             setting: "cifar10, 100 % of it".into(),
             legend: "± is a deviation.".into(),
             unfolds_seeds: false,
@@ -178,7 +196,7 @@ mod tests {
     fn each_seed_has_a_line_where_the_page_shows_it() {
         let about = About { unfolds_seeds: true, ..about() };
         let csv = TableFormat::Csv.write(&table(), &about);
-        let seeds: Vec<_> = csv.lines().filter(|line| line.starts_with("1,student,ResNet-18,ResNet-18,KD,,")).collect();
+        let seeds: Vec<_> = csv.lines().filter(|line| line.starts_with("1,cifar10,smoke,student,ResNet-18,ResNet-18,KD,,")).collect();
         assert_eq!(seeds.len(), 3, "{csv}");
         assert!(seeds[0].contains(",KD,,1 2,70.2,") && seeds[1].contains(",KD,,1,70,,"), "{csv}");
         // ARD has one seed: its row says it.
@@ -193,15 +211,23 @@ mod tests {
         let lines: Vec<_> = csv.split("\r\n").collect();
         assert_eq!(
             lines[0],
-            "experiments,role,student,teacher,method,variant,seeds,Natural,Natural std,Natural low,Natural high,Natural n,Natural paper,\
+            "\u{feff}experiments,dataset,budget,role,student,teacher,method,variant,seeds,Natural,Natural std,Natural low,Natural high,Natural n,Natural paper,\
              \"PGD-20, ε 8/255, step 2/255\",\"PGD-20, ε 8/255, step 2/255 std\",\"PGD-20, ε 8/255, step 2/255 low\",\
              \"PGD-20, ε 8/255, step 2/255 high\",\"PGD-20, ε 8/255, step 2/255 n\",\"PGD-20, ε 8/255, step 2/255 paper\""
         );
         assert_eq!(
             lines[1],
-            "1,teacher,,ResNet-18,PGD-AT,,1 2,80.1,0.1414213562373,,,2,76.54,50.1,0.1414213562373,,,2,44.46"
+            "1,cifar10,smoke,teacher,,ResNet-18,PGD-AT,,1 2,80.1,0.1414213562373,,,2,76.54,50.1,0.1414213562373,,,2,44.46"
         );
-        assert!(lines[3].starts_with("1,student,ResNet-18,ResNet-18,ARD,preset a_b & 50 %,1,81,,78."), "{}", lines[3]);
+        assert!(lines[3].starts_with("1,cifar10,smoke,student,ResNet-18,ResNet-18,ARD,preset a_b & 50 %,1,81,,78."), "{}", lines[3]);
+    }
+
+    #[test]
+    fn tsv_has_what_csv_has_and_nothing_before_it() {
+        let [csv, tsv] = [TableFormat::Csv, TableFormat::Tsv].map(|format| format.write(&table(), &about()));
+        let (csv, tsv) = (csv.lines().nth(1).unwrap(), tsv.lines().collect::<Vec<_>>());
+        assert_eq!(tsv[1].replace('\t', ","), csv);
+        assert!(tsv[0].starts_with("experiments\tdataset\t"), "{}", tsv[0]);
     }
 
     #[test]
@@ -209,7 +235,7 @@ mod tests {
         let latex = TableFormat::Latex.write(&table(), &about());
         assert!(latex.starts_with("\\documentclass") && latex.trim_end().ends_with("\\end{document}"));
         assert!(latex.contains("\\toprule") && latex.contains("\\bottomrule"));
-        assert!(latex.contains("ARD, preset a\\_b \\& 50 \\%") && latex.contains("KD \\& ARD\\_1"), "{latex}");
+        assert!(latex.contains("ARD (preset a\\_b \\& 50 \\%)") && latex.contains("KD \\& ARD\\_1"), "{latex}");
         assert!(latex.contains("$\\varepsilon$ 8/255") && latex.contains("81.00 {\\footnotesize ["), "{latex}");
         assert!(latex.contains("50.10 {\\footnotesize $\\pm$ 0.14 ($n$=2)}"), "{latex}");
         assert!(latex.is_ascii(), "{latex}");

@@ -90,12 +90,12 @@ fn of_experiment(spec: &ExperimentSpec, runs: &[RunRow]) -> Vec<Candidate> {
             && (label.is_teacher || !label.method.needs_teacher() || first_student == Some(&label.architecture));
         let row = if label.is_teacher { "Teacher".to_owned() } else { label.row() };
         let of_other = !label.is_teacher && first_student != Some(&label.architecture);
-        let row = if of_other { format!("{row}, {}", label.architecture) } else { row };
+        let row = if of_other { format!("{row} · {}", label.architecture) } else { row };
         // The students learn from the best epoch, where there is one.
         let best = (is_trained && spec.keeps_best(label.method)).then(|| ModelRef::Best(Box::new(model.clone())));
         let is_taught_from_best = label.is_teacher && best.is_some();
         let last = (model, String::new(), is_plain && !is_taught_from_best);
-        let best = best.map(|best| (best, ", best epoch".to_owned(), is_plain && is_taught_from_best));
+        let best = best.map(|best| (best, " (best epoch)".to_owned(), is_plain && is_taught_from_best));
         for (model, which, is_chosen) in std::iter::once(last).chain(best) {
             let Some(value) = value(&model) else { continue };
             if candidates.iter().any(|candidate| candidate.option.value == value) {

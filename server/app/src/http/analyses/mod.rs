@@ -161,7 +161,7 @@ mod tests {
         let RunSpec::Analyse(spec) = run.spec().unwrap() else { panic!("it analyses") };
         let models: Vec<_> = spec.models.into_iter().map(|m| (m.name, m.model)).collect();
         let best = ModelRef::Best(Box::new(ModelRef::Run(1)));
-        assert_eq!(models, [("Teacher".into(), ModelRef::Run(1)), ("Teacher, best epoch".into(), best)]);
+        assert_eq!(models, [("Teacher".into(), ModelRef::Run(1)), ("Teacher (best epoch)".into(), best)]);
     }
 
     #[tokio::test]

@@ -127,7 +127,8 @@ const MOST_OF_ONE_SHAPE: usize = 12;
 #[tokio::test]
 async fn no_address_on_any_page_leads_out_of_the_path_or_to_nothing() {
     let site = used(PUBLIC).await;
-    let shared = site.post("/retort/experiments/1/shares", "title=&note=&days=".into()).await;
+    site.post("/retort/experiments/1/shares", "title=&note=&days=".into()).await;
+    let shared = site.get("/retort/shares/1").await;
     let lost = site.get("/retort/nowhere").await;
     let fresh = Site::behind(Some(PUBLIC)).await.get("/retort").await;
     assert_eq!((shared.status, lost.status), (StatusCode::OK, StatusCode::NOT_FOUND));

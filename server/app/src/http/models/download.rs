@@ -8,11 +8,12 @@ use axum::{
     http::header,
     response::{IntoResponse, Response},
 };
+use retort_engine::RunFolder;
 use retort_spec::{Architecture, RunKind, RunState};
 use tokio::{fs::File, io::AsyncReadExt};
 
 use super::super::{
-    Shared,
+    App, Shared,
     errors::{PageError, Result},
     id,
 };
@@ -28,11 +29,25 @@ pub async fn download(State(app): Shared, Path(model): Path<String>) -> Result<R
 
 /// `GET /runs/{id}/model.safetensors`
 pub async fn download_of_run(State(app): Shared, Path(run): Path<String>) -> Result<Response> {
-    let run = app.store.run(id("run", &run)?).await?;
+    send_of_run(&app, &run, RunFolder::model, "run").await
+}
+
+/// `GET /runs/{id}/best.safetensors`: the model of its best epoch.
+pub async fn download_best_of_run(State(app): Shared, Path(run): Path<String>) -> Result<Response> {
+    send_of_run(&app, &run, RunFolder::best_model, "best-of-run").await
+}
+
+/// `GET /runs/{id}/averaged.safetensors`: the model of the average of its weights.
+pub async fn download_average_of_run(State(app): Shared, Path(run): Path<String>) -> Result<Response> {
+    send_of_run(&app, &run, RunFolder::averaged_model, "average-of-run").await
+}
+
+async fn send_of_run(app: &App, run: &str, file: fn(&RunFolder) -> PathBuf, kind: &str) -> Result<Response> {
+    let run = app.store.run(id("run", run)?).await?;
     if run.kind != RunKind::Train || run.state != RunState::Finished {
         return Err(PageError::no_page());
     }
-    send(app.control.folder(run.id).model(), &name(run.architecture, "run", run.id)).await
+    send(file(&app.control.folder(run.id)), &name(run.architecture, kind, run.id)).await
 }
 
 /// The name under which a browser keeps the file; nothing in it comes from a person.

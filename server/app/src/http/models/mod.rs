@@ -13,10 +13,10 @@ use axum::{
     http::StatusCode,
     response::Response,
 };
-use retort_engine::class_order;
+use retort_engine::{class_order, data::DatasetInfo};
 use retort_spec::{Problem, PublishedModel, RunKind, RunState};
 use retort_store::{Model, Run};
-use retort_web::pages::{ModelPage, ModelRow, ModelsPage};
+use retort_web::pages::{EvaluateForm, ModelPage, ModelRow, ModelsPage};
 use serde::Serialize;
 
 use super::{
@@ -29,7 +29,7 @@ use super::{
 
 pub use classes::set_classes;
 pub use decide::{discard, keep, show as show_upload};
-pub use download::{download, download_of_run, send};
+pub use download::{download, download_average_of_run, download_best_of_run, download_of_run, send};
 pub use upload::{body_limit, upload};
 pub use waiting::Waiting;
 
@@ -57,7 +57,17 @@ struct Teach<'a> {
     teacher: String,
 }
 
+/// What an experiment is called that only evaluates a model.
+pub(super) fn evaluation_title(model: &str) -> String {
+    format!("Evaluation of {model}").chars().take(200).collect()
+}
+
 impl App {
+    /// The devices that an evaluation can be computed on.
+    pub(super) fn device_names(&self) -> Vec<String> {
+        self.machine.devices().iter().map(|device| device.name.to_string()).collect()
+    }
+
     async fn model_page(&self, status: StatusCode, model: Model, fault: Option<String>) -> Result<Response> {
         let datasets = self.machine.datasets().await?;
         let teach = datasets.iter().find(|dataset| class_order(&model.about.classes, &dataset.classes).is_some()).map(
@@ -67,6 +77,14 @@ impl App {
             },
         );
         let classes = model.about.classes.clone();
+        let fits = |dataset: &&DatasetInfo| class_order(&classes, &dataset.classes).is_some();
+        let named: Vec<String> = datasets.iter().filter(fits).map(|dataset| dataset.name.clone()).collect();
+        let evaluate = (!named.is_empty()).then(|| EvaluateForm {
+            title: evaluation_title(&model.about.title),
+            model: format!("model:{}", model.id),
+            datasets: named,
+            devices: self.device_names(),
+        });
         let alike = datasets.into_iter().filter(|dataset| dataset.classes.len() == classes.len());
         let alike = alike.map(|dataset| dataset.name).collect();
         let names = [&model.about.title, &model.about.file_name];
@@ -80,6 +98,7 @@ impl App {
             published,
             model: self.imported_row(model).await?,
             teach,
+            evaluate,
             datasets: alike,
             fault,
         };

@@ -1,5 +1,6 @@
 //! Frozen copies of comparisons: making one, opening it by its link, ending it, and the same as a file.
 
+mod links;
 mod snapshot;
 #[cfg(test)]
 mod tests;
@@ -19,17 +20,21 @@ use retort_store::Share;
 use retort_web::{
     export::TableFormat,
     figures::FigureFormat,
-    pages::{ComparisonPage, DocumentPage, Frozen, LINK, ShareRow, SharedPage},
+    pages::{ComparisonPage, DocumentPage, Frozen, LINK, ShareRow},
 };
 use serde::Deserialize;
 use sha2::{Digest, Sha256};
 
+use self::links::NewShare;
 use self::snapshot::{Snapshot, day, keep, of_comparison, of_run, picture};
-pub use self::tidy::tidy;
+pub use self::{
+    links::{Links, show as show_link},
+    tidy::tidy,
+};
 use super::{
     App, Shared, assets,
     errors::{PageError, Result},
-    id, page,
+    id,
     rows::moment,
 };
 use crate::public_url::PublicUrl;
@@ -56,35 +61,33 @@ struct ShareForm {
     days: String,
 }
 
-/// `POST /experiments/{id}/shares`: freezes the comparison as the address shows it, and gives its link once.
+/// `POST /experiments/{id}/shares`: freezes the comparison as the address shows it, and leads to its link.
 pub async fn create(
     State(app): Shared,
     Path(experiment): Path<String>,
     RawQuery(query): RawQuery,
-    headers: HeaderMap,
     body: Bytes,
-) -> Result<Response> {
+) -> Result<Redirect> {
     let form = ShareForm::read(&body)?;
     let comparison = app.comparison(&experiment, query.as_deref().unwrap_or_default()).await?;
     let (experiment, title) = (comparison.id, form.title_or(comparison.title()));
     let back = format!("/experiments/{experiment}");
     let make = |frozen, picture: &dyn Fn(i64) -> Option<String>| of_comparison(comparison, frozen, picture);
-    app.share(form, (experiment, title, back), &headers, make).await
+    app.share(form, (experiment, title, back), make).await
 }
 
-/// `POST /runs/{id}/shares`: freezes the run's page, and gives its link once.
+/// `POST /runs/{id}/shares`: freezes the run's page, and leads to its link.
 pub async fn create_of_run(
     State(app): Shared,
     Path(run): Path<String>,
-    headers: HeaderMap,
     body: Bytes,
-) -> Result<Response> {
+) -> Result<Redirect> {
     let form = ShareForm::read(&body)?;
     let page = app.run_page(&run, None).await?;
     let experiment = page.run.experiment.as_ref().map_or(0, |(id, _)| *id);
     let (title, back) = (form.title_or(page.title()), format!("/runs/{}", page.run.label.id));
     let make = |frozen, picture: &dyn Fn(i64) -> Option<String>| of_run(page, frozen, picture);
-    app.share(form, (experiment, title, back), &headers, make).await
+    app.share(form, (experiment, title, back), make).await
 }
 
 /// `GET /s/{token}`
@@ -134,7 +137,7 @@ pub async fn revoke(State(app): Shared, Path(share): Path<String>) -> Result<Red
 /// `GET /experiments/{id}/comparison.html`: the comparison as one file.
 pub(super) async fn document(app: &App, comparison: ComparisonPage) -> Result<Response> {
     let control = app.control.clone();
-    let id = comparison.id;
+    let stem = comparison.file_stem();
     let turn = app.drawings.turn().await?;
     let write = move || {
         let _turn = turn;
@@ -143,7 +146,7 @@ pub(super) async fn document(app: &App, comparison: ComparisonPage) -> Result<Re
     };
     let html = tokio::task::spawn_blocking(write).await.map_err(|e| PageError::internal(&e))?;
     let html = html.map_err(|e| PageError::internal(&e))?;
-    let name = format!("attachment; filename=\"retort-{id}.html\"");
+    let name = format!("attachment; filename=\"{stem}.html\"");
     let headers = [(header::CONTENT_TYPE, "text/html; charset=utf-8".to_owned()), (header::CONTENT_DISPOSITION, name)];
     Ok((headers, html).into_response())
 }
@@ -235,15 +238,14 @@ impl App {
         self.public.as_ref().map_or_else(own, PublicUrl::to_string)
     }
 
-    /// Keeps what `make` makes under a fresh token, and answers with its link. The share is of an experiment, has a title, and
+    /// Keeps what `make` makes under a fresh token, and leads to its link. The share is of an experiment, has a title, and
     /// its sender came from the page `back`.
     async fn share(
         &self,
         form: ShareForm,
         (experiment, title, back): (i64, String, String),
-        headers: &HeaderMap,
         make: impl FnOnce(Frozen, &dyn Fn(i64) -> Option<String>) -> Result<Snapshot> + Send + 'static,
-    ) -> Result<Response> {
+    ) -> Result<Redirect> {
         let until = form.until()?;
         let frozen = Frozen { title: title.clone(), note: form.note.trim().to_owned() };
         let (token, hash) = token()?;
@@ -254,20 +256,17 @@ impl App {
             keep(&make(frozen, &|run| picture(&control.folder(run).gallery()))?, &folder)
         };
         tokio::task::spawn_blocking(freeze).await.map_err(|e| PageError::internal(&e))??;
-        if let Err(fault) = self.store.create_share(experiment, &hash, &title, until).await {
-            // Without its row nobody finds the copy.
-            let _ = tokio::fs::remove_dir_all(self.share_folder(&hash)).await;
-            return Err(fault.into());
-        }
-        let made = SharedPage {
-            frame: self.frame().await?,
-            back,
-            title,
-            link: format!("{}/s/{token}", self.address(headers)),
-            is_public: self.public.is_some(),
-            until: until.map(moment),
+        let share = match self.store.create_share(experiment, &hash, &title, until).await {
+            Ok(share) => share,
+            Err(fault) => {
+                // Without its row nobody finds the copy.
+                let _ = tokio::fs::remove_dir_all(self.share_folder(&hash)).await;
+                return Err(fault.into());
+            }
         };
-        page(StatusCode::OK, &made)
+        self.links.keep(share, NewShare { token, back, title, until: until.map(moment) });
+        // Loaded again, the page with the link makes no second share.
+        Ok(Redirect::to(&format!("/shares/{share}")))
     }
 
     fn share_folder(&self, hash: &str) -> PathBuf {

@@ -5,13 +5,21 @@ use axum::{
     http::{Request, request::Builder},
 };
 
-use super::super::tests::{Site, feature_map};
+use super::super::tests::{Answer, Site, feature_map};
 use super::*;
+
+/// Makes a share; returns the page with its link.
+async fn made(site: &Site, address: &str, form: &str) -> Answer {
+    let answer = site.post(address, form.into()).await;
+    assert_eq!(answer.status, StatusCode::SEE_OTHER, "{}", answer.text);
+    let shown = site.get(answer.header(header::LOCATION)).await;
+    assert_eq!(shown.status, StatusCode::OK, "{}", shown.text);
+    shown
+}
 
 /// Makes a share; returns its token.
 async fn share(site: &Site, form: &str) -> String {
-    let answer = site.post("/experiments/1/shares", form.into()).await;
-    assert_eq!(answer.status, StatusCode::OK, "{}", answer.text);
+    let answer = made(site, "/experiments/1/shares", form).await;
     let link = answer.text.split("/s/").nth(1).unwrap();
     link.split('"').next().unwrap().to_owned()
 }
@@ -41,11 +49,23 @@ async fn a_link_opens_a_sealed_copy_that_names_nothing_of_the_server() {
 }
 
 #[tokio::test]
+async fn the_page_with_a_link_can_be_loaded_again_and_makes_no_second_share() {
+    let site = Site::new().await;
+    site.gate.launch_demo().await.unwrap();
+    let answer = site.post("/experiments/1/shares", "title=&note=&days=".into()).await;
+    let address = answer.header(header::LOCATION).to_owned();
+    assert_eq!(address, "/shares/1");
+    assert_eq!(site.get(&address).await.text, site.get(&address).await.text);
+    assert_eq!(site.store.shares_of_experiment(1, 9).await.unwrap().len(), 1);
+    assert_eq!(site.get("/shares/2").await.status, StatusCode::GONE);
+}
+
+#[tokio::test]
 async fn a_run_is_shared_like_a_comparison() {
     let site = Site::new().await;
     site.gate.launch_demo().await.unwrap();
     site.finish(1).await;
-    let answer = site.post("/runs/1/shares", "title=&note=The+teacher&days=".into()).await;
+    let answer = made(&site, "/runs/1/shares", "title=&note=The+teacher&days=").await;
     assert!(answer.text.contains(r#"href="/runs/1""#), "{}", answer.text);
     let token = answer.text.split("/s/").nth(1).unwrap().split('"').next().unwrap().to_owned();
     let page = site.get(&format!("/s/{token}")).await;
@@ -124,7 +144,7 @@ async fn a_comparison_is_one_file_without_links_to_the_server() {
     let site = Site::new().await;
     site.gate.launch_demo().await.unwrap();
     let file = site.get("/experiments/1/comparison.html?method=ard").await;
-    assert_eq!(file.header(header::CONTENT_DISPOSITION), "attachment; filename=\"retort-1.html\"");
+    assert_eq!(file.header(header::CONTENT_DISPOSITION), "attachment; filename=\"retort-1-demo-kd-ard-and-gacd-aft-from-one-robust-teacher.html\"");
     assert!(file.text.contains("<style>") && file.text.contains("ARD"), "{}", file.text);
     for inner in ["href=\"/", "src=\"/", LINK, "noindex", "<script"] {
         assert!(!file.text.contains(inner), "{inner}");
@@ -140,8 +160,8 @@ async fn a_copy_does_not_say_where_the_servers_files_lie() {
     site.store.change_state(1, retort_spec::RunState::Failed, cause).await.unwrap();
     assert!(site.get("/runs/1").await.text.contains("alice"));
     for address in ["/experiments/1/shares", "/runs/1/shares"] {
-        let made = site.post(address, "title=&note=&days=".into()).await.text;
-        let token = made.split("/s/").nth(1).unwrap().split('"').next().unwrap().to_owned();
+        let link = made(&site, address, "title=&note=&days=").await.text;
+        let token = link.split("/s/").nth(1).unwrap().split('"').next().unwrap().to_owned();
         let page = site.get(&format!("/s/{token}")).await;
         assert!(page.status == StatusCode::OK && !page.text.contains("alice"), "{}", page.text);
     }
@@ -162,7 +182,8 @@ async fn a_link_leads_where_the_server_was_told_that_it_is_or_else_to_the_name_t
             let request = request.uri(address).header("host", host).header("x-forwarded-proto", "gopher");
             site.ask(request.header("x-forwarded-host", "evil.example").body(Body::from(body)).unwrap())
         };
-        let made = ask(Request::builder().method("POST"), "/experiments/1/shares", "title=&note=&days=").await;
+        ask(Request::builder().method("POST"), "/experiments/1/shares", "title=&note=&days=").await;
+        let made = ask(Request::builder(), "/shares/1", "").await;
         let (shown, is_told) = (format!("value=\"{link}"), public.is_some());
         assert!(made.text.contains(&shown) && made.text.contains("--public-url") != is_told, "{}", made.text);
         let token = made.text.split(link).nth(1).unwrap().split('"').next().unwrap();

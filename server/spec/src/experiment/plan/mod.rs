@@ -120,11 +120,12 @@ impl Analysed {
         let student = self.students.first().map(|student| student.architecture);
         let named = |model: &PlannedModel| {
             let architecture = if Some(model.architecture) == student { "" } else { model.architecture.title() };
-            join([&join([model.method.title(), &model.variant.to_string()]), architecture])
+            let name = model.variant.named(model.method.title());
+            if architecture.is_empty() { name } else { format!("{name} · {architecture}") }
         };
         let is_new = |student: &&PlannedModel| !surrogates.iter().any(|surrogate| surrogate.is_trained_as(student));
         let mut models: Vec<(String, &PlannedModel)> = surrogates.iter().map(|model| (named(model), *model)).collect();
-        models.extend(teacher.map(|model| (join(["Teacher", &model.variant.to_string()]), model)));
+        models.extend(teacher.map(|model| (model.variant.named("Teacher"), model)));
         models.extend(self.students.iter().filter(is_new).map(|model| (named(model), model)));
         models
     }
@@ -151,7 +152,7 @@ impl ExperimentSpec {
     /// The runs that answer the question, each after those that it needs.
     pub fn expand(&self) -> Vec<PlannedRun> {
         let mut plan = Plan { experiment: self, runs: Vec::new(), surrogates: Vec::new() };
-        let needs_teacher = self.methods.iter().any(|m| m.needs_teacher());
+        let needs_teacher = self.evaluates_alone() || self.methods.iter().any(|m| m.needs_teacher());
         let mut methods = self.methods.clone();
         // The order of the tables, in which a method stands before the one that fine-tunes its model.
         methods.sort_unstable();
@@ -393,10 +394,6 @@ impl ExperimentSpec {
         let schedule = classifier.and_then(|spec| spec.method.classifier().cloned());
         schedule.unwrap_or_else(Schedule::linear_classifier)
     }
-}
-
-fn join(parts: [&str; 2]) -> String {
-    parts.into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join(", ")
 }
 
 #[cfg(test)]

@@ -218,11 +218,11 @@ fn analyses_are_of_the_first_seed_and_student_and_wait_for_their_models() {
             found.push(spec.models.iter().map(|model| model.name.as_str()).collect::<Vec<_>>());
         }
     }
-    let students = ["ARD", "GACD, temperature T 0.05"];
+    let students = ["ARD", "GACD (temperature T = 0.05)"];
     assert_eq!(
         found,
         [
-            [&["Natural, ResNet-8", "Teacher"], &students[..]].concat(),
+            [&["Natural · ResNet-8", "Teacher"], &students[..]].concat(),
             [&["Teacher"], &students[..]].concat(),
             students.into()
         ]
@@ -248,7 +248,7 @@ fn differences_are_from_the_teacher_that_the_students_learn_from() {
         ..ExperimentSpec::demo()
     };
     let best = ModelRef::Best(Box::new(ModelRef::Planned(0)));
-    assert_eq!(analysed(&spec)[0], ("Teacher, best epoch".to_owned(), best.clone()));
+    assert_eq!(analysed(&spec)[0], ("Teacher (best epoch)".to_owned(), best.clone()));
     let learns = spec.expand().into_iter().find_map(|run| match run.spec {
         RunSpec::Train(train) => train.teacher,
         _ => None,
