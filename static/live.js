@@ -130,12 +130,31 @@ function joined(bytes, parts) {
   return whole;
 }
 
+/** Where the reader is: what they type in, or else the first part that begins in sight. Not every browser keeps it there by itself. */
+function readersPlace() {
+  const isInSight = (element) => {
+    const { top } = element.getBoundingClientRect();
+    return top >= 0 && top < innerHeight;
+  };
+  const focused = document.activeElement?.closest("#main *");
+  const parts = document.querySelectorAll("#main .sheet, #main .sheet > *, #main tr, #main figure");
+  const place = focused && isInSight(focused) ? focused : [...parts].find(isInSight);
+  const top = place?.getBoundingClientRect().top;
+  return {
+    restore() {
+      // At its top, a page is read from there.
+      if (place?.isConnected && scrollY > 0) scrollBy(0, place.getBoundingClientRect().top - top);
+    },
+  };
+}
+
 /** Brings the live parts of this page up to date. */
 async function refresh() {
   const text = await fetchPage();
   if (text === null) return;
   const page = new DOMParser().parseFromString(text, "text/html");
   localise(page);
+  const before = readersPlace();
   for (const part of document.querySelectorAll("[data-live]")) {
     const fresh = part.id && page.getElementById(part.id);
     if (!fresh) continue;
@@ -145,6 +164,7 @@ async function refresh() {
     const log = part.querySelector(".log");
     if (follows && log) log.scrollTop = log.scrollHeight;
   }
+  before.restore();
   document.title = page.title;
   document.dispatchEvent(new Event("updated"));
 }

@@ -130,7 +130,7 @@ async fn side_by_side(server: &Server, browser: &Browser) {
     browser.click("#confusion a").await;
     browser.until("the confusion matrices", &count("#confusion table.confusion", 4)).await;
     browser.click("#config summary").await;
-    let differs = browser.script("return document.querySelector('#config table').textContent").await;
+    let differs = browser.script("return document.querySelector('#config-table').textContent").await;
     assert!(differs.as_str().unwrap().contains("method.temperature"), "{differs}");
     look(browser, "comparison-analysed").await;
     let other = [support::TINY.as_slice(), &[("methods", "natural"), ("budget", "smoke"), ("epochs", "1")]].concat();

@@ -9,7 +9,7 @@ use axum::{
 };
 use futures_util::StreamExt;
 use retort_engine::data::{ImportOptions, Library};
-use retort_spec::{AnalysisResult, DeviceName, Event, FeatureMap, Record, RunState};
+use retort_spec::{AnalysisResult, DeviceName, Event, FeatureMap, LogLevel, Record, RunState};
 use retort_store::Store;
 use retort_web::ExperimentForm;
 use tokio::sync::watch;
@@ -269,6 +269,55 @@ async fn a_run_is_cancelled_and_resumed_by_its_buttons_and_only_where_that_makes
     assert_eq!(site.store.run(1).await.unwrap().state, RunState::Queued);
     assert_eq!(site.post("/experiments/1/cancel", String::new()).await.status, StatusCode::SEE_OTHER);
     assert_eq!(site.store.state_counts().await.unwrap().of(RunState::Cancelled), 8);
+}
+
+#[tokio::test]
+async fn a_stored_model_is_evaluated_alone_by_the_form_of_its_page() {
+    let site = Site::new().await;
+    site.gate.launch_demo().await.unwrap();
+    site.finish(1).await;
+    let folder = site.dir.path().join("runs/1");
+    std::fs::create_dir_all(&folder).unwrap();
+    std::fs::write(folder.join("model.safetensors"), "weights").unwrap();
+    assert!(site.get("/runs/1").await.text.contains(r#"name="teacher" value="run:1""#));
+    let form = "title=Evaluation+of+run+1&teacher=run%3A1&seeds=1&budget=smoke&attacks=fgsm&attacks=mim-10&dataset=fashion-mnist-5k\
+                &test_images=50&eps=4%2F255&device=cpu";
+    let answer = site.form("/experiments", form).await;
+    assert_eq!(answer.header(header::LOCATION), "/experiments/2", "{}", answer.text);
+    let runs = site.store.runs_of_experiment(2).await.unwrap();
+    let spec = runs[0].spec().unwrap();
+    let retort_spec::RunSpec::Evaluate(spec) = spec else { panic!("it evaluates") };
+    assert_eq!((runs.len(), spec.model, spec.attacks.len()), (1, retort_spec::ModelRef::Run(1), 2));
+    assert!(site.get("/experiments/2").await.text.contains("Teacher ResNet-8"));
+}
+
+#[tokio::test]
+async fn the_whole_log_of_a_run_is_searched_and_taken_along() {
+    let site = Site::new().await;
+    site.gate.launch_demo().await.unwrap();
+    for (level, message) in [(LogLevel::Info, "epoch one"), (LogLevel::Warning, "<b>slow</b> disk"), (LogLevel::Info, "epoch two")] {
+        site.store.log(1, 1, level, message).await.unwrap();
+    }
+    let found = site.get("/runs/1/log?text=TWO+epoch").await.text;
+    assert!(found.contains("1 line</h2>") && found.contains("epoch two") && !found.contains("epoch one"), "{found}");
+    assert!(site.get("/runs/1/log").await.text.contains("&#60;b&#62;slow"));
+    let file = site.get("/runs/1/log.txt").await;
+    assert_eq!(file.header(header::CONTENT_DISPOSITION), "attachment; filename=\"retort-run-1-log.txt\"");
+    let lines: Vec<&str> = file.text.lines().collect();
+    assert!(lines.len() == 3 && lines[1].ends_with("attempt 1 warning: <b>slow</b> disk"), "{}", file.text);
+    assert_eq!(site.get("/runs/9/log").await.status, StatusCode::NOT_FOUND);
+}
+
+#[tokio::test]
+async fn a_training_is_cloned_as_an_experiment_of_it_alone() {
+    let site = Site::new().await;
+    site.gate.launch_demo().await.unwrap();
+    let page = site.get("/runs/5").await.text;
+    let href = page.split("class=\"button\" href=\"").find(|rest| rest.starts_with("/experiments/new?")).unwrap();
+    let href = href.split('"').next().unwrap().replace("&#38;", "&");
+    let methods = href.split(['?', '&']).filter(|field| field.starts_with("methods=")).collect::<Vec<_>>();
+    assert_eq!(methods, ["methods=ard"], "{href}");
+    assert_eq!(site.get(&href).await.status, StatusCode::OK);
 }
 
 #[tokio::test]
