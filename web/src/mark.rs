@@ -73,9 +73,19 @@ pub fn of(method: MethodName, is_teacher: bool) -> Mark {
 }
 
 impl Mark {
+    /// The outline of its marker around the origin.
+    pub const fn outline(self) -> &'static str {
+        self.outline
+    }
+
     /// The marker at a point of a drawing.
     pub fn at(self, x: f64, y: f64) -> String {
-        let Self { class, outline, .. } = self;
+        self.in_class(self.class, x, y)
+    }
+
+    /// The marker at a point of a drawing, in another colour than its own.
+    pub fn in_class(self, class: &str, x: f64, y: f64) -> String {
+        let outline = self.outline;
         format!(r#"<path class="marker {class}" transform="translate({x:.1} {y:.1})" d="{outline}"/>"#)
     }
 

@@ -10,7 +10,9 @@ mod table;
 mod tradeoff;
 pub(crate) mod text;
 
-pub use curves::{CurvePoint, DRAWN, RunCurves, comparison_figures, run_figures};
+pub use curves::{
+    CurvePoint, Curves, CurvesData, DRAWN, OF_A_RUN, RunCurves, comparison_curves, comparison_figures, run_curves, run_figures,
+};
 pub use export::{FigureFormat, slug};
 pub use panels::{Key, Panel, heat_map, kind_swatch, panels, scale, scatter};
 pub use sweep::sweep_figures;

@@ -4,7 +4,7 @@ use retort_spec::{MethodName, MethodSetting, RunKind, Sweep, Variant};
 
 use super::{
     Figure,
-    chart::{BandPoint, Chart, Line, Scale},
+    chart::{BandPoint, Chart, Line, Scale, number_variants},
 };
 use crate::{
     RunLabel,
@@ -119,9 +119,10 @@ fn draw(swept: &Swept, series: &[Series], table: &ComparisonTable, column: usize
             found.push(finding);
             has_tests |= is_tested;
         }
-        Some(Line { label, name, pieces: vec![points] })
+        Some(Line { label, variant: 0, name, pieces: vec![points] })
     };
-    let lines: Vec<Line> = series.iter().filter_map(&mut line).collect();
+    let mut lines: Vec<Line> = series.iter().filter_map(&mut line).collect();
+    number_variants(&mut lines);
     if lines.is_empty() {
         return None;
     }

@@ -6,7 +6,7 @@ use retort_spec::{LogLevel, RunKind, RunState};
 use crate::{
     Frame, RunRow, Score, Section,
     analyses::AnalysisView,
-    figures::{self, Figure, RunCurves},
+    figures::{self, CurvesData, Figure, RunCurves},
     format::Moment,
     tables::{Answers, ModelAccuracies, XAxis},
 };
@@ -159,6 +159,12 @@ impl RunPage {
         let curves = self.figures().into_iter().map(|figure| (figures::slug(&figure.title), figure));
         let analysis = self.analysis.as_ref().and_then(AnalysisView::figure);
         curves.chain(analysis.map(|figure| ("figure".to_owned(), figure))).collect()
+    }
+
+    /// What its curves are drawn of.
+    pub fn curves_data(&self) -> Vec<CurvesData> {
+        let curves = self.curves.iter().flat_map(|curves| figures::run_curves(curves, XAxis::Epochs));
+        curves.map(|curves| curves.data()).collect()
     }
 
     fn figures(&self) -> Vec<Figure> {

@@ -17,7 +17,7 @@ struct Asset {
     content: &'static [u8],
 }
 
-const ASSETS: [Asset; 5] = [
+const ASSETS: [Asset; 7] = [
     Asset {
         name: "style.css",
         kind: "text/css; charset=utf-8",
@@ -37,6 +37,16 @@ const ASSETS: [Asset; 5] = [
         name: "copy.js",
         kind: "text/javascript; charset=utf-8",
         content: include_bytes!("../../../../static/copy.js"),
+    },
+    Asset {
+        name: "chart.js",
+        kind: "text/javascript; charset=utf-8",
+        content: include_bytes!("../../../../static/chart.js"),
+    },
+    Asset {
+        name: "curves.js",
+        kind: "text/javascript; charset=utf-8",
+        content: include_bytes!("../../../../static/curves.js"),
     },
     Asset { name: "favicon.svg", kind: "image/svg+xml", content: include_bytes!("../../../../static/favicon.svg") },
 ];

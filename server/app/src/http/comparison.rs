@@ -14,7 +14,7 @@ use retort_web::{
     Answers, Column, ComparisonView, Config, ExperimentForm, Row, RunRow,
     analyses::AnalysisView,
     export::TableFormat,
-    figures::{Figure, FigureFormat},
+    figures::{CurvesData, DRAWN, Figure, FigureFormat},
     pages::{ComparisonPage, OtherExperiment},
 };
 
@@ -48,6 +48,10 @@ pub async fn file(
         let comparison = app.comparison(&experiment, query.as_deref().unwrap_or_default()).await?;
         return shares::document(&app, comparison).await;
     }
+    if file == CURVES {
+        let comparison = app.comparison(&experiment, query.as_deref().unwrap_or_default()).await?;
+        return send_curves(&comparison.curves_data());
+    }
     let Some(format) = file.strip_prefix("table.").and_then(TableFormat::of_extension) else {
         let (name, format) = figure_file(&file)?;
         let comparison = app.comparison(&experiment, query.as_deref().unwrap_or_default()).await?;
@@ -65,6 +69,16 @@ pub async fn file(
         (header::CONTENT_DISPOSITION, name),
         (header::CACHE_CONTROL, "no-cache".into()),
     ];
+    Ok((headers, text).into_response())
+}
+
+/// The file of what curves are drawn of, for the script that lets a reader look into them.
+pub(super) const CURVES: &str = "curves.json";
+
+/// What curves are drawn of.
+pub(super) fn send_curves(curves: &[CurvesData]) -> Result<Response> {
+    let text = serde_json::to_vec(curves).map_err(|e| PageError::internal(&e))?;
+    let headers = [(header::CONTENT_TYPE, "application/json"), (header::CACHE_CONTROL, "no-cache")];
     Ok((headers, text).into_response())
 }
 
@@ -165,7 +179,7 @@ impl App {
             analysed: analyses::options(&spec, &runs, &with),
             classes: classes.unwrap_or_default(),
             launched: moment(experiment.created_at),
-            curves: self.curves(&all, view.x_axis()).await?,
+            curves: self.curves(&all, &DRAWN, view.x_axis()).await?,
             runs,
             seconds_left,
             clone_href: href("/experiments/new", &ExperimentForm::from_spec(&spec)),

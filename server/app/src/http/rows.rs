@@ -7,7 +7,7 @@ use retort_spec::{EvaluateSpec, Metric, ModelRef, RunKind, RunSpec, RunState};
 use retort_store::{Evaluation, Experiment, Point, Run};
 use retort_web::{
     Progress, RunLabel, RunRow, Score, Scores, XAxis,
-    figures::{self, DRAWN},
+    figures,
     format::Moment,
     pages::ComparisonSummary,
 };
@@ -93,12 +93,12 @@ impl App {
         Ok(summaries)
     }
 
-    /// The curves of the trainings among these runs, in their order; with their clocks if they are drawn by time.
-    pub async fn curves(&self, runs: &[RunRow], axis: XAxis) -> Result<Vec<figures::RunCurves>> {
+    /// The curves of these metrics of the trainings among these runs, in their order; with their clocks if they are drawn by time.
+    pub async fn curves(&self, runs: &[RunRow], metrics: &[Metric], axis: XAxis) -> Result<Vec<figures::RunCurves>> {
         let trainings: Vec<_> = runs.iter().filter(|run| run.label.kind == RunKind::Train).take(MOST_CURVES).collect();
         let ids: Vec<_> = trainings.iter().map(|run| run.label.id).collect();
         let time = (axis == XAxis::WallTime).then_some(Metric::WallTime);
-        let metrics: Vec<Metric> = DRAWN.into_iter().chain(time).collect();
+        let metrics: Vec<Metric> = metrics.iter().copied().chain(time).collect();
         let mut series = self.store.series_of_runs(&ids, &metrics).await?;
         let curves = trainings.into_iter().map(|run| {
             let epochs = run.progress.as_ref().map(|p| p.epochs).filter(|epochs| *epochs > 0);

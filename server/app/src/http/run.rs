@@ -6,17 +6,17 @@ use axum::{
     response::{Redirect, Response},
 };
 use retort_engine::{Outcomes, RunFolder};
-use retort_spec::{EvaluateSpec, ModelRef, RunKind, RunSpec, RunState};
+use retort_spec::{EvaluateSpec, Metric, ModelRef, RunKind, RunSpec, RunState};
 use retort_store::Run;
 use retort_web::{
     Answers, ExperimentForm, Values, XAxis,
-    figures::slug,
+    figures::{CurvePoint, OF_A_RUN, RunCurves, slug},
     pages::{Attempt, EvaluateForm, RunPage, WeightsFile},
 };
 
 use super::{
     App, Shared,
-    comparison::{figure_file, send_figure},
+    comparison::{CURVES, figure_file, send_curves, send_figure},
     errors::{PageError, Result},
     id,
     models::evaluation_title,
@@ -25,6 +25,7 @@ use super::{
     rows::{label, moment},
     run_log,
 };
+use crate::machine;
 
 /// Lines of the log, attempts, and runs that wait for this one, at most.
 const LOG_LINES: u32 = 100;
@@ -42,6 +43,9 @@ pub async fn figure(
     Path((run, file)): Path<(String, String)>,
     RawQuery(query): RawQuery,
 ) -> Result<Response> {
+    if file == CURVES {
+        return send_curves(&app.run_page(&run, query.as_deref()).await?.curves_data());
+    }
     let (name, format) = figure_file(&file)?;
     let page = app.run_page(&run, query.as_deref()).await?;
     let about = format!("retort-run-{}-{}", page.run.label.id, slug(&page.run.label.model()));
@@ -68,6 +72,10 @@ impl App {
         let needed_by = store.needed_by(run_id, NEEDED_BY).await?;
         let evaluations: Vec<Run> = needed_by.iter().filter(|other| evaluates(other, run_id)).cloned().collect();
         let (weights, clone_href) = (weights(&app.control.folder(run_id), &run), app.clone_of(&run).await?);
+        let images = match &spec {
+            RunSpec::Train(spec) => machine::images(&app.machine.datasets().await?, &spec.dataset).0,
+            _ => 0,
+        };
         let evaluate = weights.first().filter(|_| run.kind == RunKind::Train).map(|_| EvaluateForm {
             title: evaluation_title(&format!("run {run_id}, {}", label(&run).model())),
             model: format!("run:{run_id}"),
@@ -82,7 +90,7 @@ impl App {
             created,
             answers,
             analysis: app.analyses(&own, &row, values).await?.pop(),
-            curves: app.curves(&row, XAxis::Epochs).await?.pop(),
+            curves: app.curves(&row, &OF_A_RUN, XAxis::WallTime).await?.pop().map(|curves| with_throughput(curves, images)),
             evaluations: app.rows(evaluations).await?,
             weights,
             evaluate,
@@ -97,6 +105,21 @@ impl App {
             run: row.remove(0),
         })
     }
+}
+
+/// Adds how many images of an epoch were trained on in a second, of the epochs whose time is known.
+fn with_throughput(mut curves: RunCurves, images: usize) -> RunCurves {
+    let seconds = |epoch: usize| match epoch {
+        0 => Some(&0.0),
+        _ => curves.wall_time.get(&epoch),
+    };
+    let of = |point: &CurvePoint| {
+        let took = seconds(point.epoch)? - seconds(point.epoch - 1)?;
+        (took > 0.0 && images > 0).then(|| CurvePoint { value: images as f64 / took, ..*point })
+    };
+    let points = curves.points(Metric::TrainLoss).iter().filter_map(of).collect();
+    curves.values.insert(Metric::Throughput, points);
+    curves
 }
 
 /// Whether a run is a finished evaluation of a model that a training left, and not of another that only uses it.

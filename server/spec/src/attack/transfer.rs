@@ -41,7 +41,7 @@ impl Parameters for Transfer {
     }
 
     fn title(&self) -> String {
-        format!("PGD-{} on {}", self.steps, self.from)
+        format!("PGD-{} transferred from {}", self.steps, self.from)
     }
 
     /// It is made on another model.

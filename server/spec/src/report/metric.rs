@@ -16,6 +16,8 @@ pub enum Metric {
     Memory,
     /// The accuracy on the test images without an attack, in percent.
     NaturalAccuracy,
+    /// Training images a second over an epoch with its evaluation. Workers do not report it: it follows from the wall time.
+    Throughput,
     /// The accuracy on the training images as the method sees them, in percent.
     TrainAccuracy,
     /// The mean of the method's own loss, in nats.
@@ -32,11 +34,12 @@ pub enum Metric {
 
 impl Metric {
     /// All of them.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 10] = [
         Self::GradientNorm,
         Self::LearningRate,
         Self::Memory,
         Self::NaturalAccuracy,
+        Self::Throughput,
         Self::TrainAccuracy,
         Self::TrainLoss,
         Self::ValidationNaturalAccuracy,
@@ -51,6 +54,7 @@ impl Metric {
             Self::LearningRate => "learning_rate",
             Self::Memory => "memory",
             Self::NaturalAccuracy => "natural_accuracy",
+            Self::Throughput => "throughput",
             Self::TrainAccuracy => "train_accuracy",
             Self::TrainLoss => "train_loss",
             Self::ValidationNaturalAccuracy => "validation_natural_accuracy",

@@ -1,9 +1,11 @@
 //! A line chart.
 
+mod data;
 mod ticks;
 
 use std::fmt::Write;
 
+pub use self::data::ChartData;
 pub(super) use self::ticks::Axis;
 use super::text::text;
 use crate::{
@@ -13,6 +15,9 @@ use crate::{
 
 /// At most so many points are drawn for a line; more could not be told apart.
 const MAX_POINTS: usize = 2_000;
+
+/// So many shades tell the variants of a method apart.
+pub const SHADES: usize = 4;
 
 /// The size of the drawing, in its own units.
 const WIDTH: f64 = 480.0;
@@ -28,6 +33,8 @@ const NAME: f64 = 176.0;
 pub struct Line {
     /// The run that it belongs to, which gives it its colour, dash and marker.
     pub label: RunLabel,
+    /// Its place among the variants of its method that are drawn: 0 for the first.
+    pub variant: usize,
     /// What stands beside its end; lines with the same name share one, and an empty one is left out.
     pub name: String,
     /// The points in ascending x, in pieces that are not joined to each other.
@@ -77,12 +84,17 @@ pub struct Chart {
 }
 
 impl Chart {
-    /// Draws it.
-    pub fn svg(&self) -> String {
+    /// Where its axes begin and end, from left to right.
+    fn plot(&self) -> (f64, f64) {
         let longest = widest(self.lines.iter().map(|line| shown(&line.name)));
         let right = if longest == 0.0 { 16.0 } else { longest.min(NAME) + 24.0 };
         let y = self.y_axis();
-        let pixels = (widest(y.ticks.iter().map(|tick| y.label(*tick))) + 10.0, WIDTH - right);
+        (widest(y.ticks.iter().map(|tick| y.label(*tick))) + 10.0, WIDTH - right)
+    }
+
+    /// Draws it.
+    pub fn svg(&self) -> String {
+        let (y, pixels) = (self.y_axis(), self.plot());
         let x = match self.x_scale {
             Scale::Whole => Axis::whole(self.x.0, self.x.1, pixels, 6),
             Scale::Linear => Axis::linear(self.x.0, self.x.1, pixels, 5),
@@ -92,14 +104,14 @@ impl Chart {
             r#"<svg class="chart" viewBox="0 0 {WIDTH} {HEIGHT}" role="img" aria-label="{}">"#,
             escape(&self.description)
         );
-        self.draw_axes(&mut svg, &x, &y, WIDTH - right);
+        self.draw_axes(&mut svg, &x, &y, pixels.1);
         for line in &self.lines {
             draw_bands(&mut svg, line, &x, &y);
         }
         for line in &self.lines {
             draw_line(&mut svg, line, &x, &y);
         }
-        self.draw_names(&mut svg, &y, WIDTH - right);
+        self.draw_names(&mut svg, &y, pixels.1);
         svg.push_str("</svg>");
         svg
     }
@@ -123,6 +135,9 @@ impl Chart {
                 at + 4.0,
                 y.label(*tick)
             );
+        }
+        if self.is_log {
+            let _ = write!(svg, r#"<text class="tick" x="{left:.1}" y="{:.1}">log scale</text>"#, TOP - 3.0);
         }
         for tick in &x.ticks {
             let _ = write!(
@@ -170,7 +185,7 @@ impl Chart {
         names.sort_by(|a, b| a.0.total_cmp(&b.0));
         let places = spread(&names.iter().map(|n| n.0).collect::<Vec<_>>(), TOP + 4.0, HEIGHT - BOTTOM);
         for ((_, line), at) in names.iter().zip(places) {
-            svg.push_str(&line.label.mark().at(right + 11.0, at));
+            svg.push_str(&line.mark_at(right + 11.0, at));
             let attributes = format!(r#"class="name" x="{:.1}" y="{:.1}""#, right + 19.0, at + 4.0);
             text(svg, &attributes, &line.name, NAME, LETTERS);
         }
@@ -178,9 +193,40 @@ impl Chart {
 }
 
 impl Line {
+    /// The classes that give it its colour: the method's, and a shade of it where several variants of one method are drawn.
+    pub fn class(&self) -> String {
+        match self.variant {
+            0 => self.label.class().to_owned(),
+            n => format!("{} shade-{}", self.label.class(), (n - 1) % SHADES + 1),
+        }
+    }
+
+    /// The method's dash for its first variant, and one of their own for the others.
+    pub fn dash(&self) -> &'static str {
+        match self.variant {
+            0 => self.label.mark().dash,
+            n => ["6 2", "2 2", "10 2 2 2", "1 3"][(n - 1) % SHADES],
+        }
+    }
+
+    fn mark_at(&self, x: f64, y: f64) -> String {
+        self.label.mark().in_class(&self.class(), x, y)
+    }
+
     /// Its last point.
     pub fn end(&self) -> Option<(f64, f64)> {
         self.pieces.iter().rev().find_map(|piece| piece.last()).map(|point| (point.x, point.y))
+    }
+}
+
+/// Gives the lines of one method the places of its variants.
+pub fn number_variants(lines: &mut [Line]) {
+    for place in 0..lines.len() {
+        let (before, own) = (&lines[..place], &lines[place]);
+        lines[place].variant = before
+            .iter()
+            .filter(|line| (line.label.method, line.label.is_teacher) == (own.label.method, own.label.is_teacher))
+            .count();
     }
 }
 
@@ -191,7 +237,7 @@ fn draw_bands(svg: &mut String, line: &Line, x: &Axis, y: &Axis) {
             thin(&piece.iter().map(|p| (p.x, value(p))).collect::<Vec<_>>(), MAX_POINTS / 2)
         };
         let (above, below) = (side(|p| p.high), side(|p| p.low));
-        let _ = write!(svg, r#"<polygon class="band {}" points=""#, line.label.class());
+        let _ = write!(svg, r#"<polygon class="band {}" points=""#, line.class());
         for (px, py) in above.into_iter().chain(below.into_iter().rev()) {
             let _ = write!(svg, "{:.1},{:.1} ", x.place(px), y.place(py));
         }
@@ -201,9 +247,9 @@ fn draw_bands(svg: &mut String, line: &Line, x: &Axis, y: &Axis) {
 }
 
 fn draw_line(svg: &mut String, line: &Line, x: &Axis, y: &Axis) {
-    let dash = line.label.mark().dash;
+    let dash = line.dash();
     for piece in line.pieces.iter().filter(|p| p.len() > 1) {
-        let _ = write!(svg, r#"<polyline class="line {}""#, line.label.class());
+        let _ = write!(svg, r#"<polyline class="line {}""#, line.class());
         if !dash.is_empty() {
             let _ = write!(svg, r#" stroke-dasharray="{dash}""#);
         }
@@ -216,10 +262,10 @@ fn draw_line(svg: &mut String, line: &Line, x: &Axis, y: &Axis) {
     }
     // A single epoch has no line to see; otherwise the end is marked.
     for piece in line.pieces.iter().filter(|p| p.len() == 1) {
-        svg.push_str(&line.label.mark().at(x.place(piece[0].x), y.place(piece[0].y)));
+        svg.push_str(&line.mark_at(x.place(piece[0].x), y.place(piece[0].y)));
     }
     if let Some((px, py)) = line.end() {
-        svg.push_str(&line.label.mark().at(x.place(px), y.place(py)));
+        svg.push_str(&line.mark_at(x.place(px), y.place(py)));
     }
 }
 

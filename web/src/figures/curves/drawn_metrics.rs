@@ -13,6 +13,19 @@ pub const DRAWN: [Metric; 5] = [
     Metric::TrainLoss,
 ];
 
+/// Those that are drawn on the page of one training: how it went, beside what came of it.
+pub const OF_A_RUN: [Metric; 9] = [
+    Metric::NaturalAccuracy,
+    Metric::ValidationPgdAccuracy,
+    Metric::ValidationNaturalAccuracy,
+    Metric::TrainAccuracy,
+    Metric::TrainLoss,
+    Metric::GradientNorm,
+    Metric::LearningRate,
+    Metric::Throughput,
+    Metric::Memory,
+];
+
 /// The heading of a metric's figure.
 pub(super) const fn title(metric: Metric) -> &'static str {
     match metric {
@@ -24,6 +37,7 @@ pub(super) const fn title(metric: Metric) -> &'static str {
         Metric::GradientNorm => "Norm of the gradient",
         Metric::LearningRate => "Learning rate",
         Metric::Memory => "Most memory of the process, MiB",
+        Metric::Throughput => "Training images a second, evaluation included",
         Metric::WallTime => "Wall time, s",
     }
 }
@@ -39,6 +53,7 @@ pub(super) const fn noun(metric: Metric) -> &'static str {
         Metric::GradientNorm => "the norm of the gradient",
         Metric::LearningRate => "the learning rate",
         Metric::Memory => "the memory of the process",
+        Metric::Throughput => "the throughput",
         Metric::WallTime => "the wall time",
     }
 }
@@ -46,9 +61,12 @@ pub(super) const fn noun(metric: Metric) -> &'static str {
 /// A value of a metric.
 pub(super) fn say(metric: Metric, value: f64) -> String {
     match metric {
-        Metric::TrainLoss | Metric::GradientNorm | Metric::LearningRate | Metric::Memory | Metric::WallTime => {
-            format::figure(value)
-        }
+        Metric::TrainLoss
+        | Metric::GradientNorm
+        | Metric::LearningRate
+        | Metric::Memory
+        | Metric::Throughput
+        | Metric::WallTime => format::figure(value),
         _ => format!("{} %", format::percent(value)),
     }
 }

@@ -7,9 +7,10 @@ mod run_curves;
 use std::collections::BTreeMap;
 
 use retort_spec::{Architecture, Metric, Stage};
+use serde::Serialize;
 
 pub use self::{
-    drawn_metrics::DRAWN,
+    drawn_metrics::{DRAWN, OF_A_RUN},
     run_curves::{CurvePoint, RunCurves},
 };
 use self::{
@@ -19,7 +20,7 @@ use self::{
 };
 use super::{
     Figure,
-    chart::{BandPoint, Chart, Line, Scale},
+    chart::{BandPoint, Chart, ChartData, Line, Scale, number_variants},
 };
 use crate::{format::lower_first, tables::XAxis};
 
@@ -33,13 +34,54 @@ enum Along {
     Time(f64, &'static str),
 }
 
+/// A figure of curves before it is drawn.
+pub struct Curves {
+    title: String,
+    caption: String,
+    chart: Chart,
+}
+
+/// The data of a figure of curves.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct CurvesData {
+    /// The name that its address has.
+    slug: String,
+    title: String,
+    caption: String,
+    #[serde(flatten)]
+    chart: ChartData,
+}
+
+impl Curves {
+    /// The drawing.
+    pub fn figure(&self) -> Figure {
+        Figure { title: self.title.clone(), svg: self.chart.svg(), caption: self.caption.clone() }
+    }
+
+    /// What it is drawn of.
+    pub fn data(&self) -> CurvesData {
+        let (title, caption) = (self.title.clone(), self.caption.clone());
+        CurvesData { slug: super::slug(&title), title, caption, chart: self.chart.data() }
+    }
+}
+
 /// The figures of one training, of those quantities of which there is something to see.
 pub fn run_figures(run: &RunCurves, axis: XAxis) -> Vec<Figure> {
-    DRAWN.into_iter().filter_map(|metric| draw(metric, &[run], None, axis)).collect()
+    run_curves(run, axis).iter().map(Curves::figure).collect()
 }
 
 /// The figures of a comparison: for each student, its methods and the teacher.
 pub fn comparison_figures(runs: &[RunCurves], axis: XAxis) -> Vec<Figure> {
+    comparison_curves(runs, axis).iter().map(Curves::figure).collect()
+}
+
+/// What [`run_figures`] draws.
+pub fn run_curves(run: &RunCurves, axis: XAxis) -> Vec<Curves> {
+    OF_A_RUN.into_iter().filter_map(|metric| draw(metric, &[run], None, axis)).collect()
+}
+
+/// What [`comparison_figures`] draws.
+pub fn comparison_curves(runs: &[RunCurves], axis: XAxis) -> Vec<Curves> {
     let mut students: Vec<Architecture> =
         runs.iter().filter(|r| !r.label.is_teacher).map(|r| r.label.architecture).collect();
     students.sort_unstable();
@@ -56,7 +98,7 @@ pub fn comparison_figures(runs: &[RunCurves], axis: XAxis) -> Vec<Figure> {
     figures
 }
 
-fn draw(metric: Metric, runs: &[&RunCurves], student: Option<Architecture>, axis: XAxis) -> Option<Figure> {
+fn draw(metric: Metric, runs: &[&RunCurves], student: Option<Architecture>, axis: XAxis) -> Option<Curves> {
     let runs: Vec<_> = runs.iter().copied().filter(|r| finite(r.points(metric)).next().is_some()).collect();
     let along = along(&runs, axis)?;
     let mut groups: Vec<Vec<&RunCurves>> = Vec::new();
@@ -68,7 +110,8 @@ fn draw(metric: Metric, runs: &[&RunCurves], student: Option<Architecture>, axis
             None => groups.push(vec![run]),
         }
     }
-    let lines: Vec<_> = groups.iter().map(|group| line(metric, group, groups.len() > 1, along)).collect();
+    let mut lines: Vec<_> = groups.iter().map(|group| line(metric, group, groups.len() > 1, along)).collect();
+    number_variants(&mut lines);
     let values = || runs.iter().flat_map(|r| finite(r.points(metric))).map(|p| p.value);
     let (low, high) = values().fold((f64::INFINITY, 0.0_f64), |(l, h), v| (l.min(v), h.max(v)));
     let caption = caption(metric, &runs);
@@ -76,6 +119,7 @@ fn draw(metric: Metric, runs: &[&RunCurves], student: Option<Architecture>, axis
         Some(student) => format!("{student}: {}", lower_first(title(metric))),
         None => title(metric).into(),
     };
+    let is_log = matches!(metric, Metric::TrainLoss | Metric::GradientNorm) && low > 0.0 && high / low > 20.0;
     let last = lines.iter().flat_map(|line| line.pieces.iter().flatten()).map(|point| point.x).fold(0.0, f64::max);
     let chart = Chart {
         description: format!("{title}. {caption}"),
@@ -91,13 +135,37 @@ fn draw(metric: Metric, runs: &[&RunCurves], student: Option<Architecture>, axis
             Along::Time(..) => (0.0, last.max(1e-3)),
         },
         x_scale: if matches!(along, Along::Time(..)) { Scale::Linear } else { Scale::Whole },
-        is_log: metric == Metric::TrainLoss && low > 0.0 && high / low > 20.0,
-        rules: match runs.as_slice() {
-            [run] if along == Along::Epochs => stage_rules(run.points(metric)),
-            _ => Vec::new(),
-        },
+        is_log,
+        rules: rules(metric, &groups, along),
     };
-    Some(Figure { title, svg: chart.svg(), caption })
+    Some(Curves { title, caption, chart })
+}
+
+/// Where the stages of the methods begin that have several, in the words of the stage, with the method where they are of more
+/// than one.
+fn rules(metric: Metric, groups: &[Vec<&RunCurves>], along: Along) -> Vec<(f64, String)> {
+    let mut rules: Vec<(f64, &'static str, Vec<&'static str>)> = Vec::new();
+    for run in groups.iter().filter_map(|group| group.first()) {
+        for (epoch, stage) in stage_starts(run.points(metric)) {
+            let at = match along {
+                Along::Epochs => epoch - 0.5,
+                Along::Share => 100.0 * (epoch - 0.5) / length(run) as f64,
+                Along::Time(..) => continue,
+            };
+            let method = run.label.method_name();
+            match rules.iter_mut().find(|(other, title, _)| (*other - at).abs() < 1e-9 && *title == stage) {
+                Some((_, _, methods)) if !methods.contains(&method) => methods.push(method),
+                Some(_) => {}
+                None => rules.push((at, stage, vec![method])),
+            }
+        }
+    }
+    let is_one = |methods: &[&str]| rules.iter().all(|(_, _, other)| other == methods);
+    let words = |(at, stage, methods): &(f64, &'static str, Vec<&'static str>)| {
+        let whose = if is_one(methods) && groups.len() == 1 { String::new() } else { format!("{}: ", methods.join(", ")) };
+        (*at, format!("{whose}{stage}"))
+    };
+    rules.iter().map(words).collect()
 }
 
 /// By what the curves of these runs are drawn; none without a run.
@@ -164,13 +232,13 @@ fn line(metric: Metric, group: &[&RunCurves], is_one_of_many: bool, along: Along
         }
     }
     let name = if is_one_of_many { short_name(group[0]) } else { String::new() };
-    Line { label: group[0].label.clone(), name, pieces }
+    Line { label: group[0].label.clone(), variant: 0, name, pieces }
 }
 
-/// Where each stage but the first begins.
-fn stage_rules(points: &[CurvePoint]) -> Vec<(f64, String)> {
+/// The first epochs of each stage but the first.
+fn stage_starts(points: &[CurvePoint]) -> impl Iterator<Item = (f64, &'static str)> {
     let starts = points.windows(2).filter(|w| w[0].stage != w[1].stage);
-    starts.map(|w| (w[1].epoch as f64 - 0.5, w[1].stage.title().to_owned())).collect()
+    starts.map(|w| (w[1].epoch as f64, w[1].stage.title()))
 }
 
 #[cfg(test)]

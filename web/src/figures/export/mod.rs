@@ -13,7 +13,7 @@ use resvg::{
 };
 
 use self::fonts::Fonts;
-use super::{Figure, panels::LEVELS};
+use super::{Figure, chart::SHADES, panels::LEVELS};
 use crate::words::{escape, shown, wrapped};
 
 /// A format of figures.
@@ -143,9 +143,17 @@ fn style() -> String {
          .marker{stroke:#ffffff;stroke-width:1}.band{fill-opacity:.14}.ground{fill:#f4f1eb}.frame{fill:none;stroke:#e4dfd7}\
          .kind-0{fill:#0072b2}.kind-1{fill:#c98200}.kind-2{fill:#1c2026}.zero{fill:#ffffff}",
     );
+    let mut shades = String::new();
     for (class, colour) in METHODS {
+        for shade in 1..=SHADES {
+            // As the page mixes it with its ink.
+            let share = [0.25, 0.45, 0.65, 0.85][(shade - 1) % 4];
+            let mixed = mixed(colour, share);
+            let _ = write!(shades, ".line.{class}.shade-{shade}{{stroke:{mixed}}}.marker.{class}.shade-{shade}{{fill:{mixed}}}");
+        }
         let _ = write!(css, ".line.{class},.whisker.{class}{{stroke:{colour}}}.marker.{class},.band.{class}{{fill:{colour}}}");
     }
+    css += &shades;
     for level in 1..=LEVELS {
         for (side, colour) in [("above", [0xd5, 0x5e, 0x00]), ("below", [0x00, 0x72, 0xb2])] {
             let share = level as f64 / LEVELS as f64;
@@ -154,6 +162,13 @@ fn style() -> String {
         }
     }
     css
+}
+
+/// A colour with so large a share of the page's ink by day.
+fn mixed(colour: &str, share: f64) -> String {
+    let part = |text: &str, at: usize| u8::from_str_radix(text.get(at..at + 2).unwrap_or("00"), 16).unwrap_or_default();
+    let mix = |at| (f64::from(part(colour, at)) * (1.0 - share) + f64::from(part("#1c2026", at)) * share).round() as u8;
+    format!("#{:02x}{:02x}{:02x}", mix(1), mix(3), mix(5))
 }
 
 fn png(tree: &Tree) -> Result<Vec<u8>, String> {

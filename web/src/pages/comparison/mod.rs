@@ -12,7 +12,7 @@ use retort_spec::{AnalysisKind, ExperimentSpec, MethodName, RunKind, RunState};
 use crate::{
     ExperimentForm, Frame, RunRow, Section,
     analyses::{AnalysisView, form},
-    figures::{self, Figure, RunCurves},
+    figures::{self, Curves, CurvesData, Figure, RunCurves},
     format::{self, Moment},
     tables::{
         Answers, Column, Compared, ComparisonTable, ComparisonView, Config, ConfigDifferences, OpenDifference,
@@ -353,14 +353,23 @@ impl ComparisonPage {
         all.filter(|run| run.label.kind == RunKind::Masking).collect()
     }
 
+    /// What its curves are drawn of.
+    pub fn curves_data(&self) -> Vec<CurvesData> {
+        figures::comparison_curves(&self.grouped_curves(), self.view.x_axis()).iter().map(Curves::data).collect()
+    }
+
     fn figures(&self) -> Vec<Figure> {
+        figures::comparison_figures(&self.grouped_curves(), self.view.x_axis())
+    }
+
+    /// The curves, each with what sets its experiment apart from those beside it.
+    fn grouped_curves(&self) -> Vec<RunCurves> {
         let group = |run: i64| {
             let other = self.with.iter().find(|other| other.runs.iter().any(|r| r.label.id == run))?;
             (!self.spec.has_same_setting(&other.spec)).then(|| format!("exp. {}", other.id))
         };
         let grouped =
             |curves: &RunCurves| RunCurves { group: group(curves.label.id).unwrap_or_default(), ..curves.clone() };
-        let curves: Vec<_> = self.curves.iter().map(grouped).collect();
-        figures::comparison_figures(&curves, self.view.x_axis())
+        self.curves.iter().map(grouped).collect()
     }
 }

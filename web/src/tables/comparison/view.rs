@@ -32,6 +32,9 @@ pub struct ComparisonView {
     /// `time` for curves by wall time.
     #[serde(skip_serializing_if = "String::is_empty")]
     pub curves: String,
+    /// How a reader looks into the curves: a script's words, which the server hands on.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub chart: String,
     /// `signed` for differences of correlations with their sign.
     #[serde(skip_serializing_if = "String::is_empty")]
     pub correlation: String,
