@@ -138,6 +138,10 @@ fn a_backup_of_a_running_server_comes_back_elsewhere_and_goes_on() {
     let before = exports(&server);
     let form = [TINY.as_slice(), &[("methods", "kd"), ("budget", "smoke"), ("epochs", "2")]].concat();
     server.post("/experiments", &form);
+    assert_eq!(
+        server.post("/views", &[("name", "Of both"), ("address", "/experiments/1?with=2")]),
+        "/experiments/1?with=2"
+    );
     let backup = |file: &PathBuf, more: &[&str]| {
         let mut command = on(&data, "backup");
         command.args(more).arg(file);
@@ -158,6 +162,7 @@ fn a_backup_of_a_running_server_comes_back_elsewhere_and_goes_on() {
     assert!(failure(&mut command).contains("is not empty"));
     let other = Server::start(&restored);
     assert_same(&before, &exports(&other));
+    assert!(other.get("/experiments").contains(">Of both</a>"));
     // What was under way goes on there, from its beginning or from where its journal ends.
     wait_for("the later comparison's end", LONG, || (7..=10).all(|run| is_finished(&other.run_dir(run))).then_some(()));
 

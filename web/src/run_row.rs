@@ -149,17 +149,7 @@ impl RunLabel {
 
     /// What the run does with it: `train`, `probe`, `evaluate`, each also with `teacher`.
     pub const fn verb(&self) -> &'static str {
-        match (self.kind, self.is_teacher) {
-            (RunKind::Train, false) => "train",
-            (RunKind::Train, true) => "train teacher",
-            (RunKind::Probe, false) => "probe",
-            (RunKind::Probe, true) => "probe teacher",
-            (RunKind::Evaluate, false) => "evaluate",
-            (RunKind::Evaluate, true) => "evaluate teacher",
-            (RunKind::Analyse, _) => "analyse",
-            (RunKind::Masking, false) => "check masking",
-            (RunKind::Masking, true) => "check teacher's masking",
-        }
+        self.kind.verb(self.is_teacher)
     }
 
     /// How it is drawn: as its method, or as the teacher.

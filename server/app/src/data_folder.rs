@@ -106,6 +106,11 @@ impl Places {
         self.root.join("ledger.jsonl")
     }
 
+    /// Named addresses of lists and comparisons.
+    pub fn views(&self) -> PathBuf {
+        self.root.join("views.json")
+    }
+
     /// The folder with a folder for each run.
     pub fn runs(&self) -> PathBuf {
         self.root.join("runs")

@@ -17,6 +17,7 @@ mod http;
 mod keeping;
 mod launch;
 mod live;
+mod load;
 mod logging;
 mod machine;
 mod metrics;
@@ -26,6 +27,7 @@ mod reader;
 mod scheduler;
 mod service;
 mod trial;
+mod views;
 
 use std::process::ExitCode;
 

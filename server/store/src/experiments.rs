@@ -56,7 +56,7 @@ impl StateCounts {
         RunState::ALL.into_iter().filter(|s| s.is_over()).map(|s| self.of(s)).sum()
     }
 
-    fn add(&mut self, state: RunState, runs: usize) {
+    pub(crate) fn add(&mut self, state: RunState, runs: usize) {
         *self.0.entry(state).or_default() += runs;
     }
 }

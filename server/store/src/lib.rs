@@ -6,6 +6,7 @@
 #![forbid(unsafe_code)]
 
 mod db;
+mod experiment_list;
 mod experiments;
 mod models;
 mod reindex;
@@ -15,13 +16,14 @@ mod shares;
 #[cfg(test)]
 mod testing;
 
-pub use db::{Result, Store, StoreError};
+pub use db::{Cursor, Result, Store, StoreError};
+pub use experiment_list::ListedExperiment;
 pub use experiments::{Experiment, MOST_QUEUED, StateCounts};
 pub use models::{Model, NewModel, PendingModels};
 pub use reindex::Reindexed;
 pub use runs::{
-    Attempt, CancelOutcome, Cursor, DoomedRun, Evaluation, FinishedWork, LogLine, MetricValue, Point, Progress, Run,
-    RunFilter, Series, StateChange,
+    Attempt, CancelOutcome, DoomedRun, EndedRuns, Evaluation, FinishedWork, LogLine, MetricValue, Point, Progress, Run,
+    RunFilter, RunKey, RunOrder, Series, StateChange,
 };
 pub use shares::Share;
 

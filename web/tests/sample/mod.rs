@@ -14,10 +14,11 @@ use retort_web::{
     figures::{CurvePoint, RunCurves},
     format::Moment,
     pages::{
-        AnalysedOption, ComparisonPage, ComparisonSummary, ComparisonsPage, DatasetCard, DatasetForm, DatasetOption,
-        DatasetPage, DatasetsPage, DeviceOption, Download, ErrorPage, EvaluateForm, FindingView, FoundNetwork, ImportedOption, Link,
-        ModelPage, ModelRow, ModelUploadForm, ModelUploadPage, ModelsPage, NewExperimentPage, OverviewPage, Plan,
-        ReportView, RunFilter, RunsPage, SampleSheet, TeacherOption,
+        AnalysedOption, ComparisonPage, ComparisonSummary, ComparisonsFilter, ComparisonsPage, DatasetCard,
+        DatasetForm, DatasetOption, DatasetPage, DatasetsPage, DeviceLine, DeviceOption, Download, EndedExperiment,
+        ErrorPage, EvaluateForm, FindingView, FoundNetwork, ImportedOption, Link, MachineLoad, ModelFilter, ModelPage,
+        ModelRow, ModelUploadForm, ModelUploadPage, ModelsPage, NewExperimentPage, OverviewPage, Plan, ReportView,
+        RunFilter, RunsPage, SampleSheet, SavedView, SavedViews, TeacherOption,
     },
 };
 
@@ -56,11 +57,37 @@ pub fn overview() -> OverviewPage {
         running: runs.iter().filter(|r| r.is_active()).cloned().collect(),
         next: runs.iter().filter(|r| r.state == RunState::Queued).take(3).cloned().collect(),
         seconds_left: Some(32_000.0),
-        ended: runs.iter().rev().filter(|r| r.state.is_over()).take(5).cloned().collect(),
+        ended: vec![ended(3, large().title, None), ended(1, HOSTILE.into(), Some(HOSTILE.into()))],
+        devices: vec![
+            device("cpu", vec![]),
+            device("cuda:0", vec![(41, "train GACD+AFT · ResNet-18 · seed 1".into())]),
+        ],
+        load: MachineLoad { threads: Some((1.2, 16)), memory: Some((3_140_000_000, 8_200_000_000)) },
         comparisons: vec![summary(3, large(), 30), summary(2, ExperimentSpec::demo(), 8), failed],
         disk_free: Some(412_000_000_000),
         demo_seconds: Some(240.0),
     }
+}
+
+fn ended(id: i64, title: String, cause: Option<String>) -> EndedExperiment {
+    EndedExperiment {
+        id,
+        title,
+        counts: vec![(RunState::Finished, 30), (RunState::Failed, usize::from(cause.is_some()))],
+        total: 45,
+        last: at(9),
+        failure: cause.map(|cause| (7, "KD · ResNet-8 · seed 1".into(), cause)),
+    }
+}
+
+fn device(name: &str, runs: Vec<(i64, String)>) -> DeviceLine {
+    DeviceLine { name: name.into(), description: "16 threads".into(), runs }
+}
+
+/// A view of the page at `here`, and another one.
+fn views(here: &str) -> SavedViews {
+    let view = |name: &str, address: &str| SavedView { name: name.into(), address: address.into() };
+    SavedViews { list: vec![view(HOSTILE, here), view("Failed lately", "/runs?state=failed")], here: here.into() }
 }
 
 pub fn first_use() -> OverviewPage {
@@ -78,9 +105,14 @@ pub fn first_use() -> OverviewPage {
 pub fn comparisons() -> ComparisonsPage {
     ComparisonsPage {
         frame: frame(),
+        filter: ComparisonsFilter::default(),
+        order: ComparisonsPage::NEWEST,
+        heads: ComparisonsPage::NEWEST.heads(&ComparisonsPage::COLUMNS, |sort| format!("/experiments?sort={sort}")),
         comparisons: overview().comparisons,
+        total: 24,
         older: Some("/experiments?before=1".into()),
         newer: None,
+        views: views("/experiments"),
     }
 }
 
@@ -96,15 +128,33 @@ pub fn models() -> ModelsPage {
         dataset: "cifar10".into(),
         method: "PGD-AT".into(),
         scores: measured(),
+        accuracies: [(None, 821), (Some(Attack::pgd(20)), 511), (Some("fgsm".parse().unwrap()), 602)]
+            .into_iter()
+            .map(|(attack, correct)| Score {
+                attack,
+                accuracy: Accuracy { correct, n: 1_000 },
+                unanswered: 0,
+                standing: vec![],
+                variety: None,
+            })
+            .collect(),
+        choice: ("run", 12),
+        detail: "run 12 · Nine methods".into(),
         bytes: Some(44_700_000),
         origin: "run 12".into(),
         since: at(3),
         download: "/runs/12/model.safetensors".into(),
     };
-    let gone = ModelRow { name: "KD · ResNet-8 · seed 1".into(), bytes: None, ..trained.clone() };
+    let gone =
+        ModelRow { name: "KD · ResNet-8 · seed 1".into(), bytes: None, choice: ("run", 13), ..trained.clone() };
     ModelsPage {
         frame: frame(),
         problems: vec![],
+        filter: ModelFilter::default(),
+        order: ModelsPage::NEWEST,
+        heads: ModelsPage::NEWEST.heads(&ModelsPage::COLUMNS, |sort| format!("/models?sort={sort}")),
+        datasets: vec!["fashion-mnist-5k".into(), "cifar10".into()],
+        views: views("/models"),
         imported: vec![model().model],
         total_imported: 1,
         trained: vec![trained, gone],
@@ -185,6 +235,9 @@ pub fn model() -> ModelPage {
             dataset: "cifar10".into(),
             method: "imported".into(),
             scores: Scores::default(),
+            accuracies: vec![],
+            choice: ("model", 3),
+            detail: "ResNet-18 · imported · epoch=199.t7".into(),
             bytes: Some(44_700_000),
             origin: "epoch=199.t7".into(),
             since: at(9),
@@ -388,6 +441,9 @@ pub fn run_list() -> RunsPage {
     RunsPage {
         frame: frame(),
         filter: RunFilter { method: "gacd+aft".into(), ..RunFilter::default() },
+        order: RunsPage::NEWEST,
+        heads: RunsPage::NEWEST.heads(&RunsPage::COLUMNS, |sort| format!("/runs?sort={sort}")),
+        views: views("/runs?method=gacd%2Baft"),
         datasets: vec!["fashion-mnist-5k".into(), "cifar10".into()],
         total: 1_284,
         runs,

@@ -170,9 +170,13 @@ pub fn pages_with(name: &str) -> Vec<(&'static str, String)> {
     };
     let mut overview = overview();
     overview.comparisons = overview.comparisons.into_iter().map(summary).collect();
-    for runs in [&mut overview.running, &mut overview.next, &mut overview.ended] {
+    for runs in [&mut overview.running, &mut overview.next] {
         named(runs, name);
     }
+    for ended in &mut overview.ended {
+        (ended.title, ended.failure) = (text(), Some((7, text(), text())));
+    }
+    overview.devices[1].runs[0].1 = text();
     let mut list = run_list();
     named(&mut list.runs, name);
     list.filter.text = text();
@@ -196,8 +200,9 @@ pub fn pages_with(name: &str) -> Vec<(&'static str, String)> {
     (imported.classes, imported.notes) = (vec![text(), "other".into()], vec![text()]);
     let mut weights = models();
     for row in weights.imported.iter_mut().chain(&mut weights.trained) {
-        (row.name, row.origin, row.dataset) = (text(), text(), text());
+        (row.name, row.detail, row.dataset) = (text(), text(), text());
     }
+    weights.views.list[0].name = text();
     let mut refused = upload_with_faults();
     refused.problems = vec![Problem::new("file", name)];
     let mut chosen = model_upload_with_choices();

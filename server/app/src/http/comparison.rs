@@ -29,7 +29,7 @@ use super::{
 use crate::machine::images;
 
 /// Experiments that one page shows together, and those that are offered to be.
-const MOST_TOGETHER: usize = 10;
+pub(super) const MOST_TOGETHER: usize = 10;
 const OFFERED: u32 = 50;
 
 /// The table, the curves, the runs.

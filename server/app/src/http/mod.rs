@@ -4,6 +4,7 @@ mod analyses;
 mod assets;
 mod base;
 mod bundles;
+mod compare;
 mod comparison;
 mod datasets;
 mod delta;
@@ -16,6 +17,8 @@ mod experiments;
 mod form;
 mod guard;
 mod health;
+#[cfg(test)]
+mod lists_tests;
 mod live;
 mod models;
 mod multipart;
@@ -32,6 +35,7 @@ mod shares;
 #[cfg(test)]
 mod tests;
 mod versions;
+mod views;
 mod watching;
 
 use std::{path::PathBuf, sync::Arc};
@@ -53,7 +57,7 @@ use tower_http::{CompressionLevel, compression::CompressionLayer};
 
 use crate::{
     arrivals::Arrivals, bundle::ModelHashes, data_folder::Places, disk::Room, launch::Gate, live::Live,
-    machine::Machine, metrics::Metrics, public_url::PublicUrl, reader::Reader, scheduler::Control,
+    machine::Machine, metrics::Metrics, public_url::PublicUrl, reader::Reader, scheduler::Control, views::Views,
 };
 use errors::{PageError, Result};
 
@@ -96,6 +100,8 @@ pub struct App {
     pub links: shares::Links,
     /// Versions of pages that browsers may have.
     pub versions: Versions,
+    /// Named addresses of lists and comparisons.
+    pub views: Views,
     /// Which answers of evaluations were right.
     pub right_answers: RightAnswersOfEvaluations,
     /// The data folder.
@@ -126,6 +132,7 @@ pub struct App {
 const FIRST_PARTS: &[&str] = &[
     "demo",
     "disk",
+    "compare",
     "experiments",
     "bundles",
     "runs",
@@ -134,6 +141,7 @@ const FIRST_PARTS: &[&str] = &[
     "paper",
     "models",
     "datasets",
+    "views",
     "live",
     "static",
     "health",
@@ -169,6 +177,7 @@ impl App {
             drawn: Drawn::default(),
             links: shares::Links::default(),
             versions: Versions::default(),
+            views: Views::open(places.views()),
             right_answers: RightAnswersOfEvaluations::default(),
             waiting: WaitingModels::default(),
             hosts: Hosts::of(([127, 0, 0, 1], 7878).into(), None),
@@ -217,6 +226,9 @@ pub fn router(app: Arc<App>) -> Router {
         .route("/experiments/{id}/analyses", post(analyses::launch))
         .route("/experiments/{id}/cancel", post(comparison::cancel))
         .route("/experiments/{id}/resume", post(comparison::resume))
+        .route("/compare", get(compare::lead))
+        .route("/views", post(views::save))
+        .route("/views/remove", post(views::remove))
         .route("/bundles", get(bundles::list).post(bundles::open).layer(bundles::body_limit()))
         .route("/bundles/{id}", get(bundles::show))
         .route("/paper", get(paper::show))

@@ -1,7 +1,10 @@
 //! Pages of long lists, by their address.
 
 use retort_store::{Cursor, Page};
+use retort_web::pages::{ListOrder, SortColumn};
 use serde::{Deserialize, Serialize};
+
+use super::errors::{PageError, Result};
 
 /// The part of a list's address that says which page it is.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -35,6 +38,16 @@ impl Place {
             Cursor::NewerThan(_) => (newer.filter(|_| page.more), older),
         }
     }
+}
+
+/// The order that an address asks for, or the usual one where it asks for none.
+pub fn order(columns: &[SortColumn], text: &str, usual: ListOrder) -> Result<ListOrder> {
+    if text.is_empty() {
+        return Ok(usual);
+    }
+    let known = || columns.iter().map(|column| column.id).collect::<Vec<_>>().join(", ");
+    ListOrder::read(columns, text)
+        .ok_or_else(|| PageError::bad_request(format!("The list has no column “{text}”: sort by {}.", known())))
 }
 
 /// An address with this query, if it says anything.

@@ -26,13 +26,7 @@ impl App {
         let trainings = of(|r| r.kind == RunKind::Train);
         let mut scores: HashMap<i64, Vec<Score>> = HashMap::new();
         for found in self.store.evaluations_of_runs(&evaluations).await? {
-            scores.entry(found.run).or_default().push(Score {
-                attack: found.attack,
-                accuracy: found.accuracy,
-                unanswered: found.unanswered,
-                standing: found.standing,
-                variety: found.variety,
-            });
+            scores.entry(found.run).or_default().push(score(found));
         }
         let mut checks = self.store.checks_of_runs(&of(|r| r.kind == RunKind::Masking)).await?;
         let computed = self.store.attempt_seconds(&of(|r| r.seconds.is_none() && r.attempt > 0)).await?;
@@ -120,6 +114,17 @@ impl App {
 /// A time for a page.
 pub fn moment(time: Timestamp) -> Moment {
     Moment(format!("{time:.0}"))
+}
+
+/// One result for a page.
+pub fn score(found: Evaluation) -> Score {
+    Score {
+        attack: found.attack,
+        accuracy: found.accuracy,
+        unanswered: found.unanswered,
+        standing: found.standing,
+        variety: found.variety,
+    }
 }
 
 /// The natural and the lowest adversarial accuracy among these.

@@ -73,6 +73,7 @@ fn pack(places: &Places, database: &Path, half: &Path, contents: Contents) -> Re
     add(&mut archive, ABOUT, about.as_slice(), about.len() as u64)?;
     add_file(&mut archive, "retort.db", database)?;
     add_file(&mut archive, "ledger.jsonl", &places.ledger())?;
+    add_file(&mut archive, "views.json", &places.views())?;
     for run in names(&places.runs())? {
         let folder = places.runs().join(&run);
         let models: &[&str] = if contents.models { &MODELS_OF_A_RUN } else { &[] };

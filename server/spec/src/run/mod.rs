@@ -59,6 +59,24 @@ pub enum RunKind {
 }
 
 impl RunKind {
+    /// All kinds, in the order in which an experiment comes to them.
+    pub const ALL: [Self; 5] = [Self::Train, Self::Probe, Self::Evaluate, Self::Masking, Self::Analyse];
+
+    /// What such a run does with a student's or with the teacher's model, in words.
+    pub const fn verb(self, is_teacher: bool) -> &'static str {
+        match (self, is_teacher) {
+            (Self::Train, false) => "train",
+            (Self::Train, true) => "train teacher",
+            (Self::Probe, false) => "probe",
+            (Self::Probe, true) => "probe teacher",
+            (Self::Evaluate, false) => "evaluate",
+            (Self::Evaluate, true) => "evaluate teacher",
+            (Self::Analyse, _) => "analyse",
+            (Self::Masking, false) => "check masking",
+            (Self::Masking, true) => "check teacher's masking",
+        }
+    }
+
     /// The name in specs and in the database.
     pub const fn id(self) -> &'static str {
         match self {
@@ -75,8 +93,7 @@ impl FromStr for RunKind {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        let all = [Self::Train, Self::Probe, Self::Evaluate, Self::Masking, Self::Analyse];
-        all.into_iter().find(|kind| kind.id() == text).ok_or_else(|| format!("there is no kind of run “{text}”"))
+        Self::ALL.into_iter().find(|kind| kind.id() == text).ok_or_else(|| format!("there is no kind of run “{text}”"))
     }
 }
 

@@ -60,13 +60,18 @@ impl Store {
         query.build().fetch_all(self.readers()).await?.iter().map(read).collect()
     }
 
-    /// The accuracies of the model that a training run left, measured by the evaluations that waited for it.
+    /// The accuracies of the model that a training run left, measured by the evaluations that waited for it; not those of its
+    /// best epoch or of its averaged weights, nor of others that it was needed for.
     ///
     /// # Errors
     /// When the database refuses.
     pub async fn evaluations_of_model(&self, training: i64) -> Result<Vec<Evaluation>> {
         let mut query = QueryBuilder::<Sqlite>::new(SELECT);
         query.push("runs.kind = 'evaluate' AND runs.id IN (SELECT run FROM run_needs WHERE needs = ");
+        query.push_bind(training).push(
+            ") AND (runs.method, runs.variant, runs.architecture, runs.seed)
+                 = (SELECT method, variant, architecture, seed FROM runs WHERE id = ",
+        );
         query.push_bind(training).push(")").push(ORDER);
         query.build().fetch_all(self.readers()).await?.iter().map(read).collect()
     }

@@ -9,8 +9,10 @@ mod list;
 mod log;
 mod metrics;
 mod needs;
+mod order;
 mod queue;
 mod resume;
+mod search;
 pub(crate) mod states;
 mod throughput;
 
@@ -23,13 +25,15 @@ use crate::{
     db::row::{count, decoded, from_json, json, parsed, parsed_option, stored, word},
 };
 
+pub(crate) use self::search::pattern;
 pub use self::{
     cancel::CancelOutcome,
     evaluations::Evaluation,
     history::{Attempt, StateChange},
-    list::{Cursor, RunFilter},
+    list::{EndedRuns, RunFilter},
     log::LogLine,
     metrics::{MetricValue, Point, Series},
+    order::{RunKey, RunOrder},
     queue::DoomedRun,
     throughput::FinishedWork,
 };
@@ -193,6 +197,9 @@ fn variant(row: &SqliteRow, kind: RunKind, method: MethodName) -> sqlx::Result<V
         words => Ok(Variant::from_words(method, words)),
     }
 }
+
+/// The tables of [`Run`].
+const FROM: &str = "runs JOIN experiments ON experiments.id = runs.experiment";
 
 /// The columns of [`Run`]; conditions follow.
 pub(crate) const SELECT: &str = "SELECT runs.*, experiments.title AS experiment_title

@@ -87,8 +87,12 @@ async fn measure(args: &PagesArgs, folder: &Path) -> Result<Value> {
         ("runs_deep", |_, run| format!("/runs?before={run}")),
         ("runs_by_method_and_state", |_, run| format!("/runs?method=ard&state=finished&before={run}")),
         ("runs_by_text", |experiment, _| format!("/runs?text=question+{experiment}")),
+        ("runs_by_words", |experiment, _| format!("/runs?text=resnet+evaluate+seed+{experiment}")),
+        ("runs_by_result", |_, _| "/runs?sort=result".into()),
         ("run", |_, run| format!("/runs/{run}")),
+        ("models_by_accuracy", |_, _| "/models?sort=natural".into()),
         ("comparisons", |_, _| "/experiments".into()),
+        ("comparisons_by_accuracy", |_, _| "/experiments?sort=adversarial".into()),
         ("comparison_of_20_runs", |experiment, _| format!("/experiments/{experiment}")),
         ("comparison_with_a_baseline", |experiment, _| format!("/experiments/{experiment}?baseline=ard:resnet8")),
     ] {

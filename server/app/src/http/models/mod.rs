@@ -3,46 +3,37 @@
 mod classes;
 mod decide;
 mod download;
+mod list;
 #[cfg(test)]
 mod tests;
 mod upload;
 mod waiting;
 
 use axum::{
-    extract::{Path, RawQuery, State},
+    extract::{Path, State},
     http::StatusCode,
     response::Response,
 };
 use retort_engine::{class_order, data::DatasetInfo};
-use retort_spec::{Problem, PublishedModel, RunKind, RunState};
-use retort_store::{Model, Run};
-use retort_web::pages::{EvaluateForm, ModelPage, ModelRow, ModelsPage};
+use retort_spec::PublishedModel;
+use retort_store::Model;
+use retort_web::pages::{EvaluateForm, ModelPage, ModelRow};
 use serde::Serialize;
 
 use super::{
     App, Shared,
-    errors::{PageError, Result},
+    errors::Result,
     id, page,
-    paging::{Place, href},
-    rows::{label, measured, moment},
+    paging::href,
+    rows::{measured, moment, score},
 };
 
 pub use classes::set_classes;
 pub use decide::{discard, keep, show as show_upload};
 pub use download::{download, download_average_of_run, download_best_of_run, download_of_run, send};
+pub use list::list;
 pub use upload::{body_limit, upload};
 pub use waiting::Waiting;
-
-/// Models of finished runs a page, and imported ones in all.
-const ROWS: u32 = 50;
-const IMPORTED: u32 = 100;
-
-/// All models, newest first.
-pub async fn list(State(app): Shared, RawQuery(query): RawQuery) -> Result<Response> {
-    let place: Place = serde_html_form::from_str(&query.unwrap_or_default())
-        .map_err(|e| PageError::bad_request(format!("The address names no page of the list: {e}.")))?;
-    app.models_page(StatusCode::OK, place, Vec::new()).await
-}
 
 /// One imported model.
 pub async fn show(State(app): Shared, Path(model): Path<String>) -> Result<Response> {
@@ -105,60 +96,19 @@ impl App {
         page(status, &shown)
     }
 
-    async fn models_page(&self, status: StatusCode, place: Place, problems: Vec<Problem>) -> Result<Response> {
-        let filter = retort_store::RunFilter {
-            kind: Some(RunKind::Train),
-            state: Some(RunState::Finished),
-            ..Default::default()
-        };
-        let found = self.store.runs(&filter, place.cursor(), ROWS).await?;
-        let (newer, older) = place.neighbours(&found, |run| run.id);
-        let mut trained = Vec::new();
-        for run in found.rows {
-            trained.push(self.trained_row(run).await?);
-        }
-        let mut imported = Vec::new();
-        for model in self.store.models(IMPORTED).await? {
-            imported.push(self.imported_row(model).await?);
-        }
-        let list = ModelsPage {
-            frame: self.frame().await?,
-            problems,
-            imported,
-            total_imported: self.store.count_models().await?,
-            trained,
-            total_trained: self.store.count_runs(&filter).await?,
-            older: older.map(|place| href("/models", &place)),
-            newer: newer.map(|place| href("/models", &place)),
-        };
-        page(status, &list)
-    }
-
-    async fn trained_row(&self, run: Run) -> Result<ModelRow> {
-        let file = self.control.folder(run.id).model();
-        Ok(ModelRow {
-            name: label(&run).model(),
-            href: format!("/runs/{}", run.id),
-            architecture: run.architecture,
-            method: run.method.title().into(),
-            scores: measured(&self.store.evaluations_of_model(run.id).await?),
-            bytes: file.metadata().ok().map(|about| about.len()),
-            origin: format!("run {}", run.id),
-            since: moment(run.since),
-            download: format!("/runs/{}/model.safetensors", run.id),
-            dataset: run.dataset,
-        })
-    }
-
     async fn imported_row(&self, model: Model) -> Result<ModelRow> {
         let file = self.control.model_file(model.id);
+        let evaluations = self.store.evaluations_of_imported(model.id).await?;
         Ok(ModelRow {
+            choice: ("model", model.id),
+            detail: format!("{} · {} · {}", model.about.architecture, model.about.method, model.about.file_name),
             name: model.about.title,
             href: format!("/models/{}", model.id),
             architecture: model.about.architecture,
             dataset: model.about.dataset,
             method: model.about.method,
-            scores: measured(&self.store.evaluations_of_imported(model.id).await?),
+            scores: measured(&evaluations),
+            accuracies: evaluations.into_iter().map(score).collect(),
             bytes: file.metadata().ok().map(|about| about.len()),
             origin: model.about.file_name,
             since: moment(model.created_at),

@@ -14,8 +14,8 @@ use super::{
         App, Shared,
         errors::Result,
         multipart::{self, FORM},
-        paging::Place,
     },
+    list::Query,
     waiting::{FILE, in_words},
 };
 
@@ -34,7 +34,7 @@ pub async fn upload(State(app): Shared, headers: HeaderMap, form: Multipart) -> 
         },
         None => Problem::new("file", "choose a file with something in it"),
     };
-    app.models_page(StatusCode::UNPROCESSABLE_ENTITY, Place::default(), vec![problem]).await
+    app.models_page(StatusCode::UNPROCESSABLE_ENTITY, Query::default(), vec![problem]).await
 }
 
 impl App {
