@@ -14,6 +14,8 @@ mod comparing;
 mod figures;
 #[path = "browser/live.rs"]
 mod live;
+#[path = "browser/lists.rs"]
+mod lists;
 mod support;
 
 use std::{future::Future, process::ExitCode, time::Duration};
@@ -32,6 +34,7 @@ fn main() -> ExitCode {
         trial("a_form_without_a_student_says_so_beside_the_field", || with_server(faulty_form)),
         trial("an_archive_is_uploaded_and_its_page_fills_without_a_reload", || with_server(upload_dataset)),
         trial("no_page_scrolls_sideways_on_a_phone", || with_server(phone)),
+        trial("lists_are_worked_in_by_keyboard_and_what_is_ticked_is_compared", || with_server(lists::walk)),
         trial("a_comparison_is_tested_looked_into_and_shared", || with_server(comparing::walk)),
         trial("a_live_update_keeps_choices_forms_focus_and_place", || with_server(live::keeps_what_was_done)),
         trial("an_open_page_is_sent_what_differs_and_nothing_where_nothing_does", || {

@@ -17,7 +17,7 @@ struct Asset {
     content: &'static [u8],
 }
 
-const ASSETS: [Asset; 7] = [
+const ASSETS: [Asset; 8] = [
     Asset {
         name: "style.css",
         kind: "text/css; charset=utf-8",
@@ -27,6 +27,11 @@ const ASSETS: [Asset; 7] = [
         name: "live.js",
         kind: "text/javascript; charset=utf-8",
         content: include_bytes!("../../../../static/live.js"),
+    },
+    Asset {
+        name: "keys.js",
+        kind: "text/javascript; charset=utf-8",
+        content: include_bytes!("../../../../static/keys.js"),
     },
     Asset {
         name: "upload.js",
