@@ -16,6 +16,9 @@ impl ExperimentSpec {
                 }
             }
         }
+        if self.dataset.name.trim().is_empty() {
+            return problems;
+        }
         let Some(dataset) = find(&self.dataset.name) else {
             let known: Vec<_> = datasets.iter().map(|dataset| dataset.name).collect();
             let message = format!("“{}” is not among the datasets here: {}", self.dataset.name, known.join(", "));
@@ -23,6 +26,14 @@ impl ExperimentSpec {
             return problems;
         };
         dataset.check("dataset", &self.dataset, &mut problems);
+        for attack in &self.attacks {
+            let (fewest, there) = (attack.fewest_classes(), dataset.classes.len());
+            if there < fewest {
+                let message =
+                    format!("{attack} needs {fewest} classes, and {} has {there}: leave it out", dataset.name);
+                problems.push(Problem::new("attacks", message));
+            }
+        }
         let tested = self.dataset.test_images.unwrap_or(dataset.test);
         if self.masking_images.is_some_and(|images| images > tested) {
             let message = format!("models are evaluated on {tested} test images: check them on at most so many");
@@ -116,6 +127,20 @@ mod tests {
         assert_eq!(fields, expected);
         let elsewhere = ExperimentSpec { dataset: DatasetChoice::all_of("imagenet"), ..ExperimentSpec::demo() };
         assert_eq!(faults(&elsewhere)[0].0, "dataset");
+    }
+
+    #[test]
+    fn an_attack_that_needs_more_classes_than_there_are_is_refused() {
+        let attacks = ["pgd-20", "autoattack", "dlr-20"].map(|id| id.parse().unwrap()).to_vec();
+        let spec = ExperimentSpec { dataset: DatasetChoice::all_of("tiny"), attacks, ..ExperimentSpec::demo() };
+        let found = faults(&spec);
+        let expected = [
+            "AutoAttack needs 4 classes, and tiny has 2: leave it out",
+            "DLR-20 needs 3 classes, and tiny has 2: leave it out",
+        ];
+        assert_eq!(found, expected.map(|message| ("attacks".to_owned(), message.to_owned())));
+        let dataset = ExperimentSpec::demo().dataset;
+        assert_eq!(faults(&ExperimentSpec { dataset, ..spec }), []);
     }
 
     #[test]

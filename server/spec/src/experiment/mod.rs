@@ -1,6 +1,7 @@
 //! Experiments: questions that expand into runs.
 
 mod budget;
+mod check;
 mod faults;
 mod plan;
 mod sweep;
@@ -11,8 +12,8 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    Analysis, Architecture, Attack, DatasetChoice, DeviceName, DivergenceRules, Invalid, MethodName, ModelRef,
-    Normaliser, Problem, RunSpec, Setting, TrainSpec, WeightAveraging, method::PRESET,
+    Analysis, Architecture, Attack, DatasetChoice, DeviceName, DivergenceRules, MethodName, Normaliser, Problem,
+    Setting, TrainSpec, WeightAveraging, method::PRESET,
 };
 
 pub use self::{
@@ -63,6 +64,13 @@ pub struct Surrogate {
     pub method: MethodName,
     /// What it is.
     pub architecture: Architecture,
+}
+
+impl Surrogate {
+    /// The name in forms: `natural:resnet18`.
+    pub fn id(&self) -> String {
+        format!("{}:{}", self.method.id(), self.architecture.id())
+    }
 }
 
 impl fmt::Display for Surrogate {
@@ -149,187 +157,9 @@ impl ExperimentSpec {
         }
     }
 
-    /// Checks every value.
-    ///
-    /// # Errors
-    /// With all problems at once, each by the field's name.
-    pub fn validate(&self) -> Result<(), Invalid> {
-        let mut problems = self.too_long_lists();
-        if !problems.is_empty() {
-            // What follows looks at every pair of values.
-            return Invalid::unless_empty(problems);
-        }
-        let mut expect = |holds: bool, field: &str, message: String| {
-            if !holds {
-                problems.push(Problem::new(field, message));
-            }
-        };
-        expect(!self.title.trim().is_empty(), "title", "give the comparison a name".into());
-        expect(self.title.chars().count() <= 200, "title", "use at most 200 characters".into());
-        let trains = !self.evaluates_alone();
-        expect(!trains || !self.students.is_empty(), "students", "choose at least one student".into());
-        expect(!trains || !self.methods.is_empty(), "methods", "choose at least one method".into());
-        expect(!self.seeds.is_empty(), "seeds", "give at least one seed, such as 1".into());
-        expect(!self.attacks.is_empty(), "attacks", "choose at least one attack".into());
-        for (i, seed) in self.seeds.iter().enumerate() {
-            expect(!self.seeds[..i].contains(seed), "seeds", format!("seed {seed} stands twice"));
-        }
-        for (i, method) in self.methods.iter().enumerate() {
-            expect(!self.methods[..i].contains(method), "methods", format!("{method} stands twice"));
-        }
-        for (i, student) in self.students.iter().enumerate() {
-            expect(!self.students[..i].contains(student), "students", format!("{student} stands twice"));
-        }
-        for (i, attack) in self.attacks.iter().enumerate() {
-            expect(!self.attacks[..i].contains(attack), "attacks", format!("{attack} stands twice"));
-        }
-        expect(self.epochs.is_none_or(|e| (1..=10_000).contains(&e)), "epochs", "must be from 1 to 10,000".into());
-        for (i, surrogate) in self.surrogates.iter().enumerate() {
-            let twice = self.surrogates[..i].contains(surrogate);
-            expect(!twice, "surrogates", format!("{surrogate} stands twice"));
-            let message = format!("{} needs a teacher: a surrogate has none", surrogate.method);
-            expect(!surrogate.method.needs_teacher(), "surrogates", message);
-        }
-        for attack in &self.attacks {
-            let planned = attack.surrogate().is_none();
-            expect(planned, "attacks", format!("{attack}: name the other model under `surrogates`"));
-        }
-        let runs = self.most_runs();
-        let is_feasible = runs <= MOST_RUNS;
-        let message = "that makes more than 5,000 runs: use fewer seeds, students or values, or several experiments";
-        expect(is_feasible, "seeds", message.into());
-        for (i, attack) in self.attacks.iter().enumerate() {
-            attack.check(&format!("attacks[{i}]"), &mut problems);
-        }
-        self.dataset.check("dataset", &mut problems);
-        self.divergence.check("divergence", &mut problems);
-        if let Some(averaging) = &self.weight_averaging {
-            averaging.check("weight_averaging", &mut problems);
-        }
-        for (i, probe) in self.probes.iter().enumerate() {
-            probe.check(&format!("probes[{i}]"), &mut problems);
-            if probe.name == self.dataset.name || self.probes[..i].iter().any(|p| p.name == probe.name) {
-                let message = format!("{} is used already: probe on another dataset", probe.name);
-                problems.push(Problem::new("probes", message));
-            }
-        }
-        if self.masking_images.is_some_and(|n| n < 10) {
-            problems.push(Problem::new("masking_images", "use at least 10 images, or leave it empty for no checks"));
-        }
-        problems.extend(self.normaliser.and_then(|n| n.fault()).map(|fault| Problem::new("normaliser", fault)));
-        self.check_analyses(&mut problems);
-        self.check_sweeps(&mut problems);
-        // Nothing is planned before it is known to be few.
-        if problems.is_empty() {
-            self.check_models_of_analyses(&mut problems);
-        }
-        Invalid::unless_empty(problems)
-    }
-
     /// Whether it trains nothing of its own: a teacher that is there already is evaluated, and nobody learns from it.
     pub fn evaluates_alone(&self) -> bool {
         self.students.is_empty() && self.methods.is_empty() && !matches!(self.teacher, TeacherChoice::Train(_))
-    }
-
-    /// The lists that are longer than anybody needs. Other checks take time by the square of a length.
-    fn too_long_lists(&self) -> Vec<Problem> {
-        let lists = [
-            ("seeds", self.seeds.len(), MOST_SEEDS),
-            ("students", self.students.len(), MOST_VALUES),
-            ("methods", self.methods.len(), MOST_VALUES),
-            ("attacks", self.attacks.len(), MOST_VALUES),
-            ("surrogates", self.surrogates.len(), MOST_VALUES),
-            ("probes", self.probes.len(), MOST_VALUES),
-            ("analyses", self.analyses.len(), MOST_VALUES),
-            ("sweeps", self.sweeps.len(), MOST_VALUES),
-        ];
-        let lists = lists.map(|(field, length, most)| (field.to_owned(), length, most)).into_iter();
-        let sweeps = self
-            .sweeps
-            .iter()
-            .map(|sweep| (format!("sweeps.{}.{}", sweep.method.id(), sweep.path), sweep.values.len(), MOST_VALUES));
-        let long = lists.chain(sweeps).filter(|(_, length, most)| length > most);
-        long.map(|(field, length, most)| Problem::new(&field, format!("these are {length}: use at most {most}")))
-            .take(MOST_VALUES)
-            .collect()
-    }
-
-    /// How many runs it makes at most, counted without making them: their product may be beyond all memory.
-    fn most_runs(&self) -> usize {
-        let variants = self.methods.iter().fold(0_usize, |sum, method| sum.saturating_add(self.variant_count(*method)));
-        let students = self.students.len().saturating_mul(variants);
-        // A training, its evaluation, those of its best epoch and its average, masking checks, and each probe with its evaluation.
-        let average = usize::from(self.weight_averaging.is_some());
-        let best = usize::from(self.methods.iter().any(|method| self.keeps_best(*method)));
-        let of_model = 2 + best + average + usize::from(self.masking_images.is_some()) + 2 * self.probes.len();
-        // Beside the teacher, which is evaluated as the students are, a natural teacher and the surrogates are trained.
-        let others = self.surrogates.len() + usize::from(self.needs_natural_teacher());
-        let of_seed = students.saturating_add(1).saturating_mul(of_model).saturating_add(others);
-        self.seeds.len().saturating_mul(of_seed).saturating_add(self.analyses.len())
-    }
-
-    /// How many variants [`ExperimentSpec::variants`] has.
-    fn variant_count(&self, method: MethodName) -> usize {
-        let before = method.fine_tunes().map_or(1, |before| self.variant_count(before));
-        let sweeps = self.sweeps.iter().filter(|sweep| sweep.method == method);
-        sweeps.fold(before, |count, sweep| count.saturating_mul(sweep.values.len()))
-    }
-
-    /// Checks that analyses have as many models as they take: one seed of the plan tells.
-    fn check_models_of_analyses(&self, problems: &mut Vec<Problem>) {
-        if self.analyses.is_empty() {
-            return;
-        }
-        let one_seed = Self { seeds: self.seeds.iter().take(1).copied().collect(), ..self.clone() };
-        for run in one_seed.expand() {
-            if let RunSpec::Analyse(analysis) = run.spec {
-                problems.extend(analysis.fault_of_models().map(|fault| Problem::new("analyses", fault)));
-            }
-        }
-    }
-
-    fn check_analyses(&self, problems: &mut Vec<Problem>) {
-        let has_teacher = self.methods.iter().any(|method| method.needs_teacher());
-        let mut found = Vec::new();
-        for (i, analysis) in self.analyses.iter().enumerate() {
-            analysis.check(&mut found);
-            if self.analyses[..i].contains(analysis) {
-                found.push(Problem::new("", format!("{} stands twice", analysis.title())));
-            }
-            if analysis.kind().is_from_teacher() && !has_teacher {
-                found.push(Problem::new("", "differences from a teacher need a method that has one"));
-            }
-        }
-        let own = |field: &str| if field.is_empty() { "analyses".to_owned() } else { format!("analyses.{field}") };
-        problems.extend(found.into_iter().map(|problem| Problem { field: own(&problem.field), ..problem }));
-    }
-
-    /// Checks that every value can be had by its parameter.
-    fn check_sweeps(&self, problems: &mut Vec<Problem>) {
-        for (i, sweep) in self.sweeps.iter().enumerate() {
-            let Sweep { method, path, values } = sweep;
-            let field = format!("sweeps.{}.{path}", method.id());
-            let used = self.methods.iter().any(|m| m == method || m.fine_tunes() == Some(*method));
-            if !used {
-                problems.push(Problem::new(&field, format!("{method} is not among the methods")));
-            }
-            if values.is_empty() || self.sweeps[..i].iter().any(|s| s.has_same_parameter(sweep)) {
-                problems.push(Problem::new(&field, "give each parameter once, with at least one value"));
-            }
-            for (i, value) in values.iter().enumerate() {
-                if values[..i].contains(value) {
-                    problems.push(Problem::new(&field, format!("{value} stands twice")));
-                }
-                let spec =
-                    self.train(*method, Architecture::ResNet8, 1, &Variant::of(*method, Setting::new(path, value)));
-                let checked = spec.and_then(|spec| {
-                    let valid = RunSpec::Train(spec.taught_by(&ModelRef::Planned(0))).validate();
-                    // What is wrong with the experiment itself is told elsewhere.
-                    valid.or_else(|Invalid(faults)| faults.into_iter().find(|f| f.field == *path).map_or(Ok(()), Err))
-                });
-                problems.extend(checked.err().map(|fault| Problem::new(&field, fault.message)));
-            }
-        }
     }
 
     /// The variants of a method that the sweeps make: every combination of their values. What a fine-tuned method does before

@@ -17,6 +17,15 @@ pub struct Parameter {
     pub reason: &'static str,
 }
 
+impl Parameter {
+    /// The words that it may be, where it is one of a few: `none`, `teacher`. Empty for numbers and lists.
+    pub fn choices(&self) -> Vec<&'static str> {
+        let words: Vec<&str> = self.range.split(" or ").flat_map(|part| part.split(", ")).collect();
+        let is_word = |word: &&str| word.chars().all(|c| c.is_ascii_lowercase() || matches!(c, '_' | '-'));
+        if words.len() > 1 && words.iter().all(is_word) { words } else { Vec::new() }
+    }
+}
+
 pub(super) const TEMPERATURE: &str = "0.001 to 1,000";
 pub(super) const TEMPERATURE_RANGE: &str = "must be from 0.001 to 1,000";
 pub(super) const WEIGHT: &str = "0 or more";
@@ -126,15 +135,18 @@ mod tests {
 
     #[test]
     fn a_range_of_choices_names_exactly_those_that_there_are() {
+        let mut with_choices = 0;
         for method in MethodName::all() {
             for parameter in method.parameters() {
-                let words = parameter.range.replace(" or ", ", ");
-                let choices: Vec<&str> = words.split(", ").collect();
+                let choices = parameter.choices();
                 let mut spec = Budget::Paper.train(method, Architecture::ResNet8, DatasetChoice::all_of("d"), 1);
                 let own = spec.parameter(parameter.path).unwrap_or_default();
-                if !choices.contains(&own.as_str()) || own.parse::<f64>().is_ok() {
+                let is_word = own.parse::<f64>().is_err() && !own.contains(['/', '[']);
+                assert_eq!(choices.contains(&own.as_str()), is_word, "{method} {}: {own}", parameter.path);
+                if choices.is_empty() {
                     continue;
                 }
+                with_choices += 1;
                 for choice in &choices {
                     spec.set(&Setting::new(parameter.path, *choice)).unwrap();
                 }
@@ -148,5 +160,6 @@ mod tests {
                 );
             }
         }
+        assert!(with_choices > 20, "{with_choices}");
     }
 }
