@@ -1,25 +1,43 @@
 //! What this machine offers: datasets and devices.
 
-use std::path::PathBuf;
+use std::{
+    path::PathBuf,
+    process::Stdio,
+    sync::{Arc, OnceLock},
+};
 
 use anyhow::{Context, Result};
 use retort_engine::{
     data::{DatasetInfo, ImportReport, Library},
-    device::DeviceInfo,
+    device::{DeviceInfo, threads},
 };
-use retort_spec::{DatasetChoice, DeviceName, ExperimentSpec, KnownDataset, Problem};
+use retort_spec::{Architecture, DatasetChoice, DeviceName, ExperimentSpec, KnownDataset, Problem};
+use serde::Deserialize;
+
+use crate::program::{self, this_program};
 
 /// The datasets in a folder, with the bundled one, and the devices that were found when the server started.
 #[derive(Clone, Debug)]
 pub struct Machine {
     datasets: PathBuf,
     devices: Vec<DeviceInfo>,
+    /// How slow the CPU was when it was measured.
+    cpu: Arc<OnceLock<f64>>,
 }
+
+/// What `retort bench` prints, as far as it is read.
+#[derive(Deserialize)]
+struct Measured {
+    seconds: Vec<f64>,
+}
+
+/// Threads of the machine by which the seconds of runs are counted.
+const COUNTED_THREADS: f64 = 2.0;
 
 impl Machine {
     /// Looks for devices.
     pub fn explore(datasets: PathBuf) -> Self {
-        Self { datasets, devices: retort_engine::device::available() }
+        Self { datasets, devices: retort_engine::device::available(), cpu: Arc::default() }
     }
 
     /// The datasets' folder.
@@ -30,6 +48,29 @@ impl Machine {
     /// The devices, the CPU first.
     pub fn devices(&self) -> &[DeviceInfo] {
         &self.devices
+    }
+
+    /// How slow the CPU is beside the one by which the seconds of runs are counted: as it was measured, or else by its threads.
+    pub fn cpu_factor(&self) -> f64 {
+        self.cpu.get().copied().unwrap_or_else(|| COUNTED_THREADS / threads().max(1) as f64)
+    }
+
+    /// Measures that by a quarter of a second of attacks in a process of its own, for estimates before a first run has finished.
+    ///
+    /// # Errors
+    /// When the process cannot be started, or says nothing.
+    pub fn measure_cpu(&self) -> Result<()> {
+        let network = Architecture::ResNet8;
+        let mut bench = program::command(&this_program().context("finding this program")?);
+        bench.args(["bench", "eval", "--model", network.id(), "--batch", "64", "--pgd-steps", "1", "--runs", "3"]);
+        let output = bench.stdin(Stdio::null()).stderr(Stdio::null()).output().context("starting a measurement")?;
+        let measured: Measured = serde_json::from_slice(&output.stdout).context("reading a measurement")?;
+        // A forward and a backward pass, and a forward pass on what was found. Whatever else computes makes it slower only.
+        let counted = 64.0 * 3.0 * network.forward_seconds();
+        let best = measured.seconds.into_iter().fold(f64::INFINITY, f64::min);
+        // It is measured once: a second outcome would say no more.
+        let _ = self.cpu.set((best / counted).clamp(0.01, 20.0));
+        Ok(())
     }
 
     /// What keeps an experiment from being computed here, on these datasets: all problems, each by the spec's field.

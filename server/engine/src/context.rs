@@ -174,7 +174,7 @@ pub(crate) fn model_path(model: &ModelRef) -> Result<&Path> {
 
 /// The share of all stages' work that is done in the middle of one: `within` of stage `stage`, each from 0 to 1.
 pub(crate) fn share_done(stages: &[StageWork], stage: usize, within: f64) -> f64 {
-    let all: f64 = stages.iter().map(StageWork::macs).sum();
-    let before: f64 = stages[..stage].iter().map(StageWork::macs).sum();
-    ((before + within * stages[stage].macs()) / all).clamp(0.0, 1.0)
+    let all: f64 = stages.iter().map(StageWork::seconds).sum();
+    let before: f64 = stages[..stage].iter().map(StageWork::seconds).sum();
+    ((before + within * stages[stage].seconds()) / all).clamp(0.0, 1.0)
 }

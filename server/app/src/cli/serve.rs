@@ -9,7 +9,7 @@ use std::{
 };
 
 use anyhow::{Context, Result, anyhow};
-use retort_spec::RunState;
+use retort_spec::{DeviceName, RunState};
 use retort_store::Store;
 use rustix::process::{Pid, Signal};
 use tokio::{
@@ -106,6 +106,15 @@ impl Server {
         let app = App::over(&data, store.clone(), control.clone(), stopping.clone())?;
         let app = App { arrivals, hosts, public: args.public_url.clone(), ..app };
         let gate = app.gate.clone();
+        if store.finished_work(DeviceName::Cpu, 1).await?.is_empty() {
+            // Nobody waits for it, not even the server's end: until then estimates go by the number of threads.
+            let machine = app.machine.clone();
+            std::thread::spawn(move || {
+                if let Err(error) = machine.measure_cpu() {
+                    tracing::warn!("estimates before the first run are rough: {error:#}");
+                }
+            });
+        }
         if let Some(keep) = args.daily_backups.filter(|keep| *keep > 0) {
             tokio::spawn(keeping::daily((*data).clone(), keep, stopping.clone()));
         }

@@ -79,6 +79,7 @@ impl App {
     /// Estimates for the datasets and devices of this machine as they are now.
     pub(super) async fn estimator(&self) -> Result<Estimator> {
         let devices: Vec<DeviceName> = self.machine.devices().iter().map(|device| device.name).collect();
-        Ok(Estimator::learn(&self.store, self.machine.datasets().await?, &devices).await?)
+        let (datasets, cpu) = (self.machine.datasets().await?, self.machine.cpu_factor());
+        Ok(Estimator::learn(&self.store, datasets, &devices, cpu).await?)
     }
 }

@@ -356,7 +356,7 @@ async fn a_run_that_finished_on_a_gpu_teaches_the_speed_of_that_gpu() {
     bench.turn().await;
     let datasets = retort_engine::data::Library::new(bench.dir.path().join("datasets")).list().unwrap();
     let devices = [gpu, DeviceName::Cuda(0)];
-    let estimator = crate::estimate::Estimator::learn(&bench.store, datasets, &devices).await.unwrap();
+    let estimator = crate::estimate::Estimator::learn(&bench.store, datasets, &devices, 1.0).await.unwrap();
     let on = |device| estimator.experiment(&ExperimentSpec { device, ..ExperimentSpec::demo() });
     assert!(on(gpu).is_some_and(|seconds| seconds > 30.0), "the demo is more than its teacher: {:?}", on(gpu));
     assert_eq!(on(DeviceName::Cuda(0)), None, "nothing is known of another");

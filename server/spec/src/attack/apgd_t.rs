@@ -53,6 +53,10 @@ impl Parameters for ApgdT {
         (2.0 * (self.steps + 1) as f64 + 2.0) * self.targets as f64
     }
 
+    fn tries(&self) -> usize {
+        self.targets
+    }
+
     fn strength(&self) -> usize {
         self.steps * self.targets
     }

@@ -13,9 +13,6 @@ pub struct AutoAttack {
     pub eps: PixelDistance,
 }
 
-/// The share of images that its later attacks are made on, of those that its first is made on: about what robust models keep.
-const LATER: f64 = 0.6;
-
 impl Described for AutoAttack {
     const RECORD: Record = Record {
         help: "autoattack for its standard version, all four",
@@ -50,7 +47,7 @@ impl Parameters for AutoAttack {
 
     fn passes(&self) -> f64 {
         let passes = self.parts().into_iter().map(|part| part.passes()).enumerate();
-        passes.map(|(place, passes)| if place == 0 { passes } else { LATER * passes }).sum()
+        passes.map(|(place, passes)| if place == 0 { passes } else { super::LATER * passes }).sum()
     }
 
     fn strength(&self) -> usize {

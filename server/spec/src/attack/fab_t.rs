@@ -54,6 +54,10 @@ impl Parameters for FabT {
         (3.0 * self.steps as f64 + 1.0) * self.targets as f64
     }
 
+    fn tries(&self) -> usize {
+        self.targets
+    }
+
     fn strength(&self) -> usize {
         self.steps * self.targets
     }

@@ -35,6 +35,9 @@ pub use pgd::Pgd;
 pub use square::Square;
 pub use transfer::Transfer;
 
+/// The share of images that later tries and attacks are made on, of those that a first is made on: about what robust models keep.
+const LATER: f64 = 0.6;
+
 const EPS: PixelDistance = PixelDistance::levels(8.0);
 const STEP: PixelDistance = PixelDistance::levels(2.0);
 
@@ -202,6 +205,11 @@ trait Parameters {
         2.0 * self.steps().map_or(0, |steps| steps.count) as f64 + 1.0
     }
 
+    /// The tries that it makes, each on the images that withstood those before.
+    fn tries(&self) -> usize {
+        1
+    }
+
     /// By how many gradients it finds an image: the most are the strongest attack of a comparison.
     fn strength(&self) -> usize {
         self.steps().map_or(0, |steps| steps.count)
@@ -337,6 +345,12 @@ impl Attack {
     /// large as the model.
     pub fn passes(&self) -> f64 {
         self.parameters().passes()
+    }
+
+    /// The same for an image on which it begins: later tries are made on what withstood the first.
+    pub fn expected_passes(&self) -> f64 {
+        let tries = self.parameters().tries().max(1) as f64;
+        self.passes() * (1.0 + LATER * (tries - 1.0)) / tries
     }
 
     pub(crate) fn check(&self, field: &str, problems: &mut Vec<Problem>) {

@@ -50,6 +50,10 @@ impl Parameters for MultiTargeted {
         (2.0 * self.steps as f64 + 2.0) * self.targets as f64
     }
 
+    fn tries(&self) -> usize {
+        self.targets
+    }
+
     fn strength(&self) -> usize {
         self.steps * self.targets
     }

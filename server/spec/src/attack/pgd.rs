@@ -82,6 +82,10 @@ impl Parameters for Pgd {
         (2.0 * self.steps as f64 + 1.0) * self.restarts as f64
     }
 
+    fn tries(&self) -> usize {
+        self.restarts
+    }
+
     fn strength(&self) -> usize {
         self.steps * self.restarts
     }

@@ -26,6 +26,9 @@ pub struct Features {
 /// more than a picture shows would only take time.
 pub const FEATURE_IMAGES: RangeInclusive<usize> = 31..=500;
 
+/// Seconds of a map for each pair of its points.
+const TSNE_SECONDS: f64 = 1e-6;
+
 impl Features {
     /// Images of each kind unless said otherwise, as the paper has them.
     pub const IMAGES: usize = 100;
@@ -79,6 +82,12 @@ impl Parameters for Features {
                 )
             }
         })
+    }
+
+    /// A thousand iterations of t-SNE over all pairs of points (`retort bench tsne`).
+    fn seconds_of_model(&self) -> f64 {
+        let points = 3.0 * self.images as f64;
+        TSNE_SECONDS * points * points
     }
 
     fn work(&self, _test: f64, models: f64) -> (f64, f64) {

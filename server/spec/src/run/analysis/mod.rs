@@ -130,6 +130,11 @@ trait Parameters {
 
     /// How many images it looks at where there are `test`, and how many of its `models` are attacked on them.
     fn work(&self, test: f64, models: f64) -> (f64, f64);
+
+    /// Seconds for each model beside its passes, on the machine by which time is counted.
+    fn seconds_of_model(&self) -> f64 {
+        0.0
+    }
 }
 
 /// An analysis of some models on the test images of a dataset.
@@ -288,6 +293,11 @@ impl AnalyseSpec {
     /// How many images it looks at where there are `test`, and how many of its models are attacked on them.
     pub(super) fn work(&self, test: f64) -> (f64, f64) {
         self.analysis.parameters().work(test, self.models.len() as f64)
+    }
+
+    /// Seconds that it takes beside passes of networks, on the machine by which time is counted.
+    pub(super) fn other_seconds(&self) -> f64 {
+        self.models.len() as f64 * self.analysis.parameters().seconds_of_model()
     }
 
     /// What is wrong with the number of its models, if anything is.
