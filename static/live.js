@@ -2,15 +2,13 @@
 //
 // A page marks what may change with `data-live`, and says with `data-follows` whose news it shows. When the server says that
 // something of that changed, what differs is fetched, and those parts are brought up to date in place, so that focus,
-// scrolling, unfolded details and half-filled forms stay as they are; then the document hears an event `updated`. The launch
-// form's summary follows what is typed.
+// scrolling, unfolded details and half-filled forms stay as they are; then the document hears an event `updated`.
 "use strict";
 
 const INTERVAL = 1000; // at most one update of the page in so many milliseconds
 const UNHURRIED = 2000; // the same while runs only go on
 const LEISURE = 5000; // the same for lists
 const DELTA = "retort-delta"; // what the server calls the difference between two versions of a page
-const TYPING = 400; // the summary waits for so long a pause
 const LIVE = new URL("../live", document.currentScript.src); // the server may stand under a path of a proxy
 
 // Times stand in UTC in the page; here they are shown in the reader's own time zone.
@@ -231,36 +229,6 @@ function follow() {
   if (!document.hidden) open();
 }
 
-function estimate(form) {
-  let timer = 0;
-  let newest = 0;
-  // The form has a field named “dataset”, which hides the property of that name.
-  const address = form.getAttribute("data-estimate-from");
-  form.addEventListener("input", () => {
-    clearTimeout(timer);
-    timer = setTimeout(async () => {
-      const mine = ++newest;
-      const query = new URLSearchParams(new FormData(form));
-      form.classList.add("busy");
-      try {
-        const response = await fetch(`${address}?${query}`, { headers: { Accept: "text/html" } });
-        const page = new DOMParser().parseFromString(await response.text(), "text/html");
-        // An answer to what was typed before must not overwrite a later one.
-        if (mine !== newest) return;
-        for (const part of form.querySelectorAll("[data-estimate]")) {
-          // A part in which somebody types is left as it is.
-          const fresh = part.contains(document.activeElement) ? null : page.getElementById(part.id);
-          if (fresh) update(part, document.importNode(fresh, true));
-        }
-      } catch {
-        // The button Estimate still works.
-      } finally {
-        if (mine === newest) form.classList.remove("busy");
-      }
-    }, TYPING);
-  });
-}
-
 /** Says below a heat map which two classes are under the pointer, and roughly what their value is. */
 function name(event) {
   const cell = event.target.closest?.(".heat path");
@@ -283,6 +251,4 @@ localise(document);
 document.addEventListener("pointermove", name);
 for (const log of document.querySelectorAll(".log")) log.scrollTop = log.scrollHeight;
 if (document.querySelector("[data-live]")) follow();
-const form = document.querySelector("form[data-estimate-from]");
-if (form) estimate(form);
 document.getElementById("problems")?.focus();

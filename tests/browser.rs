@@ -32,6 +32,7 @@ fn main() -> ExitCode {
         trial("a_comparison_fills_without_a_reload_and_its_runs_can_be_opened", || with_server(launch_and_watch)),
         trial("a_run_is_cancelled_by_its_button_and_resumed_by_another", || with_server(cancel)),
         trial("a_form_without_a_student_says_so_beside_the_field", || with_server(faulty_form)),
+        trial("a_form_follows_what_is_typed_and_is_there_again_after_a_reload_and_a_launch", || with_server(kept_form)),
         trial("an_archive_is_uploaded_and_its_page_fills_without_a_reload", || with_server(upload_dataset)),
         trial("no_page_scrolls_sideways_on_a_phone", || with_server(phone)),
         trial("lists_are_worked_in_by_keyboard_and_what_is_ticked_is_compared", || with_server(lists::walk)),
@@ -223,6 +224,49 @@ async fn faulty_form(server: Server, browser: Browser) {
     browser.photograph("form-with-a-problem").await;
     browser.tab.goto(&format!("{}/experiments", server.link)).await.unwrap();
     assert!(!browser.tab.source().await.unwrap().contains("Nobody learns"));
+}
+
+async fn kept_form(server: Server, browser: Browser) {
+    browser.tab.goto(&format!("{}/experiments/new", server.link)).await.unwrap();
+    let hidden = "return getComputedStyle(document.querySelector('#estimate')).display === 'none'";
+    browser.until("the script", hidden).await;
+    browser.fill("#title", "Kept & found again").await;
+    browser.click("input[name=budget][value=paper]").await;
+    browser.click("input[name=methods][value=trades]").await;
+    browser.click("input[name=students][value=resnet8]").await;
+    // Without another click: the address, what is wrong beside its field, the budget's epochs, the method's parameters.
+    browser.until("the address", "return /students=(&|$)/.test(location.search) && /Kept/.test(location.search)").await;
+    browser
+        .until("the problem", "return /at least one/.test(document.querySelector('#students-wrong').textContent)")
+        .await;
+    browser.until("the mark", "return !!document.querySelector('[name=students][aria-invalid=true]')").await;
+    browser.until("the epochs", "return /^200/.test(document.querySelector('#epochs').placeholder)").await;
+    browser.until("the parameters", "return !!document.querySelector('#parameters-trades')").await;
+    let kept = "return document.querySelector('#title').value === 'Kept & found again' \
+        && document.querySelector('[name=budget][value=paper]').checked \
+        && document.querySelector('[name=methods][value=trades]').checked";
+    browser.tab.refresh().await.unwrap();
+    browser.until("the form after a reload", kept).await;
+    assert_eq!(browser.script("return document.querySelectorAll('[name=students]:checked').length").await, 0);
+    browser.photograph("form-after-a-reload").await;
+    // A second tab begins with its own form.
+    browser.tab.goto(&format!("{}/experiments/new", server.link)).await.unwrap();
+    assert_eq!(browser.find("#title").await.prop("value").await.unwrap().as_deref(), Some(""));
+    browser.tab.back().await.unwrap();
+    browser.until("the form after the way back", kept).await;
+    browser.click("input[name=budget][value=smoke]").await;
+    browser.click("input[name=students][value=resnet8]").await;
+    browser.fill("#train_images", "100").await;
+    browser.fill("#epochs", "500").await;
+    browser.click("#launch .button.main").await;
+    browser.find("#table").await;
+    browser.tab.back().await.unwrap();
+    let sent = "return document.querySelector('#title')?.value === 'Kept & found again' \
+        && document.querySelector('#epochs').value === '500' \
+        && document.querySelector('[name=students][value=resnet8]').checked";
+    browser.until("the form as it was sent", sent).await;
+    browser.assert_console_is_quiet().await;
+    browser.assert_fits_a_phone().await;
 }
 
 async fn upload_dataset(server: Server, browser: Browser) {

@@ -4,12 +4,15 @@ mod read;
 
 use retort_spec::{
     Analysis, Architecture, Attack, DatasetChoice, DeviceName, DivergenceRules, ExperimentSpec, Features, Invalid,
-    ModelRef, Problem, TeacherChoice, WeightAveraging,
+    ModelRef, Problem, Surrogate, TeacherChoice, WeightAveraging,
 };
 use serde::{Deserialize, Serialize};
 
-use self::read::{read, read_count, read_list, read_number, title_of};
+use self::read::{next_title, read, read_count, read_list, read_number, title_of};
 use crate::settings;
+
+/// Where the form stands.
+const PLACE: &str = "/experiments/new";
 
 /// The form `/experiments/new` as it is sent, every value as it was typed, so that a form with faults comes back as it
 /// was. The fields' names are those in the HTML; lists repeat their name (`students=resnet8&students=resnet20`).
@@ -92,6 +95,9 @@ impl ExperimentForm {
     /// The fields with their names, in the order of the page.
     pub const FIELDS: &[(&str, &str)] = &[
         ("title", "Title"),
+        ("budget", "Budget"),
+        ("epochs", "Epochs"),
+        ("device", "Device"),
         ("dataset", "Dataset"),
         ("train_images", "Train images"),
         ("validation_images", "Validation images"),
@@ -101,25 +107,65 @@ impl ExperimentForm {
         ("students", "Students"),
         ("methods", "Methods"),
         ("seeds", "Seeds"),
+        ("weight_averaging", "Weight averaging"),
+        ("chance_epochs", "Most epochs at chance"),
+        ("loss_factor", "Most times the first loss"),
         ("attacks", "Evaluated under"),
         ("eps", "Radius ε"),
-        ("surrogates", "Attacked through"),
+        ("surrogates", "Transfer attacks"),
         ("masking_images", "Masking checks"),
         ("probes", "Linear probes"),
         ("analyses", "Analyses"),
         ("attacked", "Attacked class"),
         ("target", "Target class"),
-        ("budget", "Budget"),
-        ("epochs", "Epochs"),
-        ("weight_averaging", "Weight averaging"),
-        ("chance_epochs", "Most epochs at chance"),
-        ("loss_factor", "Most times the first loss"),
-        ("device", "Device"),
     ];
 
     /// What the form starts with: the demo's question, untitled, with as many epochs as the budget has.
     pub fn initial() -> Self {
         Self { title: String::new(), epochs: String::new(), ..Self::from_spec(&ExperimentSpec::demo()) }
+    }
+
+    /// The form that launches a copy of `spec` under the next title that is not among those that are taken.
+    pub fn copy_of(spec: &ExperimentSpec, taken: &[String]) -> Self {
+        Self { title: next_title(&spec.title, taken), ..Self::from_spec(spec) }
+    }
+
+    /// The address of the page with this form: it names what differs from [`ExperimentForm::initial`], and a list that is empty
+    /// by an empty value.
+    pub fn address(&self) -> String {
+        let (own, initial) = (self.fields(), Self::initial().fields());
+        let mut names: Vec<&String> = own.iter().chain(&initial).map(|(name, _)| name).collect();
+        names.sort_unstable();
+        names.dedup();
+        let mut query = Vec::new();
+        for name in names {
+            let of = |fields: &'_ [(String, String)]| -> Vec<(String, String)> {
+                fields.iter().filter(|(own, _)| own == name).cloned().collect()
+            };
+            match (of(&own), of(&initial)) {
+                (own, initial) if own == initial => {}
+                (own, _) if own.is_empty() => query.push((name.clone(), String::new())),
+                (own, _) => query.extend(own),
+            }
+        }
+        let query = serde_html_form::to_string(query).unwrap_or_default();
+        if query.is_empty() { PLACE.into() } else { format!("{PLACE}?{query}") }
+    }
+
+    /// Its values as a browser sends them.
+    pub(crate) fn query(&self) -> String {
+        serde_html_form::to_string(self).unwrap_or_default()
+    }
+
+    /// The same, each by its name.
+    fn fields(&self) -> Vec<(String, String)> {
+        serde_html_form::from_str(&self.query()).unwrap_or_default()
+    }
+
+    /// Whether a field has a list of values.
+    pub fn is_list(name: &str) -> bool {
+        let form = serde_json::to_value(Self::default()).unwrap_or_default();
+        form.get(name).is_some_and(serde_json::Value::is_array)
     }
 
     /// The form that launches `spec` again. The form has one ε, the first attack's, and steps in the usual proportion to it.
@@ -150,7 +196,7 @@ impl ExperimentForm {
             seeds: spec.seeds.iter().map(u64::to_string).collect::<Vec<_>>().join(", "),
             attacks: spec.attacks.iter().map(Attack::id).collect(),
             eps: spec.attacks.first().map(|a| a.eps().to_string()).unwrap_or_default(),
-            surrogates: spec.surrogates.iter().map(|s| format!("{}:{}", s.method.id(), s.architecture.id())).collect(),
+            surrogates: spec.surrogates.iter().map(Surrogate::id).collect(),
             probes: spec.probes.iter().map(|probe| probe.name.clone()).collect(),
             masking_images: text(spec.masking_images),
             analyses: spec.analyses.iter().filter_map(named).collect(),
@@ -172,11 +218,15 @@ impl ExperimentForm {
     /// # Errors
     /// With all problems at once; each names the form's field.
     pub fn to_spec(&self, known: impl Fn(&ModelRef) -> Option<Architecture>) -> Result<ExperimentSpec, Vec<Problem>> {
-        let (spec, problems) = self.read(known);
+        let (spec, mut problems) = self.read(known);
+        if let Err(Invalid(more)) = spec.validate() {
+            Self::add(more, &mut problems);
+        }
         if problems.is_empty() { Ok(spec) } else { Err(problems) }
     }
 
-    /// The same with its problems beside what could be read, so that more can be said of it at once.
+    /// What the form asks for, not yet validated, as far as it could be read, and what could not be: so that all that is wrong
+    /// can be said at once.
     pub fn read(&self, known: impl Fn(&ModelRef) -> Option<Architecture>) -> (ExperimentSpec, Vec<Problem>) {
         let mut problems = Vec::new();
         let mut spec = ExperimentSpec {
@@ -213,9 +263,6 @@ impl ExperimentForm {
         };
         if spec.title.is_empty() {
             spec.title = title_of(&spec);
-        }
-        if let Err(Invalid(more)) = spec.validate() {
-            Self::add(more, &mut problems);
         }
         (spec, problems)
     }

@@ -57,6 +57,17 @@ pub fn count(n: usize) -> String {
     text
 }
 
+/// A large count to three figures: `78.0 k`, `11.2 M`.
+pub fn rounded_count(n: usize) -> String {
+    let (value, unit) = match n {
+        0..1_000 => return n.to_string(),
+        // 999,950 and more would round to 1000.0 k.
+        1_000..999_500 => (n as f64 / 1e3, "k"),
+        _ => (n as f64 / 1e6, "M"),
+    };
+    if value < 99.95 { format!("{value:.1} {unit}") } else { format!("{value:.0} {unit}") }
+}
+
 /// A count with its noun: `1 run`, `1,200 runs`.
 pub fn plural(n: usize, one: &str, many: &str) -> String {
     format!("{} {}", count(n), if n == 1 { one } else { many })
@@ -196,6 +207,12 @@ mod tests {
             said,
             ["0 s", "1 min", "1 min 1 s", "9 min 59 s", "25 min", "1 h 12 min", "1 d", "3 d 4 h", "0 s", "0 s"]
         );
+    }
+
+    #[test]
+    fn a_large_count_has_three_figures() {
+        let said = [0, 999, 1_000, 78_042, 272_474, 999_499, 999_500, 11_173_962, 46_160_474].map(rounded_count);
+        assert_eq!(said, ["0", "999", "1.0 k", "78.0 k", "272 k", "999 k", "1.0 M", "11.2 M", "46.2 M"]);
     }
 
     #[test]

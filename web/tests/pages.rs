@@ -7,7 +7,7 @@ mod sample;
 use retort_spec::{Accuracy, Attack, ExperimentSpec, MethodName, Problem, RunState};
 use retort_web::{
     ArrivalKind, ArrivalState, ExperimentForm, Template,
-    pages::{ErrorPage, NewExperimentPage},
+    pages::{ErrorPage, NewExperimentPage, Plan},
 };
 use sample::HOSTILE;
 
@@ -372,10 +372,10 @@ fn messages_stand_beside_their_fields_and_are_tied_to_them() {
     assert!(seeds.contains(r#"aria-invalid="true""#), "{seeds}");
     assert!(seeds.contains(r#"aria-describedby="seeds-wrong seeds-hint""#), "{seeds}");
     assert!(seeds.contains(r#"value="1, 2, 2""#), "what was typed is still there: {seeds}");
-    assert!(html.contains(r#"<p class="wrong" id="seeds-wrong">Seed 2 stands twice</p>"#));
+    assert!(html.contains(r#"id="seeds-wrong">Seed 2 stands twice</p>"#));
     assert!(html.contains(r##"<a href="#students">Students</a>: choose at least one student"##));
     assert!(html.contains(r#"<fieldset id="students" tabindex="-1" aria-describedby="students-wrong">"#));
-    assert!(html.contains("3 things to mend"));
+    assert!(html.contains("3 problems keep this from being launched"));
 }
 
 #[test]
@@ -399,7 +399,7 @@ fn a_problem_without_a_field_is_still_told() {
 #[test]
 fn a_form_that_can_be_launched_says_what_it_will_do() {
     let html = sample::form().render().unwrap();
-    assert!(html.contains("<b>8 runs</b>: 1 teacher + 3 students + 4 evaluations, <b>about 4 min</b> on cpu"));
+    assert!(text(&html).contains("8 runs: 1 teacher + 3 students + 4 evaluations, about 4 min on cpu"), "{html}");
     assert!(html.contains(r#"formmethod="get" formaction="/experiments/new""#));
     assert!(html.contains(r#"method="post" action="/experiments""#));
     assert!(!html.contains("aria-invalid"));
@@ -418,6 +418,122 @@ fn the_form_shows_a_clone_as_it_was_launched() {
     }
     assert!(html.contains(r#"<option value="cifar10" selected>"#));
     assert!(html.contains(r#"<option value="train:resnet18" selected>"#));
+}
+
+/// The form's page with these values.
+fn form_with(form: ExperimentForm) -> String {
+    NewExperimentPage { form, ..sample::form() }.render().unwrap()
+}
+
+/// The element with this id, up to the next end of such an element.
+fn part<'a>(html: &'a str, id: &str, element: &str) -> &'a str {
+    let rest = html.split_once(&format!(r#" id="{id}""#)).unwrap_or_else(|| panic!("no {id} in {html}")).1;
+    rest.split_once(&format!("</{element}>")).unwrap().0
+}
+
+#[test]
+fn what_the_form_offers_follows_the_chosen_dataset() {
+    let (bundled, cifar) =
+        (ExperimentForm::initial(), ExperimentForm { dataset: "cifar10".into(), ..ExperimentForm::initial() });
+    let (bundled, chosen) = (form_with(bundled), form_with(cifar.clone()));
+    let probes = |html: &str| {
+        [r#"value="fashion-mnist-5k""#, r#"value="cifar10""#]
+            .map(|name| part(html, "probes", "fieldset").contains(name))
+    };
+    assert_eq!((probes(&bundled), probes(&chosen)), ([false, true], [true, false]));
+    for (html, train, test) in [(&bundled, "all 4,000", "all 1,000"), (&chosen, "all 50,000", "all 10,000")] {
+        let placeholder = |words| format!(r#"placeholder="{words}""#);
+        assert!(part(html, "train_images-label", "label").contains(&placeholder(train)), "{html}");
+        assert!(part(html, "test_images-label", "label").contains(&placeholder(test)), "{html}");
+    }
+    let held_out = form_with(ExperimentForm { validation_images: "1,000".into(), ..cifar.clone() });
+    assert!(part(&held_out, "train_images-label", "label").contains(r#"placeholder="all 49,000""#));
+    // What was ticked before can be unticked.
+    let ticked = form_with(ExperimentForm { probes: vec!["cifar10".into(), "gone".into()], ..cifar });
+    for name in ["cifar10", "gone"] {
+        assert!(part(&ticked, "probes", "fieldset").contains(&format!(r#"value="{name}" checked"#)), "{name}");
+    }
+}
+
+#[test]
+fn what_is_not_here_stays_chosen_so_that_what_is_wrong_with_it_can_be_seen() {
+    let html =
+        form_with(ExperimentForm { dataset: "gone".into(), device: "cuda:7".into(), ..ExperimentForm::initial() });
+    for option in
+        [r#"<option value="gone" selected>gone</option>"#, r#"<option value="cuda:7" selected>cuda:7</option>"#]
+    {
+        assert!(html.contains(option), "{option}: {html}");
+    }
+    let here = form_with(ExperimentForm::initial());
+    assert_eq!(part(&here, "device", "select").matches("<option").count(), 1);
+}
+
+#[test]
+fn advanced_has_the_parameters_of_the_chosen_methods_and_selects_for_words() {
+    let html =
+        form_with(ExperimentForm { methods: vec!["ard".into(), "gacd+aft".into()], ..ExperimentForm::initial() });
+    let shown: Vec<_> = MethodName::all()
+        .filter(|m| {
+            html.contains(&format!(r#"id="parameters-{}""#, m.id().replace('+', "&#43;")))
+                || html.contains(&format!(r#"id="parameters-{}""#, m.id()))
+        })
+        .collect();
+    assert_eq!(shown, [MethodName::ARD, MethodName::GACD, MethodName::GACD.fine_tuned()]);
+    let weighting = part(&html, "set.ard.method.sample_weighting", "select");
+    let options: Vec<String> = weighting.split("<option").skip(1).map(|option| text(&format!("<{option}"))).collect();
+    assert_eq!(options, ["none", "teacher", "teacher_normalised", "a sweep over all"]);
+    assert!(html.contains(r#"<input id="set.ard.method.temperature""#));
+    // What is typed for a method that is not chosen stays where it can be mended.
+    let settings = vec!["kd.method.alpha=0.5".to_owned(), "ard.method.sample_weighting=none, teacher".to_owned()];
+    let html = form_with(ExperimentForm { methods: vec!["ard".into()], settings, ..ExperimentForm::initial() });
+    assert!(html.contains(r#"id="set.kd.method.alpha""#) && !html.contains(r#"id="parameters-gacd""#));
+    assert!(
+        part(&html, "set.ard.method.sample_weighting", "select").contains(r#"<option value="none, teacher" selected>"#)
+    );
+}
+
+#[test]
+fn a_parameters_problem_is_told_by_its_name() {
+    let problems = vec![
+        Problem::new("set.gacd.method.temperature", "must be from 0.001 to 1,000"),
+        Problem::new("set.gacd+aft.preset", "is none"),
+        Problem::new("set.gacd.method.unknown", "is none"),
+    ];
+    let form = ExperimentForm { methods: vec!["gacd+aft".into()], ..ExperimentForm::initial() };
+    let html = NewExperimentPage { form, problems, plan: None, ..sample::form() }.render().unwrap();
+    let told = text(part(&html, "problems", "section").split_once('>').unwrap().1);
+    for said in [
+        "3 problems keep this from being launched",
+        "GACD: temperature T: must be from 0.001 to 1,000",
+        "GACD+AFT: published variant: is none",
+        "set.gacd.method.unknown: is none",
+    ] {
+        assert!(told.contains(said), "{said}: {told}");
+    }
+    assert!(
+        text(&html).contains("Not ready. GACD: temperature T: must be from 0.001 to 1,000 (and 2 more)"),
+        "{}",
+        text(&html)
+    );
+    assert!(html.contains(r#"id="set.gacd.method.temperature-wrong">Must be from"#));
+}
+
+#[test]
+fn a_launch_of_more_than_a_day_has_a_box_to_confirm_it_by() {
+    let plan = |seconds| Some(Plan { seconds: Some(seconds), ..sample::form().plan.unwrap() });
+    let page = |seconds, agreed| NewExperimentPage { plan: plan(seconds), agreed, ..sample::form() }.render().unwrap();
+    assert!(!page(86_000.0, None).contains(r#"name="confirmed""#));
+    let asked = page(10.7 * 86_400.0, None);
+    assert!(part(&asked, "agreement", "div").contains(r#"name="confirmed" value="11""#), "{asked}");
+    assert!(
+        part(&asked, "agreement", "div").contains("Yes, about 11 d")
+            && !part(&asked, "agreement", "div").contains("checked")
+    );
+    assert!(part(&page(10.7 * 86_400.0, Some(11)), "agreement", "div").contains("checked"));
+    assert!(
+        !part(&page(11.2 * 86_400.0, Some(11)), "agreement", "div").contains("checked"),
+        "it is longer than agreed"
+    );
 }
 
 #[test]

@@ -11,14 +11,15 @@ use super::ExperimentForm;
 use crate::{format, settings};
 
 impl ExperimentForm {
-    /// Adds problems of a spec to those of the form, each by the form's field.
+    /// Adds problems of a spec to those of the form, each by the form's field, and each once.
     pub fn add(of_spec: Vec<Problem>, problems: &mut Vec<Problem>) {
-        let known = problems.len();
+        let unread = problems.len();
         for problem in of_spec {
-            let field = form_field(&problem.field);
+            let problem = Problem { field: form_field(&problem.field), ..problem };
             // A value that could not be read is missing from the spec; its own message says more than “missing”.
-            if !problems[..known].iter().any(|p| p.field == field) {
-                problems.push(Problem { field, ..problem });
+            let is_unread = problems[..unread].iter().any(|other| other.field == problem.field);
+            if !is_unread && !problems.contains(&problem) {
+                problems.push(problem);
             }
         }
     }
@@ -32,7 +33,7 @@ impl ExperimentForm {
             Some(model) => match (known(&model), model) {
                 (Some(architecture), ModelRef::Run(id)) => Ok(TeacherChoice::Run { id, architecture }),
                 (Some(architecture), ModelRef::Imported(id)) => Ok(TeacherChoice::Imported { id, architecture }),
-                (_, ModelRef::Run(id)) => Err(format!("run {id} has no finished model: choose another teacher")),
+                (_, ModelRef::Run(id)) => Err(format!("there is no run {id}: choose another teacher")),
                 (_, ModelRef::Imported(id)) => Err(format!("there is no imported model {id}: choose another teacher")),
                 _ => Err("choose a teacher".into()),
             },
@@ -70,16 +71,19 @@ impl ExperimentForm {
     pub(super) fn read_analyses(&self, problems: &mut Vec<Problem>) -> Vec<Analysis> {
         let mut analyses = Vec::new();
         let (attacked, target) = (self.attacked.trim(), self.target.trim());
-        match (attacked.is_empty(), target.is_empty()) {
-            (true, true) => {}
-            (false, false) => analyses.push(Analysis::Features(Features {
+        if !attacked.is_empty() || !target.is_empty() {
+            // What one class alone cannot have is told beside that the other is missing.
+            for (field, class) in [("attacked", attacked), ("target", target)] {
+                if class.is_empty() {
+                    problems.push(Problem::new(field, "name both classes, or none for no maps"));
+                }
+            }
+            analyses.push(Analysis::Features(Features {
                 attacked: attacked.into(),
                 target: target.into(),
                 images: Features::IMAGES,
                 adversarial: AdversarialImages::Shared,
-            })),
-            (true, false) => problems.push(Problem::new("attacked", "name both classes, or none for no maps")),
-            (false, true) => problems.push(Problem::new("target", "name both classes, or none for no maps")),
+            }));
         }
         for name in &self.analyses {
             let usual = name.trim().parse().map(AnalysisKind::usual);
@@ -112,10 +116,37 @@ impl ExperimentForm {
 pub(super) fn title_of(spec: &ExperimentSpec) -> String {
     let mut methods = spec.methods.clone();
     methods.sort_unstable();
-    let methods = format::list(&methods.into_iter().map(MethodName::title).collect::<Vec<_>>());
-    let students = format::list(&spec.students.iter().map(|s| s.title()).collect::<Vec<_>>());
-    format!("{methods} for {students} on {}", spec.dataset.name)
+    let (methods, students): (Vec<&str>, Vec<&str>) =
+        (methods.into_iter().map(MethodName::title).collect(), spec.students.iter().map(|s| s.title()).collect());
+    let title = format!("{} for {} on {}", format::list(&methods), format::list(&students), spec.dataset.name);
+    if title.chars().count() <= MOST_SIGNS {
+        return title;
+    }
+    let (methods, students) =
+        (format::plural(methods.len(), "method", "methods"), format::plural(students.len(), "student", "students"));
+    format!("{methods} for {students} on {}", spec.dataset.name).chars().take(MOST_SIGNS).collect()
 }
+
+/// What a copy of an experiment is called where these titles are taken: the same with the next number, `ARD at ε 4 (2)`.
+pub(super) fn next_title(title: &str, taken: &[String]) -> String {
+    let (base, _) = numbered(title);
+    let number = taken.iter().map(|other| numbered(other)).filter(|(other, _)| *other == base).map(|(_, n)| n).max();
+    let number = format!(" ({})", number.unwrap_or(1) + 1);
+    let room = MOST_SIGNS - number.chars().count();
+    base.chars().take(room).chain(number.chars()).collect()
+}
+
+/// A title without the number of a copy, and that number: 1 for an original.
+fn numbered(title: &str) -> (&str, u64) {
+    let copy = title.strip_suffix(')').and_then(|rest| rest.rsplit_once(" ("));
+    // A larger number is a year, or means something else.
+    let is_copy = |number: &u64| (2..1_000).contains(number);
+    let copy = copy.and_then(|(base, number)| Some((base, number.parse().ok().filter(is_copy)?)));
+    copy.unwrap_or((title, 1))
+}
+
+/// Most signs of a title.
+const MOST_SIGNS: usize = 200;
 
 /// The form's field for a field of the spec.
 fn form_field(field: &str) -> String {

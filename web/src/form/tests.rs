@@ -140,6 +140,55 @@ fn maps_of_features_need_two_classes_that_are_not_the_same() {
 }
 
 #[test]
+fn an_address_names_what_differs_and_an_emptied_list() {
+    let initial = ExperimentForm::initial();
+    assert_eq!(initial.address(), "/experiments/new");
+    let form = ExperimentForm { budget: "paper".into(), seeds: "1, 2".into(), attacks: vec![], ..initial };
+    assert_eq!(form.address(), "/experiments/new?attacks=&budget=paper&seeds=1%2C+2");
+    assert!(ExperimentForm::is_list("attacks") && !ExperimentForm::is_list("seeds") && !ExperimentForm::is_list("x"));
+}
+
+#[test]
+fn a_copy_bears_the_next_number_that_no_other_has() {
+    let copy = |title: &str, taken: &[&str]| {
+        let taken: Vec<String> = taken.iter().map(|title| (*title).to_owned()).collect();
+        ExperimentForm::copy_of(&ExperimentSpec { title: title.into(), ..ExperimentSpec::demo() }, &taken).title
+    };
+    assert_eq!(copy("ARD", &["ARD"]), "ARD (2)");
+    assert_eq!(copy("ARD (2)", &["ARD", "ARD (2)", "ARD (9)", "KD (11)"]), "ARD (10)");
+    assert_eq!(copy("Demo (ε 4)", &["Demo (ε 4)"]), "Demo (ε 4) (2)");
+    assert_eq!(copy("Bai et al. (2020)", &["Bai et al. (2020)"]), "Bai et al. (2020) (2)");
+    let long = "é".repeat(200);
+    let second = copy(&long, &[&long]);
+    assert_eq!(second.chars().count(), 200);
+    assert!(second.ends_with("é (2)"));
+}
+
+#[test]
+fn a_title_that_nobody_typed_is_never_too_long() {
+    let form = ExperimentForm {
+        students: Architecture::ALL.map(|a| a.id().to_owned()).to_vec(),
+        methods: MethodName::all().map(|m| m.id().to_owned()).collect(),
+        ..ExperimentForm::initial()
+    };
+    let spec = form.to_spec(|_| None).unwrap();
+    assert_eq!(spec.title, format!("{} methods for 13 students on fashion-mnist-5k", MethodName::all().count()));
+}
+
+#[test]
+fn the_papers_experiments_come_back_from_their_forms() {
+    // At the smallest budget the probes have fewer images than their datasets, which the form cannot say.
+    for budget in [Budget::Quick, Budget::Paper] {
+        let conditions = retort_spec::Conditions { budget, seeds: vec![1, 2], device: DeviceName::Cpu };
+        let figures = retort_spec::PaperFigure::ALL.map(|figure| figure.experiment(&conditions));
+        let tables = retort_spec::reproduce(retort_spec::paper_results(), &conditions);
+        for spec in tables.into_iter().chain(figures) {
+            assert_eq!(ExperimentForm::from_spec(&spec).to_spec(|_| None).as_ref(), Ok(&spec));
+        }
+    }
+}
+
+#[test]
 fn thousands_may_be_set_off_by_commas() {
     let form = ExperimentForm { train_images: "4,000".into(), ..ExperimentForm::initial() };
     assert_eq!(form.to_spec(|_| None).unwrap().dataset.train_images, Some(4_000));

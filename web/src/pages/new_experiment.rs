@@ -2,11 +2,13 @@
 
 use askama::Template;
 use retort_spec::{
-    Architecture, Attack, Budget, DatasetChoice, DeviceName, ExperimentSpec, MethodName, Normaliser, Problem, RunKind,
-    RunSpec,
+    Architecture, Attack, Budget, DatasetChoice, DeviceName, MethodName, Normaliser, Problem, Surrogate,
 };
 
-use super::parameters::{self, MethodParameters};
+use super::{
+    parameters::{self, MethodParameters},
+    plan::Plan,
+};
 use crate::{
     ExperimentForm, Frame, Section,
     format::{self, upper_first},
@@ -67,27 +69,6 @@ pub struct DeviceOption {
     pub description: String,
 }
 
-/// What launching the form would do.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Plan {
-    /// Teachers to train.
-    pub teachers: usize,
-    /// Students, and surrogates, to train.
-    pub students: usize,
-    /// Linear probes.
-    pub probes: usize,
-    /// Models whose masking is checked.
-    pub maskings: usize,
-    /// Evaluations.
-    pub evaluations: usize,
-    /// Analyses.
-    pub analyses: usize,
-    /// Seconds that all of it takes on its device, roughly; none when the device's speed is unknown.
-    pub seconds: Option<f64>,
-    /// The device.
-    pub device: DeviceName,
-}
-
 /// The form that launches a comparison.
 #[derive(Clone, Debug, Template)]
 #[template(path = "new_experiment.html")]
@@ -98,8 +79,10 @@ pub struct NewExperimentPage {
     pub form: ExperimentForm,
     /// What is wrong with them; each stands beside its field. Empty for a form that can be launched.
     pub problems: Vec<Problem>,
-    /// What launching would do; none while there are problems.
+    /// What launching would do; none while there are problems in the way of an estimate.
     pub plan: Option<Plan>,
+    /// The days that a person agreed to, of a launch that takes longer than one.
+    pub agreed: Option<u64>,
     /// Datasets to choose from.
     pub datasets: Vec<DatasetOption>,
     /// Models of finished runs to choose from as teachers, newest first.
@@ -124,15 +107,56 @@ impl NewExperimentPage {
         attacks
     }
 
-    /// The classes of the dataset that is chosen.
-    fn classes(&self) -> &[String] {
-        let chosen = self.datasets.iter().find(|dataset| dataset.name == self.form.dataset);
-        chosen.map_or(&[], |dataset| dataset.classes.as_slice())
+    /// The dataset that is chosen.
+    fn chosen(&self) -> Option<&DatasetOption> {
+        self.datasets.iter().find(|dataset| dataset.name == self.form.dataset)
     }
 
+    /// The classes of the dataset that is chosen.
+    fn classes(&self) -> &[String] {
+        self.chosen().map_or(&[], |dataset| dataset.classes.as_slice())
+    }
+
+    /// What an empty number of images means: `all 4,000`.
+    fn all(&self, images: impl Fn(&DatasetOption) -> usize) -> String {
+        self.chosen().map_or_else(|| "all".into(), |dataset| format!("all {}", format::count(images(dataset))))
+    }
+
+    /// How many are trained on unless somebody says otherwise: those that are not held out.
+    fn all_train(&self) -> String {
+        let held_out = self.form.validation_images.trim().replace(',', "").parse().unwrap_or(0);
+        self.all(|dataset| dataset.train_images.saturating_sub(held_out))
+    }
+
+    fn all_test(&self) -> String {
+        self.all(|dataset| dataset.test_images)
+    }
+
+    /// The datasets that models can be probed on: all but the chosen one, and what was ticked before, so that it can be unticked.
+    fn probes(&self) -> Vec<String> {
+        let here = self.datasets.iter().map(|dataset| &dataset.name).filter(|name| **name != self.form.dataset);
+        let mut names: Vec<String> = here.cloned().collect();
+        let ticked = self.form.probes.iter().filter(|name| !names.contains(name)).cloned().collect::<Vec<_>>();
+        names.extend(ticked);
+        names
+    }
+
+    /// The chosen methods' parameters, and those of others for which something is typed.
     fn parameters(&self) -> Vec<MethodParameters> {
         let epochs = self.form.epochs.trim().parse().ok();
-        parameters::of(self.form.budget.parse().unwrap_or_default(), epochs, &self.form.settings)
+        let chosen: Vec<MethodName> = self.form.methods.iter().filter_map(|id| id.parse().ok()).collect();
+        let is_shown = |own: &MethodParameters| {
+            own.is_set() || chosen.iter().any(|name| *name == own.method || name.fine_tunes() == Some(own.method))
+        };
+        let budget = self.form.budget.parse().unwrap_or_default();
+        let mut all = parameters::of(budget, epochs, &self.form.settings);
+        all.retain(is_shown);
+        all
+    }
+
+    /// The form at first, as a browser would send it: the page's script tells by it what was changed.
+    fn initial() -> String {
+        ExperimentForm::initial().query()
     }
 
     /// The epochs that the chosen budget has for the chosen methods: `200`, or `5 to 6`.
@@ -166,9 +190,19 @@ impl NewExperimentPage {
         named.into_iter().chain(own).collect()
     }
 
-    /// Whether a surrogate is chosen: `natural:resnet18`.
-    fn has_surrogate(&self, id: &str) -> bool {
-        Self::has(&self.form.surrogates, id)
+    /// Whether a model is chosen to be attacked in the others' stead.
+    fn has_surrogate(&self, method: MethodName, architecture: Architecture) -> bool {
+        Self::has(&self.form.surrogates, Surrogate { method, architecture }.id())
+    }
+
+    /// What a transfer attack may come from: `natural network`.
+    fn trained_by(method: MethodName) -> String {
+        if method == MethodName::NATURAL { "natural network".into() } else { format!("{method} network") }
+    }
+
+    /// About how long it takes.
+    fn time(&self) -> String {
+        self.plan.and_then(|plan| plan.time()).unwrap_or_default()
     }
 
     fn has(chosen: &[String], id: impl AsRef<str>) -> bool {
@@ -191,6 +225,11 @@ impl NewExperimentPage {
         self.form.device == device.name.to_string()
     }
 
+    /// Whether the form names a device that is not here.
+    fn is_elsewhere(&self) -> bool {
+        !self.devices.iter().any(|device| self.is_device(device))
+    }
+
     /// What is wrong with a field; empty where nothing is.
     fn wrong(&self, field: &str) -> String {
         let messages = self.problems.iter().filter(|p| p.field == field).map(|p| p.message.as_str());
@@ -198,73 +237,35 @@ impl NewExperimentPage {
     }
 
     /// The name of a field as it stands beside it; none for one that the form does not have.
-    fn field_name(field: &str) -> Option<&'static str> {
-        if field.starts_with(crate::settings::PREFIX) {
-            return Some("Parameters");
+    fn field_name(field: &str) -> Option<String> {
+        if let Some(parameter) = field.strip_prefix(crate::settings::PREFIX) {
+            return parameters::name_of(parameter);
         }
-        ExperimentForm::FIELDS.iter().find(|(id, _)| *id == field).map(|(_, name)| *name)
+        if field == "confirmed" {
+            return Some("Launch".into());
+        }
+        ExperimentForm::FIELDS.iter().find(|(id, _)| *id == field).map(|(_, name)| (*name).to_owned())
     }
 
     /// The problems in the order of the fields, those without a field first.
     fn problems_in_order(&self) -> Vec<Problem> {
         let mut problems = self.problems.clone();
-        problems.sort_by_key(|p| ExperimentForm::FIELDS.iter().position(|(id, _)| *id == p.field));
+        problems.sort_by_key(|problem| {
+            // Parameters stand below the methods.
+            let field =
+                if problem.field.starts_with(crate::settings::PREFIX) { "methods" } else { problem.field.as_str() };
+            ExperimentForm::FIELDS.iter().position(|(id, _)| *id == field)
+        });
         problems
     }
 
     fn first_problem(&self, problem: &Problem) -> String {
-        let field = Self::field_name(&problem.field).unwrap_or(&problem.field);
+        let field = Self::field_name(&problem.field).unwrap_or_else(|| problem.field.clone());
         let more = match self.problems.len() {
             0 | 1 => String::new(),
             n => format!(" (and {} more)", n - 1),
         };
         format!("Not ready. {field}: {}{more}", problem.message)
-    }
-}
-
-impl Plan {
-    /// Counts the runs of `spec`.
-    pub fn of(spec: &ExperimentSpec, seconds: Option<f64>) -> Self {
-        let runs = spec.expand();
-        let trainings = |teacher: bool| {
-            runs.iter().filter(|r| matches!(r.spec, RunSpec::Train(_)) && r.is_teacher == teacher).count()
-        };
-        let count = |kind: RunKind| runs.iter().filter(|run| run.spec.kind() == kind).count();
-        Self {
-            teachers: trainings(true),
-            students: trainings(false),
-            probes: count(RunKind::Probe),
-            maskings: count(RunKind::Masking),
-            evaluations: count(RunKind::Evaluate),
-            analyses: count(RunKind::Analyse),
-            seconds,
-            device: spec.device,
-        }
-    }
-
-    /// Runs in all.
-    pub const fn runs(&self) -> usize {
-        self.teachers + self.students + self.probes + self.evaluations + self.maskings + self.analyses
-    }
-}
-
-impl Plan {
-    fn time(&self) -> Option<String> {
-        self.seconds.map(format::estimate)
-    }
-
-    /// The runs by kind: `1 teacher + 3 students + 4 evaluations`.
-    pub fn parts(&self) -> String {
-        let kinds = [
-            (self.teachers, "teacher", "teachers"),
-            (self.students, "student", "students"),
-            (self.probes, "linear probe", "linear probes"),
-            (self.evaluations, "evaluation", "evaluations"),
-            (self.maskings, "masking check", "masking checks"),
-            (self.analyses, "analysis", "analyses"),
-        ];
-        let parts = kinds.into_iter().filter(|k| k.0 > 0).map(|(n, one, many)| format::plural(n, one, many));
-        parts.collect::<Vec<_>>().join(" + ")
     }
 }
 

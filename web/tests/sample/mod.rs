@@ -267,6 +267,7 @@ pub fn form() -> NewExperimentPage {
         form,
         problems: vec![],
         plan: Some(Plan::of(&spec, Some(250.0))),
+        agreed: None,
         datasets: vec![
             DatasetOption {
                 name: "fashion-mnist-5k".into(),

@@ -17,7 +17,7 @@ struct Asset {
     content: &'static [u8],
 }
 
-const ASSETS: [Asset; 8] = [
+const ASSETS: [Asset; 9] = [
     Asset {
         name: "style.css",
         kind: "text/css; charset=utf-8",
@@ -32,6 +32,11 @@ const ASSETS: [Asset; 8] = [
         name: "keys.js",
         kind: "text/javascript; charset=utf-8",
         content: include_bytes!("../../../../static/keys.js"),
+    },
+    Asset {
+        name: "form.js",
+        kind: "text/javascript; charset=utf-8",
+        content: include_bytes!("../../../../static/form.js"),
     },
     Asset {
         name: "upload.js",

@@ -22,7 +22,6 @@ use super::{
     App, Shared, analyses,
     errors::{PageError, Result},
     id, page,
-    paging::href,
     rows::moment,
     shares,
 };
@@ -31,6 +30,8 @@ use crate::machine::images;
 /// Experiments that one page shows together, and those that are offered to be.
 pub(super) const MOST_TOGETHER: usize = 10;
 const OFFERED: u32 = 50;
+/// Experiments whose titles a copy's title is numbered by: the latest.
+const NUMBERED: u32 = 1_000;
 
 /// The table, the curves, the runs.
 pub async fn show(State(app): Shared, Path(experiment): Path<String>, RawQuery(query): RawQuery) -> Result<Response> {
@@ -182,7 +183,7 @@ impl App {
             curves: self.curves(&all, &DRAWN, view.x_axis()).await?,
             runs,
             seconds_left,
-            clone_href: href("/experiments/new", &ExperimentForm::from_spec(&spec)),
+            clone_href: ExperimentForm::copy_of(&spec, &self.titles().await?).address(),
             spec,
             right,
             spec_hashes,
@@ -278,6 +279,12 @@ impl App {
     async fn others(&self, shown: Vec<i64>) -> Result<Vec<(i64, String)>> {
         let latest = self.store.titles_of_experiments(OFFERED).await?;
         Ok(latest.into_iter().filter(|(id, _)| !shown.contains(id)).collect())
+    }
+
+    /// Titles that a copy of an experiment should not bear too.
+    async fn titles(&self) -> Result<Vec<String>> {
+        let latest = self.store.titles_of_experiments(NUMBERED).await?;
+        Ok(latest.into_iter().map(|(_, title)| title).collect())
     }
 }
 

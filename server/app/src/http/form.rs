@@ -8,8 +8,8 @@ use axum::{
     http::StatusCode,
     response::{IntoResponse, Redirect, Response},
 };
-use retort_engine::data::DatasetInfo;
-use retort_spec::{Analysis, Architecture, ExperimentSpec, MethodName, ModelRef, Problem, RunKind, RunState};
+use retort_engine::{class_order, data::DatasetInfo};
+use retort_spec::{Analysis, Architecture, ExperimentSpec, MethodName, ModelRef, Problem, RunKind};
 use retort_store::Run;
 use retort_web::{
     ExperimentForm,
@@ -33,32 +33,52 @@ const TEACHER_METHODS: [MethodName; 2] = [MethodName::PGD_AT, MethodName::NATURA
 
 /// A form that was looked at.
 struct Reading {
-    form: ExperimentForm,
+    sent: Sent,
     /// The experiment that it asks for, or what is wrong.
     outcome: std::result::Result<ExperimentSpec, Vec<Problem>>,
 }
 
-/// The form with the values that the address names, and what launching it would do.
-pub async fn show(State(app): Shared, RawQuery(query): RawQuery) -> Result<Response> {
-    let form = prefilled(&query.unwrap_or_default())?;
-    let datasets = app.machine.datasets().await?;
-    let reading = app.read(form, &datasets).await?;
-    app.form_page(StatusCode::OK, reading, datasets).await
+/// What was sent.
+struct Sent {
+    form: ExperimentForm,
+    /// The days that the sender agreed to, of a launch that takes longer than one.
+    agreed: Option<u64>,
 }
 
-/// Launches the experiment, or shows the form with what is wrong beside each field. With `?beside=3` in the address it leads to
+/// A page to answer with.
+struct Answer {
+    status: StatusCode,
+    reading: Reading,
+    /// What launching would do.
+    plan: Option<Plan>,
+}
+
+/// The form with the values that the address names, and what launching it would do.
+pub async fn show(State(app): Shared, RawQuery(query): RawQuery) -> Result<Response> {
+    let sent = prefilled(&query.unwrap_or_default())?;
+    let datasets = app.machine.datasets().await?;
+    let reading = app.read(sent, &datasets).await?;
+    let plan = app.plan(&reading).await?;
+    app.form_page(Answer { status: StatusCode::OK, reading, plan }, datasets).await
+}
+
+/// Launches the experiment, or shows the form with what is wrong beside each field; one that takes more than a day is launched
+/// where the sender agreed to that. With `?beside=3` in the address it leads to
 /// comparison 3, as the rest of the address shows it, with the new experiment beside it.
 pub async fn launch(State(app): Shared, RawQuery(query): RawQuery, body: Bytes) -> Result<Response> {
-    let form = read(serde_html_form::from_bytes(&body).map_err(|e| unreadable(&e))?)?;
+    let sent = read(serde_html_form::from_bytes(&body).map_err(|e| unreadable(&e))?)?;
     let datasets = app.machine.datasets().await?;
-    let reading = app.read(form, &datasets).await?;
-    match reading.outcome {
-        Ok(spec) => {
-            let id = app.gate.launch(&spec).await?;
-            Ok(Redirect::to(&place_of(id, query.as_deref().unwrap_or_default())?).into_response())
+    let mut reading = app.read(sent, &datasets).await?;
+    let plan = app.plan(&reading).await?;
+    match (&reading.outcome, plan.filter(|plan| !plan.is_agreed(reading.sent.agreed))) {
+        (Ok(spec), None) => {
+            let id = app.gate.launch(spec).await?;
+            return Ok(Redirect::to(&place_of(id, query.as_deref().unwrap_or_default())?).into_response());
         }
-        Err(_) => app.form_page(StatusCode::UNPROCESSABLE_ENTITY, reading, datasets).await,
+        (Ok(_), Some(plan)) => reading.outcome = Err(vec![plan.question()]),
+        (Err(_), _) => {}
     }
+    app.form_page(Answer { status: StatusCode::UNPROCESSABLE_ENTITY, reading, plan }, datasets).await
 }
 
 /// Where a new experiment is seen.
@@ -72,13 +92,12 @@ fn place_of(id: i64, query: &str) -> Result<String> {
     Ok(format!("/experiments/{other}?{view}"))
 }
 
-/// The form that a query fills in. One that was sent from the page is taken as it is, its lists perhaps empty; a link
-/// that names only some fields leaves the others as they are at first.
-fn prefilled(query: &str) -> Result<ExperimentForm> {
+/// The form that a query fills in. One that was sent from the page as a whole is taken as it is, its lists perhaps empty; a
+/// link names only some fields and leaves the others as they are at first.
+fn prefilled(query: &str) -> Result<Sent> {
     let sent: Vec<(String, String)> = serde_html_form::from_str(query).map_err(|e| unreadable(&e))?;
     let names: HashSet<&str> = sent.iter().map(|(name, _)| name.as_str()).collect();
-    // A text field is always sent, if only empty.
-    if names.contains("seeds") {
+    if names.contains("whole") {
         return read(sent);
     }
     let initial = serde_html_form::to_string(ExperimentForm::initial()).map_err(|e| PageError::internal(&e))?;
@@ -88,16 +107,18 @@ fn prefilled(query: &str) -> Result<ExperimentForm> {
     read(fields)
 }
 
-/// The form of these fields. Those of parameters are gathered into its settings.
-fn read(fields: Vec<(String, String)>) -> Result<ExperimentForm> {
+/// The form of these fields. Those of parameters are gathered into its settings; an empty value of a list is none.
+fn read(fields: Vec<(String, String)>) -> Result<Sent> {
+    let agreed = fields.iter().find(|(name, _)| name == "confirmed").and_then(|(_, days)| days.parse().ok());
     let gather = |(name, value): (String, String)| match name.strip_prefix(settings::PREFIX) {
         Some(_) if value.trim().is_empty() => None,
         Some(parameter) => Some(("settings".to_owned(), format!("{parameter}={value}"))),
+        None if value.is_empty() && ExperimentForm::is_list(&name) => None,
         None => Some((name, value)),
     };
     let fields: Vec<_> = fields.into_iter().filter_map(gather).collect();
     let text = serde_html_form::to_string(&fields).map_err(|e| PageError::internal(&e))?;
-    serde_html_form::from_str(&text).map_err(|e| unreadable(&e))
+    Ok(Sent { form: serde_html_form::from_str(&text).map_err(|e| unreadable(&e))?, agreed })
 }
 
 fn unreadable(fault: &dyn std::fmt::Display) -> PageError {
@@ -106,9 +127,9 @@ fn unreadable(fault: &dyn std::fmt::Display) -> PageError {
 
 impl App {
     /// Reads the form and checks it against what is on this machine.
-    async fn read(&self, form: ExperimentForm, datasets: &[DatasetInfo]) -> Result<Reading> {
-        let stored = self.architecture_of_stored(&form).await?;
-        let (mut spec, mut problems) = form.read(|_| stored);
+    async fn read(&self, sent: Sent, datasets: &[DatasetInfo]) -> Result<Reading> {
+        let stored = self.architecture_of_stored(&sent.form).await?;
+        let (mut spec, mut problems) = sent.form.read(|_| stored);
         if let Some(dataset) = datasets.iter().find(|dataset| dataset.name == spec.dataset.name) {
             for analysis in &mut spec.analyses {
                 name_classes(analysis, dataset);
@@ -116,48 +137,62 @@ impl App {
         }
         ExperimentForm::add(self.gate.faults(&spec, datasets).await?, &mut problems);
         let outcome = if problems.is_empty() { Ok(spec) } else { Err(problems) };
-        Ok(Reading { form, outcome })
+        Ok(Reading { sent, outcome })
+    }
+
+    /// What launching the form would do, where nothing is wrong with it.
+    async fn plan(&self, reading: &Reading) -> Result<Option<Plan>> {
+        let Ok(spec) = &reading.outcome else { return Ok(None) };
+        Ok(Some(Plan::of(spec, self.estimator().await?.experiment(spec))))
     }
 
     /// The architecture of the model that the form names as its teacher, if there is such a one.
     async fn architecture_of_stored(&self, form: &ExperimentForm) -> Result<Option<Architecture>> {
         Ok(match form.stored_teacher() {
             Some(ModelRef::Run(id)) => {
-                let has_model = |run: &Run| run.kind == RunKind::Train && run.state == RunState::Finished;
-                found(self.store.run(id).await)?.filter(has_model).map(|run| run.architecture)
+                // Whether it left a model, or will, the gate tells.
+                found(self.store.run(id).await)?.map(|run| run.architecture)
             }
             Some(ModelRef::Imported(id)) => found(self.store.model(id).await)?.map(|model| model.about.architecture),
             _ => None,
         })
     }
 
-    async fn form_page(&self, status: StatusCode, reading: Reading, datasets: Vec<DatasetInfo>) -> Result<Response> {
-        let Reading { form, outcome } = reading;
-        let (plan, problems) = match outcome {
-            Ok(spec) => (Some(Plan::of(&spec, self.estimator().await?.experiment(&spec))), Vec::new()),
-            Err(problems) => (None, problems),
-        };
+    async fn form_page(&self, answer: Answer, datasets: Vec<DatasetInfo>) -> Result<Response> {
+        let Answer { status, reading: Reading { sent: Sent { form, agreed }, outcome }, plan } = answer;
         let devices = self.machine.devices().iter();
+        let chosen = datasets.iter().find(|dataset| dataset.name == form.dataset);
         let filled = NewExperimentPage {
             frame: self.frame().await?,
+            teachers: self.teachers(&form).await?,
+            imported: self.imported_teachers(&form, chosen).await?,
             form,
-            problems,
+            problems: outcome.err().unwrap_or_default(),
             plan,
+            agreed,
             datasets: datasets
                 .into_iter()
                 .map(|d| DatasetOption { name: d.name, train_images: d.train, test_images: d.test, classes: d.classes })
                 .collect(),
-            teachers: self.teachers().await?,
-            imported: self.imported_teachers().await?,
             devices: devices.map(|d| DeviceOption { name: d.name, description: d.description.clone() }).collect(),
         };
         page(status, &filled)
     }
 
-    /// The models that may be chosen as teachers, with what is known of them.
-    async fn teachers(&self) -> Result<Vec<TeacherOption>> {
+    /// The models of runs on the form's dataset that may be chosen as teachers, and the one that is chosen, with what is known
+    /// of them.
+    async fn teachers(&self, form: &ExperimentForm) -> Result<Vec<TeacherOption>> {
+        let mut runs = self.store.trained_models(&TEACHER_METHODS, TEACHERS).await?;
+        let chosen = form.stored_teacher();
+        let is_chosen = |run: &Run| chosen == Some(ModelRef::Run(run.id));
+        runs.retain(|run| run.dataset == form.dataset || is_chosen(run));
+        if let Some(ModelRef::Run(id)) = chosen
+            && !runs.iter().any(|run| run.id == id)
+        {
+            runs.extend(found(self.store.run(id).await)?.filter(|run| run.kind == RunKind::Train));
+        }
         let mut teachers = Vec::new();
-        for run in self.store.trained_models(&TEACHER_METHODS, TEACHERS).await? {
+        for run in runs {
             let scores = measured(&self.store.evaluations_of_model(run.id).await?);
             teachers.push(TeacherOption {
                 run: run.id,
@@ -171,11 +206,17 @@ impl App {
         Ok(teachers)
     }
 
-    /// The imported models that may be chosen: those that were imported with the classes of a dataset.
-    async fn imported_teachers(&self) -> Result<Vec<ImportedOption>> {
+    /// The imported models that may be chosen, and the one that is: those that tell the classes of the form's dataset apart.
+    async fn imported_teachers(
+        &self,
+        form: &ExperimentForm,
+        dataset: Option<&DatasetInfo>,
+    ) -> Result<Vec<ImportedOption>> {
+        let chosen = form.stored_teacher();
         let mut teachers = Vec::new();
         for model in self.store.models(TEACHERS).await? {
-            if !model.about.dataset.is_empty() {
+            let fits = dataset.is_some_and(|own| class_order(&model.about.classes, &own.classes).is_some());
+            if fits || chosen == Some(ModelRef::Imported(model.id)) {
                 teachers.push(ImportedOption {
                     id: model.id,
                     scores: measured(&self.store.evaluations_of_imported(model.id).await?),

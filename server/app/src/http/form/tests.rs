@@ -64,7 +64,7 @@ async fn a_form_is_checked_against_what_is_on_this_machine() {
         (ExperimentForm { dataset: "imagenet".into(), ..ExperimentForm::initial() }, "is not among the datasets here"),
         (ExperimentForm { train_images: "999999".into(), ..ExperimentForm::initial() }, "training images: use at most"),
         (ExperimentForm { device: "cuda:63".into(), ..ExperimentForm::initial() }, "cuda:63 is not on this machine"),
-        (ExperimentForm { teacher: "run:7".into(), ..ExperimentForm::initial() }, "run 7 has no finished model"),
+        (ExperimentForm { teacher: "run:7".into(), ..ExperimentForm::initial() }, "there is no run 7"),
         (maps("Bag", "Hat", ""), "“Hat” is no class of fashion-mnist-5k"),
         (maps("Bag", "Coat", "100"), "use 310 test images"),
     ] {
@@ -141,7 +141,152 @@ async fn a_link_fills_in_the_fields_that_it_names_and_leaves_the_others_as_they_
     assert!(answer.text.contains("there is no method"), "{}", answer.text);
     assert!(!answer.text.contains("choose at least one student"));
     let empty = href("/experiments/new", &ExperimentForm { students: vec![], ..ExperimentForm::initial() });
-    assert!(site.get(&empty).await.text.contains("choose at least one student"));
+    assert!(site.get(&format!("{empty}&whole=yes")).await.text.contains("choose at least one student"));
+    for link in ["students=", "students=&seeds=1,2&budget=paper"] {
+        let answer = site.get(&format!("/experiments/new?{link}")).await;
+        assert!(answer.text.contains("choose at least one student"), "{link}: {}", answer.text);
+        assert!(!answer.text.contains("choose at least one method"), "{link}: {}", answer.text);
+    }
+}
+
+/// What stands beside a field; empty where nothing is wrong with it.
+fn beside(page: &str, field: &str) -> String {
+    let marked = format!(r#" id="{field}-wrong">"#);
+    let rest = page.split_once(&marked).unwrap_or_else(|| panic!("there is no place for what is wrong with {field}"));
+    rest.1.split_once('<').unwrap().0.to_owned()
+}
+
+/// A way to fill in the form wrongly.
+type Mistake = (&'static str, &'static str, fn(&mut ExperimentForm));
+
+/// Mistakes that have nothing to do with each other: the field beside which each is told, words of it, and the mistake.
+const MISTAKES: [Mistake; 21] = [
+    ("title", "use at most 200", |form| form.title = "x".repeat(201)),
+    ("budget", "there is no budget", |form| form.budget = "huge".into()),
+    ("epochs", "must be from 1 to", |form| form.epochs = "0".into()),
+    ("device", "cuda:63 is not on this machine", |form| form.device = "cuda:63".into()),
+    ("train_images", "is not a whole number", |form| form.train_images = "many".into()),
+    ("validation_images", "leave too few to train on: use at most 3990", |form| form.validation_images = "4000".into()),
+    ("test_images", "use 310 test images", |form| {
+        form.test_images = "100".into();
+        form.attacked = "Bag".into();
+    }),
+    ("normaliser", "", |form| form.normaliser = "grey".into()),
+    ("teacher", "there is no run 7", |form| form.teacher = "run:7".into()),
+    ("students", "choose at least one", |form| form.students.clear()),
+    ("methods", "there is no method", |form| form.methods.push("mystery".into())),
+    ("set.ard.method.temperature", "must be from 0.001 to 1,000", |form| {
+        form.settings.push("ard.method.temperature=0".into());
+    }),
+    ("seeds", "seed 1 stands twice", |form| form.seeds = "1, 1".into()),
+    ("weight_averaging", "must be from 0", |form| form.weight_averaging = "2".into()),
+    ("chance_epochs", "must be 1 or more", |form| form.chance_epochs = "0".into()),
+    ("attacks", "stands twice", |form| form.attacks.push("pgd-20".into())),
+    ("eps", "", |form| form.eps = "8".into()),
+    ("masking_images", "use at least 10", |form| form.masking_images = "5".into()),
+    ("probes", "“stl10” is not among the datasets here", |form| form.probes = vec!["stl10".into()]),
+    ("attacked", "“Tie” is no class", |form| {
+        form.attacked = "Tie".into();
+        form.target = "Bag".into();
+    }),
+    ("analyses", "stands twice", |form| form.analyses = vec!["correlation".into(), "correlation".into()]),
+];
+
+#[tokio::test]
+async fn a_form_with_several_mistakes_names_all_of_them() {
+    let site = Site::new().await;
+    let mut combinations: Vec<Vec<&Mistake>> = MISTAKES.iter().map(|one| vec![one]).collect();
+    for (i, one) in MISTAKES.iter().enumerate() {
+        combinations.extend(MISTAKES[i + 1..].iter().map(|other| vec![one, other]));
+    }
+    combinations.push(MISTAKES.iter().collect());
+    for mistakes in combinations {
+        let mut form = ExperimentForm::initial();
+        mistakes.iter().for_each(|(_, _, make)| make(&mut form));
+        let page = site.get(&form.address()).await.text;
+        for (field, words, _) in &mistakes {
+            // Another class takes the place of this mistake's.
+            let is_undone =
+                *field == "attacked" && form.attacked == "Bag" || *field == "test_images" && form.attacked.is_empty();
+            let (said, made) = (beside(&page, field), mistakes.iter().map(|(field, ..)| *field).collect::<Vec<_>>());
+            assert!(
+                is_undone || !said.is_empty() && said.to_lowercase().contains(&words.to_lowercase()),
+                "{made:?}: {field}: “{said}”"
+            );
+        }
+        assert!(page.contains(r#"id="problems""#));
+    }
+    assert!(!site.get("/experiments/new").await.text.contains(r#"id="problems""#));
+}
+
+#[tokio::test]
+async fn whatever_is_typed_comes_back_from_its_address() {
+    let site = Site::new().await;
+    let form = ExperimentForm {
+        title: "ε = 4 & “more”".into(),
+        students: vec![],
+        methods: vec!["gacd".into()],
+        seeds: "1, two".into(),
+        settings: vec!["gacd.method.temperature=0.05, 0.1".into()],
+        chance_epochs: String::new(),
+        analyses: vec!["gallery".into()],
+        ..ExperimentForm::initial()
+    };
+    for form in [form, ExperimentForm::initial()] {
+        let address = form.address();
+        let query = address.split_once('?').map_or("", |(_, query)| query);
+        assert_eq!(prefilled(query).unwrap().form, form, "{address}");
+        assert_eq!(site.get(&address).await.status, StatusCode::OK);
+    }
+}
+
+#[tokio::test]
+async fn teachers_are_offered_for_the_dataset_on_which_they_were_trained() {
+    let site = Site::new().await;
+    site.import("pets");
+    let natural = ExperimentSpec { methods: vec![MethodName::NATURAL], ..ExperimentSpec::demo() };
+    site.control.launch(&natural, natural.expand()).await.unwrap();
+    site.finish(1).await;
+    let offers =
+        async |query: &str| site.get(&format!("/experiments/new{query}")).await.text.contains(r#"value="run:1""#);
+    assert!(offers("").await && !offers("?dataset=pets").await);
+    // One that is chosen stays, with what speaks against it.
+    let page = site.get("/experiments/new?dataset=pets&teacher=run%3A1").await.text;
+    assert!(page.contains(r#"value="run:1" selected"#));
+    assert!(beside(&page, "teacher").contains("trained on fashion-mnist-5k"), "{page}");
+}
+
+#[tokio::test]
+async fn what_takes_more_than_a_day_is_launched_when_that_is_confirmed() {
+    let site = Site::new().await;
+    let form = ExperimentForm {
+        budget: "paper".into(),
+        students: vec!["wrn-34-10".into()],
+        teacher: "train:wrn-34-10".into(),
+        ..ExperimentForm::initial()
+    };
+    let sent = serde_html_form::to_string(&form).unwrap();
+    let answer = site.post("/experiments", sent.clone()).await;
+    assert_eq!(answer.status, StatusCode::UNPROCESSABLE_ENTITY);
+    assert!(beside(&answer.text, "confirmed").contains("confirm that beside Launch"), "{}", answer.text);
+    assert!(answer.text.contains(r##"<a href="#confirmed">Launch</a>"##));
+    let days = answer.text.split_once(r#"name="confirmed" value=""#).unwrap().1.split_once('"').unwrap().0;
+    // Who agreed to less did not agree to this.
+    for (agreed, status) in [("1", StatusCode::UNPROCESSABLE_ENTITY), (days, StatusCode::SEE_OTHER)] {
+        assert_eq!(site.post("/experiments", format!("{sent}&confirmed={agreed}")).await.status, status, "{agreed}");
+    }
+    // The estimate only asks.
+    assert_eq!(beside(&site.get(&form.address()).await.text, "confirmed"), "");
+}
+
+#[tokio::test]
+async fn a_clone_is_called_otherwise_than_its_original_and_than_its_other_clones() {
+    let site = Site::new().await;
+    for (title, next) in [("What does ARD do?", "(2)"), ("What does ARD do? (2)", "(3)")] {
+        site.send(&ExperimentForm { title: title.into(), ..ExperimentForm::initial() }).await;
+        let page = site.get("/experiments/1").await.text;
+        assert!(page.contains(&format!("title=What+does+ARD+do%3F+%28{}%29", &next[1..2])), "{next}: {page}");
+    }
 }
 
 #[tokio::test]
