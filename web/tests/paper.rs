@@ -147,7 +147,10 @@ fn what_is_missing_can_be_launched_by_cell_row_and_table_with_its_time() {
     assert_eq!(first.matches(">▸ 10 min<").count(), 24);
     let second = html.split(r#"id="table-2""#).nth(1).unwrap().split("</section>").next().unwrap();
     assert!(!second.contains("<button"), "CIFAR-100 is not here");
-    assert!(first.contains(r#"aria-label="Launch KD, MobileNetV2, about 10 min""#), "{first}");
+    assert!(
+        first.contains(r#"aria-label="Launch KD, Teacher ResNet-18 → MobileNetV2, of Table 1, about 10 min""#),
+        "{first}"
+    );
     assert!(first.contains(r#"colspan="3">Teacher WRN-34-2*</th>"#), "{first}");
     assert!(html.contains("▸ ResNet-18 → ResNet-18 on cifar10, about 2 h<"));
     assert!(html.contains("▸ ResNet-18 → ResNet-18 on cifar10<") && html.contains("Needs cifar100."));
@@ -206,4 +209,46 @@ fn figures_are_drawn_from_the_sweep_and_the_analysis_of_their_networks() {
     // As a comparison shows it, in the colours of the page.
     assert!(features.contains(r#"<div class="panels">"#) && features.contains(r#"<svg class="scatter""#), "{features}");
     assert!(features.contains("/experiments/8"));
+}
+
+#[test]
+fn no_two_buttons_have_the_same_name_and_what_takes_more_than_a_day_says_what_comes_first() {
+    let page = |each: f64, datasets: &[&str]| {
+        let datasets: Vec<String> = datasets.iter().map(|name| (*name).to_owned()).collect();
+        let page = PaperPage::new(&PaperParts {
+            frame: sample::frame(),
+            conditions: Conditions { budget: Budget::Quick, seeds: vec![1], device: DeviceName::Cpu },
+            devices: vec![DeviceOption { name: DeviceName::Cpu, description: "2 cores".into() }],
+            compared: &[],
+            right: &HashMap::new(),
+            datasets: &datasets,
+            estimate: &|results| Some(each * results.len() as f64),
+            estimate_figure: &|_| Some(each),
+            analyses: vec![],
+        });
+        page.render().unwrap()
+    };
+    let all = ["cifar10", "cifar100", "stl10"];
+    let html = page(600.0, &all);
+    let mut names: Vec<&str> =
+        html.split(r#"aria-label="Launch"#).skip(1).map(|rest| rest.split('"').next().unwrap()).collect();
+    assert!(names.len() > 62, "{names:?}");
+    names.sort_unstable();
+    let twice: Vec<_> = names.windows(2).filter(|pair| pair[0] == pair[1]).collect();
+    assert!(twice.is_empty(), "{twice:?}");
+    assert!(!html.contains("opens the form") && !html.contains("asks first"));
+    assert!(!html.contains("cannot be launched"));
+    let html = page(90_000.0, &all);
+    assert!(html.contains(">▸ 1 d 1 h · form</button>") && html.contains("opens the form</button>"), "{html}");
+    assert!(html.contains("asks first</button>"));
+    // A table without buttons says why.
+    let html = page(600.0, &["cifar10", "cifar100"]);
+    let table =
+        |id: &str| html.split(&format!(r#"id="table-{id}""#)).nth(1).unwrap().split("</section>").next().unwrap();
+    assert!(
+        table("4").contains("Not all of it can be launched: stl10 is not here.")
+            || table("4").contains("cannot be launched yet: stl10 is not here"),
+        "{}",
+        table("4")
+    );
 }

@@ -14,10 +14,10 @@ use retort_spec::{
 };
 use retort_store::Run;
 use retort_web::{
-    Compared, RunRow, Values,
+    Compared, ExperimentForm, RunRow, Values,
     analyses::AnalysisView,
     format,
-    pages::{ConfirmPage, DeviceOption, FoundAnalysis, PaperPage, PaperParts},
+    pages::{A_DAY, ConfirmPage, DeviceOption, FoundAnalysis, PaperPage, PaperParts},
 };
 use serde::Deserialize;
 
@@ -31,8 +31,6 @@ use super::{
 const EXPERIMENTS: u32 = 100;
 /// Seeds that can be launched at once; every button's time is estimated from a plan of them.
 const MOST_SEEDS: usize = 20;
-/// Seconds beyond which a launch is asked about first.
-const A_DAY: f64 = 86_400.0;
 /// The paper's datasets, by their names here.
 const DATASETS: [&str; 3] = ["cifar10", "cifar100", "stl10"];
 
@@ -138,6 +136,13 @@ pub async fn launch(State(app): Shared, body: Bytes) -> Result<Response> {
     let estimator = app.estimator().await?;
     let seconds = specs.iter().map(|spec| estimator.experiment(spec)).sum::<Option<f64>>().unwrap_or(0.0);
     if seconds > A_DAY && !form.confirmed {
+        // What takes so long is looked at in the form, where it can be made smaller, and confirmed there.
+        if let [spec] = specs.as_slice() {
+            let form = ExperimentForm::from_spec(spec);
+            if form.to_spec(|_| Some(spec.teacher.architecture())).as_ref() == Ok(spec) {
+                return Ok(Redirect::to(&form.address()).into_response());
+            }
+        }
         return app.ask(&specs, seconds, &body, &conditions).await;
     }
     for spec in &specs {
@@ -371,6 +376,16 @@ mod tests {
         for wrong in ["budget=smoke&figure=6", "seeds=one&figure=5", "device=cuda:7&figure=5", "seeds=1,1&figure=5"] {
             assert_eq!(site.post("/paper/launch", wrong.into()).await.status, StatusCode::BAD_REQUEST, "{wrong}");
         }
+        // One experiment that takes days is looked at in the form, which launches the same.
+        let seeds: Vec<String> = (1..=20).map(|seed: u32| seed.to_string()).collect();
+        let answer = site.post("/paper/launch", format!("budget=paper&seeds={}&figure=2b", seeds.join(","))).await;
+        assert_eq!(answer.status, StatusCode::SEE_OTHER);
+        let form = answer.header(header::LOCATION).to_owned();
+        assert!(form.starts_with("/experiments/new?") && form.contains("budget=paper"), "{form}");
+        let page = site.get(&form).await.text;
+        assert!(page.contains(r#"name="confirmed""#) && !page.contains(r#"id="problems""#), "{page}");
+        let page = site.get(&format!("/paper?budget=paper&seeds={}", seeds.join(","))).await.text;
+        assert!(page.contains("opens the form</button>") && page.contains("asks first</button>"), "{page}");
         // The whole of Table 1 with twenty seeds takes days even on the few images here: it is asked about first.
         let seeds: Vec<String> = (1..=20).map(|seed: u32| seed.to_string()).collect();
         let table: String = (0..24).flat_map(|place| ["&result=".to_owned(), place.to_string()]).collect();

@@ -3,7 +3,7 @@
 use retort_spec::{Conditions, PaperFigure, Setting, Sweep, Variant};
 
 use super::{
-    FoundAnalysis, PaperParts,
+    FoundAnalysis, Launch, PaperParts,
     ours::{Candidate, made},
 };
 use crate::{
@@ -30,8 +30,8 @@ pub struct FigureSection {
     pub under_way: Option<i64>,
     /// Whether there is something to launch: its dataset is here, and it is neither made nor under way as would be launched.
     pub can_launch: bool,
-    /// About how long that takes, where it is known.
-    pub time: Option<String>,
+    /// About how many seconds that takes, where it is known.
+    pub seconds: Option<f64>,
 }
 
 impl FigureSection {
@@ -60,8 +60,13 @@ impl FigureSection {
             has_dataset,
             under_way,
             can_launch: has_dataset && !is_enough && under_way.is_none(),
-            time: (parts.estimate_figure)(figure).map(format::estimate),
+            seconds: (parts.estimate_figure)(figure),
         }
+    }
+
+    /// What its button says of the time, and of what comes before a launch that takes more than a day.
+    pub(super) fn behind(&self) -> String {
+        Launch { results: Vec::new(), seconds: self.seconds, experiments: 1 }.behind()
     }
 }
 

@@ -7,12 +7,12 @@ use std::{collections::HashMap, sync::Arc};
 
 use askama::Template;
 use retort_spec::{
-    Conditions, ExperimentSpec, MethodName, PaperFigure, PaperResult, PaperTable, Variant, paper_results,
+    Conditions, ExperimentSpec, MethodName, PaperFigure, PaperResult, PaperTable, Variant, paper_results, reproduce,
 };
 
 use self::ours::{Candidate, candidates, ours, rows, under_way};
 pub use self::{figures::FigureSection, ours::Ours};
-use super::DeviceOption;
+use super::{A_DAY, DeviceOption};
 use crate::{
     Frame, Section,
     analyses::AnalysisView,
@@ -51,6 +51,8 @@ pub struct PaperSection {
     pub rows: Vec<PaperRow>,
     /// Launches what is missing of it.
     pub launch: Option<Launch>,
+    /// Why some of it, or all, has no button.
+    pub why: Option<String>,
 }
 
 /// The head of a column.
@@ -95,6 +97,8 @@ pub struct Launch {
     pub results: Vec<usize>,
     /// About how many seconds it takes, where that is known.
     pub seconds: Option<f64>,
+    /// How many experiments that are.
+    pub experiments: usize,
 }
 
 /// What the page is made of.
@@ -207,14 +211,45 @@ impl PaperSection {
 }
 
 impl Launch {
-    /// How long it takes, for a button of little room.
+    /// How long it takes, for a button of little room, and whether the form or a question comes first.
     fn short(&self) -> String {
-        self.seconds.map_or_else(|| "launch".into(), format::rough)
+        let time = self.seconds.map_or_else(|| "launch".into(), format::rough);
+        let first = match (self.asks().is_empty(), self.experiments) {
+            (true, _) => "",
+            (false, 1) => " · form",
+            (false, _) => " · asks",
+        };
+        format!("{time}{first}")
     }
 
     /// The same behind other words, where it is known.
     fn behind(&self) -> String {
-        self.seconds.map(|seconds| format!(", {}", format::estimate(seconds))).unwrap_or_default()
+        let time = self.seconds.map(|seconds| format!(", {}", format::estimate(seconds))).unwrap_or_default();
+        format!("{time}{}", self.asks())
+    }
+
+    /// What comes before a launch that takes more than a day: the form, filled in, or a question where it is several experiments.
+    fn asks(&self) -> &'static str {
+        match self.experiments {
+            _ if self.seconds.is_none_or(|seconds| seconds <= A_DAY) => "",
+            1 => ", opens the form",
+            _ => ", asks first",
+        }
+    }
+}
+
+impl PaperColumn {
+    /// All that its head says: `Teacher ResNet-18 → WRN-16-2`.
+    fn full(&self) -> String {
+        if self.group.is_empty() { self.name.clone() } else { format!("{} → {}", self.group, self.name) }
+    }
+}
+
+impl PaperSection {
+    /// What a button launches, in words that no other button has: `KD, Teacher ResNet-18 → WRN-16-2, of Table 1`.
+    fn label(&self, what: &[&str]) -> String {
+        let table = self.title.split(':').next().unwrap_or_default();
+        format!("{}, of {table}", what.join(", "))
     }
 }
 
@@ -257,7 +292,35 @@ impl PaperParts<'_> {
         };
         let rows: Vec<PaperRow> = names.into_iter().map(row).collect();
         let launch = self.launch_missing(rows.iter().flat_map(|row| row.cells.iter().flatten()));
-        PaperSection { table, title: title(table), columns, rows, launch }
+        let why = self.why(table, results.iter().map(|(_, result)| result.dataset.as_str()), &rows);
+        PaperSection { table, title: title(table), columns, rows, launch, why }
+    }
+
+    /// Why something of a table cannot be launched: a dataset is missing, or all of it is measured or under way.
+    fn why<'r>(&self, table: PaperTable, datasets: impl Iterator<Item = &'r str>, rows: &[PaperRow]) -> Option<String> {
+        let trained_on = (table == PaperTable::Transfer).then_some("cifar10");
+        let mut missing: Vec<&str> = Vec::new();
+        for name in trained_on.into_iter().chain(datasets) {
+            if !missing.contains(&name) && !self.datasets.iter().any(|here| here == name) {
+                missing.push(name);
+            }
+        }
+        let has_button = rows.iter().flat_map(|row| row.cells.iter().flatten()).any(|cell| cell.launch.is_some());
+        let (are, them) = if missing.len() == 1 { ("is", "it") } else { ("are", "them") };
+        let use_of_them = if table == PaperTable::Transfer {
+            "the models are trained on cifar10 and probed on the others"
+        } else {
+            "the models are trained on it"
+        };
+        match (missing.as_slice(), has_button) {
+            ([], true) => None,
+            ([], false) => Some("Nothing is left to launch at this budget: all of it is measured or under way.".into()),
+            (names, true) => Some(format!("Not all of it can be launched: {} {are} not here.", format::list(names))),
+            (names, false) => Some(format!(
+                "It cannot be launched yet: {} {are} not here, and {use_of_them}. The datasets' page fetches {them}.",
+                format::list(names)
+            )),
+        }
     }
 
     fn cell(&self, place: usize, result: &PaperResult, candidates: &[Candidate]) -> PaperCell {
@@ -276,7 +339,8 @@ impl PaperParts<'_> {
     }
 
     fn launch(&self, results: Vec<usize>) -> Launch {
-        Launch { seconds: (self.estimate)(&results), results }
+        let experiments = reproduce(results.iter().map(|place| &paper_results()[*place]), &self.conditions).len();
+        Launch { seconds: (self.estimate)(&results), results, experiments }
     }
 
     /// Launches the cells that can be; none when a single one is left, which has its own button.
