@@ -10,6 +10,8 @@
 mod accessible;
 #[path = "browser/comparing.rs"]
 mod comparing;
+#[path = "browser/curves.rs"]
+mod curves;
 #[path = "browser/figures.rs"]
 mod figures;
 #[path = "browser/live.rs"]
@@ -37,6 +39,7 @@ fn main() -> ExitCode {
         trial("no_page_scrolls_sideways_on_a_phone", || with_server(phone)),
         trial("lists_are_worked_in_by_keyboard_and_what_is_ticked_is_compared", || with_server(lists::walk)),
         trial("a_comparison_is_tested_looked_into_and_shared", || with_server(comparing::walk)),
+        trial("curves_are_read_zoomed_smoothed_and_found_again_by_their_address", || with_server(curves::walk)),
         trial("a_live_update_keeps_choices_forms_focus_and_place", || with_server(live::keeps_what_was_done)),
         trial("an_open_page_is_sent_what_differs_and_nothing_where_nothing_does", || {
             with_server(live::sends_what_differs);

@@ -271,7 +271,7 @@ fn field_of(sweep: &Sweep) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{Analysis, Attack, Correlation, DatasetChoice, Surrogate, WeightAveraging};
+    use crate::{Analysis, Attack, Correlation, DatasetChoice, Surrogate, TeacherChoice, WeightAveraging};
 
     fn fields(spec: &ExperimentSpec) -> Vec<String> {
         let Invalid(problems) = spec.validate().unwrap_err();
@@ -282,6 +282,17 @@ mod tests {
     fn a_question_without_students_or_with_a_seed_twice_is_refused_by_field() {
         let spec = ExperimentSpec { students: vec![], seeds: vec![2, 2], ..ExperimentSpec::demo() };
         assert_eq!(fields(&spec), ["students", "seeds"]);
+    }
+
+    #[test]
+    fn a_stored_model_is_evaluated_without_a_student_and_one_to_be_trained_is_not() {
+        let alone = |teacher| ExperimentSpec { teacher, students: vec![], methods: vec![], ..ExperimentSpec::demo() };
+        let stored = alone(TeacherChoice::Imported { id: 3, architecture: Architecture::ResNet8 });
+        stored.validate().unwrap();
+        let runs = stored.expand();
+        let RunSpec::Evaluate(evaluation) = &runs[0].spec else { panic!("it evaluates") };
+        assert_eq!((runs.len(), &evaluation.model, runs[0].is_teacher), (1, &ModelRef::Imported(3), true));
+        assert_eq!(fields(&alone(TeacherChoice::Train(Architecture::ResNet8))), ["students", "methods"]);
     }
 
     #[test]

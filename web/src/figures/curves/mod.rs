@@ -306,6 +306,37 @@ mod tests {
     }
 
     #[test]
+    fn what_a_chart_hands_out_is_what_it_draws() {
+        let mut runs = [run(MethodName::KD, 1, 3, &[2.0, 1.0, 0.5]), run(MethodName::KD, 2, 3, &[2.5, 1.5, 0.5])];
+        runs[1].label.seed = 2;
+        let curves = comparison_curves(&runs, XAxis::Epochs);
+        let data = serde_json::to_value(curves[0].data()).unwrap();
+        assert_eq!(data["lines"][0]["pieces"][0], serde_json::json!([[1.0, 2.25, 2.0, 2.5], [2.0, 1.25, 1.0, 1.5], [3.0, 0.5]]));
+        let svg = curves[0].figure().svg;
+        let drawn = svg.split("points=\"").nth(2).unwrap().split('"').next().unwrap();
+        assert_eq!(drawn.split(' ').count(), 3);
+        let [left, bottom] = [0, 3].map(|i| data["plot"][i].as_f64().unwrap());
+        assert!(drawn.starts_with(&format!("{left:.1},")), "{drawn} of a plot from {left} to {bottom}");
+        assert_eq!(data["slug"], "training-loss-nats");
+    }
+
+    #[test]
+    fn stages_are_named_and_methods_that_have_them_too() {
+        let mut tuned = run(MethodName::GACD.fine_tuned(), 1, 4, &[9.0, 8.0, 1.2, 1.1]);
+        for point in &mut tuned.values.get_mut(&Metric::TrainLoss).unwrap()[2..] {
+            point.stage = Stage::Finetune;
+        }
+        let svg = &comparison_figures(&[tuned, run(MethodName::KD, 1, 4, &[2.0, 1.0])], XAxis::Epochs)[0].svg;
+        assert!(svg.contains(">GACD+AFT: fine-tuning<"), "{svg}");
+    }
+
+    #[test]
+    fn an_axis_that_is_logarithmic_says_so() {
+        let figure = |losses: &[f64]| run_figures(&run(MethodName::KD, 1, 2, losses), XAxis::Epochs).remove(0);
+        assert!(figure(&[100.0, 1.0]).svg.contains(">log scale<") && !figure(&[2.0, 1.0]).svg.contains("log scale"));
+    }
+
+    #[test]
     fn a_training_that_diverged_is_drawn_as_far_as_it_has_numbers() {
         let figures = run_figures(&run(MethodName::KD, 1, 3, &[2.0, f64::NAN, f64::INFINITY]), XAxis::Epochs);
         assert!(!figures[0].svg.contains("NaN") && !figures[0].svg.contains("inf"), "{}", figures[0].svg);
@@ -326,6 +357,8 @@ mod tests {
         let figures = comparison_figures(&runs, XAxis::Epochs);
         let loss = figures.iter().find(|f| f.title.contains("loss")).unwrap();
         assert!(loss.svg.contains(">ARD, 5<") && loss.svg.contains(">ARD, 30<"), "{}", loss.svg);
+        // By shade and dash too.
+        assert!(loss.svg.contains("class=\"line method-ard shade-1\" stroke-dasharray=\"6 2\""), "{}", loss.svg);
         assert!(loss.caption.contains("ARD (temperature T = 5)") && !loss.caption.contains("mean of"), "{}", loss.caption);
     }
 
