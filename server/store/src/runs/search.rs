@@ -215,10 +215,10 @@ mod tests {
             ("seed 2", 11, "seed 2"),
             ("gacd teacher birds", 0, ""),
             ("evaluate teacher pgd-at", 5, "evaluation of PGD-AT"),
-            ("three students", 8, ""),
+            ("robust demo", 8, ""),
             ("which gacd", 4, "GACD"),
             ("birds analyse", 1, "features of"),
-            ("cpu three ard", 8, ""),
+            ("cpu robust ard", 8, ""),
             ("queued birds temperature train", 4, "temperature"),
         ] {
             let found = found(&test, text).await;
