@@ -84,9 +84,10 @@ impl RunOrder {
                 let sizes = Architecture::ALL.map(|one| format!("WHEN '{}' THEN {} ", one.id(), one.parameters()));
                 Some(format!("CASE runs.architecture {}ELSE 0 END", sizes.concat()))
             }
+            // CROSS keeps SQLite from looking for the evaluation by its method: from the training there are few.
             RunKey::ModelAccuracy(attack) => Some(format!(
-                "coalesce((SELECT {accuracy} FROM run_needs JOIN runs AS evaluation ON evaluation.id = run_needs.run
-                     JOIN evaluations ON evaluations.run = evaluation.id
+                "coalesce((SELECT {accuracy} FROM run_needs CROSS JOIN runs AS evaluation ON evaluation.id = run_needs.run
+                     CROSS JOIN evaluations ON evaluations.run = evaluation.id
                      WHERE run_needs.needs = runs.id AND evaluation.kind = 'evaluate' AND evaluation.method = runs.method
                          AND evaluation.variant = runs.variant AND evaluation.architecture = runs.architecture
                          AND evaluation.seed = runs.seed AND {} ORDER BY evaluation.id LIMIT 1), {missing})",
