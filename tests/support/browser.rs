@@ -100,8 +100,10 @@ impl Browser {
         found.unwrap_or_else(|e| panic!("no {css} on the page: {e}"))
     }
 
-    /// Clicks it.
+    /// Clicks it, in the middle of the window: at its end the form's bar may lie over it.
     pub async fn click(&self, css: &str) {
+        self.find(css).await;
+        self.script(&format!("document.querySelector({css:?}).scrollIntoView({{ block: 'center' }})")).await;
         self.find(css).await.click().await.unwrap_or_else(|e| panic!("{css} cannot be clicked: {e}"));
     }
 
