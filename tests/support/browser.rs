@@ -158,7 +158,10 @@ impl Browser {
         let page = self.tab.current_url().await.unwrap();
         let log = self.driver("se/log", json!({ "type": "browser" })).await;
         let is_page = |entry: &Value| {
-            entry["source"] == "network" && entry["message"].as_str().unwrap().starts_with(&format!("{page} - "))
+            let message = entry["message"].as_str().unwrap();
+            // A form that was refused takes an address of its own.
+            let is_refused = message.contains("/experiments - ") && message.contains("a status of 422 ");
+            entry["source"] == "network" && (is_refused || message.starts_with(&format!("{page} - ")))
         };
         let is_complaint = |entry: &&Value| entry["level"] == "SEVERE" && !is_page(entry);
         let complaints: Vec<&Value> = log["value"].as_array().unwrap().iter().filter(is_complaint).collect();
