@@ -115,7 +115,10 @@ fn draw(points: &[Point], front: &[&Point], (attack, description): (String, Stri
     let markers: Vec<(f64, f64)> = points.iter().map(place).collect();
     let mut taken: Vec<[f64; 4]> = markers.iter().map(|(x, y)| [x - 6.0, y - 6.0, x + 6.0, y + 6.0]).collect();
     for (point, (px, py)) in points.iter().zip(markers) {
-        let (percent, marker) = (format::percent, mark::of(point.row.method, point.row.is_teacher).at(px, py));
+        let (percent, mark) = (format::percent, mark::of(point.row.method, point.row.is_teacher));
+        // As in curves, a model of a best epoch is told from that of the last.
+        let hollow = if point.row.variant.is_best_epoch { " hollow" } else { "" };
+        let marker = mark.in_class(&format!("{}{hollow}", mark.class), px, py);
         let words = format!(
             "{}: natural {} %, {attack} {} %",
             point.name,

@@ -193,11 +193,13 @@ impl Chart {
 }
 
 impl Line {
-    /// The classes that give it its colour: the method's, and a shade of it where several variants of one method are drawn.
+    /// The classes that give it its colour: the method's, and a shade of it where several variants of one method are drawn. The
+    /// markers of models of a best epoch are hollow.
     pub fn class(&self) -> String {
+        let hollow = if self.label.variant.is_best_epoch { " hollow" } else { "" };
         match self.variant {
-            0 => self.label.class().to_owned(),
-            n => format!("{} shade-{}", self.label.class(), (n - 1) % SHADES + 1),
+            0 => format!("{}{hollow}", self.label.class()),
+            n => format!("{} shade-{}{hollow}", self.label.class(), (n - 1) % SHADES + 1),
         }
     }
 

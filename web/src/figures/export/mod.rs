@@ -151,6 +151,7 @@ fn style() -> String {
             let mixed = mixed(colour, share);
             let _ = write!(shades, ".line.{class}.shade-{shade}{{stroke:{mixed}}}.marker.{class}.shade-{shade}{{fill:{mixed}}}");
         }
+        let _ = write!(shades, ".marker.{class}.hollow{{fill:#ffffff;stroke:{colour}}}");
         let _ = write!(css, ".line.{class},.whisker.{class}{{stroke:{colour}}}.marker.{class},.band.{class}{{fill:{colour}}}");
     }
     css += &shades;
