@@ -243,7 +243,7 @@ async fn kept_form(server: Server, browser: Browser) {
         .until("the problem", "return /at least one/.test(document.querySelector('#students-wrong').textContent)")
         .await;
     browser.until("the mark", "return !!document.querySelector('[name=students][aria-invalid=true]')").await;
-    browser.until("the epochs", "return /^200/.test(document.querySelector('#epochs').placeholder)").await;
+    browser.until("the epochs", "return /240/.test(document.querySelector('#epochs').placeholder)").await;
     browser.until("the parameters", "return !!document.querySelector('#parameters-trades')").await;
     let kept = "return document.querySelector('#title').value === 'Kept & found again' \
         && document.querySelector('[name=budget][value=paper]').checked \
