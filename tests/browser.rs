@@ -14,10 +14,10 @@ mod comparing;
 mod curves;
 #[path = "browser/figures.rs"]
 mod figures;
-#[path = "browser/live.rs"]
-mod live;
 #[path = "browser/lists.rs"]
 mod lists;
+#[path = "browser/live.rs"]
+mod live;
 mod support;
 
 use std::{future::Future, process::ExitCode, time::Duration};

@@ -224,7 +224,9 @@ fn an_uploaded_model_teaches_and_is_downloaded_again() {
         let is_judged = page.contains("Natural: ") || page.contains("Collapsed: ");
         (page.contains("imported as model 1") && is_judged).then_some(())
     });
-    assert!(server.get("/models").contains("natural "), "the teacher was evaluated");
+    let models = server.get("/models");
+    let row = models.split("id=\"model-1\"").nth(1).unwrap().split("</tr>").next().unwrap();
+    assert!(row.contains("data-label=\"natural\""), "the teacher was evaluated: {row}");
 
     let mut answer = ureq::get(format!("{}/models/1/model.safetensors", server.link)).call().unwrap();
     let bytes = answer.body_mut().read_to_vec().unwrap();

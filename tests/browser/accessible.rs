@@ -67,7 +67,14 @@ const CONTRAST: &str = "
 /// Looks at every page.
 pub async fn every_page(server: Server, browser: Browser) {
     let axe = std::fs::read_to_string(axe().expect("RETORT_AXE names no file")).unwrap();
-    let form = [("methods", "kd"), ("methods", "ard"), ("methods", "gacd+aft"), ("analyses", "correlation"), ("budget", "smoke"), ("epochs", "1")];
+    let form = [
+        ("methods", "kd"),
+        ("methods", "ard"),
+        ("methods", "gacd+aft"),
+        ("analyses", "correlation"),
+        ("budget", "smoke"),
+        ("epochs", "1"),
+    ];
     server.post("/experiments", &[TINY.as_slice(), &form].concat());
     browser.tab.goto(&format!("{}/experiments/1", server.link)).await.unwrap();
     let finished = "return /finished/.test(document.querySelector('#head .state').textContent)";

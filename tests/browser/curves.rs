@@ -52,8 +52,12 @@ pub async fn walk(server: Server, browser: Browser) {
     browser.click("#curves .key[data-name=ARD]").await;
     let fewer = format!("return (() => {{ {LINES} }})() < {drawn}");
     browser.until("the series to be hidden", &fewer).await;
-    browser.fill("#curves-from", "2").await;
-    browser.fill("#curves-to", &format!("5{}", Key::Enter)).await;
+    let stretch = "for (const [id, value] of [['from', 2], ['to', 5]]) {
+        const field = document.querySelector(`#curves-${id}`);
+        field.value = value;
+        field.dispatchEvent(new Event('change', { bubbles: true }));
+    }";
+    browser.script(stretch).await;
     let smooth = "const slider = document.querySelector('#curves-smooth');
         slider.value = 0.6;
         slider.dispatchEvent(new Event('input', { bubbles: true }));";

@@ -162,8 +162,11 @@ fn experiments_that_were_made_alike_share_their_rows_and_others_say_how_they_dif
         assert!(html.contains(&format!(">{row}</option>")), "{row}: {html}");
     }
     let csv = page.export(TableFormat::Csv);
-    assert!(csv.contains("\n1 2,fashion-mnist-5k,\"smoke, 4 epochs\",student,ResNet-8,ResNet-8,KD")
-            && csv.contains("\n3,fashion-mnist-5k,\"smoke, 9 epochs\",student,ResNet-8,"), "{csv}");
+    assert!(
+        csv.contains("\n1 2,fashion-mnist-5k,\"smoke, 4 epochs\",student,ResNet-8,ResNet-8,KD")
+            && csv.contains("\n3,fashion-mnist-5k,\"smoke, 9 epochs\",student,ResNet-8,"),
+        "{csv}"
+    );
 }
 
 #[test]

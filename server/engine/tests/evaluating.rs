@@ -127,7 +127,8 @@ fn masking_checks_come_to_the_same_verdicts_however_often_they_are_stopped() {
     let transfer = checks.iter().find(|result| result.check == MaskingCheck::Transfer).unwrap();
     // The same attack from the same starts on the same model.
     assert!(
-        transfer.verdict != Verdict::Warning && transfer.figures["pgd-20"] == transfer.figures["PGD-20 transferred from itself"],
+        transfer.verdict != Verdict::Warning
+            && transfer.figures["pgd-20"] == transfer.figures["PGD-20 transferred from itself"],
         "{transfer:?}"
     );
     let gradients = checks.iter().find(|result| result.check == MaskingCheck::Gradients).unwrap();

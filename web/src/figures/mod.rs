@@ -7,11 +7,12 @@ mod export;
 mod panels;
 mod sweep;
 mod table;
-mod tradeoff;
 pub(crate) mod text;
+mod tradeoff;
 
 pub use curves::{
-    CurvePoint, Curves, CurvesData, DRAWN, OF_A_RUN, RunCurves, comparison_curves, comparison_figures, run_curves, run_figures,
+    CurvePoint, Curves, CurvesData, DRAWN, OF_A_RUN, RunCurves, comparison_curves, comparison_figures, run_curves,
+    run_figures,
 };
 pub use export::{FigureFormat, slug};
 pub use panels::{Key, Panel, heat_map, kind_swatch, panels, scale, scatter};

@@ -28,7 +28,8 @@ pub fn table(table: &ComparisonTable, title: String, setting: &str) -> Figure {
     let mut ends = Vec::new();
     for (place, column) in table.columns.iter().enumerate() {
         let cells = table.rows().filter_map(|row| row.cells[place].as_ref());
-        let widest = cells.map(|cell| most_width(&cell.value(), LETTERS) + most_width(&spread(cell, table), SMALL) + 6.0);
+        let widest =
+            cells.map(|cell| most_width(&cell.value(), LETTERS) + most_width(&spread(cell, table), SMALL) + 6.0);
         let heads = [format!("{}, %", column.title()), column.details().unwrap_or_default()];
         let widest = widest.chain(heads.iter().map(|head| most_width(head, SMALL))).fold(40.0, f64::max);
         right += GAP + widest;

@@ -49,8 +49,7 @@ pub fn tradeoff(table: &ComparisonTable) -> Option<Figure> {
     let (attacked, _) = strongest.max_by_key(|(_, strength)| *strength)?;
     let attack = table.columns[attacked].attack()?;
     let has_many = table.groups.iter().filter(|group| !group.is_teacher).count() > 1;
-    let points: Vec<Point> =
-        table.rows().filter_map(|row| Point::of(row, (natural, attacked), has_many)).collect();
+    let points: Vec<Point> = table.rows().filter_map(|row| Point::of(row, (natural, attacked), has_many)).collect();
     let students: Vec<&Point> = points.iter().filter(|point| !point.row.is_teacher).collect();
     // Numbers that were made at different settings are no match for each other.
     if students.len() < 2 || table.has_settings {
@@ -155,7 +154,13 @@ fn axes(svg: &mut String, x: &Axis, y: &Axis, attack: &str) {
     }
     let middle = f64::midpoint(LEFT, right);
     let words = format!("↑ {attack}   → natural");
-    text(svg, &format!(r#"class="tick" x="{middle:.1}" y="{:.1}" text-anchor="middle""#, HEIGHT - 6.0), &words, right - LEFT, LETTERS);
+    text(
+        svg,
+        &format!(r#"class="tick" x="{middle:.1}" y="{:.1}" text-anchor="middle""#, HEIGHT - 6.0),
+        &words,
+        right - LEFT,
+        LETTERS,
+    );
 }
 
 /// Writes a name beside its marker, above or below it, where it meets nothing that stands there already; nowhere if there is no
@@ -171,9 +176,16 @@ fn name(svg: &mut String, name: &str, (x, y): (f64, f64), taken: &mut Vec<[f64; 
     for (at, base, anchor, left) in places {
         let room = [left, base - LETTERS + 3.0, left + wide, base + 3.0];
         let is_inside = left >= LEFT && left + wide <= WIDTH && room[1] >= 0.0 && base <= HEIGHT - BOTTOM;
-        let meets = |other: &[f64; 4]| room[0] < other[2] && other[0] < room[2] && room[1] < other[3] && other[1] < room[3];
+        let meets =
+            |other: &[f64; 4]| room[0] < other[2] && other[0] < room[2] && room[1] < other[3] && other[1] < room[3];
         if is_inside && !taken.iter().any(meets) {
-            text(svg, &format!(r#"class="name" x="{at:.1}" y="{base:.1}" text-anchor="{anchor}""#), name, NAME, LETTERS);
+            text(
+                svg,
+                &format!(r#"class="name" x="{at:.1}" y="{base:.1}" text-anchor="{anchor}""#),
+                name,
+                NAME,
+                LETTERS,
+            );
             taken.push(room);
             return;
         }

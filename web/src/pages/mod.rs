@@ -32,9 +32,9 @@ pub use datasets::{DatasetCard, DatasetPage, DatasetsPage, Download, FindingView
 pub use disk::{DiskKind, DiskPage, DiskRow};
 pub use document::{DocumentPage, Frozen, LINK, RunDocumentPage};
 pub use error::{ErrorPage, Link};
+pub use evaluate_form::EvaluateForm;
 pub use list::{Head, ListOrder, SavedView, SavedViews, SortColumn};
 pub use model_upload::{FoundNetwork, ModelUploadForm, ModelUploadPage};
-pub use evaluate_form::EvaluateForm;
 pub use models::{ModelFilter, ModelPage, ModelRow, ModelsPage};
 pub use new_experiment::{DatasetOption, DeviceOption, ImportedOption, NewExperimentPage, TeacherOption};
 pub use overview::{DeviceLine, EndedExperiment, MachineLoad, OverviewPage};

@@ -44,7 +44,8 @@ impl Standing {
 
     /// A strip whose parts are as long as the shares of the runs in each state.
     pub fn strip(self) -> String {
-        let mut svg = String::from(r#"<svg class="strip" viewBox="0 0 100 1" preserveAspectRatio="none" aria-hidden="true">"#);
+        let mut svg =
+            String::from(r#"<svg class="strip" viewBox="0 0 100 1" preserveAspectRatio="none" aria-hidden="true">"#);
         let parts = [
             (self.finished, "finished"),
             (self.active, "running"),

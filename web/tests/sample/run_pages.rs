@@ -34,7 +34,11 @@ pub fn run(state: RunState) -> RunPage {
         curves: Some(curve(&run, 6)),
         answers: None,
         analysis: None,
-        evaluations: if state == RunState::Finished { comparison(ExperimentSpec::demo(), 8).runs[7..8].to_vec() } else { vec![] },
+        evaluations: if state == RunState::Finished {
+            comparison(ExperimentSpec::demo(), 8).runs[7..8].to_vec()
+        } else {
+            vec![]
+        },
         weights: weights(state),
         evaluate: None,
         clone_href: Some("/experiments/new?methods=gacd".into()),

@@ -15,7 +15,8 @@ use super::{App, errors::PageError};
 use crate::public_url::PublicUrl;
 
 /// The attributes of our pages that hold an address of the server.
-const ADDRESSES: [&str; 7] = ["href", "src", "action", "formaction", "data-estimate-from", "data-copy-from", "data-curves"];
+const ADDRESSES: [&str; 7] =
+    ["href", "src", "action", "formaction", "data-estimate-from", "data-copy-from", "data-curves"];
 
 /// Leads a request in and its answer out.
 pub async fn lead(State(app): State<Arc<App>>, mut request: Request, next: Next) -> Response {

@@ -20,11 +20,12 @@ pub fn between(old: &str, new: &str) -> Vec<Part> {
     let mut at = 0;
     for op in capture_diff_slices_deadline(Algorithm::Myers, &old, &new, Some(deadline)) {
         let length: usize = old[op.old_range()].iter().map(|piece| piece.len()).sum();
+        let following = || new[op.new_range()].iter().copied();
         match (op, parts.last_mut()) {
-            (DiffOp::Equal { .. }, Some((_, _, text))) if length < SHORTEST => text.extend(new[op.new_range()].iter().copied()),
+            (DiffOp::Equal { .. }, Some((_, _, text))) if length < SHORTEST => text.extend(following()),
             (DiffOp::Equal { .. }, _) => parts.push((at, length, String::new())),
-            (_, Some((_, _, text))) => text.extend(new[op.new_range()].iter().copied()),
-            (_, None) => parts.push((0, 0, new[op.new_range()].concat())),
+            (_, Some((_, _, text))) => text.extend(following()),
+            (_, None) => parts.push((0, 0, following().collect())),
         }
         at += length;
     }

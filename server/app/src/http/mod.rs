@@ -281,7 +281,8 @@ pub fn router(app: Arc<App>) -> Router {
 /// Whether an answer becomes smaller when it is compressed. News are sent on at once, and images and weights are dense already.
 fn is_text(status: StatusCode, _: Version, headers: &HeaderMap, _: &Extensions) -> bool {
     let kind = headers.get(header::CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).unwrap_or_default();
-    let kinds = ["text/html", "text/css", "text/javascript", "text/csv", "text/plain", "application/json", "image/svg+xml"];
+    let kinds =
+        ["text/html", "text/css", "text/javascript", "text/csv", "text/plain", "application/json", "image/svg+xml"];
     status != StatusCode::NOT_MODIFIED && kinds.iter().any(|text| kind.starts_with(text))
 }
 

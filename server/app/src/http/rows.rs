@@ -5,12 +5,7 @@ use std::collections::HashMap;
 use jiff::Timestamp;
 use retort_spec::{EvaluateSpec, Metric, ModelRef, RunKind, RunSpec, RunState};
 use retort_store::{Evaluation, Experiment, Point, Run};
-use retort_web::{
-    Progress, RunLabel, RunRow, Score, Scores, XAxis,
-    figures,
-    format::Moment,
-    pages::ComparisonSummary,
-};
+use retort_web::{Progress, RunLabel, RunRow, Score, Scores, XAxis, figures, format::Moment, pages::ComparisonSummary};
 
 use super::{App, errors::Result};
 use crate::scheduler::Control;

@@ -90,7 +90,11 @@ impl App {
             created,
             answers,
             analysis: app.analyses(&own, &row, values).await?.pop(),
-            curves: app.curves(&row, &OF_A_RUN, XAxis::WallTime).await?.pop().map(|curves| with_throughput(curves, images)),
+            curves: app
+                .curves(&row, &OF_A_RUN, XAxis::WallTime)
+                .await?
+                .pop()
+                .map(|curves| with_throughput(curves, images)),
             evaluations: app.rows(evaluations).await?,
             weights,
             evaluate,

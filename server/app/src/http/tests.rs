@@ -295,7 +295,9 @@ async fn a_stored_model_is_evaluated_alone_by_the_form_of_its_page() {
 async fn the_whole_log_of_a_run_is_searched_and_taken_along() {
     let site = Site::new().await;
     site.gate.launch_demo().await.unwrap();
-    for (level, message) in [(LogLevel::Info, "epoch one"), (LogLevel::Warning, "<b>slow</b> disk"), (LogLevel::Info, "epoch two")] {
+    for (level, message) in
+        [(LogLevel::Info, "epoch one"), (LogLevel::Warning, "<b>slow</b> disk"), (LogLevel::Info, "epoch two")]
+    {
         site.store.log(1, 1, level, message).await.unwrap();
     }
     let found = site.get("/runs/1/log?text=TWO+epoch").await.text;

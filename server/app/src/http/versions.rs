@@ -66,7 +66,8 @@ impl Versions {
 pub async fn tell_apart(State(app): State<Arc<App>>, request: Request, next: Next) -> Response {
     let (is_get, headers) = (request.method() == Method::GET, request.headers().clone());
     let response = next.run(request).await;
-    let is_html = response.headers().get(header::CONTENT_TYPE).is_some_and(|kind| kind.as_bytes().starts_with(b"text/html"));
+    let is_html =
+        response.headers().get(header::CONTENT_TYPE).is_some_and(|kind| kind.as_bytes().starts_with(b"text/html"));
     if !is_get || !is_html || response.status() != StatusCode::OK {
         return response;
     }

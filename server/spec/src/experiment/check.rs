@@ -241,9 +241,10 @@ impl ExperimentSpec {
                     let set = variant.settings.iter().rfind(is_own).or(variant.settings.last());
                     let Some(MethodSetting { method, setting }) = set else { continue };
                     let field = format!("sweeps.{}.{}", method.id(), setting.path);
-                    let message = match setting.path == fault.field {
-                        true => format!("{}: {}", setting.value, fault.message),
-                        false => format!("{}: {} {}", setting.value, fault.field, fault.message),
+                    let message = if setting.path == fault.field {
+                        format!("{}: {}", setting.value, fault.message)
+                    } else {
+                        format!("{}: {} {}", setting.value, fault.field, fault.message)
                     };
                     problems.push(Problem::new(field, message));
                 }

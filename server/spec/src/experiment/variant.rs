@@ -47,7 +47,8 @@ impl Variant {
         }
         let best = self.is_best_epoch.then(|| BEST_EPOCH.to_owned());
         let averaged = self.is_averaged.then(|| AVERAGED.to_owned());
-        let parts: Vec<String> = self.settings.iter().map(MethodSetting::equation).chain(best).chain(averaged).collect();
+        let parts: Vec<String> =
+            self.settings.iter().map(MethodSetting::equation).chain(best).chain(averaged).collect();
         format!("{name} ({})", parts.join(", "))
     }
 

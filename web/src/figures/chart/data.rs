@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use super::{BandPoint, Chart, HEIGHT, BOTTOM, LETTERS, Line, MAX_POINTS, NAME, Scale, TOP, thin};
+use super::{BOTTOM, BandPoint, Chart, HEIGHT, LETTERS, Line, MAX_POINTS, NAME, Scale, TOP, thin};
 use crate::words::{shortened, shown};
 
 /// A chart as it is drawn.

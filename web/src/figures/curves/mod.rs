@@ -9,14 +9,14 @@ use std::collections::BTreeMap;
 use retort_spec::{Architecture, Metric, Stage};
 use serde::Serialize;
 
-pub use self::{
-    drawn_metrics::{DRAWN, OF_A_RUN},
-    run_curves::{CurvePoint, RunCurves},
-};
 use self::{
     drawn_metrics::title,
     ends::caption,
     run_curves::{finite, length, name, short_name},
+};
+pub use self::{
+    drawn_metrics::{DRAWN, OF_A_RUN},
+    run_curves::{CurvePoint, RunCurves},
 };
 use super::{
     Figure,
@@ -162,7 +162,8 @@ fn rules(metric: Metric, groups: &[Vec<&RunCurves>], along: Along) -> Vec<(f64, 
     }
     let is_one = |methods: &[&str]| rules.iter().all(|(_, _, other)| other == methods);
     let words = |(at, stage, methods): &(f64, &'static str, Vec<&'static str>)| {
-        let whose = if is_one(methods) && groups.len() == 1 { String::new() } else { format!("{}: ", methods.join(", ")) };
+        let whose =
+            if is_one(methods) && groups.len() == 1 { String::new() } else { format!("{}: ", methods.join(", ")) };
         (*at, format!("{whose}{stage}"))
     };
     rules.iter().map(words).collect()
@@ -311,7 +312,10 @@ mod tests {
         runs[1].label.seed = 2;
         let curves = comparison_curves(&runs, XAxis::Epochs);
         let data = serde_json::to_value(curves[0].data()).unwrap();
-        assert_eq!(data["lines"][0]["pieces"][0], serde_json::json!([[1.0, 2.25, 2.0, 2.5], [2.0, 1.25, 1.0, 1.5], [3.0, 0.5]]));
+        assert_eq!(
+            data["lines"][0]["pieces"][0],
+            serde_json::json!([[1.0, 2.25, 2.0, 2.5], [2.0, 1.25, 1.0, 1.5], [3.0, 0.5]])
+        );
         let svg = curves[0].figure().svg;
         let drawn = svg.split("points=\"").nth(2).unwrap().split('"').next().unwrap();
         assert_eq!(drawn.split(' ').count(), 3);
@@ -359,7 +363,11 @@ mod tests {
         assert!(loss.svg.contains(">ARD, 5<") && loss.svg.contains(">ARD, 30<"), "{}", loss.svg);
         // By shade and dash too.
         assert!(loss.svg.contains("class=\"line method-ard shade-1\" stroke-dasharray=\"6 2\""), "{}", loss.svg);
-        assert!(loss.caption.contains("ARD (temperature T = 5)") && !loss.caption.contains("mean of"), "{}", loss.caption);
+        assert!(
+            loss.caption.contains("ARD (temperature T = 5)") && !loss.caption.contains("mean of"),
+            "{}",
+            loss.caption
+        );
     }
 
     #[test]

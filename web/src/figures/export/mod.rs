@@ -149,10 +149,16 @@ fn style() -> String {
             // As the page mixes it with its ink.
             let share = [0.25, 0.45, 0.65, 0.85][(shade - 1) % 4];
             let mixed = mixed(colour, share);
-            let _ = write!(shades, ".line.{class}.shade-{shade}{{stroke:{mixed}}}.marker.{class}.shade-{shade}{{fill:{mixed}}}");
+            let _ = write!(
+                shades,
+                ".line.{class}.shade-{shade}{{stroke:{mixed}}}.marker.{class}.shade-{shade}{{fill:{mixed}}}"
+            );
         }
         let _ = write!(shades, ".marker.{class}.hollow{{fill:#ffffff;stroke:{colour}}}");
-        let _ = write!(css, ".line.{class},.whisker.{class}{{stroke:{colour}}}.marker.{class},.band.{class}{{fill:{colour}}}");
+        let _ = write!(
+            css,
+            ".line.{class},.whisker.{class}{{stroke:{colour}}}.marker.{class},.band.{class}{{fill:{colour}}}"
+        );
     }
     css += &shades;
     for level in 1..=LEVELS {

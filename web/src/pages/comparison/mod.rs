@@ -241,7 +241,12 @@ impl ComparisonPage {
     pub fn all_figures(&self) -> Vec<(String, Figure)> {
         let table = self.table();
         let (tradeoff, sweeps) = (figures::tradeoff(&table), self.sweep_figures(&table));
-        tradeoff.into_iter().chain(self.figures()).chain(sweeps).map(|figure| (figures::slug(&figure.title), figure)).collect()
+        tradeoff
+            .into_iter()
+            .chain(self.figures())
+            .chain(sweeps)
+            .map(|figure| (figures::slug(&figure.title), figure))
+            .collect()
     }
 
     /// The table as a drawing.

@@ -196,7 +196,8 @@ mod tests {
     fn each_seed_has_a_line_where_the_page_shows_it() {
         let about = About { unfolds_seeds: true, ..about() };
         let csv = TableFormat::Csv.write(&table(), &about);
-        let seeds: Vec<_> = csv.lines().filter(|line| line.starts_with("1,cifar10,smoke,student,ResNet-18,ResNet-18,KD,,")).collect();
+        let seeds: Vec<_> =
+            csv.lines().filter(|line| line.starts_with("1,cifar10,smoke,student,ResNet-18,ResNet-18,KD,,")).collect();
         assert_eq!(seeds.len(), 3, "{csv}");
         assert!(seeds[0].contains(",KD,,1 2,70.2,") && seeds[1].contains(",KD,,1,70,,"), "{csv}");
         // ARD has one seed: its row says it.
@@ -219,7 +220,11 @@ mod tests {
             lines[1],
             "1,cifar10,smoke,teacher,,ResNet-18,PGD-AT,,1 2,80.1,0.1414213562373,,,2,76.54,50.1,0.1414213562373,,,2,44.46"
         );
-        assert!(lines[3].starts_with("1,cifar10,smoke,student,ResNet-18,ResNet-18,ARD,preset a_b & 50 %,1,81,,78."), "{}", lines[3]);
+        assert!(
+            lines[3].starts_with("1,cifar10,smoke,student,ResNet-18,ResNet-18,ARD,preset a_b & 50 %,1,81,,78."),
+            "{}",
+            lines[3]
+        );
     }
 
     #[test]

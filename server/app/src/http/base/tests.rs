@@ -155,9 +155,9 @@ async fn no_address_on_any_page_leads_out_of_the_path_or_to_nothing() {
             // The proxy may have taken the path off before it asks.
             let inner = address.strip_prefix("/retort").unwrap();
             let inner = if inner.starts_with('/') { inner.to_owned() } else { format!("/{inner}") };
-            // How busy the machine is changes from one moment to the next.
-            let steady =
-                |page: &str| page.lines().filter(|line| !line.contains("memory ")).collect::<Vec<_>>().join("\n");
+            // How busy the machine is changes from one moment to the next, and with it the page's version.
+            let is_steady = |line: &&str| !line.contains("memory ") && !line.contains("data-version=");
+            let steady = |page: &str| page.lines().filter(is_steady).collect::<Vec<_>>().join("\n");
             assert_eq!(steady(&site.get(&inner).await.text), steady(&answer.text), "{address}");
             waiting.extend(addresses(&answer.text, &address).into_iter().map(|found| (found, address.clone())));
         }

@@ -202,7 +202,9 @@ async fn a_form_with_several_mistakes_names_all_of_them() {
     combinations.push(MISTAKES.iter().collect());
     for mistakes in combinations {
         let mut form = ExperimentForm::initial();
-        mistakes.iter().for_each(|(_, _, make)| make(&mut form));
+        for (_, _, make) in &mistakes {
+            make(&mut form);
+        }
         let page = site.get(&form.address()).await.text;
         for (field, words, _) in &mistakes {
             // Another class takes the place of this mistake's.

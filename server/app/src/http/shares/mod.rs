@@ -77,11 +77,7 @@ pub async fn create(
 }
 
 /// `POST /runs/{id}/shares`: freezes the run's page, and leads to its link.
-pub async fn create_of_run(
-    State(app): Shared,
-    Path(run): Path<String>,
-    body: Bytes,
-) -> Result<Redirect> {
+pub async fn create_of_run(State(app): Shared, Path(run): Path<String>, body: Bytes) -> Result<Redirect> {
     let form = ShareForm::read(&body)?;
     let page = app.run_page(&run, None).await?;
     let experiment = page.run.experiment.as_ref().map_or(0, |(id, _)| *id);

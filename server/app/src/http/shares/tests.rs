@@ -144,7 +144,10 @@ async fn a_comparison_is_one_file_without_links_to_the_server() {
     let site = Site::new().await;
     site.gate.launch_demo().await.unwrap();
     let file = site.get("/experiments/1/comparison.html?method=ard").await;
-    assert_eq!(file.header(header::CONTENT_DISPOSITION), "attachment; filename=\"retort-1-demo-kd-ard-and-gacd-aft-from-one-robust-teacher.html\"");
+    assert_eq!(
+        file.header(header::CONTENT_DISPOSITION),
+        "attachment; filename=\"retort-1-demo-kd-ard-and-gacd-aft-from-one-robust-teacher.html\""
+    );
     assert!(file.text.contains("<style>") && file.text.contains("ARD"), "{}", file.text);
     for inner in ["href=\"/", "src=\"/", LINK, "noindex", "<script"] {
         assert!(!file.text.contains(inner), "{inner}");

@@ -186,7 +186,10 @@ fn a_surrogate_attacks_every_model_but_itself() {
         })
         .collect();
     assert_eq!(attacks[0], ["PGD-20", "PGD-20 transferred from Natural ResNet-8"]);
-    assert_eq!(attacks[1], ["PGD-20", "PGD-20 transferred from Natural ResNet-8", "PGD-20 transferred from PGD-AT ResNet-8"]);
+    assert_eq!(
+        attacks[1],
+        ["PGD-20", "PGD-20 transferred from Natural ResNet-8", "PGD-20 transferred from PGD-AT ResNet-8"]
+    );
 }
 
 #[test]
