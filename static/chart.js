@@ -87,6 +87,19 @@ function spread(places, low, high) {
   return moved;
 }
 
+/** Of points that are closer than could be seen, the lowest and the highest of each stretch. */
+function thinned(points, pixels) {
+  const stretch = Math.ceil(points.length / pixels);
+  if (stretch < 2) return points;
+  const kept = [];
+  for (let start = 0; start < points.length; start += stretch) {
+    const part = points.slice(start, start + stretch);
+    const [low, high] = [Math.min, Math.max].map((most) => part.findIndex((p) => p[1] === most(...part.map((q) => q[1]))));
+    kept.push(...[...new Set([low, high])].sort((a, b) => a - b).map((at) => part[at]));
+  }
+  return kept;
+}
+
 /** The lines of a chart as a view shows them: without hidden series, within its stretch of x, smoothed. */
 function shownLines(data, view) {
   const [from, to] = view.x ?? data.x;
@@ -137,7 +150,7 @@ function drawChart(svg, data, view) {
     parts.push(element("text", { class: "tick", x: at + (isLate ? -4 : 4), y: top + 9, "text-anchor": isLate ? "end" : "start" }, words));
   }
   parts.push(element("text", { class: "tick", x: (left + right) / 2, y: 264, "text-anchor": "middle" }, data.x_label), inner);
-  const points = (piece, value) => piece.map((p) => `${x.place(p[0]).toFixed(1)},${y.place(value(p)).toFixed(1)}`);
+  const points = (piece, value) => thinned(piece, right - left).map((p) => `${x.place(p[0]).toFixed(1)},${y.place(value(p)).toFixed(1)}`);
   for (const line of lines) {
     const pieces = view.smooth > 0 ? [] : line.raw.filter((piece) => piece.length > 1 && piece.some((point) => point.length > 2));
     for (const piece of pieces) {

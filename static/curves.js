@@ -51,7 +51,8 @@ async function load() {
       if (!response.ok) return;
       for (const data of await response.json()) {
         const values = data.lines.flatMap((line) => line.pieces.flat()).map((point) => point[2] ?? point[1]);
-        data.canBeLog = values.length > 0 && values.every((value) => value > 0);
+        // Shares in percent are compared by differences, losses and norms by ratios too.
+        data.canBeLog = !data.title.endsWith("%") && values.length > 0 && values.every((value) => value > 0);
         charts.set(data.slug, { data });
       }
       loadedAt = performance.now();
@@ -79,7 +80,7 @@ function drawAll() {
     chart.stretch = element("rect", { class: "stretch", y: top, height: bottom - top });
     chart.dots = element("g", {});
     for (const part of [chart.rule, chart.stretch]) part.setAttribute("visibility", "hidden");
-    svg.append(chart.stretch, chart.rule, chart.dots);
+    figure.querySelector("svg.over").replaceChildren(chart.stretch, chart.rule, chart.dots);
   }
   showTools();
   showCursor();
@@ -89,9 +90,14 @@ function drawAll() {
 function own(figure, svg) {
   figure.setAttribute("data-own", "");
   svg.setAttribute("tabindex", "0");
-  const values = figure.querySelector(".values") ?? svg.parentNode.insertBefore(document.createElement("div"), svg.nextSibling);
+  // What follows the pointer lies on a sheet of its own above the lines, which are then painted once and not with every move.
+  const drawing = document.createElement("div");
+  drawing.className = "drawing";
+  svg.replaceWith(drawing);
+  const values = document.createElement("div");
   values.className = "values";
   values.hidden = true;
+  drawing.append(svg, element("svg", { class: "over", viewBox: svg.getAttribute("viewBox"), "aria-hidden": "true" }), values);
   const heading = figure.querySelector("h3");
   if (!figure.querySelector(".full") && document.fullscreenEnabled) {
     const button = heading.appendChild(document.createElement("button"));

@@ -35,7 +35,7 @@ pub async fn walk(server: Server, browser: Browser) {
         svg.dispatchEvent(new PointerEvent('pointermove', at));";
     browser.script(hover).await;
     let shown = "return [...document.querySelectorAll('.values')].filter((box) => !box.hidden).length === 1
-        && [...document.querySelectorAll('#curves .cursor')].every((rule) => rule.getAttribute('visibility') === 'visible')";
+        && [...document.querySelectorAll('#curves .over .cursor')].every((rule) => rule.getAttribute('visibility') === 'visible')";
     browser.until("values beside one cursor in all charts", shown).await;
     let values = browser.script(VALUES).await;
     let words = values[0].to_string();
