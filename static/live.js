@@ -6,7 +6,7 @@
 "use strict";
 
 const INTERVAL = 1000; // at most one update of the page in so many milliseconds
-const UNHURRIED = 2000; // the same while runs only go on
+const UNHURRIED = 3000; // the same while runs only go on
 const LEISURE = 5000; // the same for lists
 const DELTA = "retort-delta"; // what the server calls the difference between two versions of a page
 const LIVE = new URL("../live", document.currentScript.src); // the server may stand under a path of a proxy
